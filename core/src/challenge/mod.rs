@@ -1,0 +1,232 @@
+//! From a rejected response to one typed [`AuthChallenge`].
+
+mod parser;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::scope::ScopeSet;
+use crate::text;
+use parser::RawChallenge;
+
+/// Where challenges travel inside a successful tool result: a string, or a list of them.
+pub const TOOL_RESULT_CHALLENGE: &str = "mcp/www_authenticate";
+
+/// Why a server rejected a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// 403 that does not say `insufficient_scope`: the person may not do this, whatever the token.
+    Unauthorized,
+    /// 401 that does not say more: no token, or one that is no longer valid.
+    TokenExpired,
+    /// 401 with `error="invalid_token"` (RFC 6750 section 3.1).
+    InvalidToken,
+    /// `error="insufficient_scope"` (RFC 6750 section 3.1): the token lacks scope.
+    InsufficientScope,
+    /// 401 with `error="insufficient_user_authentication"` (RFC 9470): the person must sign in again,
+    /// more strongly or more recently.
+    InsufficientUserAuthentication,
+}
+
+/// What was being done when a request was rejected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Operation {
+    /// The JSON-RPC method, such as `tools/call`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The tool of a `tools/call`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_name: Option<String>,
+    /// The URI of a `resources/read` or a subscription.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_uri: Option<String>,
+    /// The prompt of a `prompts/get`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_name: Option<String>,
+}
+
+impl Operation {
+    /// Reads the operation from a JSON-RPC message. Of anything that is not a request, the empty one.
+    #[must_use]
+    pub fn of_message(message: &Value) -> Self {
+        let method = message.get("method").and_then(Value::as_str);
+        let param = |name| {
+            let value = message.get("params")?.get(name)?.as_str()?;
+            Some(value.to_owned())
+        };
+        let (mut tool_name, mut resource_uri, mut prompt_name) = (None, None, None);
+        match method {
+            Some("tools/call") => tool_name = param("name"),
+            Some("prompts/get") => prompt_name = param("name"),
+            Some(method) if method.starts_with("resources/") => resource_uri = param("uri"),
+            _ => {}
+        }
+        Self {
+            method: method.map(str::to_owned),
+            tool_name,
+            resource_uri,
+            prompt_name,
+        }
+    }
+
+    /// Whether nothing is known of it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The response a challenge was read from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RawResponse {
+    /// The HTTP status; for a challenge inside a tool result, the one it is read as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// The field lines, joined by commas (RFC 9110 section 5.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub www_authenticate: Option<String>,
+}
+
+/// One rejected request, normalized. Its JSON form is the same on every wire and in every language.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthChallenge {
+    /// Why the request was rejected.
+    pub reason: Reason,
+    /// The scopes the server says this operation needs.
+    #[serde(default)]
+    pub required_scopes: ScopeSet,
+    /// The scopes a re-authorization asks for: requested, granted and required ones together. Set while
+    /// recovery is under way, not by the server.
+    #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
+    pub authorization_scopes: ScopeSet,
+    /// The resource identifier, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// Where the protected resource metadata is (RFC 9728 section 5.1), exactly as the server wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_metadata: Option<String>,
+    /// The issuer identifier of the authorization server, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// Authentication context classes asked for, the most wanted first (RFC 9470 section 3).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values: Vec<String>,
+    /// How many seconds ago the person may have signed in at the most (RFC 9470 section 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<u64>,
+    /// The server's own words (`error_description`), without control characters and bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What was being done.
+    #[serde(default, skip_serializing_if = "Operation::is_empty")]
+    pub context: Operation,
+    /// What it was read from.
+    #[serde(default)]
+    pub raw: RawResponse,
+}
+
+impl AuthChallenge {
+    /// Reads a response: its status and its `WWW-Authenticate` field lines, in order. `None` when the
+    /// status is neither 401 nor 403.
+    #[must_use]
+    pub fn from_response<'a>(
+        status: u16,
+        www_authenticate: impl IntoIterator<Item = &'a str>,
+    ) -> Option<Self> {
+        if status != 401 && status != 403 {
+            return None;
+        }
+        let lines: Vec<&str> = www_authenticate.into_iter().collect();
+        let challenges = parser::parse(lines.iter().copied());
+        Some(Self::normalize(status, select(&challenges), &lines))
+    }
+
+    /// Reads a tool result: challenges in its `_meta`, when it says `isError`
+    /// ([`TOOL_RESULT_CHALLENGE`]). It is read as 403 when its error is `insufficient_scope`, else as 401.
+    #[must_use]
+    pub fn from_tool_result(result: &Value) -> Option<Self> {
+        if result.get("isError")? != &Value::Bool(true) {
+            return None;
+        }
+        let lines: Vec<&str> = match result.get("_meta")?.get(TOOL_RESULT_CHALLENGE)? {
+            Value::String(line) => vec![line],
+            Value::Array(lines) => lines.iter().map(Value::as_str).collect::<Option<_>>()?,
+            _ => return None,
+        };
+        let challenges = parser::parse(lines.iter().copied());
+        let chosen = select(&challenges)?;
+        let status = match chosen.param("error") {
+            Some("insufficient_scope") => 403,
+            _ => 401,
+        };
+        Some(Self::normalize(status, Some(chosen), &lines))
+    }
+
+    /// A 401 that says nothing: what a client without any credential starts from.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::normalize(401, None, &[])
+    }
+
+    /// Adds what was being done.
+    #[must_use]
+    pub fn with_operation(mut self, operation: Operation) -> Self {
+        self.context = operation;
+        self
+    }
+
+    fn normalize(status: u16, chosen: Option<&RawChallenge<'_>>, lines: &[&str]) -> Self {
+        let param = |name| chosen.and_then(|challenge| challenge.param(name));
+        let reason = match (status, param("error")) {
+            (_, Some("insufficient_scope")) => Reason::InsufficientScope,
+            (401, Some("insufficient_user_authentication")) => {
+                Reason::InsufficientUserAuthentication
+            }
+            (401, Some("invalid_token")) => Reason::InvalidToken,
+            (401, _) => Reason::TokenExpired,
+            _ => Reason::Unauthorized,
+        };
+        Self {
+            reason,
+            required_scopes: param("scope").map(ScopeSet::parse).unwrap_or_default(),
+            authorization_scopes: ScopeSet::new(),
+            resource: None,
+            resource_metadata: param("resource_metadata")
+                .filter(|url| {
+                    !url.is_empty() && !url.contains(|c: char| c.is_control() || c == ' ')
+                })
+                .map(str::to_owned),
+            audience: None,
+            acr_values: param("acr_values").map_or_else(Vec::new, |v| ScopeSet::parse(v).into()),
+            max_age: param("max_age")
+                .filter(|v| v.bytes().all(|b| b.is_ascii_digit()))
+                .and_then(|v| v.parse().ok()),
+            message: param("error_description").and_then(text::displayable),
+            context: Operation::default(),
+            raw: RawResponse {
+                http_status: Some(status),
+                www_authenticate: (!lines.is_empty()).then(|| lines.join(", ")),
+            },
+        }
+    }
+}
+
+/// The challenge that counts: of the Bearer and DPoP ones the first that carries an `error`, else the
+/// first.
+fn select<'a, 'b>(challenges: &'b [RawChallenge<'a>]) -> Option<&'b RawChallenge<'a>> {
+    let mut ours = challenges.iter().filter(|challenge| {
+        ["Bearer", "DPoP"]
+            .iter()
+            .any(|scheme| challenge.scheme.eq_ignore_ascii_case(scheme))
+    });
+    let first = ours.next()?;
+    if first.param("error").is_some() {
+        return Some(first);
+    }
+    ours.find(|challenge| challenge.param("error").is_some())
+        .or(Some(first))
+}

@@ -1,0 +1,259 @@
+//! The grammar of `WWW-Authenticate` (RFC 9110 sections 5.6 and 11.3).
+//!
+//! ```text
+//! field      = 1#challenge                      ; lines combine with commas (section 5.3)
+//! challenge  = scheme [ 1*SP ( token68 / #auth-param ) ]
+//! auth-param = token BWS "=" BWS ( token / quoted-string )
+//! ```
+//!
+//! The reader is lenient where servers in the field are wrong in a way that has one sensible reading
+//! (an unquoted URL, a missing comma), and otherwise drops the smallest piece it cannot read. It goes
+//! forward only, so it is linear in the length of the input, and it cannot fail.
+
+use std::borrow::Cow;
+
+/// One challenge of the field: a scheme and its parameters. A token68 is read and forgotten, since the
+/// schemes that matter here carry none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawChallenge<'a> {
+    pub(crate) scheme: &'a str,
+    params: Vec<(&'a str, Cow<'a, str>)>,
+}
+
+impl RawChallenge<'_> {
+    /// The value of a parameter, by its name in any case. Of duplicates the first counts.
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
+        self.params
+            .iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| &**value)
+    }
+}
+
+/// Reads all field lines, in order. A line that begins with a parameter continues the challenge before
+/// it, as it would if the lines had arrived joined by a comma.
+pub(crate) fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<RawChallenge<'a>> {
+    let mut challenges = Vec::new();
+    for line in lines {
+        Reader { rest: line }.line(&mut challenges);
+    }
+    challenges
+}
+
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    fn line(&mut self, challenges: &mut Vec<RawChallenge<'a>>) {
+        loop {
+            self.skip(|c| is_space(c) || c == ',');
+            if self.rest.is_empty() {
+                return;
+            }
+            let name = self.take(is_token);
+            if name.is_empty() {
+                self.skip_element();
+            } else if self.at_equals() {
+                // A parameter with no challenge before it belongs to nothing, but is still read.
+                let Some(value) = self.value() else { return };
+                if let Some(challenge) = challenges.last_mut() {
+                    challenge.params.push((name, value));
+                }
+                self.end_of_param();
+            } else if self.rest.is_empty() || self.rest.starts_with([' ', '\t', ',']) {
+                challenges.push(RawChallenge {
+                    scheme: name,
+                    params: Vec::new(),
+                });
+                self.skip_token68();
+            } else {
+                self.skip_element();
+            }
+        }
+    }
+
+    /// Reads `BWS "=" BWS` if that is what comes next; otherwise reads nothing.
+    fn at_equals(&mut self) -> bool {
+        let Some(after) = self.rest.trim_start_matches(is_space).strip_prefix('=') else {
+            return false;
+        };
+        self.rest = after.trim_start_matches(is_space);
+        true
+    }
+
+    /// A parameter's value, or `None` when a quoted string does not end: then neither does anything
+    /// that can be trusted after it.
+    fn value(&mut self) -> Option<Cow<'a, str>> {
+        match self.rest.strip_prefix('"') {
+            Some(inside) => {
+                let (value, rest) = quoted(inside)?;
+                self.rest = rest;
+                Some(value)
+            }
+            None => Some(Cow::Borrowed(self.take(|c| !is_space(c) && c != ','))),
+        }
+    }
+
+    /// After a value: a comma, or, leniently, another parameter right away; anything else is skipped.
+    fn end_of_param(&mut self) {
+        let spaced = self.rest.starts_with(is_space);
+        self.skip(is_space);
+        let name = self.rest.len() - self.rest.trim_start_matches(is_token).len();
+        let mut ahead = Reader {
+            rest: &self.rest[name..],
+        };
+        let next_is_param = spaced && name > 0 && ahead.at_equals();
+        if !next_is_param {
+            self.skip_element();
+        }
+    }
+
+    /// Right after a scheme: passes over a token68, which a comma or the end must follow.
+    fn skip_token68(&mut self) {
+        let start = self.rest.trim_start_matches(is_space);
+        let after = start.trim_start_matches(is_token68);
+        if after.len() == start.len() {
+            return;
+        }
+        let after = after.trim_start_matches('=').trim_start_matches(is_space);
+        if after.is_empty() || after.starts_with(',') {
+            self.rest = after;
+        }
+    }
+
+    /// Passes over what cannot be read, up to the next comma outside quotes.
+    fn skip_element(&mut self) {
+        loop {
+            self.skip(|c| c != ',' && c != '"');
+            match self.rest.strip_prefix('"') {
+                None => return,
+                Some(inside) => self.rest = quoted(inside).map_or("", |(_, rest)| rest),
+            }
+        }
+    }
+
+    fn skip(&mut self, wanted: impl Fn(char) -> bool) {
+        self.rest = self.rest.trim_start_matches(wanted);
+    }
+
+    fn take(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest.trim_start_matches(wanted);
+        let taken = &self.rest[..self.rest.len() - rest.len()];
+        self.rest = rest;
+        taken
+    }
+}
+
+/// The inside of a quoted string and what follows its closing quote, or `None` if it has none.
+fn quoted(inside: &str) -> Option<(Cow<'_, str>, &str)> {
+    let stop = inside.find(['"', '\\'])?;
+    if inside[stop..].starts_with('"') {
+        return Some((Cow::Borrowed(&inside[..stop]), &inside[stop + 1..]));
+    }
+    let mut value = String::from(&inside[..stop]);
+    let mut chars = inside[stop..].char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((Cow::Owned(value), &inside[stop + at + 1..])),
+            '\\' => value.push(chars.next()?.1),
+            _ => value.push(c),
+        }
+    }
+    None
+}
+
+fn is_space(c: char) -> bool {
+    c == ' ' || c == '\t'
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+}
+
+fn is_token68(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~+/".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A parameter as a server may write it, with the value a reader must find.
+    fn params() -> impl Strategy<Value = (String, String, String)> {
+        let name = "[a-z_]{1,10}";
+        let value = prop_oneof!["[a-z0-9:/.]{1,12}", "[ -~\u{e9}]{0,16}"];
+        let equals = prop_oneof![Just("="), Just(" ="), Just("= "), Just("\t=\t")];
+        (name, value, equals, any::<bool>()).prop_map(|(name, value, equals, quote)| {
+            let bare = !value.is_empty() && value.chars().all(is_token);
+            let written = if quote || !bare {
+                let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+                format!("{name}{equals}\"{escaped}\"")
+            } else {
+                format!("{name}{equals}{value}")
+            };
+            (name, value, written)
+        })
+    }
+
+    type Generated = (String, Vec<(String, String, String)>);
+
+    fn challenges() -> impl Strategy<Value = Vec<Generated>> {
+        let one = ("[A-Z][a-z]{2,8}", proptest::collection::vec(params(), 0..5));
+        proptest::collection::vec(one, 1..5)
+    }
+
+    proptest! {
+        #[test]
+        fn reads_back_what_was_written(generated in challenges(), comma in "[ \t]?,[ \t]{0,2}(, )?", split: bool) {
+            let written: Vec<String> = generated
+                .iter()
+                .map(|(scheme, params)| {
+                    let params: Vec<&str> = params.iter().map(|(_, _, w)| w.as_str()).collect();
+                    format!("{scheme}  {}", params.join(&comma)).trim_end().to_owned()
+                })
+                .collect();
+            let lines = if split { written } else { vec![written.join(&comma)] };
+            let read = parse(lines.iter().map(String::as_str));
+            prop_assert_eq!(read.len(), generated.len());
+            for (challenge, (scheme, params)) in read.iter().zip(&generated) {
+                prop_assert_eq!(challenge.scheme, scheme);
+                let expected: Vec<(&str, &str)> =
+                    params.iter().map(|(n, v, _)| (n.as_str(), v.as_str())).collect();
+                let found: Vec<(&str, &str)> =
+                    challenge.params.iter().map(|(n, v)| (*n, &**v)).collect();
+                prop_assert_eq!(found, expected);
+            }
+        }
+
+        #[test]
+        fn never_panics_and_invents_nothing(line in "[ -~\t\u{80}-\u{ff}]{0,80}") {
+            for challenge in parse([line.as_str()]) {
+                prop_assert!(line.contains(challenge.scheme));
+                for (name, _) in &challenge.params {
+                    prop_assert!(line.contains(name));
+                }
+            }
+        }
+    }
+
+    /// Work is bounded by the length of the input, whatever it holds.
+    #[test]
+    fn large_inputs_end() {
+        for unit in [
+            "Bearer a=\"b\",",
+            "\"",
+            "\\",
+            "a=\"\\",
+            ",",
+            "= ",
+            "Bearer ",
+            "x y z ",
+        ] {
+            let line = unit.repeat(1_000_000 / unit.len());
+            let _ = parse([line.as_str()]);
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Everything that can go wrong, with a stable code for each.
+
+use crate::challenge::AuthChallenge;
+use crate::scope::ScopeSet;
+use crate::text;
+
+/// What ended a recovery or a call.
+///
+/// [`code`](Error::code) is stable and the same in every language; the message says what happened, to
+/// which server, and what to do next. No variant ever holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server needs more scope than was granted, and asking for it is off, impossible or was in vain.
+    #[error("{server} refused this: it needs {}{}. {next}", scopes(&challenge.required_scopes), said(challenge))]
+    InsufficientScope {
+        /// The MCP server.
+        server: String,
+        /// What the server asked for.
+        challenge: Box<AuthChallenge>,
+        /// What to do next.
+        next: &'static str,
+    },
+    /// The person was asked whether to grant more access, and said no.
+    #[error(
+        "Access was not extended: {} for {server} was declined. Everything else goes on as before; try again to be asked again.",
+        scopes(wanted)
+    )]
+    ConsentDenied {
+        /// The MCP server.
+        server: String,
+        /// The scopes that were asked for.
+        wanted: ScopeSet,
+    },
+    /// The authorization server answered with less than the operation needs.
+    #[error(
+        "{issuer} granted access, but not {}. Ask its administrator whether this account may have it.",
+        scopes(missing)
+    )]
+    ScopeNotGranted {
+        /// The authorization server.
+        issuer: String,
+        /// The scopes that are still missing.
+        missing: ScopeSet,
+    },
+    /// The server asked for more scope again, after as many step-ups as the policy allows.
+    #[error("{server} still refuses after {attempts} step-up(s); it now asks for {}. The server's scopes may be set up wrongly.", scopes(&challenge.required_scopes))]
+    StepUpLimit {
+        /// The MCP server.
+        server: String,
+        /// How many step-ups this request went through.
+        attempts: u8,
+        /// What the server asked for last.
+        challenge: Box<AuthChallenge>,
+    },
+    /// A person is needed, and now is not the time: nobody waits, or interaction is off.
+    #[error("{server} needs a person to sign in or to grant access{}. Sign in, then try again.", at(authorization_url.as_deref()))]
+    InteractionRequired {
+        /// The MCP server.
+        server: String,
+        /// What the server asked for.
+        challenge: Box<AuthChallenge>,
+        /// Where the person was sent, when an authorization has been started.
+        authorization_url: Option<String>,
+    },
+    /// The server rejects every credential, a fresh one too.
+    #[error(
+        "{server} rejected a credential it should accept{}. Signing in again did not help; the server may be set up wrongly.",
+        said(challenge)
+    )]
+    Unauthorized {
+        /// The MCP server.
+        server: String,
+        /// What the server said last.
+        challenge: Box<AuthChallenge>,
+    },
+    /// The credential could not be renewed now. It is kept, and may well be renewed later.
+    #[error("{issuer} could not be reached to renew access ({detail}). Nothing was lost; try again{}.", after(*retry_after))]
+    RefreshUnavailable {
+        /// The authorization server.
+        issuer: String,
+        /// What happened.
+        detail: String,
+        /// How many seconds the server asked to wait.
+        retry_after: Option<u64>,
+    },
+    /// The credential was refused for renewal, and no other way is left.
+    #[error("{issuer} does not renew this access any more ({detail}). Sign in again.")]
+    RefreshRejected {
+        /// The authorization server.
+        issuer: String,
+        /// What the server said.
+        detail: String,
+    },
+    /// The authorization response names another issuer (RFC 9207). Nothing of it was used.
+    #[error(
+        "The answer to the sign-in did not come from {expected}. It was discarded; try again, and if it happens again do not trust the page you were sent to."
+    )]
+    IssuerMismatch {
+        /// The issuer the person was sent to.
+        expected: String,
+    },
+    /// The authorization response belongs to no sign-in that is under way.
+    #[error(
+        "This answer belongs to no sign-in that is under way: it is too old, was used before, or is not meant for this program. Start again."
+    )]
+    StateMismatch,
+    /// The authorization server ended the sign-in with an error (RFC 6749 section 4.1.2.1).
+    #[error("{issuer} did not grant access: {error}{}.", detail(description.as_deref()))]
+    AuthorizationDenied {
+        /// The authorization server.
+        issuer: String,
+        /// The OAuth error code.
+        error: String,
+        /// The server's words.
+        description: Option<String>,
+    },
+    /// The metadata is about another resource than the server that was called (RFC 9728 section 3.3).
+    #[error(
+        "{server} names {resource} as the resource it protects, which is another server. Nothing was sent there; check the server's address."
+    )]
+    ResourceMismatch {
+        /// The MCP server.
+        server: String,
+        /// The resource its metadata names.
+        resource: String,
+    },
+    /// A metadata document cannot be used.
+    #[error(
+        "The metadata at {url} cannot be used: {detail}. This is for the server's operator to mend."
+    )]
+    MetadataInvalid {
+        /// Where it was read.
+        url: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The authorization server does not offer PKCE with S256 (RFC 7636).
+    #[error(
+        "{issuer} does not offer PKCE with S256, without which a sign-in could be hijacked. This is for its operator to mend."
+    )]
+    PkceUnsupported {
+        /// The authorization server.
+        issuer: String,
+    },
+    /// No client registration could be had.
+    #[error(
+        "{issuer} did not accept this program as a client: {detail}. Give a client id that is registered there."
+    )]
+    RegistrationRejected {
+        /// The authorization server.
+        issuer: String,
+        /// What happened.
+        detail: String,
+    },
+    /// An address is neither https nor on this machine.
+    #[error(
+        "{url} is not protected by https. Credentials are sent over https only, or to this machine itself."
+    )]
+    InsecureEndpoint {
+        /// The address.
+        url: String,
+    },
+    /// An organization's policy refuses access.
+    #[error("{issuer} refuses access by policy: {detail}. Ask your administrator.")]
+    PolicyDenied {
+        /// Who refused.
+        issuer: String,
+        /// What it said.
+        detail: String,
+    },
+    /// Somebody stopped it.
+    #[error("{what} was cancelled. Nothing was lost; try again when you like.")]
+    Cancelled {
+        /// What was stopped.
+        what: &'static str,
+    },
+    /// It took too long.
+    #[error("{what} took longer than {seconds} s. Try again.")]
+    Timeout {
+        /// What took too long.
+        what: String,
+        /// The limit in seconds.
+        seconds: u64,
+    },
+    /// The store could not be read or written.
+    #[error("The credential store failed: {detail}")]
+    Store {
+        /// What happened, with the store's place.
+        detail: String,
+    },
+    /// An HTTP exchange outside token renewal failed.
+    #[error("{url} could not be used: {detail}")]
+    Http {
+        /// The address, without its query.
+        url: String,
+        /// What happened.
+        detail: String,
+    },
+    /// The application's own callback failed.
+    #[error("The application could not do its part: {detail}")]
+    Host {
+        /// What it said.
+        detail: String,
+    },
+    /// The session was set up in a way that cannot work.
+    #[error("This cannot work as set up: {detail}")]
+    Config {
+        /// What is wrong and where.
+        detail: String,
+    },
+}
+
+impl Error {
+    /// The stable code, in snake_case; the same in every language.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::ConsentDenied { .. } => "consent_denied",
+            Self::ScopeNotGranted { .. } => "scope_not_granted",
+            Self::StepUpLimit { .. } => "step_up_limit",
+            Self::InteractionRequired { .. } => "interaction_required",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::RefreshUnavailable { .. } => "refresh_unavailable",
+            Self::RefreshRejected { .. } => "refresh_rejected",
+            Self::IssuerMismatch { .. } => "issuer_mismatch",
+            Self::StateMismatch => "state_mismatch",
+            Self::AuthorizationDenied { .. } => "authorization_denied",
+            Self::ResourceMismatch { .. } => "resource_mismatch",
+            Self::MetadataInvalid { .. } => "metadata_invalid",
+            Self::PkceUnsupported { .. } => "pkce_unsupported",
+            Self::RegistrationRejected { .. } => "registration_rejected",
+            Self::InsecureEndpoint { .. } => "insecure_endpoint",
+            Self::PolicyDenied { .. } => "policy_denied",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Timeout { .. } => "timeout",
+            Self::Store { .. } => "store",
+            Self::Http { .. } => "http",
+            Self::Host { .. } => "host",
+            Self::Config { .. } => "config",
+        }
+    }
+
+    /// The challenge behind the error, where there is one: its scopes, metadata URL and description tell
+    /// a program what it would take.
+    #[must_use]
+    pub fn challenge(&self) -> Option<&AuthChallenge> {
+        match self {
+            Self::InsufficientScope { challenge, .. }
+            | Self::StepUpLimit { challenge, .. }
+            | Self::InteractionRequired { challenge, .. }
+            | Self::Unauthorized { challenge, .. } => Some(challenge),
+            _ => None,
+        }
+    }
+
+    /// An error of a [`TokenStore`](crate::TokenStore): what happened, with the store's place.
+    #[must_use]
+    pub fn store(detail: impl Into<String>) -> Self {
+        Self::Store {
+            detail: detail.into(),
+        }
+    }
+
+    /// An error of an [`AuthHost`](crate::AuthHost): what it could not do, and why.
+    #[must_use]
+    pub fn host(detail: impl Into<String>) -> Self {
+        Self::Host {
+            detail: detail.into(),
+        }
+    }
+
+    /// An error of set-up: what is wrong and where.
+    #[must_use]
+    pub fn config(detail: impl Into<String>) -> Self {
+        Self::Config {
+            detail: detail.into(),
+        }
+    }
+
+    pub(crate) fn metadata(url: &str, detail: impl Into<String>) -> Self {
+        Self::MetadataInvalid {
+            url: url.to_owned(),
+            detail: detail.into(),
+        }
+    }
+
+    /// An HTTP failure; the query of `url` is left out, since it can carry what nobody should see.
+    pub(crate) fn http(url: &str, detail: impl Into<String>) -> Self {
+        Self::Http {
+            url: text::without_query(url).to_owned(),
+            detail: detail.into(),
+        }
+    }
+}
+
+fn scopes(set: &ScopeSet) -> String {
+    match set.len() {
+        0 => "more access".to_owned(),
+        1 => format!("scope {set}"),
+        _ => format!("scopes {set}"),
+    }
+}
+
+fn said(challenge: &AuthChallenge) -> String {
+    detail(challenge.message.as_deref())
+}
+
+fn detail(text: Option<&str>) -> String {
+    text.map_or_else(String::new, |text| format!(" (\u{201c}{text}\u{201d})"))
+}
+
+fn at(url: Option<&str>) -> String {
+    url.map_or_else(String::new, |url| format!(" at {url}"))
+}
+
+fn after(seconds: Option<u64>) -> String {
+    seconds.map_or_else(|| " later".to_owned(), |s| format!(" in {s} s"))
+}

@@ -1,0 +1,162 @@
+//! What only the application can do: ask for consent, show a page to the person, hear what happens.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+
+use crate::callback::CallbackParams;
+use crate::challenge::AuthChallenge;
+use crate::error::Error;
+use crate::scope::ScopeSet;
+
+/// The application around a session.
+///
+/// Both interactive shapes work. A terminal or desktop program stays where it is: its
+/// [`authorize`](AuthHost::authorize) opens the address, waits for the callback and returns its parameters.
+/// A web page navigates away: it returns [`Authorized::Elsewhere`], and whoever receives the callback later,
+/// also after a restart, hands it to
+/// [`AuthSession::complete_authorization`](crate::AuthSession::complete_authorization).
+pub trait AuthHost: Send + Sync + 'static {
+    /// The redirect URI of the authorization that is about to start. A host with an ephemeral port opens it
+    /// here, since the URI must be registered first.
+    ///
+    /// # Errors
+    /// [`Error::Host`] when no callback can be received.
+    fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>>;
+
+    /// Asks the person whether to extend access. `false` is a no; the session lives on.
+    ///
+    /// # Errors
+    /// [`Error::Host`] when the person could not be asked, [`Error::Cancelled`] when they stopped it.
+    fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>>;
+
+    /// Sends the person to sign in or to grant access.
+    ///
+    /// # Errors
+    /// [`Error::Host`] when the page could not be shown, [`Error::Cancelled`] when the person stopped it.
+    fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>>;
+
+    /// Hears what happens. Must return quickly; it is called while requests wait.
+    fn event(&self, event: Event) {
+        let _ = event;
+    }
+}
+
+/// What the person is asked to agree to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepUpRequest {
+    /// The MCP server.
+    pub server: String,
+    /// What the server asked for, with the operation it was asked for.
+    pub challenge: AuthChallenge,
+    /// The scopes that are new.
+    pub new_scopes: ScopeSet,
+    /// All scopes that would be asked for.
+    pub scopes: ScopeSet,
+}
+
+/// An authorization that has been prepared: the person goes to `url`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizationRequest {
+    /// The page to show.
+    pub url: String,
+    /// The `state` that the callback must carry.
+    pub state: String,
+    /// Where the callback will come.
+    pub redirect_uri: String,
+    /// The MCP server.
+    pub server: String,
+    /// The authorization server.
+    pub issuer: String,
+    /// The scopes asked for.
+    pub scopes: ScopeSet,
+    /// What made it necessary.
+    pub challenge: AuthChallenge,
+}
+
+/// How an authorization went on.
+#[derive(Debug, Clone)]
+pub enum Authorized {
+    /// The callback came; these are its parameters, unread.
+    Callback(CallbackParams),
+    /// The person is on another page; the callback will arrive elsewhere.
+    Elsewhere,
+}
+
+/// What happens in a session, for a host to show or to log. Events hold no secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
+#[non_exhaustive]
+pub enum Event {
+    /// A request was rejected.
+    Challenged {
+        /// What the server asked for.
+        challenge: AuthChallenge,
+    },
+    /// The credential was renewed silently.
+    Renewed {
+        /// By whom.
+        issuer: String,
+        /// What is granted now.
+        scopes: ScopeSet,
+    },
+    /// Another session or process had renewed it already.
+    Adopted,
+    /// Silent renewal failed.
+    RenewalFailed {
+        /// The error's code.
+        code: &'static str,
+        /// What happened.
+        message: String,
+    },
+    /// The person was asked whether to extend access.
+    ConsentAsked {
+        /// The scopes that are new.
+        new_scopes: ScopeSet,
+    },
+    /// The person was sent to an authorization server.
+    AuthorizationStarted {
+        /// Which one.
+        issuer: String,
+        /// The scopes asked for.
+        scopes: ScopeSet,
+    },
+    /// The person's authorization arrived.
+    Authorized {
+        /// By whom.
+        issuer: String,
+        /// What is granted now.
+        scopes: ScopeSet,
+    },
+    /// A person is needed, and nobody waits: for the next user action.
+    InteractionRequired {
+        /// What the server asked for.
+        challenge: AuthChallenge,
+    },
+    /// The credential was cleared.
+    SignedOut,
+}
+
+/// The code of an event, as in its JSON form.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Challenged { .. } => "challenged",
+            Self::Renewed { .. } => "renewed",
+            Self::Adopted => "adopted",
+            Self::RenewalFailed { .. } => "renewal_failed",
+            Self::ConsentAsked { .. } => "consent_asked",
+            Self::AuthorizationStarted { .. } => "authorization_started",
+            Self::Authorized { .. } => "authorized",
+            Self::InteractionRequired { .. } => "interaction_required",
+            Self::SignedOut => "signed_out",
+        })
+    }
+}

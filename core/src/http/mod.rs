@@ -1,0 +1,232 @@
+//! Outgoing calls of the authorization protocol, and every security limit on them.
+
+#[cfg(feature = "reqwest")]
+mod reqwest_client;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Method, StatusCode, header};
+use url::{Host, Url};
+
+use crate::error::Error;
+use crate::runtime::{Runtime, timeout};
+use crate::text;
+#[cfg(feature = "reqwest")]
+pub use reqwest_client::ReqwestClient;
+
+/// The longest body that is read, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
+/// The longest a call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many redirects within one origin a metadata request follows.
+const MAX_REDIRECTS: usize = 3;
+
+/// An HTTP request with its whole body.
+pub type Request = http::Request<Vec<u8>>;
+/// An HTTP response with its whole body.
+pub type Response = http::Response<Vec<u8>>;
+
+/// Sends one HTTP request. The default is [`ReqwestClient`]; a host with its own HTTP stack brings its own.
+///
+/// An implementation must not follow redirects, must not add credentials or cookies, and must stop
+/// reading when a body grows past `max_body` bytes.
+pub trait HttpClient: Send + Sync + 'static {
+    /// Sends `request` and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`HttpError`] when no whole answer was had.
+    fn send(
+        &self,
+        request: Request,
+        max_body: usize,
+    ) -> BoxFuture<'static, Result<Response, HttpError>>;
+}
+
+/// Why an HTTP exchange gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The server could not be reached, or the connection broke.
+    #[error("{0}")]
+    Connection(String),
+    /// The body is longer than is read.
+    #[error("the answer is longer than {MAX_BODY} bytes")]
+    BodyTooLarge,
+    /// The answer did not come in time.
+    #[error("no answer within {} s", CALL_TIMEOUT.as_secs())]
+    Timeout,
+    /// The address is neither https nor on this machine.
+    #[error("the address is not protected by https")]
+    Insecure,
+    /// The server points to another origin, or in a circle.
+    #[error("it redirects to {0}, which is not followed")]
+    Redirect(String),
+}
+
+impl HttpError {
+    pub(crate) fn at(self, url: &str) -> Error {
+        match self {
+            Self::Insecure => Error::InsecureEndpoint {
+                url: text::without_query(url).to_owned(),
+            },
+            other => Error::http(url, other.to_string()),
+        }
+    }
+}
+
+/// The client all of core goes through: the caller's [`HttpClient`] within the limits.
+#[derive(Clone)]
+pub(crate) struct Limited {
+    client: Arc<dyn HttpClient>,
+    runtime: Arc<dyn Runtime>,
+}
+
+impl Limited {
+    pub(crate) fn new(client: Arc<dyn HttpClient>, runtime: Arc<dyn Runtime>) -> Self {
+        Self { client, runtime }
+    }
+
+    /// One request, no redirects: what token and registration endpoints get.
+    pub(crate) async fn send(&self, request: Request) -> Result<Response, HttpError> {
+        let url = request.uri().to_string();
+        if !is_secure(&url) {
+            return Err(HttpError::Insecure);
+        }
+        let answer = self.client.send(request, MAX_BODY);
+        let response = timeout(&*self.runtime, CALL_TIMEOUT, answer)
+            .await
+            .ok_or(HttpError::Timeout)??;
+        if response.body().len() > MAX_BODY {
+            return Err(HttpError::BodyTooLarge);
+        }
+        Ok(response)
+    }
+
+    /// Reads a document. Redirects within one origin are followed, a few of them; any other is an error.
+    pub(crate) async fn get_json(&self, url: &str) -> Result<Response, HttpError> {
+        let mut at = url.to_owned();
+        for _ in 0..=MAX_REDIRECTS {
+            let request = request(Method::GET, &at, Vec::new())?;
+            let response = self.send(request).await?;
+            let Some(target) = redirect_target(&at, &response) else {
+                return Ok(response);
+            };
+            if !same_origin(&at, &target) {
+                return Err(HttpError::Redirect(text::without_query(&target).to_owned()));
+            }
+            at = target;
+        }
+        Err(HttpError::Redirect(text::without_query(&at).to_owned()))
+    }
+
+    /// Posts a JSON document.
+    pub(crate) async fn post_json(&self, url: &str, body: Vec<u8>) -> Result<Response, HttpError> {
+        let mut request = request(Method::POST, url, body)?;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
+        self.send(request).await
+    }
+}
+
+fn request(method: Method, url: &str, body: Vec<u8>) -> Result<Request, HttpError> {
+    http::Request::builder()
+        .method(method)
+        .uri(url)
+        .header(header::ACCEPT, "application/json")
+        .body(body)
+        .map_err(|_| HttpError::Connection("the address is not valid".to_owned()))
+}
+
+fn redirect_target(from: &str, response: &Response) -> Option<String> {
+    let follows = [
+        StatusCode::MOVED_PERMANENTLY,
+        StatusCode::FOUND,
+        StatusCode::SEE_OTHER,
+        StatusCode::TEMPORARY_REDIRECT,
+        StatusCode::PERMANENT_REDIRECT,
+    ];
+    if !follows.contains(&response.status()) {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    Some(Url::parse(from).ok()?.join(location).ok()?.into())
+}
+
+/// Whether two addresses share scheme, host and port.
+pub(crate) fn same_origin(a: &str, b: &str) -> bool {
+    match (Url::parse(a), Url::parse(b)) {
+        (Ok(a), Ok(b)) => a.origin().is_tuple() && a.origin() == b.origin(),
+        _ => false,
+    }
+}
+
+/// Whether credentials may go there: https, or plain http on this very machine. Only literal loopback
+/// addresses and the name `localhost` itself count; a name that merely looks like one does not.
+pub(crate) fn is_secure(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else {
+        return false;
+    };
+    match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(&url),
+        _ => false,
+    }
+}
+
+/// Whether an address is on this very machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secure_means_https_or_this_machine() {
+        for url in [
+            "https://as.example/token",
+            "http://127.0.0.1:3000",
+            "http://127.9.8.7/",
+            "http://[::1]:80/",
+            "http://localhost:6276/cb",
+            "http://LOCALHOST/",
+        ] {
+            assert!(is_secure(url), "{url}");
+        }
+        for url in [
+            "http://as.example/",
+            "http://localhost.evil.example/",
+            "http://127.0.0.1.evil.example/",
+            "http://evil.example/?127.0.0.1",
+            "http://localhost@evil.example/",
+            "http://0.0.0.0/",
+            "http://10.0.0.1/",
+            "http://a.localhost/",
+            "ftp://localhost/",
+            "javascript:alert(1)",
+            "localhost",
+            "",
+        ] {
+            assert!(!is_secure(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn origins() {
+        assert!(same_origin(
+            "https://a.example/x",
+            "https://A.example:443/y"
+        ));
+        assert!(!same_origin("https://a.example/", "http://a.example/"));
+        assert!(!same_origin("http://127.0.0.1:1/", "http://127.0.0.1:2/"));
+        assert!(!same_origin("data:a", "data:a"));
+    }
+}

@@ -1,0 +1,49 @@
+//! Keeps an MCP client's session alive when the server stops accepting its credentials.
+//!
+//! A server may answer any request with 401 (token missing, expired, revoked) or 403 `insufficient_scope`.
+//! Every way a session can lose its authorization is one typed [`AuthChallenge`], goes through one entry point
+//! ([`AuthSession::handle_auth_challenge`]), is decided by one pure function ([`recovery::next_step`]), and ends
+//! in one of four [`Outcome`]s.
+//!
+//! Start with [`AuthSession::builder`]. An application implements [`AuthHost`], or takes the ready-made
+//! [`TerminalHost`](loopback::TerminalHost); a transport drives a [`ResourceRequest`], as `rmcp::ReauthClient` does for
+//! the official Rust SDK (feature `rmcp`).
+
+mod callback;
+pub mod challenge;
+mod error;
+pub mod host;
+pub mod http;
+#[cfg(feature = "loopback")]
+pub mod loopback;
+mod oauth;
+mod policy;
+pub mod recovery;
+#[cfg(feature = "rmcp")]
+pub mod rmcp;
+mod runtime;
+mod scope;
+mod secret;
+mod session;
+pub mod store;
+mod text;
+pub mod wording;
+
+pub use callback::CallbackParams;
+pub use challenge::{AuthChallenge, Operation, Reason};
+pub use error::Error;
+pub use host::{AuthHost, Event};
+pub use oauth::authorization::is_from_issuer;
+pub use policy::{OnInsufficientScope, Policy};
+pub use runtime::Runtime;
+#[cfg(feature = "tokio")]
+pub use runtime::TokioRuntime;
+pub use scope::ScopeSet;
+pub use secret::Secret;
+pub use session::{
+    AuthSession, AuthSessionBuilder, AuthState, Authorization, ConnectionState, FailedCredential,
+    HandleOptions, Outcome, Recovery, ResourceRequest, StoredCredential, is_satisfied,
+};
+#[cfg(feature = "file-store")]
+pub use store::FileStore;
+pub use store::{MemoryStore, TokenStore};

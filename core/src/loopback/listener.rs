@@ -1,0 +1,222 @@
+//! The callback listener: one path, on loopback only, for one `state` at a time.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use url::{Host, Url};
+
+use super::page;
+use crate::callback::CallbackParams;
+use crate::error::Error;
+use crate::http::is_loopback;
+
+/// How long one connection may take. A browser needs milliseconds.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
+/// How many connections are served at once; further ones wait.
+const MAX_CONNECTIONS: usize = 32;
+
+type Page = hyper::Response<Full<hyper::body::Bytes>>;
+
+/// Receives callbacks at a loopback redirect URI.
+#[derive(Debug)]
+pub struct CallbackListener {
+    listener: TcpListener,
+    redirect_uri: String,
+    place: Arc<Place>,
+}
+
+/// What a request must name to be a callback.
+#[derive(Debug)]
+struct Place {
+    /// The authority as browsers send it in `Host`.
+    authority: String,
+    path: String,
+}
+
+impl CallbackListener {
+    /// Listens at `redirect_uri`, which must be http on this machine. Port 0 means any free port;
+    /// [`redirect_uri`](Self::redirect_uri) then tells which.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the address is no loopback address, [`Error::Host`] when it is taken.
+    pub async fn bind(redirect_uri: &str) -> Result<Self, Error> {
+        let mut url = parse(redirect_uri)?;
+        let ip = match url.host() {
+            Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+            Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
+            _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        };
+        let wanted = SocketAddr::new(ip, url.port().unwrap_or(80));
+        let taken = |error| {
+            Error::host(format!(
+                "the callback address {wanted} cannot be used ({error}). End the program that holds it, or choose another callback address"
+            ))
+        };
+        let listener = TcpListener::bind(wanted).await.map_err(taken)?;
+        let port = listener.local_addr().map_err(taken)?.port();
+        let mut redirect_uri = redirect_uri.to_owned();
+        if wanted.port() == 0 {
+            // The port is not the scheme's default, so it is written out.
+            let _ = url.set_port(Some(port));
+            redirect_uri = url.to_string();
+        }
+        let host = url.host_str().unwrap_or_default();
+        let place = Place {
+            authority: match url.port() {
+                Some(port) => format!("{host}:{port}"),
+                None => host.to_owned(),
+            },
+            path: url.path().to_owned(),
+        };
+        Ok(Self {
+            listener,
+            redirect_uri,
+            place: Arc::new(place),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn redirect_uri(&self) -> &str {
+        &self.redirect_uri
+    }
+
+    /// Waits for the callback with this `state`. Any page could send a request here, so one with another
+    /// `state` gets an error page and a warning, and ends nothing.
+    ///
+    /// # Errors
+    /// [`Error::Host`] when the listener fails.
+    pub async fn wait(&self, state: &str) -> Result<CallbackParams, Error> {
+        let (found, mut callback) = mpsc::channel(1);
+        let state: Arc<str> = state.into();
+        let mut connections = JoinSet::new();
+        let params = loop {
+            tokio::select! {
+                biased;
+                Some(params) = callback.recv() => break params,
+                accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
+                    let (stream, _) = accepted
+                        .map_err(|error| Error::host(format!("the callback listener failed: {error}")))?;
+                    let (place, state) = (Arc::clone(&self.place), Arc::clone(&state));
+                    connections.spawn(serve(stream, place, state, found.clone()));
+                }
+                Some(_) = connections.join_next() => {}
+            }
+        };
+        // The browser gets its page before the program goes on, and perhaps ends.
+        while connections.join_next().await.is_some() && !connections.is_empty() {}
+        Ok(params)
+    }
+}
+
+/// Checks that a redirect URI is one this machine can receive at.
+fn parse(redirect_uri: &str) -> Result<Url, Error> {
+    let invalid = |why: &str| Error::config(format!("the callback address {redirect_uri:?} {why}"));
+    let url = Url::parse(redirect_uri).map_err(|error| invalid(&format!("is no URL: {error}")))?;
+    if url.scheme() != "http" || !is_loopback(&url) {
+        return Err(invalid(
+            "must be http on this machine (127.0.0.1, [::1] or localhost)",
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("must have no query and no fragment"));
+    }
+    Ok(url)
+}
+
+async fn serve(
+    stream: TcpStream,
+    place: Arc<Place>,
+    state: Arc<str>,
+    found: mpsc::Sender<CallbackParams>,
+) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let page = answer(
+            request.method(),
+            request.uri(),
+            request.headers(),
+            &place,
+            &state,
+        );
+        let found = found.clone();
+        async move {
+            let (page, params) = page;
+            if let Some(params) = params {
+                // A second one, while the first is being used, is for nobody.
+                let _ = found.try_send(params);
+            }
+            Ok::<_, Infallible>(page)
+        }
+    });
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // Whoever is too slow, or breaks off, merely gets no page.
+    let _ = tokio::time::timeout(CONNECTION_LIMIT, connection).await;
+}
+
+fn answer(
+    method: &Method,
+    uri: &http::Uri,
+    headers: &HeaderMap,
+    place: &Place,
+    state: &str,
+) -> (Page, Option<CallbackParams>) {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    if host.is_none_or(|host| !host.eq_ignore_ascii_case(&place.authority)) {
+        let refused = page::refused("This request was meant for another address");
+        return (html(StatusCode::MISDIRECTED_REQUEST, refused), None);
+    }
+    if uri.path() != place.path {
+        return (
+            html(
+                StatusCode::NOT_FOUND,
+                page::refused("There is nothing here"),
+            ),
+            None,
+        );
+    }
+    if method != Method::GET {
+        let refused = page::refused("Only a browser's visit ends a sign-in");
+        return (html(StatusCode::METHOD_NOT_ALLOWED, refused), None);
+    }
+    let params = CallbackParams::parse(&format!("?{}", uri.query().unwrap_or_default()));
+    if !params.has_state(state) {
+        tracing::warn!("a callback for no sign-in under way was refused");
+        return (html(StatusCode::BAD_REQUEST, page::unexpected()), None);
+    }
+    (html(StatusCode::OK, page::received()), Some(params))
+}
+
+fn html(status: StatusCode, body: String) -> Page {
+    let mut page = hyper::Response::new(Full::from(body));
+    *page.status_mut() = status;
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'",
+        ),
+    ] {
+        page.headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    page
+}

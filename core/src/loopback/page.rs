@@ -1,0 +1,40 @@
+//! The pages a browser shows after the callback. They say nothing of what the callback said: when they are
+//! shown, nobody knows yet whether it came from the right place.
+
+/// The callback was received.
+pub(super) fn received() -> String {
+    page(
+        "You can close this window",
+        "The program that sent you here has its answer and goes on. See there how it went.",
+    )
+}
+
+/// Nobody awaits this callback.
+pub(super) fn unexpected() -> String {
+    page(
+        "Nothing was done",
+        crate::wording::lost_authorization_state(),
+    )
+}
+
+/// Anything else.
+pub(super) fn refused(title: &str) -> String {
+    page(title, "This address only receives the end of a sign-in.")
+}
+
+fn page(title: &str, body: &str) -> String {
+    let (title, body) = (escaped(title), escaped(body));
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
+         <style>body{{font:16px/1.5 system-ui,sans-serif;margin:20vh auto;max-width:34em;padding:0 1em}}</style>\
+         <h1>{title}</h1><p>{body}</p></html>\n"
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}

@@ -1,0 +1,139 @@
+//! The ready-made host of programs at a terminal.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{Mutex, oneshot};
+
+use super::{CallbackListener, DEFAULT_REDIRECT_URI};
+use crate::error::Error;
+use crate::host::{AuthHost, AuthorizationRequest, Authorized, StepUpRequest};
+use crate::wording;
+
+/// How a [`TerminalHost`] behaves.
+#[derive(Debug, Clone)]
+pub struct TerminalOptions {
+    /// Where the callback comes; port 0 means any free port.
+    pub redirect_uri: String,
+    /// Whether to open the system's browser (it honours `BROWSER`), or only print the address.
+    pub open_browser: bool,
+    /// Agree to every step-up without asking.
+    pub assume_yes: bool,
+}
+
+impl Default for TerminalOptions {
+    fn default() -> Self {
+        Self {
+            redirect_uri: DEFAULT_REDIRECT_URI.to_owned(),
+            open_browser: true,
+            assume_yes: false,
+        }
+    }
+}
+
+/// Asks on the terminal, opens the browser, and receives the callback on loopback. All it prints goes to
+/// standard error; the authorization address stands alone on a line.
+#[derive(Debug, Default)]
+pub struct TerminalHost {
+    options: TerminalOptions,
+    /// Open from when the redirect URI is asked for until the callback is here.
+    listener: Mutex<Option<CallbackListener>>,
+}
+
+impl TerminalHost {
+    /// A host with these options.
+    #[must_use]
+    pub fn new(options: TerminalOptions) -> Self {
+        Self {
+            options,
+            listener: Mutex::default(),
+        }
+    }
+
+    async fn wait(&self, request: &AuthorizationRequest) -> Result<Authorized, Error> {
+        let listener = match self.listener.lock().await.take() {
+            Some(listener) if listener.redirect_uri() == request.redirect_uri => listener,
+            _ => CallbackListener::bind(&request.redirect_uri).await?,
+        };
+        eprintln!("{}", wording::in_progress(&request.server));
+        eprintln!("{}", request.url);
+        if self.options.open_browser {
+            open_browser(&request.url);
+        }
+        listener
+            .wait(&request.state)
+            .await
+            .map(Authorized::Callback)
+    }
+}
+
+impl AuthHost for TerminalHost {
+    fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+        Box::pin(async {
+            let mut open = self.listener.lock().await;
+            if let Some(listener) = &*open {
+                return Ok(listener.redirect_uri().to_owned());
+            }
+            let listener = CallbackListener::bind(&self.options.redirect_uri).await?;
+            let uri = listener.redirect_uri().to_owned();
+            *open = Some(listener);
+            Ok(uri)
+        })
+    }
+
+    fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
+        let StepUpRequest {
+            server,
+            challenge,
+            new_scopes,
+            ..
+        } = request;
+        let title = wording::step_up_title(&challenge);
+        let body = wording::step_up_body(&server, &challenge, &new_scopes);
+        eprintln!("{title}: {body}");
+        if self.options.assume_yes {
+            return Box::pin(std::future::ready(Ok(true)));
+        }
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            let reason = "more access is needed, and there is no terminal to ask on; agree beforehand, or run it in a terminal";
+            return Box::pin(std::future::ready(Err(Error::host(reason))));
+        }
+        Box::pin(async {
+            eprint!("Go on? [y/N] ");
+            let _ = io::stderr().flush();
+            let answer = read_line().await;
+            Ok(matches!(
+                answer.trim().to_ascii_lowercase().as_str(),
+                "y" | "yes"
+            ))
+        })
+    }
+
+    fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
+        Box::pin(async move { self.wait(&request).await })
+    }
+}
+
+/// A line of standard input; empty at its end. On a thread of its own, which the program's end need not wait
+/// for.
+async fn read_line() -> String {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = io::stdin().lock().read_line(&mut line);
+        let _ = sender.send(line);
+    });
+    receiver.await.unwrap_or_default()
+}
+
+/// Opens the system's browser. Some browsers keep their caller waiting, hence a thread of its own.
+fn open_browser(url: &str) {
+    let url = url.to_owned();
+    std::thread::spawn(move || {
+        if let Err(error) = webbrowser::open(&url) {
+            eprintln!(
+                "The browser could not be opened ({error}). Open the address above yourself."
+            );
+        }
+    });
+}

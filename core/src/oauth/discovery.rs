@@ -1,0 +1,173 @@
+//! From a rejected request to the authorization server that protects the resource (MCP 2026-07-28,
+//! authorization server discovery; for older servers MCP 2025-03-26).
+
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use super::metadata::{
+    ResourceMetadata, ServerMetadata, origin, protects, resource_metadata_urls,
+    server_metadata_urls,
+};
+use crate::error::Error;
+use crate::http::Limited;
+use crate::scope::ScopeSet;
+
+/// What discovery found.
+#[derive(Debug, Clone)]
+pub(crate) struct Discovered {
+    /// The resource identifier as the metadata gives it; `None` for a server that has no such metadata.
+    pub(crate) resource: Option<String>,
+    /// The scopes the resource's metadata lists.
+    pub(crate) scopes_supported: ScopeSet,
+    pub(crate) server: ServerMetadata,
+}
+
+/// What of a resource's authorization servers one would rather use, if it is still among them.
+pub(crate) struct Preference<'a> {
+    /// The server is bound to this one by configuration: any other is an error.
+    pub(crate) required: Option<&'a str>,
+    /// The issuer used so far.
+    pub(crate) current: Option<&'a str>,
+}
+
+/// Finds the authorization server of the resource at `server`. `metadata_url` is what a challenge named.
+pub(crate) async fn discover(
+    http: &Limited,
+    server: &str,
+    metadata_url: Option<&str>,
+    preference: &Preference<'_>,
+) -> Result<Discovered, Error> {
+    let Some((_, metadata)) = resource_metadata(http, server, metadata_url).await? else {
+        return discover_legacy(http, server).await;
+    };
+    let issuer = choose(server, &metadata.authorization_servers, preference)?;
+    let found = server_metadata(http, issuer).await?;
+    let Some(found) = found else {
+        return Err(Error::metadata(
+            issuer,
+            "the authorization server publishes no metadata",
+        ));
+    };
+    Ok(Discovered {
+        resource: Some(metadata.resource),
+        scopes_supported: metadata.scopes_supported.unwrap_or_default().into(),
+        server: found,
+    })
+}
+
+/// Whether the resource still names `issuer` among its authorization servers. A resource without
+/// metadata names its own origin.
+pub(crate) async fn still_names(
+    http: &Limited,
+    server: &str,
+    metadata_url: Option<&str>,
+    issuer: &str,
+) -> Result<bool, Error> {
+    Ok(match resource_metadata(http, server, metadata_url).await? {
+        Some((_, metadata)) => metadata.authorization_servers.iter().any(|s| s == issuer),
+        None => origin(server) == issuer,
+    })
+}
+
+fn choose<'a>(
+    server: &str,
+    listed: &'a [String],
+    preference: &Preference<'_>,
+) -> Result<&'a str, Error> {
+    let find = |wanted: &str| listed.iter().map(String::as_str).find(|own| *own == wanted);
+    if let Some(required) = preference.required {
+        return find(required).ok_or_else(|| Error::RegistrationRejected {
+            issuer: listed.first().cloned().unwrap_or_default(),
+            detail: format!(
+                "the client id given is registered at {required}, which {server} does not use (any more)"
+            ),
+        });
+    }
+    preference
+        .current
+        .and_then(find)
+        .or(listed.first().map(String::as_str))
+        .ok_or_else(|| Error::metadata(server, "it names no authorization server"))
+}
+
+/// Servers of 2025-03-26: the authorization server is at the server's own origin.
+async fn discover_legacy(http: &Limited, server: &str) -> Result<Discovered, Error> {
+    let origin = origin(server);
+    let found = server_metadata(http, origin).await?;
+    Ok(Discovered {
+        resource: None,
+        scopes_supported: ScopeSet::new(),
+        server: found.unwrap_or_else(|| ServerMetadata::assumed(origin)),
+    })
+}
+
+async fn resource_metadata(
+    http: &Limited,
+    server: &str,
+    named: Option<&str>,
+) -> Result<Option<(String, ResourceMetadata)>, Error> {
+    let guesses = resource_metadata_urls(server);
+    let urls = named.into_iter().chain(guesses.iter().map(String::as_str));
+    let mut asked: Vec<&str> = Vec::new();
+    for url in urls {
+        if asked.contains(&url) {
+            continue;
+        }
+        asked.push(url);
+        let Some(metadata) = document::<ResourceMetadata>(http, url, named == Some(url)).await?
+        else {
+            continue;
+        };
+        if !protects(&metadata.resource, server) {
+            return Err(Error::ResourceMismatch {
+                server: server.to_owned(),
+                resource: metadata.resource,
+            });
+        }
+        return Ok(Some((url.to_owned(), metadata)));
+    }
+    Ok(None)
+}
+
+/// The metadata of `issuer`, or `None` when there is none anywhere. A document about another issuer is
+/// never used (RFC 8414 section 3.3).
+async fn server_metadata(http: &Limited, issuer: &str) -> Result<Option<ServerMetadata>, Error> {
+    let mut foreign = None;
+    for url in server_metadata_urls(issuer) {
+        match document::<ServerMetadata>(http, &url, false).await? {
+            Some(metadata) if metadata.issuer == issuer => return Ok(Some(metadata)),
+            Some(metadata) => {
+                let detail = format!("it is about {}, not about {issuer}", metadata.issuer);
+                foreign.get_or_insert(Error::metadata(&url, detail));
+            }
+            None => {}
+        }
+    }
+    foreign.map_or(Ok(None), Err)
+}
+
+/// Reads a document. `None` when it is not there: another place may have it. Of a place that was named, and
+/// not guessed, a document is expected that can be read. A server in trouble is an error, not an absence.
+async fn document<T: DeserializeOwned>(
+    http: &Limited,
+    url: &str,
+    named: bool,
+) -> Result<Option<T>, Error> {
+    let response = http.get_json(url).await.map_err(|error| error.at(url))?;
+    let status = response.status();
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(Error::http(url, format!("the server answered {status}")));
+    }
+    if !status.is_success() {
+        return Ok(None);
+    }
+    // A single-page application answers any address with its own page.
+    let is_json = serde_json::from_slice::<serde_json::Value>(response.body())
+        .is_ok_and(|value| value.is_object());
+    if !is_json && !named {
+        return Ok(None);
+    }
+    serde_json::from_slice(response.body())
+        .map(Some)
+        .map_err(|error| Error::metadata(url, error.to_string()))
+}

@@ -1,0 +1,168 @@
+//! How a client becomes known to an authorization server (MCP 2026-07-28, client registration).
+
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use super::client_auth::method;
+use super::metadata::ServerMetadata;
+use crate::error::Error;
+use crate::http::{Limited, is_loopback};
+use crate::secret::Secret;
+use crate::store::record::{AuthMethod, Registration};
+use crate::text;
+
+/// What the application brought along to be known by.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClientIdentity {
+    /// Shown on consent pages.
+    pub(crate) name: String,
+    /// A client that is registered already.
+    pub(crate) preregistered: Option<Preregistered>,
+    /// An https URL that is the client id, and serves the client's metadata.
+    pub(crate) metadata_url: Option<String>,
+}
+
+/// A client that was registered beforehand.
+#[derive(Debug, Clone)]
+pub(crate) struct Preregistered {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Option<Secret>,
+    /// The issuer it is registered at; `None`: whichever the resource names first.
+    pub(crate) issuer: Option<String>,
+}
+
+/// The registration to use at `server`: the one brought along, else a metadata document, else the one on
+/// record, else a new one.
+pub(crate) async fn register(
+    http: &Limited,
+    server: &ServerMetadata,
+    identity: &ClientIdentity,
+    redirect_uri: &str,
+    recorded: Option<&Registration>,
+) -> Result<Registration, Error> {
+    if let Some(client) = &identity.preregistered {
+        return Ok(preregistered(client, server));
+    }
+    if let Some(url) = &identity.metadata_url
+        && server.client_id_metadata_document_supported
+    {
+        return Ok(Registration {
+            client_id: url.clone(),
+            client_secret: None,
+            auth_method: AuthMethod::None,
+            redirect_uris: Vec::new(),
+            dynamic: false,
+        });
+    }
+    // Not every server lets the port of a loopback redirect vary (RFC 8252 section 7.3).
+    if let Some(known) = recorded
+        && known.dynamic
+        && known.redirect_uris.iter().any(|uri| uri == redirect_uri)
+    {
+        return Ok(known.clone());
+    }
+    register_dynamically(http, server, &identity.name, redirect_uri).await
+}
+
+/// The registration of a client that was registered beforehand.
+pub(crate) fn preregistered(client: &Preregistered, server: &ServerMetadata) -> Registration {
+    let offered = server.token_endpoint_auth_methods_supported.as_deref();
+    Registration {
+        client_id: client.client_id.clone(),
+        auth_method: method(None, offered, client.client_secret.is_some()),
+        client_secret: client.client_secret.clone(),
+        redirect_uris: Vec::new(),
+        dynamic: false,
+    }
+}
+
+/// RFC 7591 section 3.2.1, as far as it matters here.
+#[derive(Deserialize)]
+struct Registered {
+    client_id: String,
+    client_secret: Option<Secret>,
+    token_endpoint_auth_method: Option<String>,
+}
+
+/// RFC 7591 section 3.2.2.
+#[derive(Deserialize)]
+struct Rejected {
+    error: String,
+    error_description: Option<String>,
+}
+
+async fn register_dynamically(
+    http: &Limited,
+    server: &ServerMetadata,
+    name: &str,
+    redirect_uri: &str,
+) -> Result<Registration, Error> {
+    let rejected = |detail: String| Error::RegistrationRejected {
+        issuer: server.issuer.clone(),
+        detail,
+    };
+    let endpoint = server.registration_endpoint.as_deref().ok_or_else(|| {
+        rejected("it registers no clients by itself, and no client id was given".to_owned())
+    })?;
+    let offered = server.token_endpoint_auth_methods_supported.as_deref();
+    let body = json!({
+        "client_name": name,
+        "redirect_uris": [redirect_uri],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": wanted_method(offered),
+        "application_type": application_type(redirect_uri),
+    });
+    let response = http
+        .post_json(endpoint, body.to_string().into_bytes())
+        .await
+        .map_err(|error| error.at(endpoint))?;
+    if !response.status().is_success() {
+        let detail = match serde_json::from_slice::<Rejected>(response.body()) {
+            Ok(Rejected {
+                error,
+                error_description,
+            }) => {
+                let said = error_description.unwrap_or_default();
+                text::displayable(&format!("{error}: {said}")).unwrap_or_default()
+            }
+            Err(_) => format!("it answered {}", response.status()),
+        };
+        return Err(rejected(detail));
+    }
+    // The message of a JSON error may quote the secret, so it is not passed on.
+    let registered: Registered = serde_json::from_slice(response.body())
+        .map_err(|_| rejected("its answer is not a registration".to_owned()))?;
+    Ok(Registration {
+        auth_method: method(
+            registered.token_endpoint_auth_method.as_deref(),
+            offered,
+            registered.client_secret.is_some(),
+        ),
+        client_id: registered.client_id,
+        client_secret: registered.client_secret,
+        redirect_uris: vec![redirect_uri.to_owned()],
+        dynamic: true,
+    })
+}
+
+/// A program on a person's machine cannot keep a secret, so it asks for none where it may.
+fn wanted_method(offered: Option<&[String]>) -> &'static str {
+    let Some(offered) = offered else {
+        return "none";
+    };
+    ["none", "client_secret_basic", "client_secret_post"]
+        .into_iter()
+        .find(|name| offered.iter().any(|own| own == name))
+        .unwrap_or("none")
+}
+
+/// OpenID Connect Dynamic Client Registration, section 2; MCP requires that it is said.
+fn application_type(redirect_uri: &str) -> &'static str {
+    match Url::parse(redirect_uri) {
+        Ok(url) if url.scheme() == "https" => "web",
+        Ok(url) if url.scheme() == "http" && !is_loopback(&url) => "web",
+        _ => "native",
+    }
+}

@@ -1,0 +1,331 @@
+//! Requests to the token endpoint, and what its answers mean for a credential.
+
+use http::{HeaderMap, StatusCode, header};
+use oauth2::TokenResponse;
+use oauth2::basic::{BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse};
+use serde_json::Value;
+
+use super::client_auth::post_form;
+use crate::http::{HttpError, Limited, Response};
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::store::record::Registration;
+use crate::text;
+
+/// What is presented for a token.
+pub(crate) enum TokenGrant<'a> {
+    /// RFC 6749 section 4.1.3 with RFC 7636.
+    Code {
+        code: &'a Secret,
+        verifier: &'a Secret,
+        redirect_uri: &'a str,
+    },
+    /// RFC 6749 section 6. Scope is left out: the same as before.
+    Refresh { token: &'a Secret },
+    /// RFC 6749 section 4.4.
+    ClientCredentials { scopes: &'a ScopeSet },
+}
+
+/// A successful answer (RFC 6749 section 5.1).
+pub(crate) struct Tokens {
+    pub(crate) access_token: Secret,
+    pub(crate) token_type: String,
+    pub(crate) expires_in: Option<u64>,
+    pub(crate) refresh_token: Option<Secret>,
+    /// Authoritative when present, even when narrower; absent means as requested.
+    pub(crate) scope: Option<ScopeSet>,
+}
+
+/// Why there is no token, by what it means for the means that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TokenFailure {
+    /// Passing trouble: nothing is known of the credential.
+    Transient {
+        detail: String,
+        retry_after: Option<u64>,
+    },
+    /// `invalid_grant`: this code or refresh token is dead.
+    InvalidGrant { detail: String },
+    /// `invalid_client`: this registration is.
+    InvalidClient { detail: String },
+    /// Any other error: of no use now, and nothing is to be discarded.
+    Other { code: String, detail: String },
+    /// The endpoint is neither https nor on this machine.
+    Insecure,
+}
+
+impl TokenFailure {
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Self::Transient { detail, .. }
+            | Self::InvalidGrant { detail }
+            | Self::InvalidClient { detail }
+            | Self::Other { detail, .. } => detail.clone(),
+            Self::Insecure => "its token endpoint is not protected by https".to_owned(),
+        }
+    }
+}
+
+/// Asks for a token. `resource` is the resource indicator (RFC 8707), where one is to be sent.
+pub(crate) async fn request(
+    http: &Limited,
+    endpoint: &str,
+    client: &Registration,
+    grant: &TokenGrant<'_>,
+    resource: Option<&str>,
+) -> Result<Tokens, TokenFailure> {
+    let scopes;
+    let mut params: Vec<(&str, &str)> = match grant {
+        TokenGrant::Code {
+            code,
+            verifier,
+            redirect_uri,
+        } => vec![
+            ("grant_type", "authorization_code"),
+            ("code", code.expose()),
+            ("code_verifier", verifier.expose()),
+            ("redirect_uri", redirect_uri),
+        ],
+        TokenGrant::Refresh { token } => vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token.expose()),
+        ],
+        TokenGrant::ClientCredentials { scopes: wanted } => {
+            scopes = wanted.to_string();
+            let mut params = vec![("grant_type", "client_credentials")];
+            if !wanted.is_empty() {
+                params.push(("scope", &scopes));
+            }
+            params
+        }
+    };
+    if let Some(resource) = resource {
+        params.push(("resource", resource));
+    }
+    let answer = post_form(http, endpoint, client, &params).await;
+    read(answer)
+}
+
+/// Tells a server to forget a token (RFC 7009).
+pub(crate) async fn revoke(
+    http: &Limited,
+    endpoint: &str,
+    client: &Registration,
+    token: &Secret,
+    hint: &str,
+) -> Result<(), HttpError> {
+    let params = [("token", token.expose()), ("token_type_hint", hint)];
+    let response = post_form(http, endpoint, client, &params).await?;
+    if response.status().is_success() {
+        return Ok(());
+    }
+    Err(HttpError::Connection(format!(
+        "the server answered {}",
+        response.status()
+    )))
+}
+
+fn read(answer: Result<Response, HttpError>) -> Result<Tokens, TokenFailure> {
+    let transient = |detail, retry_after| TokenFailure::Transient {
+        detail,
+        retry_after,
+    };
+    let response = match answer {
+        Ok(response) => response,
+        Err(HttpError::Insecure) => return Err(TokenFailure::Insecure),
+        Err(error) => return Err(transient(error.to_string(), None)),
+    };
+    let status = response.status();
+    let retry_after = retry_after(response.headers());
+    if is_transient(status) {
+        let detail = format!("the server answered {status}");
+        return Err(transient(detail, retry_after));
+    }
+    if status.is_redirection() {
+        return Err(TokenFailure::Other {
+            code: "redirect".to_owned(),
+            detail: "its token endpoint redirects, which is not followed".to_owned(),
+        });
+    }
+    let Ok(Value::Object(mut body)) = serde_json::from_slice(response.body()) else {
+        return Err(transient("the answer is not JSON".to_owned(), retry_after));
+    };
+    // Some servers report errors with status 200.
+    let token = body.get("access_token").and_then(Value::as_str);
+    if !status.is_success() || (token.is_none() && body.contains_key("error")) {
+        return Err(failure(Value::Object(body), retry_after));
+    }
+    mend(&mut body);
+    let unusable = |detail: &str| TokenFailure::Other {
+        code: "invalid_response".to_owned(),
+        detail: detail.to_owned(),
+    };
+    // The message of a JSON error may quote a token, so it is not passed on.
+    let tokens: BasicTokenResponse = serde_json::from_value(Value::Object(body))
+        .map_err(|_| unusable("its answer is not a token response"))?;
+    let access_token = tokens.access_token().secret();
+    if access_token.is_empty() || !access_token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(unusable("its answer has a token that no header can carry"));
+    }
+    Ok(Tokens {
+        access_token: Secret::new(access_token.as_str()),
+        token_type: tokens.token_type().as_ref().to_owned(),
+        expires_in: tokens.expires_in().map(|limit| limit.as_secs()),
+        refresh_token: tokens
+            .refresh_token()
+            .map(|token| Secret::new(token.secret().as_str())),
+        scope: tokens
+            .scopes()
+            .map(|scopes| scopes.iter().map(|scope| scope.as_str()).collect()),
+    })
+}
+
+/// Passing trouble by its status alone, whatever the body says.
+fn is_transient(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
+}
+
+fn failure(body: Value, retry_after: Option<u64>) -> TokenFailure {
+    let Ok(error) = serde_json::from_value::<BasicErrorResponse>(body) else {
+        return TokenFailure::Other {
+            code: "invalid_response".to_owned(),
+            detail: "its answer is neither a token nor an OAuth error".to_owned(),
+        };
+    };
+    let code = text::displayable(error.error().as_ref()).unwrap_or_default();
+    let said = error
+        .error_description()
+        .and_then(|said| text::displayable(said));
+    let detail = said.map_or_else(|| code.clone(), |said| format!("{code}: {said}"));
+    match error.error() {
+        BasicErrorResponseType::InvalidGrant => TokenFailure::InvalidGrant { detail },
+        BasicErrorResponseType::InvalidClient => TokenFailure::InvalidClient { detail },
+        _ if matches!(code.as_str(), "temporarily_unavailable" | "server_error") => {
+            TokenFailure::Transient {
+                detail,
+                retry_after,
+            }
+        }
+        _ => TokenFailure::Other { code, detail },
+    }
+}
+
+/// Mends what servers in the field get wrong and has one sensible reading: a lifetime that is a string or a
+/// fraction, a missing type, members that are null.
+fn mend(body: &mut serde_json::Map<String, Value>) {
+    body.retain(|_, value| !value.is_null());
+    body.entry("token_type").or_insert_with(|| "Bearer".into());
+    if let Some(lifetime) = body.get("expires_in") {
+        let seconds = match lifetime {
+            Value::String(text) => text.trim().parse().ok(),
+            other => other.as_u64().or_else(|| whole_seconds(other.as_f64()?)),
+        };
+        match seconds {
+            Some(seconds) => drop(body.insert("expires_in".to_owned(), seconds.into())),
+            None => drop(body.remove("expires_in")),
+        }
+    }
+}
+
+fn whole_seconds(lifetime: f64) -> Option<u64> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    (lifetime >= 0.0).then_some(lifetime as u64)
+}
+
+/// `Retry-After` in seconds (RFC 9110 section 10.2.3). Its other form, a date, is not worth a dependency on
+/// the server's clock.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Result<Tokens, TokenFailure> {
+        let mut response = Response::new(body.as_bytes().to_vec());
+        *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+        response.headers_mut().insert(header::RETRY_AFTER, 7.into());
+        read(Ok(response))
+    }
+
+    #[test]
+    fn what_answers_mean() {
+        let error = |code: &str| format!(r#"{{"error":"{code}","error_description":"why\n"}}"#);
+        type Check = fn(&TokenFailure) -> bool;
+        let transient: Check = |f| {
+            matches!(
+                f,
+                TokenFailure::Transient {
+                    retry_after: Some(7),
+                    ..
+                }
+            )
+        };
+        let dead: Check = |f| {
+            *f == TokenFailure::InvalidGrant {
+                detail: "invalid_grant: why".into(),
+            }
+        };
+        let client: Check = |f| matches!(f, TokenFailure::InvalidClient { .. });
+        let other: Check = |f| matches!(f, TokenFailure::Other { .. });
+        let cases = [
+            (400, error("invalid_grant"), dead),
+            (200, error("invalid_grant"), dead),
+            (401, error("invalid_client"), client),
+            (400, error("invalid_scope"), other),
+            (400, error("unauthorized_client"), other),
+            (400, error("server_error"), transient),
+            (400, error("temporarily_unavailable"), transient),
+            (503, error("invalid_grant"), transient),
+            (500, String::new(), transient),
+            (429, "{}".into(), transient),
+            (408, String::new(), transient),
+            (425, String::new(), transient),
+            (200, "<html>".into(), transient),
+            (400, "<html>".into(), transient),
+            (200, "[]".into(), transient),
+            (302, String::new(), other),
+            (307, String::new(), other),
+            (200, "{}".into(), other),
+            (400, "{}".into(), other),
+            (200, r#"{"access_token":""}"#.into(), other),
+            (200, r#"{"access_token":"a\r\nX: b"}"#.into(), other),
+            (200, r#"{"access_token":"a b"}"#.into(), other),
+            (200, r#"{"access_token":5}"#.into(), other),
+        ];
+        for (status, body, check) in cases {
+            let failure = answer(status, &body).err();
+            assert!(
+                failure.as_ref().is_some_and(check),
+                "{status} {body}: {failure:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn lifetimes_in_every_form() {
+        for (written, expected) in [
+            ("3600", Some(3600)),
+            ("\"3600\"", Some(3600)),
+            ("3599.9", Some(3599)),
+            ("null", None),
+            ("-5", None),
+            ("\"soon\"", None),
+            ("{}", None),
+        ] {
+            let body =
+                format!(r#"{{"access_token":"t","token_type":"bearer","expires_in":{written}}}"#);
+            let tokens = answer(200, &body).unwrap_or_else(|f| panic!("{written}: {f:?}"));
+            assert_eq!(tokens.expires_in, expected, "{written}");
+        }
+        let bare = answer(
+            200,
+            r#"{"access_token":"t","refresh_token":null,"scope":"a  b a"}"#,
+        );
+        let bare = bare.unwrap_or_else(|f| panic!("{f:?}"));
+        assert_eq!(bare.scope, Some(ScopeSet::parse("a b")));
+        assert!(bare.refresh_token.is_none());
+    }
+}

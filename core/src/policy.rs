@@ -1,0 +1,53 @@
+//! What a session may do by itself.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What to do when a server asks for more scope.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnInsufficientScope {
+    /// Ask the person, then authorize again with the union of scopes.
+    #[default]
+    Reauthorize,
+    /// Fail with the typed error at once; the caller decides.
+    Throw,
+}
+
+/// What a session may do by itself. The default suits a program with a person in front of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What to do when a server asks for more scope.
+    pub on_insufficient_scope: OnInsufficientScope,
+    /// How many step-ups one request may go through (default 1); 0 is as [`OnInsufficientScope::Throw`].
+    pub max_step_up_retries: u8,
+    /// Whether a person may be involved at all (default yes).
+    pub interaction: bool,
+    /// How long before expiry a credential is renewed (default 30 s).
+    pub refresh_ahead: Duration,
+    /// How long a person may take to answer or to sign in (default 15 minutes).
+    pub interaction_timeout: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            on_insufficient_scope: OnInsufficientScope::default(),
+            max_step_up_retries: 1,
+            interaction: true,
+            refresh_ahead: Duration::from_secs(30),
+            interaction_timeout: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+impl Policy {
+    /// How many step-ups a request may go through, both settings taken together.
+    pub(crate) fn max_step_ups(&self) -> u8 {
+        match self.on_insufficient_scope {
+            OnInsufficientScope::Reauthorize => self.max_step_up_retries,
+            OnInsufficientScope::Throw => 0,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What core needs of its surroundings: the wall clock, waiting, and running a task on its own.
+
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+
+/// The clock, sleeping and spawning. Replaceable, so that tests can own time and a host can bring its
+/// own executor.
+pub trait Runtime: Send + Sync + 'static {
+    /// Wall-clock time. Expiry is reckoned by it, so it goes on while the machine sleeps.
+    fn now(&self) -> SystemTime;
+
+    /// Completes after `duration`.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// Runs `task` to its end, on its own: nobody's being dropped may cancel it.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+}
+
+/// Seconds since 1970 (UTC), the form times have in records; 0 for anything earlier.
+pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// Runs `future`, but not longer than `limit`.
+pub(crate) async fn timeout<T>(
+    runtime: &dyn Runtime,
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        value = future => Some(value),
+        () = runtime.sleep(limit) => None,
+    }
+}
+
+/// The tokio runtime that is current where a session is used.
+#[cfg(feature = "tokio")]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TokioRuntime;
+
+#[cfg(feature = "tokio")]
+impl Runtime for TokioRuntime {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        drop(tokio::spawn(task));
+    }
+}

@@ -1,0 +1,162 @@
+//! Scope sets: parse, union, covers, difference.
+//!
+//! Scopes are opaque, case-sensitive strings (RFC 6749 section 3.3). Nothing here guesses at a
+//! hierarchy: `files` does not cover `files:read`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An ordered set of scopes. Order is that of first appearance, and is kept when sets are joined, so
+/// that what a person is shown does not jump about.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+pub struct ScopeSet(Vec<String>);
+
+impl ScopeSet {
+    /// The empty set.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Reads the value of a `scope` parameter (RFC 6749 section 3.3): parts separated by spaces. Empty
+    /// parts and repeats are dropped, as are parts with control characters, which no scope can have.
+    #[must_use]
+    pub fn parse(value: &str) -> Self {
+        value.split(' ').collect()
+    }
+
+    /// Whether the set has no scope.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many scopes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The scopes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Whether `scope` is in the set.
+    #[must_use]
+    pub fn contains(&self, scope: &str) -> bool {
+        self.0.iter().any(|own| own == scope)
+    }
+
+    /// Adds one scope at the end, unless it is there, is empty or has control characters.
+    pub fn insert(&mut self, scope: &str) {
+        let usable = !scope.is_empty() && !scope.chars().any(char::is_control);
+        if usable && !self.contains(scope) {
+            self.0.push(scope.to_owned());
+        }
+    }
+
+    /// Both sets together: this one's order first, then what only the other has.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        all.extend(other.iter());
+        all
+    }
+
+    /// Whether every scope of `required` is in this set. The empty requirement is always covered.
+    #[must_use]
+    pub fn covers(&self, required: &Self) -> bool {
+        required.iter().all(|scope| self.contains(scope))
+    }
+
+    /// Whether this set covers `other` and has more.
+    #[must_use]
+    pub fn is_strict_superset(&self, other: &Self) -> bool {
+        self.len() > other.len() && self.covers(other)
+    }
+
+    /// What this set has and `other` lacks, in this set's order.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        self.iter().filter(|scope| !other.contains(scope)).collect()
+    }
+}
+
+impl<'a> Extend<&'a str> for ScopeSet {
+    fn extend<I: IntoIterator<Item = &'a str>>(&mut self, scopes: I) {
+        for scope in scopes {
+            self.insert(scope);
+        }
+    }
+}
+
+impl<'a> FromIterator<&'a str> for ScopeSet {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(scopes: I) -> Self {
+        let mut set = Self::new();
+        set.extend(scopes);
+        set
+    }
+}
+
+impl From<Vec<String>> for ScopeSet {
+    fn from(scopes: Vec<String>) -> Self {
+        scopes.iter().map(String::as_str).collect()
+    }
+}
+
+impl From<ScopeSet> for Vec<String> {
+    fn from(set: ScopeSet) -> Self {
+        set.0
+    }
+}
+
+/// The form of a `scope` parameter: scopes joined by single spaces.
+impl fmt::Display for ScopeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+impl fmt::Debug for ScopeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(&self.0).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ScopeSet;
+    use proptest::prelude::*;
+
+    fn sets() -> impl Strategy<Value = ScopeSet> {
+        proptest::collection::vec("[a-e]{1,2}", 0..6).prop_map(ScopeSet::from)
+    }
+
+    proptest! {
+        #[test]
+        fn union_is_a_union(a in sets(), b in sets(), c in sets()) {
+            let both = a.union(&b);
+            prop_assert!(both.covers(&a) && both.covers(&b));
+            prop_assert!(both.iter().all(|s| a.contains(s) || b.contains(s)));
+            prop_assert_eq!(a.union(&a), a.clone());
+            prop_assert_eq!(a.union(&b).union(&c), a.union(&b.union(&c)));
+            prop_assert_eq!(a.union(&ScopeSet::new()), a.clone());
+            prop_assert_eq!(both.len(), both.iter().collect::<std::collections::BTreeSet<_>>().len());
+        }
+
+        #[test]
+        fn difference_is_what_is_missing(a in sets(), b in sets()) {
+            prop_assert_eq!(a.covers(&b), b.difference(&a).is_empty());
+            prop_assert!(a.union(&b.difference(&a)).covers(&b));
+            prop_assert_eq!(a.is_strict_superset(&b), a.covers(&b) && !b.covers(&a));
+        }
+
+        #[test]
+        fn written_and_read_again(a in sets()) {
+            prop_assert_eq!(ScopeSet::parse(&a.to_string()), a);
+        }
+    }
+}

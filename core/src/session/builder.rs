@@ -1,0 +1,259 @@
+//! Setting a session up.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use url::Url;
+
+use crate::error::Error;
+use crate::host::AuthHost;
+use crate::http::{HttpClient, Limited, is_secure};
+use crate::oauth::registration::{ClientIdentity, Preregistered};
+use crate::policy::Policy;
+use crate::runtime::Runtime;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::session::{AuthSession, GrantType, Handle, Inner};
+use crate::store::{MemoryStore, StoreKey, TokenStore};
+
+/// Sets up an [`AuthSession`].
+#[must_use = "nothing happens before `open`"]
+pub struct AuthSessionBuilder {
+    server: String,
+    profile: String,
+    policy: Policy,
+    grant_type: GrantType,
+    identity: ClientIdentity,
+    scopes: ScopeSet,
+    send_resource: bool,
+    host: Option<Arc<dyn AuthHost>>,
+    store: Option<Arc<dyn TokenStore>>,
+    http: Option<Arc<dyn HttpClient>>,
+    runtime: Option<Arc<dyn Runtime>>,
+}
+
+impl AuthSessionBuilder {
+    pub(crate) fn new(server: String) -> Self {
+        Self {
+            server,
+            profile: "default".to_owned(),
+            policy: Policy::default(),
+            grant_type: GrantType::AuthorizationCode,
+            identity: ClientIdentity {
+                name: "mcp-reauth".to_owned(),
+                ..ClientIdentity::default()
+            },
+            scopes: ScopeSet::new(),
+            send_resource: true,
+            host: None,
+            store: None,
+            http: None,
+            runtime: None,
+        }
+    }
+
+    /// The name shown on consent pages.
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.identity.name = name.into();
+        self
+    }
+
+    /// A client that is registered already, and its secret if it has one.
+    pub fn client_id(mut self, id: impl Into<String>, secret: Option<Secret>) -> Self {
+        let issuer = self.identity.preregistered.take().and_then(|c| c.issuer);
+        self.identity.preregistered = Some(Preregistered {
+            client_id: id.into(),
+            client_secret: secret,
+            issuer,
+        });
+        self
+    }
+
+    /// Binds the client of [`client_id`](Self::client_id) to the authorization server it is registered at. Its
+    /// secret then goes nowhere else, also when the MCP server changes its authorization server.
+    pub fn client_issuer(mut self, issuer: impl Into<String>) -> Self {
+        let client = self.identity.preregistered.get_or_insert(Preregistered {
+            client_id: String::new(),
+            client_secret: None,
+            issuer: None,
+        });
+        client.issuer = Some(issuer.into());
+        self
+    }
+
+    /// An https URL that serves the client's metadata and is its client id wherever that is supported.
+    pub fn client_metadata_url(mut self, url: impl Into<String>) -> Self {
+        self.identity.metadata_url = Some(url.into());
+        self
+    }
+
+    /// The client acts for itself (RFC 6749 section 4.4): no person, no host. Needs
+    /// [`client_id`](Self::client_id) with a secret.
+    pub fn client_credentials(mut self) -> Self {
+        self.grant_type = GrantType::ClientCredentials;
+        self
+    }
+
+    /// Scopes to ask for in any case, besides what the server asks for.
+    pub fn scopes(mut self, scopes: ScopeSet) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// Whether to send resource indicators (RFC 8707; default yes). Some servers reject them.
+    pub fn send_resource(mut self, send: bool) -> Self {
+        self.send_resource = send;
+        self
+    }
+
+    /// Whose authorization it is (default `default`). Profiles never share anything.
+    pub fn profile(mut self, profile: impl Into<String>) -> Self {
+        self.profile = profile.into();
+        self
+    }
+
+    /// What the session may do by itself.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The application: asks, shows, hears. Without one, nothing that needs a person is done.
+    pub fn host(self, host: impl AuthHost) -> Self {
+        self.shared_host(Arc::new(host))
+    }
+
+    /// As [`host`](Self::host), for one that several sessions share.
+    pub fn shared_host(mut self, host: Arc<dyn AuthHost>) -> Self {
+        self.host = Some(host);
+        self
+    }
+
+    /// Where records live (default: in memory).
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// What sends the protocol's own requests (default: reqwest with rustls).
+    pub fn http_client(mut self, client: impl HttpClient) -> Self {
+        self.http = Some(Arc::new(client));
+        self
+    }
+
+    /// The clock, sleeping and spawning (default: the current tokio runtime).
+    pub fn runtime(mut self, runtime: impl Runtime) -> Self {
+        self.runtime = Some(Arc::new(runtime));
+        self
+    }
+
+    /// Opens the session: checks the set-up and reads the record. No network.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the setting that cannot work, [`Error::InsecureEndpoint`] when the server's
+    /// address is neither https nor on this machine, [`Error::Store`].
+    pub async fn open(self) -> Result<AuthSession, Error> {
+        self.check()?;
+        let runtime = match self.runtime {
+            Some(runtime) => runtime,
+            None => default_runtime()?,
+        };
+        let http = match self.http {
+            Some(http) => http,
+            None => default_http()?,
+        };
+        let inner = Inner {
+            key: StoreKey {
+                profile: self.profile,
+                server: self.server.clone(),
+            },
+            server: self.server,
+            policy: self.policy,
+            grant_type: self.grant_type,
+            identity: self.identity,
+            scopes: self.scopes,
+            send_resource: self.send_resource,
+            host: self.host,
+            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
+            http: Limited::new(http, Arc::clone(&runtime)),
+            runtime,
+            current: Default::default(),
+            renewal: Default::default(),
+            issuer_check: Default::default(),
+            interactions: Default::default(),
+            hold: Default::default(),
+            closed: watch::Sender::new(false),
+        };
+        inner.reload().await?;
+        let inner = Arc::new(inner);
+        Ok(AuthSession {
+            handle: Arc::new(Handle { inner }),
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let url = Url::parse(&self.server).map_err(|error| {
+            Error::config(format!(
+                "the server address {:?} is no URL: {error}",
+                self.server
+            ))
+        })?;
+        if !is_secure(&self.server) {
+            return Err(Error::InsecureEndpoint {
+                url: self.server.clone(),
+            });
+        }
+        if url.fragment().is_some() {
+            return Err(Error::config("the server address has a fragment (#)"));
+        }
+        if let Some(url) = &self.identity.metadata_url {
+            let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https");
+            if parsed.is_none_or(|url| url.path() == "/") {
+                return Err(Error::config(format!(
+                    "the client metadata URL {url:?} must be https and have a path"
+                )));
+            }
+        }
+        let client = self.identity.preregistered.as_ref();
+        if client.is_some_and(|client| client.client_id.is_empty()) {
+            return Err(Error::config(
+                "there is a client secret or issuer, but no client id",
+            ));
+        }
+        let has_secret = client.is_some_and(|client| client.client_secret.is_some());
+        if self.grant_type == GrantType::ClientCredentials && !has_secret {
+            return Err(Error::config(
+                "client credentials need a client id and its secret",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[allow(clippy::unnecessary_wraps)]
+fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
+    Ok(Arc::new(crate::runtime::TokioRuntime))
+}
+
+#[cfg(not(feature = "tokio"))]
+fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
+    Err(Error::config(
+        "no runtime was given, and this build has none of its own",
+    ))
+}
+
+#[cfg(feature = "reqwest")]
+fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
+    let client = crate::http::ReqwestClient::new();
+    Ok(Arc::new(
+        client.map_err(|error| Error::config(error.to_string()))?,
+    ))
+}
+
+#[cfg(not(feature = "reqwest"))]
+fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
+    Err(Error::config(
+        "no HTTP client was given, and this build has none of its own",
+    ))
+}

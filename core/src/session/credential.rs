@@ -1,0 +1,136 @@
+//! The current credential: an immutable snapshot that anybody can read without waiting.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::store::record::{Grant, Versioned};
+
+/// The value of an `Authorization` header, and what it stands for. Cloning costs a reference count.
+///
+/// Requests are told apart by the credential they carried, so keep the one a request was sent with until its
+/// response is here.
+#[derive(Clone)]
+pub struct Authorization(Arc<Credential>);
+
+struct Credential {
+    header: Secret,
+    grant: Grant,
+}
+
+impl Authorization {
+    fn new(grant: &Grant) -> Self {
+        // RFC 6750 section 2.1 in the one spelling that all servers accept.
+        let scheme = match grant.token_type.as_str() {
+            bearer if bearer.eq_ignore_ascii_case("bearer") => "Bearer",
+            other => other,
+        };
+        Self(Arc::new(Credential {
+            header: Secret::new(format!("{scheme} {}", grant.access_token.expose())),
+            grant: grant.clone(),
+        }))
+    }
+
+    /// The value of the `Authorization` header. It is a secret: send it to the MCP server, nowhere else.
+    #[must_use]
+    pub fn header_value(&self) -> &str {
+        self.0.header.expose()
+    }
+
+    /// The scopes it was granted.
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeSet {
+        &self.0.grant.granted
+    }
+
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.0.grant
+    }
+
+    /// Whether it is known to have expired; one without a known lifetime is used until it is rejected.
+    pub(crate) fn is_expired(&self, now: u64) -> bool {
+        self.0.grant.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it expires within `ahead` seconds. Of a short life no more than half is given away.
+    pub(crate) fn is_due(&self, now: u64, ahead: u64) -> bool {
+        let grant = &self.0.grant;
+        grant.expires_at.is_some_and(|at| {
+            let life = at.saturating_sub(grant.obtained_at);
+            at <= now.saturating_add(ahead.min(life / 2))
+        })
+    }
+}
+
+/// The same grant, not merely the same token: a server may issue one token twice.
+impl PartialEq for Authorization {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.grant == other.0.grant
+    }
+}
+
+impl Eq for Authorization {}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorization")
+            .field("scopes", self.scopes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is current, and which version of the record said so.
+#[derive(Default)]
+struct Snapshot {
+    version: Option<u64>,
+    authorization: Option<Authorization>,
+}
+
+/// The place where the current credential is read from and written to.
+#[derive(Default)]
+pub(crate) struct Current(ArcSwap<Snapshot>);
+
+impl Current {
+    /// The current credential: no waiting, no lock.
+    pub(crate) fn get(&self) -> Option<Authorization> {
+        self.0.load().authorization.clone()
+    }
+
+    pub(crate) fn version(&self) -> Option<u64> {
+        self.0.load().version
+    }
+
+    /// Takes over what a record says, unless a newer version has been taken over already. `since` is the
+    /// version that was current before the record was read: a record that is gone counts only if nothing
+    /// was taken over in the meantime.
+    pub(crate) fn publish(&self, read: &Versioned, since: Option<u64>) {
+        let fresh = read.record.grant.as_ref().map(Authorization::new);
+        self.0.rcu(|now| {
+            let outdated = match read.version {
+                Some(version) => now.version.is_some_and(|own| own > version),
+                None => now.version != since,
+            };
+            if outdated {
+                return Arc::clone(now);
+            }
+            let unchanged = now.authorization == fresh;
+            let authorization = if unchanged {
+                &now.authorization
+            } else {
+                &fresh
+            };
+            Arc::new(Snapshot {
+                version: read.version,
+                authorization: authorization.clone(),
+            })
+        });
+    }
+
+    /// Forgets it, whatever the version.
+    pub(crate) fn clear(&self) {
+        self.0.store(Arc::default());
+    }
+}

@@ -1,0 +1,454 @@
+//! The driver: carries out what the decision function says, notes the result, and asks again.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::challenge::AuthChallenge;
+use crate::error::Error;
+use crate::host::Event;
+use crate::recovery::{
+    Ask, Attempt, Consent, Ending, Failure, IssuerCheck, Means, Protocol, Situation, Step, Trigger,
+    next_step,
+};
+use crate::scope::ScopeSet;
+use crate::session::credential::Authorization;
+use crate::session::interaction::{Interacted, Need};
+use crate::session::renewal::{RenewalEnd, RenewalPlan};
+use crate::session::{GrantType, Inner};
+
+/// How often a request may be sent again because somebody else has a newer credential. Siblings that renew
+/// all the time must not keep it going for ever.
+const MAX_ADOPTIONS: u8 = 3;
+
+/// What a host says along with a challenge.
+#[derive(Debug, Clone, Default)]
+pub struct HandleOptions {
+    /// The person has agreed to this step-up already.
+    pub confirmed_step_up: bool,
+    /// Whether somebody waits.
+    pub trigger: Trigger,
+    /// The credential that was rejected; `None`: the current one.
+    pub failed: Option<Authorization>,
+}
+
+/// How handling a challenge ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
+pub enum Outcome {
+    /// There is a credential that answers it: send the request again.
+    Satisfied,
+    /// Show what would be asked for, then come back with
+    /// [`confirmed_step_up`](HandleOptions::confirmed_step_up).
+    StepUpConfirm {
+        /// The challenge.
+        challenge: AuthChallenge,
+    },
+    /// A person is needed. With an address: they are on their way there, and the callback goes to
+    /// [`complete_authorization`](crate::AuthSession::complete_authorization). Without: nothing was started;
+    /// hand the challenge in again when somebody waits.
+    Interactive {
+        /// Where the person was sent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        authorization_url: Option<String>,
+        /// The `state` of the callback.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<String>,
+        /// The challenge.
+        challenge: AuthChallenge,
+    },
+    /// It could not be answered.
+    Failed {
+        /// Why.
+        #[serde(serialize_with = "error_form")]
+        error: Error,
+    },
+}
+
+fn error_form<S: Serializer>(error: &Error, serializer: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeStruct;
+    let mut form = serializer.serialize_struct("Error", 2)?;
+    form.serialize_field("code", error.code())?;
+    form.serialize_field("message", &error.to_string())?;
+    form.end()
+}
+
+/// How a recovery ended, for whoever drove it.
+pub(crate) enum Conclusion {
+    Retry,
+    PassThrough,
+    ConfirmStepUp,
+    Interactive(Option<(String, String)>),
+    Failed(Error),
+}
+
+impl Conclusion {
+    pub(crate) fn into_outcome(self, inner: &Inner, challenge: AuthChallenge) -> Outcome {
+        match self {
+            Self::Retry => Outcome::Satisfied,
+            Self::ConfirmStepUp => Outcome::StepUpConfirm { challenge },
+            Self::Interactive(started) => {
+                let (authorization_url, state) = started.unzip();
+                Outcome::Interactive {
+                    authorization_url,
+                    state,
+                    challenge,
+                }
+            }
+            Self::PassThrough => Outcome::Failed {
+                error: Error::Unauthorized {
+                    server: inner.server.clone(),
+                    challenge: Box::new(challenge),
+                },
+            },
+            Self::Failed(error) => Outcome::Failed { error },
+        }
+    }
+}
+
+/// What has been tried for one request, over all its challenges.
+pub(crate) struct Progress {
+    /// What the rejected request carried.
+    pub(crate) sent: Option<Authorization>,
+    /// Silent renewal: at most one for a request.
+    renewal: Option<Attempt>,
+    /// Silent widening by a machine grant: at most one for a challenge.
+    widening: Option<Attempt>,
+    /// Why the last silent means brought nothing.
+    error: Option<Error>,
+    issuer: IssuerCheck,
+    consent: Consent,
+    answered: bool,
+    reauthorized: bool,
+    step_ups: u8,
+    /// How often it was sent again.
+    retries: u8,
+}
+
+impl Progress {
+    pub(crate) fn new(sent: Option<Authorization>) -> Self {
+        Self {
+            sent,
+            renewal: None,
+            widening: None,
+            error: None,
+            issuer: IssuerCheck::Unchecked,
+            consent: Consent::NotAsked,
+            answered: false,
+            reauthorized: false,
+            step_ups: 0,
+            retries: 0,
+        }
+    }
+
+    /// Notes what a renewal came to, whoever it was made for.
+    pub(crate) fn note_renewal(&mut self, end: &RenewalEnd) {
+        match end {
+            RenewalEnd::Renewed => self.renewal = Some(Attempt::Succeeded),
+            // Nobody was asked, so this request's own renewal is still to come.
+            RenewalEnd::Adopted => {}
+            RenewalEnd::Failed(attempt, error) => {
+                self.renewal = Some(*attempt);
+                self.error = Some(error.clone());
+            }
+        }
+    }
+
+    /// How many retries this request's own renewal and authorizations are worth.
+    fn earned(&self) -> u8 {
+        let renewed = u8::from(self.renewal == Some(Attempt::Succeeded));
+        let authorized = u8::from(self.reauthorized);
+        self.step_ups.saturating_add(renewed + authorized)
+    }
+
+    fn begin(&mut self, confirmed: bool) {
+        self.widening = None;
+        self.answered = false;
+        self.consent = if confirmed {
+            Consent::Given
+        } else {
+            Consent::NotAsked
+        };
+    }
+}
+
+/// Recovers from one challenge.
+pub(crate) async fn drive(
+    inner: &Arc<Inner>,
+    progress: &mut Progress,
+    challenge: &AuthChallenge,
+    trigger: Trigger,
+    confirmed: bool,
+) -> Conclusion {
+    progress.begin(confirmed);
+    let mut drive = Drive {
+        inner,
+        progress,
+        challenge,
+        trigger,
+    };
+    inner.event(Event::Challenged {
+        challenge: challenge.clone(),
+    });
+    loop {
+        let situation = drive.situation();
+        let step = next_step(&situation);
+        tracing::trace!(?situation, ?step, "recovery");
+        if let Some(conclusion) = drive.take(step).await {
+            return conclusion;
+        }
+    }
+}
+
+struct Drive<'a> {
+    inner: &'a Arc<Inner>,
+    progress: &'a mut Progress,
+    challenge: &'a AuthChallenge,
+    trigger: Trigger,
+}
+
+impl Drive<'_> {
+    fn situation(&mut self) -> Situation {
+        let policy = &self.inner.policy;
+        let failure = Failure::of(self.challenge);
+        let current = self.inner.current.get();
+        let required = &self.challenge.required_scopes;
+        let covers = current
+            .as_ref()
+            .is_some_and(|c| c.scopes().covers(required));
+        let usable = current
+            .as_ref()
+            .is_some_and(|c| !c.is_expired(self.inner.now()));
+        let moved = current.is_some() && current != self.progress.sent;
+        let may_adopt = self.progress.retries < self.progress.earned() + MAX_ADOPTIONS;
+        // A server that does not say what it lacks is not known to have it until somebody authorized.
+        let covered = covers && (!required.is_empty() || self.progress.answered);
+        let machine = self.inner.grant_type == GrantType::ClientCredentials;
+        let attended = policy.interaction && self.inner.host.is_some();
+        Situation {
+            failure,
+            trigger: self.trigger,
+            protocol: self.protocol(current.as_ref(), failure == Failure::Scope && !covered),
+            newer_credential: moved && usable && may_adopt && (failure != Failure::Scope || covers),
+            dpop_nonce: false,
+            covered,
+            store_moved: moved && may_adopt,
+            issuer: self.progress.issuer,
+            consent: self.progress.consent,
+            answered: self.progress.answered,
+            reauthorized: self.progress.reauthorized,
+            step_ups: self.progress.step_ups,
+            max_step_ups: policy.max_step_ups(),
+            interaction: attended,
+            can_authorize: self.inner.host.is_some() || machine,
+            confirm: false,
+        }
+    }
+
+    fn protocol(&mut self, current: Option<&Authorization>, widening: bool) -> Protocol {
+        if widening && self.inner.grant_type == GrantType::ClientCredentials {
+            return Protocol::ClientCredentials {
+                mint: self.progress.widening.unwrap_or(Attempt::Untried),
+            };
+        }
+        let held = || {
+            self.inner
+                .hold
+                .verdict(current, self.trigger, self.inner.now())
+        };
+        let tried = self.progress.renewal;
+        let attempt = tried.or_else(|| {
+            let (attempt, error) = held()?;
+            // Whoever waits for a server to come back need not look where else to go.
+            self.progress.error = Some(error);
+            self.progress.issuer = IssuerCheck::Same;
+            Some(attempt)
+        });
+        match self.inner.grant_type {
+            GrantType::ClientCredentials => Protocol::ClientCredentials {
+                mint: attempt.unwrap_or(Attempt::Untried),
+            },
+            GrantType::AuthorizationCode => {
+                let renewable = current.is_some_and(|c| c.grant().refresh_token.is_some());
+                let untouched = if renewable {
+                    Attempt::Untried
+                } else {
+                    Attempt::Absent
+                };
+                Protocol::Standard {
+                    refresh: attempt.unwrap_or(untouched),
+                }
+            }
+        }
+    }
+
+    /// Carries out a step; the conclusion, if that was the last.
+    async fn take(&mut self, step: Step) -> Option<Conclusion> {
+        match step {
+            Step::Retry | Step::RetryWithNonce => Some(self.retry()),
+            Step::PassThrough => Some(Conclusion::PassThrough),
+            Step::ConfirmStepUp => Some(Conclusion::ConfirmStepUp),
+            Step::Defer => Some(self.defer()),
+            Step::Fail(ending) => Some(Conclusion::Failed(self.error(ending))),
+            Step::CheckIssuer => {
+                self.progress.issuer = self.inner.check_issuer(self.challenge).await;
+                None
+            }
+            Step::Adopt => {
+                // Its own means have not been tried.
+                self.progress.retries = self.progress.retries.saturating_add(1);
+                self.progress.sent = self.inner.current.get();
+                self.progress.renewal = None;
+                None
+            }
+            Step::Renew(means, ask) => self.renew(means, ask).await,
+            Step::AskConsent => self.interact(Ask::Union).await,
+            Step::Authorize(_, ask) => self.interact(ask).await,
+        }
+    }
+
+    /// Of the retries that this request's own renewal and authorizations earn there are few; any other is
+    /// owed to somebody else's.
+    fn retry(&mut self) -> Conclusion {
+        self.progress.retries = self.progress.retries.saturating_add(1);
+        Conclusion::Retry
+    }
+
+    fn defer(&self) -> Conclusion {
+        if self.inner.hold.announce(self.inner.current.get()) {
+            self.inner.event(Event::InteractionRequired {
+                challenge: self.challenge.clone(),
+            });
+        }
+        Conclusion::Interactive(None)
+    }
+
+    async fn renew(&mut self, means: Means, ask: Ask) -> Option<Conclusion> {
+        let before = self.inner.current.get();
+        let scopes = self.scopes(ask);
+        let plan = RenewalPlan {
+            means,
+            scopes: scopes.clone(),
+            challenge: self.challenge.clone(),
+        };
+        let Some(renewal) = self.inner.renew(plan).await else {
+            return Some(Conclusion::Failed(Error::Cancelled {
+                what: "The renewal",
+            }));
+        };
+        // It may have been under way for another credential or for other scopes: then it is not ours.
+        if renewal.of != before || !renewal.asked.covers(&scopes) {
+            return None;
+        }
+        if ask == Ask::Union {
+            self.progress.step_ups = self.progress.step_ups.saturating_add(1);
+            self.progress.widening = Some(match &renewal.end {
+                RenewalEnd::Renewed | RenewalEnd::Adopted => Attempt::Succeeded,
+                RenewalEnd::Failed(attempt, error) => {
+                    self.progress.error = Some(error.clone());
+                    *attempt
+                }
+            });
+            self.progress.answered = self.progress.widening == Some(Attempt::Succeeded);
+        } else {
+            self.progress.note_renewal(&renewal.end);
+        }
+        None
+    }
+
+    /// What a machine grant asks for; a refresh has no say in it.
+    fn scopes(&self, ask: Ask) -> ScopeSet {
+        if self.inner.grant_type == GrantType::AuthorizationCode {
+            return ScopeSet::new();
+        }
+        let held = self.inner.current.get();
+        let held = held.map(|c| c.scopes().clone()).unwrap_or_default();
+        let wanted = self.inner.scopes.union(&self.challenge.required_scopes);
+        match ask {
+            Ask::Afresh => wanted,
+            Ask::Union => held.union(&wanted),
+        }
+    }
+
+    async fn interact(&mut self, ask: Ask) -> Option<Conclusion> {
+        let need = Need {
+            ask,
+            challenge: self.challenge.clone(),
+            consented: self.progress.consent == Consent::Given,
+        };
+        match self.inner.interact(need).await {
+            Ok(Interacted::Authorized) => {
+                self.progress.answered = true;
+                self.progress.reauthorized = true;
+                self.progress.issuer = IssuerCheck::Unchecked;
+                if ask == Ask::Union {
+                    self.progress.step_ups = self.progress.step_ups.saturating_add(1);
+                }
+                None
+            }
+            Ok(Interacted::Elsewhere { url, state }) => {
+                Some(Conclusion::Interactive(Some((url, state))))
+            }
+            Ok(Interacted::Again) => None,
+            Err(error) => Some(Conclusion::Failed(error)),
+        }
+    }
+
+    fn error(&mut self, ending: Ending) -> Error {
+        let server = self.inner.server.clone();
+        let challenge = || Box::new(self.challenge.clone());
+        let current = self.inner.current.get();
+        let issuer = current
+            .as_ref()
+            .map_or(&server, |c| &c.grant().issuer)
+            .clone();
+        match ending {
+            Ending::InsufficientScope => Error::InsufficientScope {
+                next: self.advice(),
+                challenge: challenge(),
+                server,
+            },
+            Ending::ConsentDenied => Error::ConsentDenied {
+                server,
+                wanted: self.challenge.required_scopes.clone(),
+            },
+            Ending::ScopeNotGranted => {
+                let held = current.map(|c| c.scopes().clone()).unwrap_or_default();
+                Error::ScopeNotGranted {
+                    issuer,
+                    missing: self.challenge.required_scopes.difference(&held),
+                }
+            }
+            Ending::StepUpLimit => Error::StepUpLimit {
+                server,
+                attempts: self.progress.step_ups,
+                challenge: challenge(),
+            },
+            Ending::Unauthorized => Error::Unauthorized {
+                server,
+                challenge: challenge(),
+            },
+            Ending::RefreshUnavailable | Ending::RefreshRejected | Ending::PolicyDenied => {
+                let detail = "there is nothing to renew it with".to_owned();
+                let unknown = Error::RefreshRejected { issuer, detail };
+                self.progress.error.take().unwrap_or(unknown)
+            }
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        if self.inner.policy.max_step_ups() == 0 {
+            "Asking for more is off in this program's policy."
+        } else if self.inner.grant_type == GrantType::ClientCredentials {
+            "Have the client's own access extended by the server's administrator."
+        } else if self.inner.host.is_none() {
+            "Nobody is there to ask; sign in where somebody is."
+        } else {
+            "The access on record covers it already, and renewing it changed nothing; sign out and in again, or ask the server's operator."
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Patience: after a silent renewal failed, nobody who does not have to asks again for a while.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::Error;
+use crate::recovery::{Attempt, Trigger};
+use crate::session::credential::Authorization;
+
+/// The first pause after a failure, in seconds; it doubles with each further one.
+const FIRST_PAUSE: u64 = 5;
+/// The longest pause, in seconds.
+const LONGEST_PAUSE: u64 = 300;
+
+/// What is known of the last failed renewal.
+#[derive(Default)]
+pub(crate) struct Hold(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    failed: Option<Failed>,
+    /// Failures in a row, of whichever credential.
+    failures: u32,
+    /// The credential whose need of a person was announced already.
+    announced: Option<Option<Authorization>>,
+}
+
+struct Failed {
+    of: Option<Authorization>,
+    attempt: Attempt,
+    error: Error,
+    since: u64,
+    /// Nobody asks before; `None`: until the credential changes.
+    pause: Option<u64>,
+    /// What the server asked for: this holds for commands too.
+    retry_after: Option<u64>,
+}
+
+impl Hold {
+    /// What a renewal of this credential would come to, as far as patience forbids to find out.
+    pub(crate) fn verdict(
+        &self,
+        of: Option<&Authorization>,
+        trigger: Trigger,
+        now: u64,
+    ) -> Option<(Attempt, Error)> {
+        let state = self.lock();
+        let failed = state.failed.as_ref().filter(|f| f.of.as_ref() == of)?;
+        // A clock that was set back must not hold anybody for longer than agreed.
+        let within = |pause: u64| now >= failed.since && now < failed.since.saturating_add(pause);
+        let holds = match trigger {
+            Trigger::Ambient => failed.pause.is_none_or(within),
+            Trigger::Command => failed.retry_after.is_some_and(within),
+        };
+        holds.then(|| (failed.attempt, failed.error.clone()))
+    }
+
+    /// Notes a failed renewal.
+    pub(crate) fn note(&self, of: Option<Authorization>, attempt: Attempt, error: Error, now: u64) {
+        let mut state = self.lock();
+        state.failures = state.failures.saturating_add(1);
+        let doubled = FIRST_PAUSE << (state.failures - 1).min(6);
+        let retry_after = match &error {
+            Error::RefreshUnavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        let pause = doubled.min(LONGEST_PAUSE).max(retry_after.unwrap_or(0));
+        state.failed = Some(Failed {
+            of,
+            attempt,
+            error,
+            since: now,
+            pause: (attempt == Attempt::Unreachable).then_some(pause),
+            retry_after,
+        });
+    }
+
+    /// Something changed: everybody may ask again.
+    pub(crate) fn release(&self) {
+        *self.lock() = State::default();
+    }
+
+    /// Whether it is news that this credential needs a person.
+    pub(crate) fn announce(&self, of: Option<Authorization>) -> bool {
+        let mut state = self.lock();
+        if state.announced.as_ref() == Some(&of) {
+            return false;
+        }
+        state.announced = Some(of);
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

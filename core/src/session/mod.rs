@@ -1,0 +1,331 @@
+//! [`AuthSession`]: everything about one client's authorization for one resource.
+
+mod builder;
+mod credential;
+mod drive;
+mod flight;
+mod hold;
+mod interaction;
+mod renewal;
+mod request;
+mod satisfied;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use builder::AuthSessionBuilder;
+pub use credential::Authorization;
+pub use drive::{HandleOptions, Outcome};
+pub use request::{Recovery, ResourceRequest};
+pub use satisfied::{FailedCredential, StoredCredential, is_satisfied};
+pub use state::{AuthState, ConnectionState};
+
+use crate::callback::CallbackParams;
+use crate::challenge::{AuthChallenge, Operation};
+use crate::error::Error;
+use crate::host::{AuthHost, Event};
+use crate::http::Limited;
+use crate::oauth::registration::ClientIdentity;
+use crate::oauth::token;
+use crate::policy::Policy;
+use crate::recovery::{IssuerCheck, Trigger};
+use crate::runtime::{Runtime, timeout, unix_seconds};
+use crate::scope::ScopeSet;
+use crate::store::record::{self, Record, Versioned};
+use crate::store::{Saved, StoreKey, TokenStore};
+use credential::Current;
+use drive::Progress;
+use flight::Flight;
+use hold::Hold;
+use interaction::Interactions;
+use renewal::Renewal;
+
+/// How long revocation may take when signing out. It is a courtesy; signing out does not depend on it.
+const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
+
+/// One client's authorization for one MCP server. Clones share it; it is cheap, one per connection.
+///
+/// ```no_run
+/// # use mcp_reauth::{AuthSession, AuthHost, Error};
+/// # async fn run(host: impl AuthHost) -> Result<(), Error> {
+/// let session = AuthSession::builder("https://mcp.example.com/mcp")
+///     .client_name("Example client")
+///     .host(host)
+///     .open()
+///     .await?;
+/// if let Some(authorization) = session.authorization() {
+///     // send authorization.header_value() with the request
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct AuthSession {
+    handle: Arc<Handle>,
+}
+
+/// What all clones share. When the last is gone, nobody is left to be shown anything.
+struct Handle {
+    inner: Arc<Inner>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.inner.closed.send_replace(true);
+    }
+}
+
+/// The session as its tasks see it.
+pub(crate) struct Inner {
+    server: String,
+    key: StoreKey,
+    policy: Policy,
+    grant_type: GrantType,
+    identity: ClientIdentity,
+    /// Scopes the application wants from the start.
+    scopes: ScopeSet,
+    send_resource: bool,
+    host: Option<Arc<dyn AuthHost>>,
+    store: Arc<dyn TokenStore>,
+    http: Limited,
+    runtime: Arc<dyn Runtime>,
+    current: Current,
+    renewal: Flight<Renewal>,
+    issuer_check: Flight<IssuerCheck>,
+    interactions: Interactions,
+    hold: Hold,
+    closed: watch::Sender<bool>,
+}
+
+/// How credentials are come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GrantType {
+    /// A person authorizes.
+    AuthorizationCode,
+    /// The client's own credential (RFC 6749 section 4.4).
+    ClientCredentials,
+}
+
+impl AuthSession {
+    /// Starts a session for the MCP server at `server`. The address is kept exactly as given.
+    #[must_use]
+    pub fn builder(server: impl Into<String>) -> AuthSessionBuilder {
+        AuthSessionBuilder::new(server.into())
+    }
+
+    /// The MCP server's address.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.inner().server
+    }
+
+    /// The current credential. Never waits, locks or does I/O; `None` when there is none.
+    #[must_use]
+    pub fn authorization(&self) -> Option<Authorization> {
+        self.inner().current.get()
+    }
+
+    /// Begins one request to the MCP server: what a transport holds from before the request is sent until it
+    /// is answered for good, so that recovery is bounded per request.
+    #[must_use]
+    pub fn request(&self, operation: Operation, trigger: Trigger) -> ResourceRequest {
+        ResourceRequest::new(self.clone(), operation, trigger)
+    }
+
+    /// Recovers from a challenge, whatever way it arrived. The one entry point for hosts; transports use
+    /// [`request`](AuthSession::request), which comes down to the same.
+    pub async fn handle_auth_challenge(
+        &self,
+        challenge: AuthChallenge,
+        options: HandleOptions,
+    ) -> Outcome {
+        let inner = self.inner();
+        let mut progress = Progress::new(options.failed.or_else(|| inner.current.get()));
+        let conclusion = drive::drive(
+            inner,
+            &mut progress,
+            &challenge,
+            options.trigger,
+            options.confirmed_step_up,
+        )
+        .await;
+        conclusion.into_outcome(inner, challenge)
+    }
+
+    /// Whether what the store holds answers the challenge already: no network, no prompt. A window that comes
+    /// back to the front asks this first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn check_auth_challenge_satisfied(
+        &self,
+        challenge: &AuthChallenge,
+    ) -> Result<bool, Error> {
+        let inner = self.inner();
+        let before = inner.current.get();
+        inner.reload().await?;
+        let now = inner.current.get();
+        let failed = if now == before {
+            FailedCredential::Unknown
+        } else {
+            FailedCredential::Different
+        };
+        let stored = now.as_ref().map(StoredCredential::of);
+        Ok(is_satisfied(
+            inner.now(),
+            stored.as_ref(),
+            challenge,
+            failed,
+        ))
+    }
+
+    /// Finishes an authorization with the whole callback, in this process or after a restart.
+    ///
+    /// # Errors
+    /// [`Error::StateMismatch`] when no authorization with this `state` is under way,
+    /// [`Error::IssuerMismatch`] when the answer is not from the issuer the person was sent to,
+    /// [`Error::AuthorizationDenied`] when it is a no, and those of the token request.
+    pub async fn complete_authorization(&self, callback: CallbackParams) -> Result<(), Error> {
+        self.inner().complete(&callback).await
+    }
+
+    /// Signs in now, without waiting for a request to fail: as a 401 with these scopes would.
+    pub async fn sign_in(&self, scopes: ScopeSet) -> Outcome {
+        let mut challenge = AuthChallenge::unauthenticated();
+        challenge.required_scopes = scopes;
+        self.handle_auth_challenge(challenge, HandleOptions::default())
+            .await
+    }
+
+    /// What is known of the connection's authorization. From the store alone, no network.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn connection_state(&self) -> Result<ConnectionState, Error> {
+        let read = self.inner().reload().await?;
+        Ok(ConnectionState::of(
+            self.server(),
+            &read.record,
+            self.inner().now(),
+        ))
+    }
+
+    /// The credential with all that is needed to renew it, for handing it to another process. It holds
+    /// secrets. `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn auth_state(&self) -> Result<Option<AuthState>, Error> {
+        let read = self.inner().reload().await?;
+        Ok(AuthState::of(&read.record))
+    }
+
+    /// Takes over a credential from another process. Requests use it at once; the connection stays.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn set_auth_state(&self, state: AuthState) -> Result<(), Error> {
+        let inner = self.inner();
+        inner.update(|record| state.apply(record)).await?;
+        inner.hold.release();
+        Ok(())
+    }
+
+    /// Signs out: revokes the tokens where the server has a revocation endpoint (RFC 7009), and clears the
+    /// store, also when revoking failed.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store could not be cleared.
+    pub async fn sign_out(&self) -> Result<(), Error> {
+        self.inner().sign_out().await
+    }
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.handle.inner
+    }
+}
+
+impl std::fmt::Debug for AuthSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthSession")
+            .field("server", &self.inner().server)
+            .field("profile", &self.inner().key.profile)
+            .field("authorization", &self.authorization())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Seconds since 1970.
+    fn now(&self) -> u64 {
+        unix_seconds(self.runtime.now())
+    }
+
+    fn event(&self, event: Event) {
+        tracing::debug!(server = %self.server, event = %event, "authorization");
+        if let Some(host) = &self.host {
+            host.event(event);
+        }
+    }
+
+    /// Reads the record and takes over what it says.
+    async fn reload(&self) -> Result<Versioned, Error> {
+        let since = self.current.version();
+        let read = record::read(&*self.store, &self.key).await?;
+        self.current.publish(&read, since);
+        Ok(read)
+    }
+
+    /// Changes the record and takes over the result.
+    async fn update(&self, change: impl FnMut(&mut Record) -> bool) -> Result<Versioned, Error> {
+        let since = self.current.version();
+        let read = record::update(&*self.store, &self.key, change).await?;
+        self.current.publish(&read, since);
+        Ok(read)
+    }
+
+    async fn sign_out(&self) -> Result<(), Error> {
+        let read = record::read(&*self.store, &self.key).await;
+        if let Ok(read) = &read {
+            let revoked = timeout(&*self.runtime, REVOCATION_LIMIT, self.revoke(&read.record));
+            if revoked.await.is_none() {
+                tracing::warn!(server = %self.server, "revocation took too long; the store is cleared all the same");
+            }
+        }
+        self.clear(read?.version).await?;
+        self.current.clear();
+        self.hold.release();
+        self.event(Event::SignedOut);
+        Ok(())
+    }
+
+    async fn clear(&self, mut version: Option<u64>) -> Result<(), Error> {
+        while version.is_some() {
+            match self.store.save(&self.key, None, version).await? {
+                Saved::As(_) => return Ok(()),
+                // A sibling renewed meanwhile: what it wrote goes too.
+                Saved::Conflict => version = self.store.load(&self.key).await?.map(|s| s.version),
+            }
+        }
+        Ok(())
+    }
+
+    async fn revoke(&self, record: &Record) {
+        let Some(grant) = &record.grant else { return };
+        let (Some(endpoint), Some(client)) = (
+            &grant.revocation_endpoint,
+            record.clients.get(&grant.issuer),
+        ) else {
+            return;
+        };
+        let refresh = grant.refresh_token.as_ref().map(|t| (t, "refresh_token"));
+        let access = (&grant.access_token, "access_token");
+        for (secret, hint) in refresh.into_iter().chain([access]) {
+            if let Err(error) = token::revoke(&self.http, endpoint, client, secret, hint).await {
+                tracing::warn!(issuer = %grant.issuer, %error, "a token could not be revoked");
+            }
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! The silent flight: a credential without anybody noticing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::challenge::AuthChallenge;
+use crate::error::Error;
+use crate::host::Event;
+use crate::oauth::discovery::{Preference, discover, still_names};
+use crate::oauth::registration::preregistered;
+use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
+use crate::recovery::{Attempt, IssuerCheck, Means};
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::session::Inner;
+use crate::session::credential::Authorization;
+use crate::store::Lease;
+use crate::store::record::{Grant, Record, Registration};
+
+/// How long a lease lasts when its holder is stuck. Longer than a renewal can take.
+const LEASE_TTL: Duration = Duration::from_secs(60);
+/// How long to wait for somebody else's renewal: a stuck holder's lease has ended by then.
+const LEASE_WAIT: Duration = Duration::from_secs(75);
+/// How often a token request is made at the most when the server is in passing trouble.
+const TRIES: u32 = 3;
+/// The longest pause between tries. A server that wants a longer one is not waited for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a silent flight came to.
+pub(crate) struct Renewal {
+    /// The credential it set out to replace.
+    pub(crate) of: Option<Authorization>,
+    /// The scopes it could ask for.
+    pub(crate) asked: ScopeSet,
+    pub(crate) end: RenewalEnd,
+}
+
+/// How a silent flight ended.
+pub(crate) enum RenewalEnd {
+    /// A new credential was obtained.
+    Renewed,
+    /// Somebody else had stored another credential already; nobody was asked for one.
+    Adopted,
+    /// No credential: how far it got, and why.
+    Failed(Attempt, Error),
+}
+
+/// What to renew by.
+pub(crate) struct RenewalPlan {
+    pub(crate) means: Means,
+    /// What is asked for, where the means lets one ask (a refresh does not).
+    pub(crate) scopes: ScopeSet,
+    pub(crate) challenge: AuthChallenge,
+}
+
+impl Inner {
+    /// Renews the current credential, or shares in the renewal under way.
+    pub(crate) async fn renew(self: &Arc<Self>, plan: RenewalPlan) -> Option<Arc<Renewal>> {
+        let inner = Arc::clone(self);
+        let start = move || -> futures_util::future::BoxFuture<'static, Renewal> {
+            Box::pin(async move {
+                let of = inner.current.get();
+                let asked = plan.scopes.clone();
+                let end = inner.renew_now(of.as_ref(), &plan).await;
+                inner.note_renewal(of.as_ref(), &end);
+                Renewal { of, asked, end }
+            })
+        };
+        self.renewal.join(&*self.runtime, start).await
+    }
+
+    fn note_renewal(&self, of: Option<&Authorization>, end: &RenewalEnd) {
+        match end {
+            RenewalEnd::Renewed => self.hold.release(),
+            RenewalEnd::Adopted => {
+                self.hold.release();
+                self.event(Event::Adopted);
+            }
+            RenewalEnd::Failed(attempt, error) => {
+                self.hold
+                    .note(of.cloned(), *attempt, error.clone(), self.now());
+                self.event(Event::RenewalFailed {
+                    code: error.code(),
+                    message: error.to_string(),
+                });
+            }
+        }
+    }
+
+    async fn renew_now(&self, of: Option<&Authorization>, plan: &RenewalPlan) -> RenewalEnd {
+        let renewed = async {
+            let _lease = match self.lease(of).await? {
+                Some(lease) => lease,
+                None => return Ok(RenewalEnd::Adopted),
+            };
+            let read = self.reload().await?;
+            if self.has_moved(of, &read.record) {
+                return Ok(RenewalEnd::Adopted);
+            }
+            match plan.means {
+                Means::Refresh => self.refresh(&read.record).await,
+                Means::NewToken => self.new_token(&read.record, plan).await,
+                Means::IdpSession | Means::Mint => Err(Error::config(
+                    "this session has no identity provider to renew by",
+                )),
+            }
+        };
+        renewed
+            .await
+            .unwrap_or_else(|error| RenewalEnd::Failed(Attempt::Refused, error))
+    }
+
+    /// Whether the record holds another credential than `of`, one that is worth trying.
+    fn has_moved(&self, of: Option<&Authorization>, record: &Record) -> bool {
+        let Some(grant) = &record.grant else {
+            return false;
+        };
+        let expired = grant.expires_at.is_some_and(|at| at <= self.now());
+        !expired && of.is_none_or(|of| of.grant() != grant)
+    }
+
+    /// The lease, or `None` when its holder finished the job meanwhile.
+    async fn lease(&self, of: Option<&Authorization>) -> Result<Option<Lease>, Error> {
+        let mut waited = Duration::ZERO;
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let now = self.runtime.now();
+            if let Some(lease) = self.store.try_lease(&self.key, now, LEASE_TTL).await? {
+                return Ok(Some(lease));
+            }
+            if waited >= LEASE_WAIT {
+                return Err(Error::store(
+                    "another program has been renewing this credential for too long",
+                ));
+            }
+            self.runtime.sleep(pause).await;
+            waited += pause;
+            pause = (pause * 2).min(Duration::from_millis(250));
+            let read = self.reload().await?;
+            if self.has_moved(of, &read.record) {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn refresh(&self, record: &Record) -> Result<RenewalEnd, Error> {
+        let missing = || Error::RefreshRejected {
+            issuer: self.server.clone(),
+            detail: "there is nothing to renew it with".to_owned(),
+        };
+        let grant = record.grant.as_ref().ok_or_else(missing)?;
+        let client = record.clients.get(&grant.issuer).ok_or_else(missing)?;
+        let refresh = grant.refresh_token.as_ref().ok_or_else(missing)?;
+        let presented = TokenGrant::Refresh { token: refresh };
+        let resource = grant.resource.as_deref();
+        let answer = self
+            .token(&grant.token_endpoint, client, &presented, resource)
+            .await;
+        match answer {
+            Ok(tokens) => {
+                let renewed = self.granted(tokens, grant, &grant.granted);
+                self.keep(Some(grant), renewed, client, &record.requested)
+                    .await
+            }
+            Err(failure) => {
+                self.discard(grant, client, &failure).await?;
+                Ok(failed(&grant.issuer, &failure))
+            }
+        }
+    }
+
+    async fn new_token(&self, record: &Record, plan: &RenewalPlan) -> Result<RenewalEnd, Error> {
+        let old = record.grant.as_ref();
+        let (template, client) = match old.and_then(|g| Some((g, record.clients.get(&g.issuer)?))) {
+            Some((grant, client)) => (grant.clone(), client.clone()),
+            None => self.first_token(plan).await?,
+        };
+        let presented = TokenGrant::ClientCredentials {
+            scopes: &plan.scopes,
+        };
+        let resource = template.resource.as_deref();
+        let answer = self
+            .token(&template.token_endpoint, &client, &presented, resource)
+            .await;
+        match answer {
+            Ok(tokens) => {
+                let granted = self.granted(tokens, &template, &plan.scopes);
+                self.keep(old, granted, &client, &plan.scopes).await
+            }
+            Err(failure) => Ok(failed(&template.issuer, &failure)),
+        }
+    }
+
+    /// What a first token of the client's own is asked for with: where, and as whom.
+    async fn first_token(&self, plan: &RenewalPlan) -> Result<(Grant, Registration), Error> {
+        let identity = self.identity.preregistered.as_ref();
+        let identity = identity.ok_or_else(|| Error::config("there is no client id"))?;
+        let preference = Preference {
+            required: identity.issuer.as_deref(),
+            current: None,
+        };
+        let named = plan.challenge.resource_metadata.as_deref();
+        let found = discover(&self.http, &self.server, named, &preference).await?;
+        let grant = Grant {
+            issuer: found.server.issuer.clone(),
+            access_token: Secret::new(""),
+            token_type: String::new(),
+            granted: ScopeSet::new(),
+            expires_at: None,
+            obtained_at: 0,
+            refresh_token: None,
+            token_endpoint: found.server.token_endpoint()?.to_owned(),
+            revocation_endpoint: found.server.revocation_endpoint.clone(),
+            resource: found.resource.filter(|_| self.send_resource),
+        };
+        Ok((grant, preregistered(identity, &found.server)))
+    }
+
+    /// Makes a token request, again while the server is in passing trouble, a few times.
+    pub(crate) async fn token(
+        &self,
+        endpoint: &str,
+        client: &Registration,
+        grant: &TokenGrant<'_>,
+        resource: Option<&str>,
+    ) -> Result<Tokens, TokenFailure> {
+        let mut pause = Duration::from_millis(250);
+        for attempt in 1.. {
+            let answer = token::request(&self.http, endpoint, client, grant, resource).await;
+            let Err(TokenFailure::Transient { retry_after, .. }) = &answer else {
+                return answer;
+            };
+            let asked = retry_after.map(Duration::from_secs);
+            let wait = asked.unwrap_or_else(|| jittered(pause));
+            if attempt == TRIES || wait > LONGEST_PAUSE {
+                return answer;
+            }
+            self.runtime.sleep(wait).await;
+            pause *= 3;
+        }
+        unreachable!("the last try returns")
+    }
+
+    /// The grant that `tokens` make, for what `template` was granted by.
+    pub(crate) fn granted(&self, tokens: Tokens, template: &Grant, requested: &ScopeSet) -> Grant {
+        let now = self.now();
+        Grant {
+            access_token: tokens.access_token,
+            token_type: tokens.token_type,
+            granted: tokens.scope.unwrap_or_else(|| requested.clone()),
+            expires_at: tokens.expires_in.map(|life| now.saturating_add(life)),
+            obtained_at: now,
+            // A new one replaces the old; none keeps the old (RFC 6749 section 6).
+            refresh_token: tokens
+                .refresh_token
+                .or_else(|| template.refresh_token.clone()),
+            ..template.clone()
+        }
+    }
+
+    /// Stores a renewed grant, unless somebody else has replaced or cleared the one it renews.
+    async fn keep(
+        &self,
+        old: Option<&Grant>,
+        new: Grant,
+        client: &Registration,
+        requested: &ScopeSet,
+    ) -> Result<RenewalEnd, Error> {
+        let mut kept = false;
+        self.update(|record| {
+            kept = record.grant.as_ref() == old;
+            if kept {
+                record.grant = Some(new.clone());
+                record.clients.insert(new.issuer.clone(), client.clone());
+                record.requested = record.requested.union(requested);
+            }
+            kept
+        })
+        .await?;
+        if !kept {
+            return Ok(RenewalEnd::Adopted);
+        }
+        self.event(Event::Renewed {
+            issuer: new.issuer,
+            scopes: new.granted,
+        });
+        Ok(RenewalEnd::Renewed)
+    }
+
+    /// Only `invalid_grant` discards a refresh token, only `invalid_client` a registration, and only the very
+    /// one that was refused; nothing else discards anything.
+    async fn discard(
+        &self,
+        used: &Grant,
+        client: &Registration,
+        failure: &TokenFailure,
+    ) -> Result<(), Error> {
+        match failure {
+            TokenFailure::InvalidGrant { .. } => {
+                self.update(|record| match &mut record.grant {
+                    Some(grant) if grant == used => grant.refresh_token.take().is_some(),
+                    _ => false,
+                })
+                .await?;
+            }
+            TokenFailure::InvalidClient { .. } => self.discard_client(&used.issuer, client).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Forgets a registration that its server no longer knows. One that was brought along is not ours to forget.
+    pub(crate) async fn discard_client(
+        &self,
+        issuer: &str,
+        client: &Registration,
+    ) -> Result<(), Error> {
+        self.update(|record| {
+            let known = record.clients.get(issuer) == Some(client);
+            known && client.dynamic && record.clients.remove(issuer).is_some()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Whether the resource names another authorization server than the current credential's. What cannot be
+    /// found out is no reason to move.
+    pub(crate) async fn check_issuer(self: &Arc<Self>, challenge: &AuthChallenge) -> IssuerCheck {
+        let inner = Arc::clone(self);
+        let named = challenge.resource_metadata.clone();
+        let check = self.issuer_check.join(&*self.runtime, move || {
+            Box::pin(async move {
+                let Some(current) = inner.current.get() else {
+                    return IssuerCheck::Same;
+                };
+                let issuer = &current.grant().issuer;
+                match still_names(&inner.http, &inner.server, named.as_deref(), issuer).await {
+                    Ok(false) => IssuerCheck::Moved,
+                    Ok(true) | Err(_) => IssuerCheck::Same,
+                }
+            })
+        });
+        check.await.map_or(IssuerCheck::Same, |check| *check)
+    }
+}
+
+fn failed(issuer: &str, failure: &TokenFailure) -> RenewalEnd {
+    let detail = failure.detail();
+    let issuer = issuer.to_owned();
+    match failure {
+        TokenFailure::Transient { retry_after, .. } => {
+            let retry_after = *retry_after;
+            let error = Error::RefreshUnavailable {
+                issuer,
+                detail,
+                retry_after,
+            };
+            RenewalEnd::Failed(Attempt::Unreachable, error)
+        }
+        TokenFailure::InvalidGrant { .. } => {
+            RenewalEnd::Failed(Attempt::Rejected, Error::RefreshRejected { issuer, detail })
+        }
+        _ => RenewalEnd::Failed(Attempt::Refused, Error::RefreshRejected { issuer, detail }),
+    }
+}
+
+/// Up to half as long again, so that a fleet does not come back in step.
+fn jittered(pause: Duration) -> Duration {
+    let mut byte = [0_u8; 1];
+    // Without randomness there is merely no jitter.
+    let _ = getrandom::fill(&mut byte);
+    pause + pause * u32::from(byte[0]) / 512
+}

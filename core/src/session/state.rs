@@ -1,0 +1,111 @@
+//! What a session tells about itself, and what it hands to another process.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::store::record::{Grant, Record, Registration};
+
+/// What is known of a connection's authorization. Holds no secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionState {
+    /// The MCP server.
+    pub server: String,
+    /// Whether there is a credential that is not known to have expired.
+    pub authorized: bool,
+    /// Whether there is a credential at all.
+    pub signed_in: bool,
+    /// The authorization server that granted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The client id in use there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The scopes that were granted.
+    pub granted_scopes: ScopeSet,
+    /// The scopes that were asked for.
+    pub requested_scopes: ScopeSet,
+    /// When it expires, in seconds since 1970, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// Whether it can be renewed without anybody noticing.
+    pub renewable: bool,
+    /// How many authorizations were started and not finished.
+    pub pending: usize,
+}
+
+impl ConnectionState {
+    pub(crate) fn of(server: &str, record: &Record, now: u64) -> Self {
+        let grant = record.grant.as_ref();
+        let expires_at = grant.and_then(|grant| grant.expires_at);
+        let client = grant.and_then(|grant| record.clients.get(&grant.issuer));
+        Self {
+            server: server.to_owned(),
+            authorized: grant.is_some() && expires_at.is_none_or(|at| at > now),
+            signed_in: grant.is_some(),
+            issuer: grant.map(|grant| grant.issuer.clone()),
+            client_id: client.map(|client| client.client_id.clone()),
+            granted_scopes: grant.map(|g| g.granted.clone()).unwrap_or_default(),
+            requested_scopes: record.requested.clone(),
+            expires_at,
+            renewable: client.is_some() && grant.is_some_and(|g| g.refresh_token.is_some()),
+            pending: record.pending.len(),
+        }
+    }
+}
+
+/// A credential with all that is needed to renew it. It holds secrets: hand it to whom you trust, keep it
+/// nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthState {
+    grant: Grant,
+    requested: ScopeSet,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<Registration>,
+}
+
+impl AuthState {
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when it is not one; the message quotes nothing of it.
+    pub fn from_json(json: &str) -> Result<Self, Error> {
+        serde_json::from_str(json).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            Error::config(format!(
+                "this is no authorization state (line {line}, column {column})"
+            ))
+        })
+    }
+
+    /// The JSON form, with its secrets.
+    ///
+    /// # Errors
+    /// [`Error::Config`], which does not happen for a state that was read or made by a session.
+    pub fn to_json(&self) -> Result<Secret, Error> {
+        serde_json::to_string(self)
+            .map(Secret::new)
+            .map_err(|error| Error::config(error.to_string()))
+    }
+
+    pub(crate) fn of(record: &Record) -> Option<Self> {
+        let grant = record.grant.clone()?;
+        Some(Self {
+            client: record.clients.get(&grant.issuer).cloned(),
+            requested: record.requested.clone(),
+            grant,
+        })
+    }
+
+    pub(crate) fn apply(&self, record: &mut Record) -> bool {
+        if let Some(client) = &self.client {
+            let issuer = self.grant.issuer.clone();
+            record.clients.insert(issuer, client.clone());
+        }
+        record.grant = Some(self.grant.clone());
+        record.requested = self.requested.clone();
+        true
+    }
+}

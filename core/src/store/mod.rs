@@ -1,0 +1,106 @@
+//! Where records live between runs.
+
+mod memory;
+pub(crate) mod record;
+
+#[cfg(feature = "file-store")]
+mod file;
+
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+
+use crate::error::Error;
+use crate::secret::Secret;
+#[cfg(feature = "file-store")]
+pub use file::FileStore;
+pub use memory::MemoryStore;
+
+/// Which record: whose authorization, for what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreKey {
+    /// Whose authorization it is. Part of every key, so that users of one backend never meet.
+    pub profile: String,
+    /// What it is for: the MCP server's address, exactly as the session was given it.
+    pub server: String,
+}
+
+/// A record as a store keeps it. Stores do not look inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Changes with every write of this key, and never takes an earlier value again.
+    pub version: u64,
+    /// The record, in JSON. It holds secrets.
+    pub data: Secret,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saved {
+    /// It was written; this is its version.
+    As(u64),
+    /// Somebody else has written since; nothing was changed.
+    Conflict,
+}
+
+/// Keeps records, and hands out leases on them.
+///
+/// Sessions of one process and of many share a store: every write says which version it replaces, so that
+/// nobody overwrites or deletes a sibling's newer tokens, and renewal is done under a lease, so that a
+/// refresh token is used once.
+pub trait TokenStore: Send + Sync + 'static {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store cannot be read; a missing record is `None`.
+    fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>>;
+
+    /// Writes a record (`None`: deletes it), provided its version is still `expected` (`None`: provided
+    /// there is none). A reader sees the old record or the new one, never a part.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store cannot be written; then the old record stands.
+    fn save(
+        &self,
+        key: &StoreKey,
+        data: Option<Secret>,
+        expected: Option<u64>,
+    ) -> BoxFuture<'static, Result<Saved, Error>>;
+
+    /// Takes the lease of a record if nobody holds it. A lease ends when it is dropped, when its holder's
+    /// process ends, or `ttl` after `now`, whichever comes first.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store cannot be used.
+    fn try_lease(
+        &self,
+        key: &StoreKey,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<Option<Lease>, Error>>;
+}
+
+/// The right to renew one record's credential. Dropping it gives it back.
+pub struct Lease(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Lease {
+    /// A lease that runs `release` when it is dropped.
+    #[must_use]
+    pub fn new(release: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(release)))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(release) = self.0.take() {
+            release();
+        }
+    }
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lease")
+    }
+}

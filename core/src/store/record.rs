@@ -1,0 +1,215 @@
+//! The record: all that is known of one profile at one resource, enough to go on after a restart.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Saved, StoreKey, Stored, TokenStore};
+use crate::challenge::AuthChallenge;
+use crate::error::Error;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+
+/// The version of the record's form that this program writes and reads.
+const FORMAT: u32 = 1;
+/// How often a write is tried again when siblings write at the same time.
+const WRITE_TRIES: usize = 16;
+/// How many authorizations may be pending at once; the oldest go first.
+const MAX_PENDING: usize = 16;
+
+/// All that is known of one profile at one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    format: u32,
+    /// The current credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grant: Option<Grant>,
+    /// Client registrations, by issuer.
+    #[serde(default)]
+    pub(crate) clients: BTreeMap<String, Registration>,
+    /// Authorizations that were started and not finished, by `state`.
+    #[serde(default)]
+    pub(crate) pending: BTreeMap<String, Pending>,
+    /// Scopes asked for over time (SEP-2350): they come along in every step-up.
+    #[serde(default)]
+    pub(crate) requested: ScopeSet,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            grant: None,
+            clients: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            requested: ScopeSet::new(),
+        }
+    }
+}
+
+/// What an authorization server granted, and everything to renew it without asking anybody where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grant {
+    pub(crate) issuer: String,
+    pub(crate) access_token: Secret,
+    /// The scheme of the Authorization header.
+    pub(crate) token_type: String,
+    pub(crate) granted: ScopeSet,
+    /// Seconds since 1970, by this machine's clock; `None`: use until rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<u64>,
+    pub(crate) obtained_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) token_endpoint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revocation_endpoint: Option<String>,
+    /// The resource identifier that goes into token requests (RFC 8707).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+}
+
+/// A client as one authorization server knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Registration {
+    pub(crate) client_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_secret: Option<Secret>,
+    pub(crate) auth_method: AuthMethod,
+    /// The redirect URIs it was registered with; empty when that was not for us to say.
+    #[serde(default)]
+    pub(crate) redirect_uris: Vec<String>,
+    /// Registered by us (RFC 7591), so that it can be registered again.
+    #[serde(default)]
+    pub(crate) dynamic: bool,
+}
+
+/// How a client authenticates at the token endpoint (RFC 7591 section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AuthMethod {
+    None,
+    ClientSecretBasic,
+    ClientSecretPost,
+}
+
+/// An authorization that was started: what is needed when its answer comes, be it after a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    pub(crate) issuer: String,
+    /// The issuer promised `iss` in its answers (RFC 9207 section 2.3).
+    pub(crate) iss_expected: bool,
+    pub(crate) verifier: Secret,
+    pub(crate) redirect_uri: String,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) widen: bool,
+    pub(crate) token_endpoint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revocation_endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    pub(crate) client: Registration,
+    pub(crate) created_at: u64,
+    pub(crate) challenge: AuthChallenge,
+}
+
+impl Record {
+    /// Reads a record.
+    pub(crate) fn decode(stored: &Stored) -> Result<Self, Error> {
+        /// Read first: a newer form may differ in anything else.
+        #[derive(Deserialize)]
+        struct Form {
+            format: u32,
+        }
+        let data = stored.data.expose();
+        let form: Form = serde_json::from_str(data).map_err(|_| {
+            Error::store("a record in it was not written by mcp-reauth; it was left as it is")
+        })?;
+        if form.format != FORMAT {
+            return Err(Error::store(format!(
+                "a record in it has format {}, and this program reads {FORMAT}; use a newer mcp-reauth. It was left as it is",
+                form.format
+            )));
+        }
+        // The message of a JSON error can quote what it met, which may be a secret: only the place is told.
+        serde_json::from_str(data).map_err(|error| {
+            Error::store(format!(
+                "a record in it is damaged (line {}, column {}); it was left as it is",
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+
+    pub(crate) fn encode(&self) -> Result<Secret, Error> {
+        serde_json::to_string(self)
+            .map(Secret::new)
+            .map_err(|error| Error::store(error.to_string()))
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Notes a started authorization, and forgets those older than `oldest` and those that are too many.
+    pub(crate) fn add_pending(&mut self, state: String, pending: Pending, oldest: u64) {
+        self.pending.retain(|_, p| p.created_at >= oldest);
+        while self.pending.len() >= MAX_PENDING {
+            let first = self.pending.iter().min_by_key(|(_, p)| p.created_at);
+            let Some(state) = first.map(|(state, _)| state.clone()) else {
+                break;
+            };
+            self.pending.remove(&state);
+        }
+        self.pending.insert(state, pending);
+    }
+}
+
+/// A record as it was read, with the version to replace it by.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Versioned {
+    pub(crate) version: Option<u64>,
+    pub(crate) record: Record,
+}
+
+/// Reads the record of `key`; a missing one is an empty one.
+pub(crate) async fn read(store: &dyn TokenStore, key: &StoreKey) -> Result<Versioned, Error> {
+    match store.load(key).await? {
+        None => Ok(Versioned::default()),
+        Some(stored) => Ok(Versioned {
+            version: Some(stored.version),
+            record: Record::decode(&stored)?,
+        }),
+    }
+}
+
+/// Changes the record of `key`: reads, lets `change` have it, and writes, all over again when a sibling was
+/// faster. `change` returns whether there is anything to write.
+pub(crate) async fn update(
+    store: &dyn TokenStore,
+    key: &StoreKey,
+    mut change: impl FnMut(&mut Record) -> bool,
+) -> Result<Versioned, Error> {
+    for _ in 0..WRITE_TRIES {
+        let mut read = read(store, key).await?;
+        if !change(&mut read.record) {
+            return Ok(read);
+        }
+        let data = if read.record.is_empty() {
+            None
+        } else {
+            Some(read.record.encode()?)
+        };
+        if data.is_none() && read.version.is_none() {
+            return Ok(read);
+        }
+        let present = data.is_some();
+        if let Saved::As(version) = store.save(key, data, read.version).await? {
+            read.version = present.then_some(version);
+            return Ok(read);
+        }
+    }
+    Err(Error::store(
+        "other programs kept writing the same record; nothing was changed",
+    ))
+}

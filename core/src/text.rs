@@ -1,0 +1,16 @@
+//! Text that came from a server, made fit to be shown to a person.
+
+/// How many characters of a server's text are shown at the most.
+const MAX_SHOWN: usize = 512;
+
+/// The text without control characters, trimmed and bounded; `None` if nothing is left.
+pub(crate) fn displayable(text: &str) -> Option<String> {
+    let clean: String = text.chars().filter(|c| !c.is_control()).collect();
+    let shown: String = clean.trim().chars().take(MAX_SHOWN).collect();
+    (!shown.is_empty()).then_some(shown)
+}
+
+/// An address without its query and fragment.
+pub(crate) fn without_query(url: &str) -> &str {
+    url.find(['?', '#']).map_or(url, |end| &url[..end])
+}

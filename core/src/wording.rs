@@ -1,0 +1,202 @@
+//! Every sentence a host may show, so that web, terminal and mobile say the same thing.
+//!
+//! Sentences name the server, say what happens next, and never quote a protocol message raw.
+
+use crate::challenge::{AuthChallenge, Operation, Reason};
+use crate::error::Error;
+use crate::scope::ScopeSet;
+use crate::text;
+
+/// The title of a step-up question.
+#[must_use]
+pub fn step_up_title(challenge: &AuthChallenge) -> &'static str {
+    match challenge.reason {
+        Reason::InsufficientUserAuthentication => "Confirm that it is you",
+        _ => "More access needed",
+    }
+}
+
+/// The body of a step-up question. `new_scopes` are those not granted yet.
+#[must_use]
+pub fn step_up_body(server: &str, challenge: &AuthChallenge, new_scopes: &ScopeSet) -> String {
+    let doing = doing(&challenge.context);
+    if challenge.reason == Reason::InsufficientUserAuthentication {
+        let how = match (challenge.acr_values.is_empty(), challenge.max_age) {
+            (true, Some(_)) => "again",
+            (false, _) => "again, in a stronger way",
+            (true, None) => "once more",
+        };
+        return format!(
+            "{server} asks you to sign in {how} {doing}. You keep the access you have."
+        );
+    }
+    let wanted = list(new_scopes);
+    format!(
+        "{server} needs {wanted} {doing}. You will be sent to its sign-in page to agree; the access you have stays."
+    )
+}
+
+/// The body of a step-up question where an organization manages access and no page is visited.
+#[must_use]
+pub fn organization_step_up_body(
+    server: &str,
+    challenge: &AuthChallenge,
+    new_scopes: &ScopeSet,
+) -> String {
+    format!(
+        "{server} needs {} {}. Your organization's sign-in is used to ask for it; the access you have stays.",
+        list(new_scopes),
+        doing(&challenge.context)
+    )
+}
+
+/// While the person is at the authorization server.
+#[must_use]
+pub fn in_progress(server: &str) -> String {
+    format!("Waiting for you to finish signing in to {server} in the browser\u{2026}")
+}
+
+/// After an authorization. `added` are the scopes that came with it, if it was a step-up.
+#[must_use]
+pub fn success(server: &str, added: &ScopeSet) -> String {
+    if added.is_empty() {
+        format!("Signed in to {server}.")
+    } else {
+        format!("Access to {server} now includes {}.", list(added))
+    }
+}
+
+/// What happens to the operation that was interrupted.
+#[must_use]
+pub fn retry_hint(operation: &Operation) -> String {
+    match name(operation) {
+        Some(name) => format!("{name} is tried again now."),
+        None => "What you were doing is tried again now.".to_owned(),
+    }
+}
+
+/// After the person said no, or closed the page.
+#[must_use]
+pub fn cancelled(server: &str) -> String {
+    format!(
+        "Nothing was changed. Everything else at {server} goes on; try again to be asked again."
+    )
+}
+
+/// After an authorization that granted less than needed.
+#[must_use]
+pub fn not_granted(server: &str, missing: &ScopeSet) -> String {
+    format!(
+        "You are signed in to {server}, but without {}. Your account may not have it; ask the server's administrator.",
+        list(missing)
+    )
+}
+
+/// When the credential is gone and cannot be renewed.
+#[must_use]
+pub fn session_expired(server: &str) -> String {
+    format!(
+        "Your sign-in to {server} has ended. Sign in again to go on; nothing you entered is lost."
+    )
+}
+
+/// A banner for later: a person is needed, and nobody was waiting.
+#[must_use]
+pub fn reauthentication_banner(server: &str, challenge: &AuthChallenge) -> String {
+    match challenge.reason {
+        Reason::InsufficientScope => {
+            format!(
+                "{server} needs {} to go on in the background.",
+                list(&challenge.required_scopes)
+            )
+        }
+        Reason::InsufficientUserAuthentication => {
+            format!("{server} asks you to sign in again before it goes on in the background.")
+        }
+        _ => format!("You are signed out of {server}. Sign in to reconnect."),
+    }
+}
+
+/// A callback that belongs to no authorization under way.
+#[must_use]
+pub fn lost_authorization_state() -> &'static str {
+    "This sign-in is not known here: it took too long, was finished already, or began in another program. Start again."
+}
+
+/// A callback from somebody else than the person was sent to.
+#[must_use]
+pub fn issuer_mismatch() -> &'static str {
+    "The answer did not come from where you were sent to sign in, so it was not used. Start again; if it happens again, do not trust that page."
+}
+
+/// Why something failed, in one sentence for a person.
+#[must_use]
+pub fn failure(error: &Error) -> String {
+    match error {
+        Error::IssuerMismatch { .. } => issuer_mismatch().to_owned(),
+        Error::StateMismatch => lost_authorization_state().to_owned(),
+        Error::ScopeNotGranted { issuer, missing } => not_granted(issuer, missing),
+        Error::Cancelled { .. } => "It was cancelled, and nothing was changed.".to_owned(),
+        other => failure_detail(&other.to_string()),
+    }
+}
+
+/// A failure's detail as a person can read it: of a JSON document only what it says, never the document, and
+/// nothing that could be mistaken for the program's own words.
+#[must_use]
+pub fn failure_detail(detail: &str) -> String {
+    let shown = match detail.find(['{', '[']) {
+        Some(at) => match serde_json::from_str::<serde_json::Value>(&detail[at..]) {
+            Ok(document) => format!("{} {}", detail[..at].trim_end(), said(&document)),
+            Err(_) => detail.to_owned(),
+        },
+        None => detail.to_owned(),
+    };
+    text::displayable(&shown).unwrap_or_else(|| "It failed without saying why.".to_owned())
+}
+
+/// What a JSON error document says in words.
+fn said(document: &serde_json::Value) -> String {
+    ["error_description", "message", "detail", "title", "error"]
+        .iter()
+        .find_map(|name| match document.get(name)? {
+            serde_json::Value::String(text) => Some(text.clone()),
+            nested @ serde_json::Value::Object(_) => Some(said(nested)),
+            _ => None,
+        })
+        .unwrap_or_else(|| "(the server's answer has no readable message)".to_owned())
+}
+
+fn name(operation: &Operation) -> Option<String> {
+    if let Some(tool) = &operation.tool_name {
+        return Some(format!("The tool {}", text::displayable(tool)?));
+    }
+    if let Some(prompt) = &operation.prompt_name {
+        return Some(format!("The prompt {}", text::displayable(prompt)?));
+    }
+    let uri = operation.resource_uri.as_ref()?;
+    Some(format!("The resource {}", text::displayable(uri)?))
+}
+
+fn doing(operation: &Operation) -> String {
+    let shown = |text: &String| text::displayable(text);
+    if let Some(tool) = operation.tool_name.as_ref().and_then(shown) {
+        return format!("to run the tool {tool}");
+    }
+    if let Some(prompt) = operation.prompt_name.as_ref().and_then(shown) {
+        return format!("to use the prompt {prompt}");
+    }
+    if let Some(uri) = operation.resource_uri.as_ref().and_then(shown) {
+        return format!("to read {uri}");
+    }
+    "to go on".to_owned()
+}
+
+fn list(scopes: &ScopeSet) -> String {
+    let names: Vec<&str> = scopes.iter().collect();
+    match names.as_slice() {
+        [] => "more access".to_owned(),
+        [one] => format!("the permission {one}"),
+        [first @ .., last] => format!("the permissions {} and {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,336 @@
+//! The decision function, over the whole space of situations, and its printed table.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use mcp_reauth::recovery::{
+    Ask, Attempt, Consent, Failure, IssuerCheck, Means, Protocol, RULES, Situation, Step, Trigger,
+    Venue, decide, next_step,
+};
+
+const ATTEMPTS: [Attempt; 6] = [
+    Attempt::Absent,
+    Attempt::Untried,
+    Attempt::Succeeded,
+    Attempt::Unreachable,
+    Attempt::Rejected,
+    Attempt::Refused,
+];
+const BOTH: [bool; 2] = [false, true];
+
+fn protocols() -> Vec<Protocol> {
+    let mut all = Vec::new();
+    for one in ATTEMPTS {
+        all.push(Protocol::Standard { refresh: one });
+        all.push(Protocol::ClientCredentials { mint: one });
+        all.push(Protocol::WorkloadIdentity { mint: one });
+        for mint in ATTEMPTS {
+            for id_token in BOTH {
+                let idp = one;
+                all.push(Protocol::Enterprise {
+                    id_token,
+                    idp,
+                    mint,
+                });
+            }
+        }
+    }
+    all
+}
+
+/// Calls `visit` with every situation there is.
+fn every_situation(mut visit: impl FnMut(Situation)) -> usize {
+    let failures = [
+        Failure::Token,
+        Failure::Scope,
+        Failure::Authentication,
+        Failure::Forbidden,
+    ];
+    let issuers = [
+        IssuerCheck::Unchecked,
+        IssuerCheck::Same,
+        IssuerCheck::Moved,
+    ];
+    let consents = [Consent::NotAsked, Consent::Given, Consent::Declined];
+    let mut count = 0;
+    for protocol in protocols() {
+        for failure in failures {
+            for issuer in issuers {
+                for consent in consents {
+                    for (step_ups, max_step_ups) in [(0, 0), (0, 1), (1, 1), (1, 2), (2, 2)] {
+                        for bits in 0..1024_u32 {
+                            let bit = |n: u32| bits & (1 << n) != 0;
+                            count += 1;
+                            visit(Situation {
+                                failure,
+                                protocol,
+                                issuer,
+                                consent,
+                                step_ups,
+                                max_step_ups,
+                                trigger: if bit(0) {
+                                    Trigger::Ambient
+                                } else {
+                                    Trigger::Command
+                                },
+                                newer_credential: bit(1),
+                                dpop_nonce: bit(2),
+                                covered: bit(3),
+                                store_moved: bit(4),
+                                answered: bit(5),
+                                reauthorized: bit(6),
+                                interaction: bit(7),
+                                can_authorize: bit(8),
+                                confirm: bit(9),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    count
+}
+
+fn prompts(step: Step) -> bool {
+    matches!(
+        step,
+        Step::AskConsent | Step::ConfirmStepUp | Step::Authorize(..)
+    )
+}
+
+fn uses_network(step: Step) -> bool {
+    matches!(
+        step,
+        Step::Renew(..) | Step::CheckIssuer | Step::Authorize(..)
+    )
+}
+
+fn is_last(step: Step) -> bool {
+    !uses_network(step) && !matches!(step, Step::Adopt | Step::AskConsent)
+}
+
+#[test]
+fn invariants_hold_everywhere() {
+    let count = every_situation(|s| {
+        let step = next_step(&s);
+        let check = |holds: bool, what: &str| assert!(holds, "{what}: {step:?} in {s:#?}");
+        let scope = s.failure == Failure::Scope;
+        let token = s.failure == Failure::Token;
+        let stepping = scope || s.failure == Failure::Authentication;
+        let enterprise = matches!(s.protocol, Protocol::Enterprise { .. });
+        let standard = matches!(s.protocol, Protocol::Standard { .. });
+        let authorizes = matches!(step, Step::Authorize(..));
+        let refreshes = matches!(step, Step::Renew(Means::Refresh, _));
+        let unreachable = s.protocol
+            == Protocol::Standard {
+                refresh: Attempt::Unreachable,
+            };
+
+        check(
+            !(scope && !s.covered && refreshes),
+            "no refresh where scope must grow",
+        );
+        check(
+            s.failure != Failure::Authentication || !matches!(step, Step::Renew(..)),
+            "nothing silent answers a demand for the person",
+        );
+        check(
+            s.trigger == Trigger::Command || !prompts(step),
+            "no prompt when nobody waits",
+        );
+        check(
+            s.interaction || !matches!(step, Step::AskConsent | Step::Authorize(..)),
+            "no prompt where interaction is off",
+        );
+        check(
+            !s.newer_credential || step == Step::Retry,
+            "no network where another credential could answer",
+        );
+        check(
+            !(stepping && s.step_ups >= s.max_step_ups) || is_last(step),
+            "no step after the limit",
+        );
+        check(
+            !enterprise || !matches!(step, Step::Authorize(Venue::AuthorizationServer, _)),
+            "enterprise-managed access never visits the resource's authorization endpoint",
+        );
+        check(
+            standard || enterprise || !prompts(step),
+            "a machine grant involves nobody",
+        );
+        check(
+            s.failure != Failure::Forbidden || is_last(step),
+            "a plain 403 is left alone",
+        );
+        check(
+            !(token && s.reauthorized && authorizes),
+            "nobody signs in twice for one request",
+        );
+        check(
+            token || s.consent != Consent::Declined || !prompts(step),
+            "a no is a no",
+        );
+        check(
+            !(token && unreachable && s.issuer != IssuerCheck::Moved && prompts(step)),
+            "passing trouble never prompts",
+        );
+        check(
+            token || !matches!(step, Step::Authorize(_, Ask::Afresh)),
+            "a step-up never gives up scopes",
+        );
+    });
+    assert!(count > 1_000_000, "only {count} situations");
+}
+
+/// What may have become of a step: the situations it can lead to.
+fn results(s: Situation, step: Step) -> Vec<Situation> {
+    let outcomes = [
+        Attempt::Succeeded,
+        Attempt::Unreachable,
+        Attempt::Rejected,
+        Attempt::Refused,
+    ];
+    match step {
+        Step::Renew(means, ask) => outcomes
+            .into_iter()
+            .flat_map(|outcome| BOTH.map(|good| renewed(s, means, ask, outcome, good)))
+            .collect(),
+        Step::CheckIssuer => [IssuerCheck::Same, IssuerCheck::Moved]
+            .map(|issuer| Situation { issuer, ..s })
+            .to_vec(),
+        Step::Adopt => vec![Situation {
+            store_moved: false,
+            newer_credential: true,
+            ..s
+        }],
+        Step::AskConsent => [Consent::Given, Consent::Declined]
+            .map(|consent| Situation { consent, ..s })
+            .to_vec(),
+        Step::Authorize(..) => BOTH
+            .map(|good| Situation {
+                answered: true,
+                reauthorized: true,
+                covered: good,
+                newer_credential: good || s.failure != Failure::Scope,
+                step_ups: s.step_ups + u8::from(s.failure != Failure::Token),
+                ..s
+            })
+            .to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+fn renewed(s: Situation, means: Means, ask: Ask, outcome: Attempt, good: bool) -> Situation {
+    let idp_session = means == Means::IdpSession;
+    let protocol = match s.protocol {
+        Protocol::Standard { .. } => Protocol::Standard { refresh: outcome },
+        Protocol::ClientCredentials { .. } => Protocol::ClientCredentials { mint: outcome },
+        Protocol::WorkloadIdentity { .. } => Protocol::WorkloadIdentity { mint: outcome },
+        Protocol::Enterprise { mint, .. } if idp_session => Protocol::Enterprise {
+            id_token: outcome == Attempt::Succeeded,
+            idp: outcome,
+            mint,
+        },
+        Protocol::Enterprise { id_token, idp, .. } => Protocol::Enterprise {
+            id_token,
+            idp,
+            mint: outcome,
+        },
+    };
+    let token = outcome == Attempt::Succeeded && !idp_session;
+    let widened = token && ask == Ask::Union;
+    Situation {
+        protocol,
+        newer_credential: token && (s.failure != Failure::Scope || good),
+        covered: if token { good } else { s.covered },
+        answered: s.answered || widened,
+        step_ups: s.step_ups + u8::from(widened),
+        ..s
+    }
+}
+
+#[test]
+fn every_path_ends() {
+    /// The longest way from `s` to an end. A situation met twice on one way is a loop.
+    fn depth(s: Situation, known: &mut HashMap<Situation, Option<u8>>) -> u8 {
+        match known.get(&s) {
+            Some(Some(depth)) => return *depth,
+            Some(None) => panic!("a loop through {s:#?}"),
+            None => {}
+        }
+        known.insert(s, None);
+        let step = next_step(&s);
+        let next = results(s, step);
+        assert_eq!(next.is_empty(), is_last(step), "{step:?}");
+        let longest = next
+            .into_iter()
+            .map(|n| 1 + depth(n, known))
+            .max()
+            .unwrap_or(0);
+        known.insert(s, Some(longest));
+        longest
+    }
+    let mut known = HashMap::new();
+    let mut longest = 0;
+    every_situation(|s| {
+        // Ways begin where nothing has been tried.
+        let fresh = match s.protocol {
+            Protocol::Standard { refresh: attempt }
+            | Protocol::ClientCredentials { mint: attempt }
+            | Protocol::WorkloadIdentity { mint: attempt } => attempt <= Attempt::Untried,
+            Protocol::Enterprise { idp, mint, .. } => idp.max(mint) <= Attempt::Untried,
+        };
+        if fresh && s.issuer == IssuerCheck::Unchecked && !s.answered {
+            longest = longest.max(depth(s, &mut known));
+        }
+    });
+    assert!(longest <= 7, "a way of {longest} steps");
+}
+
+#[test]
+fn every_rule_applies_somewhere() {
+    let mut rules = HashSet::new();
+    let mut endings = HashSet::new();
+    every_situation(|s| {
+        let (rule, step) = decide(&s);
+        rules.insert(rule.id);
+        if let Step::Fail(ending) = step {
+            endings.insert(ending);
+        }
+    });
+    for rule in RULES {
+        assert!(rules.contains(rule.id), "rule {} never applies", rule.id);
+    }
+    assert_eq!(endings.len(), 8, "{endings:?}");
+}
+
+/// `docs/recovery.md` begins with the table, printed from the code. `UPDATE_DOCS=1` prints it anew.
+#[test]
+fn printed_table_is_current() {
+    let mut page = String::from(
+        "# What happens when a request is rejected\n\n\
+         This table is the decision function of `core/src/recovery.rs`, printed from its code; a test fails when\n\
+         the two differ. It is read from the top, and the first row that applies wins. Whoever drives a recovery\n\
+         carries out what the row says, notes the result, and reads the table again, until a row ends it.\n\n\
+         | # | rejected with | when | what happens |\n| --- | --- | --- | --- |\n",
+    );
+    for rule in RULES {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} |",
+            rule.id, rule.about, rule.when, rule.then
+        );
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/recovery.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &page).expect("docs/recovery.md is written");
+    }
+    let printed = fs::read_to_string(&path).expect("docs/recovery.md is there");
+    assert!(
+        printed == page,
+        "docs/recovery.md is stale: run UPDATE_DOCS=1 cargo nextest run -p mcp-reauth printed_table"
+    );
+}
