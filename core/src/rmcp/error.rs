@@ -1,0 +1,52 @@
+//! Errors on their way through rmcp, and back out of it.
+
+use std::error::Error as StdError;
+
+use rmcp::ServiceError;
+use rmcp::service::ClientInitializeError;
+use rmcp::transport::streamable_http_client::StreamableHttpError;
+
+use crate::error::Error;
+
+/// Why a request did not go through.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// Authorization could not be recovered.
+    #[error(transparent)]
+    Auth(#[from] Error),
+    /// The server could not be reached, or the connection broke.
+    #[error("{0}")]
+    Connection(String),
+}
+
+/// The authorization error inside an error of rmcp, however deep: what a failed call was about.
+#[must_use]
+pub fn find_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+    let mut at = Some(error);
+    while let Some(error) = at {
+        if let Some(found) = error.downcast_ref::<Error>() {
+            return Some(found);
+        }
+        at = inner(error).or_else(|| error.source());
+    }
+    None
+}
+
+/// What rmcp's errors hold without naming it their source.
+fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    if let Some(ServiceError::TransportSend(inner)) = error.downcast_ref() {
+        return Some(&*inner.error);
+    }
+    if let Some(ClientInitializeError::TransportError { error, .. }) = error.downcast_ref() {
+        return Some(&*error.error);
+    }
+    if let Some(StreamableHttpError::Client(inner)) = error.downcast_ref() {
+        let inner: &TransportError = inner;
+        return Some(inner);
+    }
+    match error.downcast_ref() {
+        Some(TransportError::Auth(inner)) => Some(inner),
+        _ => None,
+    }
+}

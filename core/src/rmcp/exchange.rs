@@ -1,0 +1,203 @@
+//! One request over HTTP, sent as often as recovery says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap};
+use http::{HeaderName, HeaderValue, Method};
+use reqwest::redirect::Policy;
+use rmcp::transport::streamable_http_client::StreamableHttpError;
+
+use super::{Failure, TransportError};
+use crate::challenge::{AuthChallenge, Operation};
+use crate::http::same_origin;
+use crate::recovery::Trigger;
+use crate::session::{AuthSession, Recovery, ResourceRequest};
+
+/// How many redirects within the server's origin are followed.
+const MAX_REDIRECTS: usize = 5;
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// A request as it goes out, but for its credential.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    method: Method,
+    uri: Arc<str>,
+    headers: HeaderMap,
+    body: Option<Vec<u8>>,
+}
+
+impl Outgoing {
+    pub(super) fn new(
+        method: Method,
+        uri: &Arc<str>,
+        session_id: Option<Arc<str>>,
+        custom: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<Self, Failure> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in custom {
+            let ours = [
+                header::ACCEPT,
+                header::AUTHORIZATION,
+                SESSION_ID,
+                LAST_EVENT_ID,
+            ];
+            if ours.contains(&name) {
+                return Err(StreamableHttpError::ReservedHeaderConflict(
+                    name.to_string(),
+                ));
+            }
+            headers.insert(name, value);
+        }
+        if let Some(id) = session_id {
+            headers.insert(SESSION_ID, value(&id)?);
+        }
+        let accept = HeaderValue::from_static("application/json, text/event-stream");
+        headers.insert(header::ACCEPT, accept);
+        Ok(Self {
+            method,
+            uri: Arc::clone(uri),
+            headers,
+            body: None,
+        })
+    }
+
+    pub(super) fn with_body(mut self, json: Vec<u8>) -> Self {
+        let kind = HeaderValue::from_static("application/json");
+        self.headers.insert(header::CONTENT_TYPE, kind);
+        self.body = Some(json);
+        self
+    }
+
+    pub(super) fn with_last_event_id(mut self, id: Option<String>) -> Result<Self, Failure> {
+        if let Some(id) = id {
+            self.headers.insert(LAST_EVENT_ID, value(&id)?);
+        }
+        Ok(self)
+    }
+}
+
+fn value(text: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_str(text).map_err(|_| {
+        StreamableHttpError::UnexpectedServerResponse(
+            "the server gave an id that no header can carry".into(),
+        )
+    })
+}
+
+/// A request and its recovery.
+pub(super) struct Exchange {
+    client: reqwest::Client,
+    outgoing: Outgoing,
+    request: ResourceRequest,
+    /// Tokens go to the resource they were issued for, and nowhere else.
+    authorized: bool,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        session: &AuthSession,
+        client: &reqwest::Client,
+        outgoing: Outgoing,
+        operation: Operation,
+        trigger: Trigger,
+    ) -> Self {
+        Self {
+            authorized: same_origin(&outgoing.uri, session.server()),
+            request: session.request(operation, trigger),
+            client: client.clone(),
+            outgoing,
+        }
+    }
+
+    pub(super) fn in_session(&self) -> bool {
+        self.outgoing.headers.contains_key(SESSION_ID)
+    }
+
+    /// Sends the request until its response is the caller's.
+    pub(super) async fn send(&mut self) -> Result<reqwest::Response, Failure> {
+        loop {
+            let response = self.send_once().await?;
+            if !self.authorized {
+                return Ok(response);
+            }
+            // Servers may write what is no ASCII; what is no UTF-8 either cannot be a challenge.
+            let lines = response.headers().get_all(header::WWW_AUTHENTICATE);
+            let lines = lines
+                .iter()
+                .filter_map(|line| std::str::from_utf8(line.as_bytes()).ok());
+            match self
+                .request
+                .recover(response.status().as_u16(), lines)
+                .await
+            {
+                Recovery::Retry => {}
+                Recovery::PassThrough => return Ok(response),
+                Recovery::Failed(error) => return Err(StreamableHttpError::Client(error.into())),
+            }
+        }
+    }
+
+    /// What to do about a challenge inside a response: whether to send the request again.
+    pub(super) async fn recover_from(&mut self, challenge: AuthChallenge) -> Result<bool, Failure> {
+        match self.request.recover_from(challenge).await {
+            Recovery::Retry => Ok(true),
+            Recovery::PassThrough => Ok(false),
+            Recovery::Failed(error) => Err(StreamableHttpError::Client(error.into())),
+        }
+    }
+
+    async fn send_once(&mut self) -> Result<reqwest::Response, Failure> {
+        let Outgoing {
+            method,
+            uri,
+            headers,
+            body,
+        } = self.outgoing.clone();
+        let mut request = self.client.request(method, &*uri).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        if self.authorized
+            && let Some(authorization) = self.request.authorize().await
+        {
+            let mut value = value(authorization.header_value())?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        request.send().await.map_err(connection)
+    }
+}
+
+/// Follows a redirect only where method, body and credential may go along: within the origin, by 307 and 308.
+/// Any other is the response.
+pub(super) fn same_origin_redirects() -> Policy {
+    Policy::custom(|attempt| {
+        let keeps = matches!(attempt.status().as_u16(), 307 | 308);
+        let from = attempt
+            .previous()
+            .last()
+            .map(|url| url.as_str())
+            .unwrap_or_default();
+        let stays = same_origin(from, attempt.url().as_str());
+        if keeps && stays && attempt.previous().len() <= MAX_REDIRECTS {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
+}
+
+pub(super) fn connection(error: reqwest::Error) -> Failure {
+    // The address is left out: its query may hold what nobody should see.
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    StreamableHttpError::Client(TransportError::Connection(text))
+}

@@ -1,0 +1,188 @@
+//! The client transport for the official Rust SDK: an rmcp HTTP client that recovers.
+//!
+//! ```no_run
+//! # use mcp_reauth::{AuthSession, rmcp::ReauthClient};
+//! # use rmcp::{ServiceExt, transport::StreamableHttpClientTransport};
+//! # use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+//! # async fn run(session: AuthSession) -> Result<(), Box<dyn std::error::Error>> {
+//! let config = StreamableHttpClientTransportConfig::with_uri(session.server());
+//! let transport = StreamableHttpClientTransport::with_client(ReauthClient::new(session)?, config);
+//! let client = ().serve(transport).await?;
+//! # Ok(()) }
+//! ```
+
+mod error;
+mod exchange;
+mod response;
+mod tool_result;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::stream::BoxStream;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use rmcp::model::ClientJsonRpcMessage;
+use rmcp::transport::streamable_http_client::{
+    SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+};
+use sse_stream::Sse;
+
+pub use error::{TransportError, find_error};
+
+use crate::challenge::Operation;
+use crate::error::Error;
+use crate::recovery::Trigger;
+use crate::session::AuthSession;
+use exchange::{Exchange, Outgoing};
+
+type Failure = StreamableHttpError<TransportError>;
+type Events = BoxStream<'static, Result<Sse, SseError>>;
+
+/// The largest event that is read from a stream whose reader sets no limit, in bytes.
+const MAX_EVENT: usize = 16 * 1024 * 1024;
+
+/// An rmcp HTTP client that attaches the session's credential, recovers when it is rejected, and sends the
+/// request again. Messages recover as commands; the idle event stream and the end of the MCP session as ambient
+/// requests, which never prompt.
+///
+/// Redirects are followed within the server's origin only, and only those that keep method and body.
+#[derive(Debug, Clone)]
+pub struct ReauthClient {
+    session: AuthSession,
+    client: reqwest::Client,
+}
+
+impl ReauthClient {
+    /// A client on `session`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when TLS could not be set up.
+    pub fn new(session: AuthSession) -> Result<Self, Error> {
+        let client = reqwest::Client::builder()
+            .redirect(exchange::same_origin_redirects())
+            .user_agent(concat!("mcp-reauth/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::config(error.to_string()))?;
+        Ok(Self { session, client })
+    }
+
+    /// The session it works on.
+    #[must_use]
+    pub fn session(&self) -> &AuthSession {
+        &self.session
+    }
+
+    fn exchange(&self, outgoing: Outgoing, operation: Operation, trigger: Trigger) -> Exchange {
+        Exchange::new(&self.session, &self.client, outgoing, operation, trigger)
+    }
+
+    async fn post(
+        &self,
+        outgoing: Outgoing,
+        message: ClientJsonRpcMessage,
+        max_event: usize,
+    ) -> Result<StreamableHttpPostResponse, Failure> {
+        let value = serde_json::to_value(&message)?;
+        let operation = Operation::of_message(&value);
+        let calls_tool = operation.tool_name.is_some();
+        let outgoing = outgoing.with_body(serde_json::to_vec(&value)?);
+        let mut exchange = self.exchange(outgoing, operation, Trigger::Command);
+        let answer = exchange.send().await?;
+        let answer = response::read(answer, &message, exchange.in_session(), max_event).await?;
+        if calls_tool {
+            return tool_result::recover(exchange, message, answer, max_event).await;
+        }
+        Ok(answer)
+    }
+}
+
+impl StreamableHttpClient for ReauthClient {
+    type Error = TransportError;
+
+    async fn post_message(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<StreamableHttpPostResponse, Failure> {
+        let outgoing = Outgoing::new(Method::POST, &uri, session_id, custom_headers)?;
+        self.post(outgoing, message, MAX_EVENT).await
+    }
+
+    async fn post_message_with_max_sse_event_size(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+        max_sse_event_size: usize,
+    ) -> Result<StreamableHttpPostResponse, Failure> {
+        let outgoing = Outgoing::new(Method::POST, &uri, session_id, custom_headers)?;
+        self.post(outgoing, message, max_sse_event_size).await
+    }
+
+    async fn delete_session(
+        &self,
+        uri: Arc<str>,
+        session_id: Arc<str>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<(), Failure> {
+        let outgoing = Outgoing::new(Method::DELETE, &uri, Some(session_id), custom_headers)?;
+        let mut exchange = self.exchange(outgoing, Operation::default(), Trigger::Ambient);
+        let answer = exchange.send().await?;
+        // A server may refuse to end sessions on request.
+        if answer.status() == StatusCode::METHOD_NOT_ALLOWED || answer.status().is_success() {
+            return Ok(());
+        }
+        Err(response::unexpected(answer).await)
+    }
+
+    async fn get_stream(
+        &self,
+        uri: Arc<str>,
+        session_id: Option<Arc<str>>,
+        last_event_id: Option<String>,
+        auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<Events, Failure> {
+        self.get_stream_with_max_sse_event_size(
+            uri,
+            session_id,
+            last_event_id,
+            auth_header,
+            custom_headers,
+            MAX_EVENT,
+        )
+        .await
+    }
+
+    async fn get_stream_with_max_sse_event_size(
+        &self,
+        uri: Arc<str>,
+        session_id: Option<Arc<str>>,
+        last_event_id: Option<String>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+        max_sse_event_size: usize,
+    ) -> Result<Events, Failure> {
+        let outgoing = Outgoing::new(Method::GET, &uri, session_id, custom_headers)?
+            .with_last_event_id(last_event_id)?;
+        let mut exchange = self.exchange(outgoing, Operation::default(), Trigger::Ambient);
+        let answer = exchange.send().await?;
+        match answer.status() {
+            StatusCode::METHOD_NOT_ALLOWED => Err(StreamableHttpError::ServerDoesNotSupportSse),
+            StatusCode::NOT_FOUND if exchange.in_session() => {
+                Err(StreamableHttpError::SessionExpired)
+            }
+            status if !status.is_success() => Err(response::unexpected(answer).await),
+            _ if response::is_event_stream(&answer) => {
+                Ok(response::events(answer, max_sse_event_size))
+            }
+            _ => Err(response::wrong_content_type(&answer)),
+        }
+    }
+}
