@@ -19,6 +19,8 @@ pub struct TerminalOptions {
     pub open_browser: bool,
     /// Agree to every step-up without asking.
     pub assume_yes: bool,
+    /// What to do where there is no terminal to ask on, in words: the end of an error message.
+    pub without_terminal: String,
 }
 
 impl Default for TerminalOptions {
@@ -27,6 +29,7 @@ impl Default for TerminalOptions {
             redirect_uri: DEFAULT_REDIRECT_URI.to_owned(),
             open_browser: true,
             assume_yes: false,
+            without_terminal: "run it in a terminal".to_owned(),
         }
     }
 }
@@ -95,7 +98,8 @@ impl AuthHost for TerminalHost {
             return Box::pin(std::future::ready(Ok(true)));
         }
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            let reason = "more access is needed, and there is no terminal to ask on; agree beforehand, or run it in a terminal";
+            let advice = &self.options.without_terminal;
+            let reason = format!("there is no terminal to ask on; {advice}");
             return Box::pin(std::future::ready(Err(Error::host(reason))));
         }
         Box::pin(async {

@@ -183,6 +183,7 @@ impl AuthSessionBuilder {
             interactions: Default::default(),
             hold: Default::default(),
             closed: watch::Sender::new(false),
+            unsettled: watch::Sender::new(0),
         };
         inner.reload().await?;
         let inner = Arc::new(inner);

@@ -65,10 +65,10 @@ impl Authorization {
     }
 }
 
-/// The same grant, not merely the same token: a server may issue one token twice.
+/// Whether both were granted at once.
 impl PartialEq for Authorization {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.grant == other.0.grant
+        Arc::ptr_eq(&self.0, &other.0) || self.grant().is(other.grant())
     }
 }
 
@@ -87,6 +87,12 @@ impl fmt::Debug for Authorization {
 struct Snapshot {
     version: Option<u64>,
     authorization: Option<Authorization>,
+}
+
+impl Snapshot {
+    fn grant(&self) -> Option<&Grant> {
+        self.authorization.as_ref().map(Authorization::grant)
+    }
 }
 
 /// The place where the current credential is read from and written to.
@@ -116,12 +122,9 @@ impl Current {
             if outdated {
                 return Arc::clone(now);
             }
-            let unchanged = now.authorization == fresh;
-            let authorization = if unchanged {
-                &now.authorization
-            } else {
-                &fresh
-            };
+            // An unchanged grant keeps its place in memory, and every clone of it.
+            let same = now.grant() == fresh.as_ref().map(Authorization::grant);
+            let authorization = if same { &now.authorization } else { &fresh };
             Arc::new(Snapshot {
                 version: read.version,
                 authorization: authorization.clone(),

@@ -441,6 +441,7 @@ impl Inner {
                 return Err(error);
             }
         };
+        let _unsettled = self.unsettled();
         let grant = self.exchange(&pending, &code).await?;
         let (issuer, scopes) = (grant.issuer.clone(), grant.granted.clone());
         let asked = pending.scopes.difference(&ScopeSet::parse(OFFLINE_ACCESS));

@@ -97,6 +97,17 @@ pub(crate) struct Inner {
     interactions: Interactions,
     hold: Hold,
     closed: watch::Sender<bool>,
+    /// How many tokens are under way between a server and the store.
+    unsettled: watch::Sender<usize>,
+}
+
+/// Held from before a token is asked for until it is stored.
+pub(crate) struct Unsettled<'a>(&'a watch::Sender<usize>);
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// How credentials are come by.
@@ -242,6 +253,14 @@ impl AuthSession {
         self.inner().sign_out().await
     }
 
+    /// Waits until no token is under way from a server to the store. A program that is told to end waits for
+    /// this, for a few seconds at most: a rotated refresh token that never reaches the store is lost.
+    pub async fn settle(&self) {
+        let mut unsettled = self.inner().unsettled.subscribe();
+        // The sender lives as long as the session.
+        let _ = unsettled.wait_for(|count| *count == 0).await;
+    }
+
     fn inner(&self) -> &Arc<Inner> {
         &self.handle.inner
     }
@@ -261,6 +280,11 @@ impl Inner {
     /// Seconds since 1970.
     fn now(&self) -> u64 {
         unix_seconds(self.runtime.now())
+    }
+
+    fn unsettled(&self) -> Unsettled<'_> {
+        self.unsettled.send_modify(|count| *count += 1);
+        Unsettled(&self.unsettled)
     }
 
     fn event(&self, event: Event) {

@@ -97,6 +97,7 @@ impl Inner {
             if self.has_moved(of, &read.record) {
                 return Ok(RenewalEnd::Adopted);
             }
+            let _unsettled = self.unsettled();
             match plan.means {
                 Means::Refresh => self.refresh(&read.record).await,
                 Means::NewToken => self.new_token(&read.record, plan).await,
@@ -116,7 +117,7 @@ impl Inner {
             return false;
         };
         let expired = grant.expires_at.is_some_and(|at| at <= self.now());
-        !expired && of.is_none_or(|of| of.grant() != grant)
+        !expired && of.is_none_or(|of| !of.grant().is(grant))
     }
 
     /// The lease, or `None` when its holder finished the job meanwhile.
@@ -268,7 +269,10 @@ impl Inner {
     ) -> Result<RenewalEnd, Error> {
         let mut kept = false;
         self.update(|record| {
-            kept = record.grant.as_ref() == old;
+            kept = match (&record.grant, old) {
+                (Some(now), Some(old)) => now.is(old),
+                (now, old) => now.is_none() && old.is_none(),
+            };
             if kept {
                 record.grant = Some(new.clone());
                 record.clients.insert(new.issuer.clone(), client.clone());

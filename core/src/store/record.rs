@@ -69,6 +69,16 @@ pub(crate) struct Grant {
     pub(crate) resource: Option<String>,
 }
 
+impl Grant {
+    /// Whether both stand for one act of granting, whatever has been discarded since. Comparing tokens alone
+    /// would not do: a server may issue one token twice.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.obtained_at == other.obtained_at
+            && self.access_token == other.access_token
+            && self.issuer == other.issuer
+    }
+}
+
 /// A client as one authorization server knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Registration {

@@ -1,0 +1,202 @@
+//! A session for a server, and MCP on top of it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
+use mcp_reauth::loopback::{TerminalHost, TerminalOptions};
+use mcp_reauth::rmcp::ReauthClient;
+use mcp_reauth::{AuthHost, AuthSession, AuthSessionBuilder, FileStore, ScopeSet, Secret};
+use rmcp::model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
+use rmcp::service::{ClientInitializeError, RunningService};
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::{ClientLifecycleMode, ClientServiceExt, RoleClient};
+
+use crate::args::{ConnectArgs, StoreArgs};
+use crate::failure::Failure;
+
+/// How long Ctrl-C waits for a token that is on its way to the store.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+/// How many requests may be under way at once.
+const MAX_CONCURRENT_REQUESTS: usize = 64;
+
+/// A connected MCP client.
+pub(crate) type Client = RunningService<RoleClient, ClientConfig>;
+
+impl StoreArgs {
+    pub(crate) fn open(&self) -> Result<FileStore, Failure> {
+        let path = match &self.store {
+            Some(path) => path.clone(),
+            None => default_store()?,
+        };
+        Ok(FileStore::new(path))
+    }
+
+    /// A session that never involves anybody: for looking and for signing out.
+    pub(crate) async fn session(&self, url: &str) -> Result<AuthSession, Failure> {
+        Ok(self.builder(url)?.open().await?)
+    }
+
+    fn builder(&self, url: &str) -> Result<AuthSessionBuilder, Failure> {
+        Ok(AuthSession::builder(url)
+            .profile(&self.profile)
+            .store(self.open()?)
+            .client_name("mcp-reauth"))
+    }
+}
+
+fn default_store() -> Result<PathBuf, Failure> {
+    let folders = choose_app_strategy(AppStrategyArgs {
+        top_level_domain: "dev".to_owned(),
+        author: "mcp-reauth".to_owned(),
+        app_name: "mcp-reauth".to_owned(),
+    });
+    let folders = folders.map_err(|error| {
+        Failure::Usage(format!(
+            "your data folder cannot be found ({error}); give --store FILE"
+        ))
+    })?;
+    Ok(folders.in_data_dir("credentials.json"))
+}
+
+impl ConnectArgs {
+    /// A session with the terminal as its host.
+    pub(crate) async fn session(&self, url: &str) -> Result<AuthSession, Failure> {
+        self.session_with(
+            url,
+            TerminalHost::new(TerminalOptions {
+                redirect_uri: self.callback_url.clone(),
+                open_browser: !self.no_browser,
+                assume_yes: self.yes,
+                without_terminal: "run it in a terminal, or agree beforehand with --yes".to_owned(),
+            }),
+        )
+        .await
+    }
+
+    async fn session_with(&self, url: &str, host: impl AuthHost) -> Result<AuthSession, Failure> {
+        let mut builder = self.store.builder(url)?.host(host);
+        let scopes: ScopeSet = self
+            .scopes
+            .iter()
+            .flat_map(|s| s.split([' ', ',']))
+            .collect();
+        builder = builder.scopes(scopes).send_resource(!self.no_resource);
+        if let Some(id) = &self.client_id {
+            builder = builder.client_id(id, self.secret()?);
+        }
+        if let Some(issuer) = &self.client_issuer {
+            builder = builder.client_issuer(issuer);
+        }
+        if let Some(url) = &self.client_metadata_url {
+            builder = builder.client_metadata_url(url);
+        }
+        if self.client_credentials {
+            builder = builder.client_credentials();
+        }
+        Ok(builder.open().await?)
+    }
+
+    fn secret(&self) -> Result<Option<Secret>, Failure> {
+        if let Some(secret) = &self.client_secret {
+            return Ok(Some(Secret::new(secret)));
+        }
+        let Some(path) = &self.client_secret_file else {
+            return Ok(None);
+        };
+        let text = fs::read_to_string(path)
+            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        match text.trim() {
+            "" => Err(Failure::Usage(format!(
+                "{}: the file is empty",
+                path.display()
+            ))),
+            secret => Ok(Some(Secret::new(secret))),
+        }
+    }
+
+    /// Connects, in the newest protocol generation that the server knows.
+    pub(crate) async fn connect(&self, session: &AuthSession) -> Result<Client, Failure> {
+        let Some(version) = &self.protocol else {
+            return connect(session).await;
+        };
+        let known = ProtocolVersion::KNOWN_VERSIONS.iter();
+        let version = known
+            .clone()
+            .find(|known| known.as_str() == version)
+            .ok_or_else(|| {
+                let names: Vec<&str> = known.map(ProtocolVersion::as_str).collect();
+                Failure::Usage(format!(
+                    "--protocol {version}: not a version this program knows ({})",
+                    names.join(", ")
+                ))
+            })?;
+        start(session, version)
+            .await
+            .map_err(|error| Failure::of(&error))
+    }
+}
+
+/// Connects in the newest generation, and if the server does not know it, in the one before.
+pub(crate) async fn connect(session: &AuthSession) -> Result<Client, Failure> {
+    let newest = match start(session, &ProtocolVersion::V_2026_07_28).await {
+        Ok(client) => return Ok(client),
+        Err(error) => error,
+    };
+    // An authorization that failed would fail again, and might bother somebody twice.
+    let unknown = matches!(
+        newest,
+        ClientInitializeError::JsonRpcError(_)
+            | ClientInitializeError::NoCompatibleProtocolVersion { .. }
+            | ClientInitializeError::ExpectedInitResult(_)
+    );
+    if !unknown {
+        return Err(Failure::of(&newest));
+    }
+    start(session, &ProtocolVersion::V_2025_11_25)
+        .await
+        .map_err(|error| Failure::of(&error))
+}
+
+async fn start(
+    session: &AuthSession,
+    version: &ProtocolVersion,
+) -> Result<Client, ClientInitializeError> {
+    let name = Implementation::new("mcp-reauth", env!("CARGO_PKG_VERSION"));
+    let client = ClientConfig::new(ClientCapabilities::default(), name)
+        .with_protocol_version(version.clone());
+    let mut config = StreamableHttpClientTransportConfig::with_uri(session.server());
+    config.max_concurrent_requests = MAX_CONCURRENT_REQUESTS;
+    let http = ReauthClient::new(session.clone())
+        .map_err(|error| ClientInitializeError::ConnectionClosed(error.to_string()))?;
+    let transport = StreamableHttpClientTransport::with_client(http, config);
+    let lifecycle = if version.has_initialize() {
+        ClientLifecycleMode::Initialize
+    } else {
+        ClientLifecycleMode::Discover {
+            preferred_versions: vec![version.clone()],
+        }
+    };
+    client.serve_with_lifecycle(transport, lifecycle).await
+}
+
+/// Runs `work`, unless Ctrl-C comes first; then a token on its way to the store may still arrive there.
+pub(crate) async fn interruptible<T>(
+    session: &AuthSession,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        ended = work => ended,
+        _ = tokio::signal::ctrl_c() => {
+            tokio::select! {
+                () = session.settle() => {}
+                () = tokio::time::sleep(SETTLE_LIMIT) => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            Err(Failure::Interrupted)
+        }
+    }
+}

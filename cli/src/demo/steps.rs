@@ -1,0 +1,272 @@
+//! What the demo lives through, in order.
+
+use std::process::Stdio;
+
+use futures_util::future::{BoxFuture, join_all};
+use mcp_reauth::rmcp::find_error;
+use mcp_reauth_fixture::Faults;
+use rmcp::ServiceError;
+use rmcp::model::CallToolRequestParams;
+use serde_json::json;
+
+use super::Demo;
+use super::timeline::Expect;
+use crate::connection::Client;
+
+/// What happened, or what did not go as it should.
+type Ended = Result<String, String>;
+
+pub(super) struct Step {
+    pub(super) title: &'static str,
+    pub(super) expect: Expect,
+    pub(super) play: for<'a> fn(&'a mut Demo) -> BoxFuture<'a, Ended>,
+}
+
+/// How many calls fail at once in the step about parallel calls.
+const PARALLEL: u64 = 50;
+
+const fn silent(least: u64, most: u64) -> Expect {
+    prompting(least, most, 0, 0)
+}
+
+const fn prompting(least: u64, most: u64, questions: u64, pages: u64) -> Expect {
+    Expect {
+        requests: least..=most,
+        questions,
+        pages,
+    }
+}
+
+pub(super) const STEPS: &[Step] = &[
+    Step {
+        title: "first sign-in",
+        expect: prompting(6, 6, 0, 1),
+        play: |demo| Box::pin(first_sign_in(demo)),
+    },
+    Step {
+        title: "a tool call",
+        expect: silent(1, 1),
+        play: |demo| Box::pin(tool_call(demo)),
+    },
+    Step {
+        title: "the token expires",
+        expect: silent(3, 3),
+        play: |demo| Box::pin(expired(demo)),
+    },
+    Step {
+        title: "the grant is revoked",
+        expect: prompting(6, 6, 0, 1),
+        play: |demo| Box::pin(revoked(demo)),
+    },
+    Step {
+        title: "50 parallel calls, token expired",
+        expect: silent(PARALLEL + 2, 2 * PARALLEL + 1),
+        play: |demo| Box::pin(parallel(demo)),
+    },
+    Step {
+        title: "a tool needs more scope",
+        expect: prompting(5, 5, 1, 1),
+        play: |demo| Box::pin(more_scope(demo)),
+    },
+    Step {
+        title: "consent is declined",
+        expect: prompting(2, 2, 1, 0),
+        play: |demo| Box::pin(declined(demo)),
+    },
+    Step {
+        title: "a tool needs a stronger sign-in",
+        expect: prompting(5, 5, 1, 1),
+        play: |demo| Box::pin(stronger_sign_in(demo)),
+    },
+    Step {
+        title: "authorization server down, then up",
+        expect: silent(8, 8),
+        play: |demo| Box::pin(outage(demo)),
+    },
+    Step {
+        title: "the process restarts",
+        expect: silent(6, 6),
+        play: |demo| Box::pin(restart(demo)),
+    },
+    Step {
+        title: "a server that always refuses",
+        expect: prompting(7, 7, 0, 1),
+        play: |demo| Box::pin(always_refused(demo)),
+    },
+];
+
+async fn call(client: &Client, tool: &'static str) -> Result<(), ServiceError> {
+    let arguments = json!({ "text": "hello" });
+    let params = CallToolRequestParams::new(tool)
+        .with_arguments(arguments.as_object().cloned().unwrap_or_default());
+    let result = client.call_tool(params).await?;
+    match result.is_error {
+        Some(true) => Err(ServiceError::UnexpectedResponse),
+        _ => Ok(()),
+    }
+}
+
+async fn succeeds(demo: &mut Demo, tool: &'static str) -> Result<(), String> {
+    call(demo.client().await?, tool)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// Calls a tool that must fail with this code.
+async fn fails(demo: &mut Demo, tool: &'static str, code: &str) -> Result<(), String> {
+    match call(demo.client().await?, tool).await {
+        Ok(()) => Err(format!(
+            "{tool} succeeded; it should have failed with {code}"
+        )),
+        Err(error) => match find_error(&error) {
+            Some(found) if found.code() == code => Ok(()),
+            Some(found) => Err(format!("failed with {}: {found}", found.code())),
+            None => Err(error.to_string()),
+        },
+    }
+}
+
+fn check(holds: bool, otherwise: &str) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(otherwise.to_owned())
+    }
+}
+
+async fn first_sign_in(demo: &mut Demo) -> Ended {
+    demo.client().await?;
+    let scopes = demo.session.authorization().map(|a| a.scopes().to_string());
+    let scopes = scopes.ok_or("connected without a credential")?;
+    Ok(format!(
+        "rejected, discovered, registered, signed in for {scopes}, connected"
+    ))
+}
+
+async fn tool_call(demo: &mut Demo) -> Ended {
+    succeeds(demo, "echo").await?;
+    Ok("answered at once".to_owned())
+}
+
+async fn expired(demo: &mut Demo) -> Ended {
+    demo.control().expire_access_tokens();
+    succeeds(demo, "echo").await?;
+    Ok("rejected, renewed silently, answered".to_owned())
+}
+
+async fn revoked(demo: &mut Demo) -> Ended {
+    demo.control().revoke_grants();
+    succeeds(demo, "echo").await?;
+    Ok("rejected, renewal refused for good, signed in again, answered".to_owned())
+}
+
+async fn parallel(demo: &mut Demo) -> Ended {
+    demo.control().expire_access_tokens();
+    let client = demo.client().await?;
+    let calls = join_all((0..PARALLEL).map(|_| call(client, "echo"))).await;
+    let failed = calls.iter().filter(|call| call.is_err()).count();
+    let counters = demo.counters();
+    check(failed == 0, &format!("{failed} of {PARALLEL} calls failed"))?;
+    check(
+        counters.token_refresh == 1 && counters.reuse_detected == 0,
+        &format!(
+            "{} refreshes, {} of a used token",
+            counters.token_refresh, counters.reuse_detected
+        ),
+    )?;
+    Ok(format!(
+        "{PARALLEL} answered after one renewal; the refresh token was used once"
+    ))
+}
+
+async fn more_scope(demo: &mut Demo) -> Ended {
+    succeeds(demo, "write_note").await?;
+    let scopes = demo
+        .session
+        .authorization()
+        .map(|a| a.scopes().clone())
+        .unwrap_or_default();
+    check(
+        scopes.contains("mcp:read") && scopes.contains("mcp:write"),
+        &format!("granted {scopes}"),
+    )?;
+    Ok(format!("asked, agreed, granted {scopes}, answered"))
+}
+
+async fn declined(demo: &mut Demo) -> Ended {
+    demo.user.says(false);
+    let refused = fails(demo, "delete_note", "consent_denied").await;
+    demo.user.says(true);
+    refused?;
+    succeeds(demo, "echo").await?;
+    Ok("asked, declined: that call failed, and the next one was answered".to_owned())
+}
+
+async fn stronger_sign_in(demo: &mut Demo) -> Ended {
+    succeeds(demo, "transfer").await?;
+    let scopes = demo
+        .session
+        .authorization()
+        .map(|a| a.scopes().clone())
+        .unwrap_or_default();
+    check(
+        scopes.contains("mcp:write"),
+        &format!("scopes were lost: {scopes}"),
+    )?;
+    Ok("asked, signed in again more strongly (RFC 9470), scopes kept, answered".to_owned())
+}
+
+async fn outage(demo: &mut Demo) -> Ended {
+    demo.control().expire_access_tokens();
+    demo.control().set_authorization_server_up(false);
+    let refused = fails(demo, "echo", "refresh_unavailable").await;
+    demo.control().set_authorization_server_up(true);
+    refused?;
+    succeeds(demo, "echo").await?;
+    Ok("down: the call failed, nothing was lost; up: renewed silently, answered".to_owned())
+}
+
+/// A second process with the same store, then this one again: it finds what the other renewed.
+async fn restart(demo: &mut Demo) -> Ended {
+    demo.control().expire_access_tokens();
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let output = tokio::process::Command::new(program)
+        .args([
+            "call",
+            demo.fixture.mcp_url(),
+            "echo",
+            "--arg",
+            "text=hello",
+        ])
+        .args([
+            "--no-browser",
+            "--callback-url",
+            "http://127.0.0.1:0/oauth/callback",
+        ])
+        .arg("--store")
+        .arg(demo.folder.path().join("credentials.json"))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    check(output.status.success(), &said)?;
+    succeeds(demo, "echo").await?;
+    check(
+        demo.counters().token_refresh == 1,
+        "the two processes did not share one renewal",
+    )?;
+    Ok("a new process renewed silently; this one took over its token".to_owned())
+}
+
+async fn always_refused(demo: &mut Demo) -> Ended {
+    demo.control().set_faults(Faults {
+        always_401: true,
+        ..Faults::default()
+    });
+    let refused = fails(demo, "echo", "unauthorized").await;
+    demo.control().set_faults(Faults::default());
+    refused?;
+    Ok("one renewal, one sign-in, then a typed error: no loop".to_owned())
+}

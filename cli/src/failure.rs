@@ -1,0 +1,64 @@
+//! Why a command failed, for the person and for scripts.
+
+use std::error::Error as StdError;
+use std::process::ExitCode;
+
+use mcp_reauth::rmcp::find_error;
+
+/// The exit code of a command that failed.
+const FAILED: u8 = 1;
+/// The exit code of a command line that cannot be carried out, as clap's own.
+const USAGE: u8 = 2;
+/// The exit code after Ctrl-C: 128 and the signal's number.
+const INTERRUPTED: u8 = 130;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Authorization could not be had or recovered.
+    Auth(mcp_reauth::Error),
+    /// The command line cannot be carried out.
+    Usage(String),
+    /// Anything else.
+    Other(String),
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Failure {
+    /// Whatever rmcp reports; an authorization error inside it comes first.
+    pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
+        match find_error(error) {
+            Some(error) => Self::Auth(error.clone()),
+            None => Self::Other(mcp_reauth::wording::failure_detail(&error.to_string())),
+        }
+    }
+
+    pub(crate) fn report(&self) {
+        match self {
+            Self::Auth(error) => eprintln!("mcp-reauth: {error} [{}]", error.code()),
+            Self::Usage(what) | Self::Other(what) => eprintln!("mcp-reauth: {what}"),
+            Self::Interrupted => eprintln!("mcp-reauth: interrupted; nothing was lost"),
+        }
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Auth(_) | Self::Other(_) => FAILED,
+            Self::Usage(_) => USAGE,
+            Self::Interrupted => INTERRUPTED,
+        })
+    }
+}
+
+impl From<mcp_reauth::Error> for Failure {
+    fn from(error: mcp_reauth::Error) -> Self {
+        Self::Auth(error)
+    }
+}
+
+impl From<rmcp::ServiceError> for Failure {
+    fn from(error: rmcp::ServiceError) -> Self {
+        Self::of(&error)
+    }
+}

@@ -1,0 +1,120 @@
+//! The client that the official conformance suite examines: an ordinary host on the public API. It knows no
+//! scenarios; of its environment it reads the protocol version to speak and the credentials it is given.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
+use mcp_reauth::loopback::CallbackListener;
+use mcp_reauth::rmcp::ReauthClient;
+use mcp_reauth::{AuthHost, AuthSession, Error, Secret};
+use rmcp::model::{
+    CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
+};
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::{ClientLifecycleMode, ClientServiceExt};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+/// The suite gives a client 30 s.
+const DEADLINE: Duration = Duration::from_secs(25);
+
+/// Credentials the suite hands out (`MCP_CONFORMANCE_CONTEXT`).
+#[derive(Deserialize)]
+struct Context {
+    client_id: Option<String>,
+    client_secret: Option<Secret>,
+    issuer: Option<String>,
+}
+
+/// Agrees to everything, and visits pages as a browser would: following redirects to the callback.
+#[derive(Default)]
+struct Host {
+    listener: Mutex<Option<CallbackListener>>,
+}
+
+impl AuthHost for Host {
+    fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+        Box::pin(async {
+            let mut open = self.listener.lock().await;
+            if let Some(listener) = &*open {
+                return Ok(listener.redirect_uri().to_owned());
+            }
+            let listener = CallbackListener::bind("http://127.0.0.1:0/callback").await?;
+            let uri = listener.redirect_uri().to_owned();
+            *open = Some(listener);
+            Ok(uri)
+        })
+    }
+
+    fn confirm_step_up(&self, _: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
+    fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
+        Box::pin(async move {
+            let open = self.listener.lock().await;
+            let listener = open.as_ref().ok_or_else(|| Error::host("no listener"))?;
+            let visit = async {
+                let visit = reqwest::get(&request.url).await;
+                visit
+                    .map(drop)
+                    .map_err(|error| Error::host(error.to_string()))
+            };
+            let (callback, ()) = tokio::try_join!(listener.wait(&request.state), visit)?;
+            Ok(Authorized::Callback(callback))
+        })
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn StdError>> {
+    let url = std::env::args()
+        .next_back()
+        .ok_or("give the server's address")?;
+    tokio::time::timeout(DEADLINE, run(&url)).await?
+}
+
+async fn run(url: &str) -> Result<(), Box<dyn StdError>> {
+    let mut builder = AuthSession::builder(url)
+        .client_name("mcp-reauth conformance client")
+        .client_metadata_url("https://conformance-test.local/client-metadata.json")
+        .host(Host::default());
+    if let Ok(json) = std::env::var("MCP_CONFORMANCE_CONTEXT") {
+        let context: Context = serde_json::from_str(&json)?;
+        if let Some(id) = context.client_id {
+            builder = builder.client_id(id, context.client_secret);
+            if let Some(issuer) = context.issuer {
+                builder = builder.client_issuer(issuer);
+            }
+        }
+    }
+    let session = builder.open().await?;
+
+    let version = std::env::var("MCP_CONFORMANCE_PROTOCOL_VERSION")?;
+    let version: ProtocolVersion = serde_json::from_value(version.into())?;
+    let lifecycle = if version.has_initialize() {
+        ClientLifecycleMode::Initialize
+    } else {
+        ClientLifecycleMode::Discover {
+            preferred_versions: vec![version.clone()],
+        }
+    };
+    let config = StreamableHttpClientTransportConfig::with_uri(url);
+    let transport = StreamableHttpClientTransport::with_client(ReauthClient::new(session)?, config);
+    let name = Implementation::new("mcp-reauth", env!("CARGO_PKG_VERSION"));
+    let client = ClientConfig::new(ClientCapabilities::default(), name)
+        .with_protocol_version(version)
+        .serve_with_lifecycle(transport, lifecycle)
+        .await?;
+    let tools = client.list_all_tools().await?;
+    for tool in tools {
+        client
+            .call_tool(CallToolRequestParams::new(tool.name))
+            .await?;
+    }
+    client.cancel().await?;
+    Ok(())
+}
