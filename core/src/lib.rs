@@ -47,3 +47,17 @@ pub use session::{
 #[cfg(feature = "file-store")]
 pub use store::FileStore;
 pub use store::{MemoryStore, TokenStore};
+
+/// The code in the README and in the guide compiles.
+#[cfg(all(
+    doctest,
+    feature = "file-store",
+    feature = "loopback",
+    feature = "rmcp"
+))]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/guide.md")]
+    struct Guide;
+}

@@ -23,7 +23,7 @@ pub fn step_up_body(server: &str, challenge: &AuthChallenge, new_scopes: &ScopeS
     if challenge.reason == Reason::InsufficientUserAuthentication {
         let how = match (challenge.acr_values.is_empty(), challenge.max_age) {
             (true, Some(_)) => "again",
-            (false, _) => "again, in a stronger way",
+            (false, _) => "again in a stronger way",
             (true, None) => "once more",
         };
         return format!(
@@ -86,9 +86,13 @@ pub fn cancelled(server: &str) -> String {
 /// After an authorization that granted less than needed.
 #[must_use]
 pub fn not_granted(server: &str, missing: &ScopeSet) -> String {
-    format!(
-        "You are signed in to {server}, but without {}. Your account may not have it; ask the server's administrator.",
+    let missing = if missing.is_empty() {
+        "the access it asked for".to_owned()
+    } else {
         list(missing)
+    };
+    format!(
+        "You are signed in to {server}, but without {missing}. Your account may not have it; ask the server's administrator."
     )
 }
 

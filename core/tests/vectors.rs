@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use mcp_reauth::{
-    AuthChallenge, CallbackParams, FailedCredential, ScopeSet, StoredCredential, is_from_issuer,
-    is_satisfied, recovery,
+    AuthChallenge, CallbackParams, FailedCredential, Operation, ScopeSet, StoredCredential,
+    is_from_issuer, is_satisfied, recovery, wording,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -193,5 +193,86 @@ fn decisions() {
             rule: rule.id.to_owned(),
             step,
         }
+    });
+}
+
+#[derive(Deserialize)]
+#[serde(
+    tag = "sentence",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
+#[serde(deny_unknown_fields)]
+enum Sentence {
+    StepUpTitle {
+        challenge: AuthChallenge,
+    },
+    StepUpBody {
+        server: String,
+        challenge: AuthChallenge,
+        new_scopes: ScopeSet,
+    },
+    OrganizationStepUpBody {
+        server: String,
+        challenge: AuthChallenge,
+        new_scopes: ScopeSet,
+    },
+    InProgress {
+        server: String,
+    },
+    Success {
+        server: String,
+        new_scopes: ScopeSet,
+    },
+    RetryHint {
+        operation: Operation,
+    },
+    Cancelled {
+        server: String,
+    },
+    NotGranted {
+        server: String,
+        new_scopes: ScopeSet,
+    },
+    SessionExpired {
+        server: String,
+    },
+    ReauthenticationBanner {
+        server: String,
+        challenge: AuthChallenge,
+    },
+    LostAuthorizationState {},
+    IssuerMismatch {},
+    FailureDetail {
+        detail: String,
+    },
+}
+
+#[test]
+fn wording_says_the_same_everywhere() {
+    run("wording.json", 40, |sentence: Sentence| match sentence {
+        Sentence::StepUpTitle { challenge } => wording::step_up_title(&challenge).to_owned(),
+        Sentence::StepUpBody {
+            server,
+            challenge,
+            new_scopes,
+        } => wording::step_up_body(&server, &challenge, &new_scopes),
+        Sentence::OrganizationStepUpBody {
+            server,
+            challenge,
+            new_scopes,
+        } => wording::organization_step_up_body(&server, &challenge, &new_scopes),
+        Sentence::InProgress { server } => wording::in_progress(&server),
+        Sentence::Success { server, new_scopes } => wording::success(&server, &new_scopes),
+        Sentence::RetryHint { operation } => wording::retry_hint(&operation),
+        Sentence::Cancelled { server } => wording::cancelled(&server),
+        Sentence::NotGranted { server, new_scopes } => wording::not_granted(&server, &new_scopes),
+        Sentence::SessionExpired { server } => wording::session_expired(&server),
+        Sentence::ReauthenticationBanner { server, challenge } => {
+            wording::reauthentication_banner(&server, &challenge)
+        }
+        Sentence::LostAuthorizationState {} => wording::lost_authorization_state().to_owned(),
+        Sentence::IssuerMismatch {} => wording::issuer_mismatch().to_owned(),
+        Sentence::FailureDetail { detail } => wording::failure_detail(&detail),
     });
 }

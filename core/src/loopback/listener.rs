@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -102,10 +102,10 @@ impl CallbackListener {
         let (found, mut callback) = mpsc::channel(1);
         let state: Arc<str> = state.into();
         let mut connections = JoinSet::new();
-        let params = loop {
+        loop {
             tokio::select! {
                 biased;
-                Some(params) = callback.recv() => break params,
+                Some(params) = callback.recv() => return Ok(params),
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
                     let (stream, _) = accepted
                         .map_err(|error| Error::host(format!("the callback listener failed: {error}")))?;
@@ -114,10 +114,7 @@ impl CallbackListener {
                 }
                 Some(_) = connections.join_next() => {}
             }
-        };
-        // The browser gets its page before the program goes on, and perhaps ends.
-        while connections.join_next().await.is_some() && !connections.is_empty() {}
-        Ok(params)
+        }
     }
 }
 
@@ -142,29 +139,26 @@ async fn serve(
     state: Arc<str>,
     found: mpsc::Sender<CallbackParams>,
 ) {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let page = answer(
-            request.method(),
-            request.uri(),
-            request.headers(),
-            &place,
-            &state,
-        );
-        let found = found.clone();
-        async move {
-            let (page, params) = page;
-            if let Some(params) = params {
-                // A second one, while the first is being used, is for nobody.
-                let _ = found.try_send(params);
-            }
-            Ok::<_, Infallible>(page)
+    let callback = Mutex::new(None);
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let (page, params) = answer(method, uri, headers, &place, &state);
+        if let Ok(mut callback) = callback.lock() {
+            *callback = params;
         }
+        async move { Ok::<_, Infallible>(page) }
     });
     let connection = http1::Builder::new()
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     // Whoever is too slow, or breaks off, merely gets no page.
     let _ = tokio::time::timeout(CONNECTION_LIMIT, connection).await;
+    // The browser has its page before the program goes on, and perhaps ends.
+    let params = callback.into_inner().ok().flatten();
+    if let Some(params) = params {
+        // A second one, while the first is being used, is for nobody.
+        let _ = found.try_send(params);
+    }
 }
 
 fn answer(

@@ -116,7 +116,8 @@ impl Current {
         let fresh = read.record.grant.as_ref().map(Authorization::new);
         self.0.rcu(|now| {
             let outdated = match read.version {
-                Some(version) => now.version.is_some_and(|own| own > version),
+                // What a version says never changes.
+                Some(version) => now.version.is_some_and(|own| own >= version),
                 None => now.version != since,
             };
             if outdated {
@@ -127,6 +128,17 @@ impl Current {
             let authorization = if same { &now.authorization } else { &fresh };
             Arc::new(Snapshot {
                 version: read.version,
+                authorization: authorization.clone(),
+            })
+        });
+    }
+
+    /// Takes over a grant that could not be stored: better in memory alone than nowhere.
+    pub(crate) fn keep_unstored(&self, grant: &Grant) {
+        let authorization = Some(Authorization::new(grant));
+        self.0.rcu(|now| {
+            Arc::new(Snapshot {
+                version: now.version,
                 authorization: authorization.clone(),
             })
         });

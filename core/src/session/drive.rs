@@ -155,6 +155,7 @@ impl Progress {
                 self.renewal = Some(*attempt);
                 self.error = Some(error.clone());
             }
+            RenewalEnd::Broken(_) => {}
         }
     }
 
@@ -344,14 +345,17 @@ impl Drive<'_> {
         if renewal.of != before || !renewal.asked.covers(&scopes) {
             return None;
         }
+        if let RenewalEnd::Broken(error) = &renewal.end {
+            return Some(Conclusion::Failed(error.clone()));
+        }
         if ask == Ask::Union {
             self.progress.step_ups = self.progress.step_ups.saturating_add(1);
             self.progress.widening = Some(match &renewal.end {
-                RenewalEnd::Renewed | RenewalEnd::Adopted => Attempt::Succeeded,
                 RenewalEnd::Failed(attempt, error) => {
                     self.progress.error = Some(error.clone());
                     *attempt
                 }
+                _ => Attempt::Succeeded,
             });
             self.progress.answered = self.progress.widening == Some(Attempt::Succeeded);
         } else {

@@ -209,15 +209,8 @@ impl Inner {
         }
         let closing = Closing(Arc::clone(self));
         let inner = Arc::clone(self);
-        let mut closed = self.closed.subscribe();
         self.runtime.spawn(Box::pin(async move {
-            let ended = tokio::select! {
-                biased;
-                _ = closed.wait_for(|closed| *closed) => Err(Error::Cancelled {
-                    what: "The sign-in",
-                }),
-                ended = inner.run_interaction(&interaction) => ended,
-            };
+            let ended = inner.run_interaction(&interaction).await;
             drop(closing);
             sender.send_replace(Some(ended));
         }));
@@ -296,19 +289,25 @@ impl Inner {
         })
     }
 
+    /// Waits for the person, as long as the policy allows and anybody holds the session. Only this can be
+    /// cancelled: a code that is being exchanged is not let go.
     async fn within_patience<T>(
         &self,
-        what: &str,
+        what: &'static str,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let limit = self.policy.interaction_timeout;
-        let answered = timeout(&*self.runtime, limit, answer).await;
-        answered.unwrap_or_else(|| {
-            Err(Error::Timeout {
-                what: what.to_owned(),
-                seconds: limit.as_secs(),
-            })
-        })
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            answered = timeout(&*self.runtime, limit, answer) => answered.unwrap_or_else(|| {
+                Err(Error::Timeout {
+                    what: what.to_owned(),
+                    seconds: limit.as_secs(),
+                })
+            }),
+            _ = closed.wait_for(|closed| *closed) => Err(Error::Cancelled { what }),
+        }
     }
 
     /// Finds the authorization server (it may have changed), registers there, and notes the authorization that

@@ -14,7 +14,7 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 pub use builder::AuthSessionBuilder;
 pub use credential::Authorization;
@@ -121,7 +121,6 @@ pub(crate) enum GrantType {
 
 impl AuthSession {
     /// Starts a session for the MCP server at `server`. The address is kept exactly as given.
-    #[must_use]
     pub fn builder(server: impl Into<String>) -> AuthSessionBuilder {
         AuthSessionBuilder::new(server.into())
     }
@@ -199,7 +198,9 @@ impl AuthSession {
     /// [`Error::IssuerMismatch`] when the answer is not from the issuer the person was sent to,
     /// [`Error::AuthorizationDenied`] when it is a no, and those of the token request.
     pub async fn complete_authorization(&self, callback: CallbackParams) -> Result<(), Error> {
-        self.inner().complete(&callback).await
+        let inner = Arc::clone(self.inner());
+        self.to_its_end(async move { inner.complete(&callback).await })
+            .await
     }
 
     /// Signs in now, without waiting for a request to fail: as a 401 with these scopes would.
@@ -250,7 +251,8 @@ impl AuthSession {
     /// # Errors
     /// [`Error::Store`] when the store could not be cleared.
     pub async fn sign_out(&self) -> Result<(), Error> {
-        self.inner().sign_out().await
+        let inner = Arc::clone(self.inner());
+        self.to_its_end(async move { inner.sign_out().await }).await
     }
 
     /// Waits until no token is under way from a server to the store. A program that is told to end waits for
@@ -259,6 +261,22 @@ impl AuthSession {
         let mut unsettled = self.inner().unsettled.subscribe();
         // The sender lives as long as the session.
         let _ = unsettled.wait_for(|count| *count == 0).await;
+    }
+
+    /// Runs `work` on its own: whoever stops waiting for it does not leave it half-done.
+    async fn to_its_end(
+        &self,
+        work: impl Future<Output = Result<(), Error>> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (sender, ended) = oneshot::channel();
+        self.inner().runtime.spawn(Box::pin(async move {
+            // Nobody may be waiting any more.
+            let _ = sender.send(work.await);
+        }));
+        let cancelled = Error::Cancelled {
+            what: "The operation",
+        };
+        ended.await.unwrap_or(Err(cancelled))
     }
 
     fn inner(&self) -> &Arc<Inner> {

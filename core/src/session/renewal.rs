@@ -43,6 +43,8 @@ pub(crate) enum RenewalEnd {
     Adopted,
     /// No credential: how far it got, and why.
     Failed(Attempt, Error),
+    /// The store or the set-up failed; no means is to blame, and trying another would not help.
+    Broken(Error),
 }
 
 /// What to renew by.
@@ -79,12 +81,17 @@ impl Inner {
             RenewalEnd::Failed(attempt, error) => {
                 self.hold
                     .note(of.cloned(), *attempt, error.clone(), self.now());
-                self.event(Event::RenewalFailed {
-                    code: error.code(),
-                    message: error.to_string(),
-                });
+                self.renewal_failed(error);
             }
+            RenewalEnd::Broken(error) => self.renewal_failed(error),
         }
+    }
+
+    fn renewal_failed(&self, error: &Error) {
+        self.event(Event::RenewalFailed {
+            code: error.code(),
+            message: error.to_string(),
+        });
     }
 
     async fn renew_now(&self, of: Option<&Authorization>, plan: &RenewalPlan) -> RenewalEnd {
@@ -94,7 +101,7 @@ impl Inner {
                 None => return Ok(RenewalEnd::Adopted),
             };
             let read = self.reload().await?;
-            if self.has_moved(of, &read.record) {
+            if self.has_moved(of) {
                 return Ok(RenewalEnd::Adopted);
             }
             let _unsettled = self.unsettled();
@@ -106,18 +113,14 @@ impl Inner {
                 )),
             }
         };
-        renewed
-            .await
-            .unwrap_or_else(|error| RenewalEnd::Failed(Attempt::Refused, error))
+        renewed.await.unwrap_or_else(RenewalEnd::Broken)
     }
 
-    /// Whether the record holds another credential than `of`, one that is worth trying.
-    fn has_moved(&self, of: Option<&Authorization>, record: &Record) -> bool {
-        let Some(grant) = &record.grant else {
-            return false;
-        };
-        let expired = grant.expires_at.is_some_and(|at| at <= self.now());
-        !expired && of.is_none_or(|of| !of.grant().is(grant))
+    /// Whether another credential than `of` has become current, one that is worth trying.
+    fn has_moved(&self, of: Option<&Authorization>) -> bool {
+        self.current
+            .get()
+            .is_some_and(|now| !now.is_expired(self.now()) && of != Some(&now))
     }
 
     /// The lease, or `None` when its holder finished the job meanwhile.
@@ -137,22 +140,29 @@ impl Inner {
             self.runtime.sleep(pause).await;
             waited += pause;
             pause = (pause * 2).min(Duration::from_millis(250));
-            let read = self.reload().await?;
-            if self.has_moved(of, &read.record) {
+            self.reload().await?;
+            if self.has_moved(of) {
                 return Ok(None);
             }
         }
     }
 
     async fn refresh(&self, record: &Record) -> Result<RenewalEnd, Error> {
-        let missing = || Error::RefreshRejected {
-            issuer: self.server.clone(),
-            detail: "there is nothing to renew it with".to_owned(),
+        // What is current may be newer than what could be stored.
+        let current = self.current.get();
+        let held = current.as_ref().and_then(|current| {
+            let grant = current.grant();
+            let client = record.clients.get(&grant.issuer)?;
+            Some((grant, client, grant.refresh_token.as_ref()?))
+        });
+        let Some((grant, client, token)) = held else {
+            let error = Error::RefreshRejected {
+                issuer: self.server.clone(),
+                detail: "there is nothing to renew it with".to_owned(),
+            };
+            return Ok(RenewalEnd::Failed(Attempt::Refused, error));
         };
-        let grant = record.grant.as_ref().ok_or_else(missing)?;
-        let client = record.clients.get(&grant.issuer).ok_or_else(missing)?;
-        let refresh = grant.refresh_token.as_ref().ok_or_else(missing)?;
-        let presented = TokenGrant::Refresh { token: refresh };
+        let presented = TokenGrant::Refresh { token };
         let resource = grant.resource.as_deref();
         let answer = self
             .token(&grant.token_endpoint, client, &presented, resource)
@@ -160,8 +170,7 @@ impl Inner {
         match answer {
             Ok(tokens) => {
                 let renewed = self.granted(tokens, grant, &grant.granted);
-                self.keep(Some(grant), renewed, client, &record.requested)
-                    .await
+                self.keep(record, renewed, client, &record.requested).await
             }
             Err(failure) => {
                 self.discard(grant, client, &failure).await?;
@@ -186,7 +195,7 @@ impl Inner {
         match answer {
             Ok(tokens) => {
                 let granted = self.granted(tokens, &template, &plan.scopes);
-                self.keep(old, granted, &client, &plan.scopes).await
+                self.keep(record, granted, &client, &plan.scopes).await
             }
             Err(failure) => Ok(failed(&template.issuer, &failure)),
         }
@@ -259,19 +268,19 @@ impl Inner {
         }
     }
 
-    /// Stores a renewed grant, unless somebody else has replaced or cleared the one it renews.
+    /// Stores a renewed grant, unless somebody else has replaced or cleared the one that `read` held.
     async fn keep(
         &self,
-        old: Option<&Grant>,
+        read: &Record,
         new: Grant,
         client: &Registration,
         requested: &ScopeSet,
     ) -> Result<RenewalEnd, Error> {
         let mut kept = false;
-        self.update(|record| {
-            kept = match (&record.grant, old) {
-                (Some(now), Some(old)) => now.is(old),
-                (now, old) => now.is_none() && old.is_none(),
+        let written = self.update(|record| {
+            kept = match (&record.grant, &read.grant) {
+                (Some(now), Some(then)) => now.is(then),
+                (now, then) => now.is_none() && then.is_none(),
             };
             if kept {
                 record.grant = Some(new.clone());
@@ -279,8 +288,11 @@ impl Inner {
                 record.requested = record.requested.union(requested);
             }
             kept
-        })
-        .await?;
+        });
+        if let Err(error) = written.await {
+            self.current.keep_unstored(&new);
+            return Err(error);
+        }
         if !kept {
             return Ok(RenewalEnd::Adopted);
         }
