@@ -279,10 +279,11 @@ impl Error {
         }
     }
 
-    pub(crate) fn metadata(url: &str, detail: impl Into<String>) -> Self {
+    /// A document that cannot be used. What is wrong with it may quote it, so it is made fit to be shown.
+    pub(crate) fn metadata(url: &str, detail: impl AsRef<str>) -> Self {
         Self::MetadataInvalid {
-            url: url.to_owned(),
-            detail: detail.into(),
+            url: text::displayable(url).unwrap_or_default(),
+            detail: text::displayable(detail.as_ref()).unwrap_or_default(),
         }
     }
 
@@ -296,10 +297,12 @@ impl Error {
 }
 
 fn scopes(set: &ScopeSet) -> String {
+    // A server may name any number, of any length.
+    let shown = text::displayable(&set.to_string()).unwrap_or_default();
     match set.len() {
         0 => "more access".to_owned(),
-        1 => format!("scope {set}"),
-        _ => format!("scopes {set}"),
+        1 => format!("scope {shown}"),
+        _ => format!("scopes {shown}"),
     }
 }
 

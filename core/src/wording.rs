@@ -7,6 +7,9 @@ use crate::error::Error;
 use crate::scope::ScopeSet;
 use crate::text;
 
+/// How many permissions a sentence names at the most.
+const MAX_NAMED: usize = 8;
+
 /// The title of a step-up question.
 #[must_use]
 pub fn step_up_title(challenge: &AuthChallenge) -> &'static str {
@@ -197,7 +200,17 @@ fn doing(operation: &Operation) -> String {
 }
 
 fn list(scopes: &ScopeSet) -> String {
-    let names: Vec<&str> = scopes.iter().collect();
+    // A server may name any number, of any length.
+    let names: Vec<String> = scopes.iter().filter_map(text::displayable).collect();
+    if let [first @ .., _] = names.as_slice()
+        && first.len() > MAX_NAMED
+    {
+        let named = names[..MAX_NAMED].join(", ");
+        return format!(
+            "the permissions {named} and {} more",
+            names.len() - MAX_NAMED
+        );
+    }
     match names.as_slice() {
         [] => "more access".to_owned(),
         [one] => format!("the permission {one}"),

@@ -11,6 +11,10 @@ use super::metadata::{
 use crate::error::Error;
 use crate::http::Limited;
 use crate::scope::ScopeSet;
+use crate::text;
+
+/// The longest issuer identifier that is taken for one.
+const MAX_ISSUER: usize = 2048;
 
 /// What discovery found.
 #[derive(Debug, Clone)]
@@ -74,20 +78,29 @@ fn choose<'a>(
     listed: &'a [String],
     preference: &Preference<'_>,
 ) -> Result<&'a str, Error> {
-    let find = |wanted: &str| listed.iter().map(String::as_str).find(|own| *own == wanted);
-    if let Some(required) = preference.required {
-        return find(required).ok_or_else(|| Error::RegistrationRejected {
-            issuer: listed.first().cloned().unwrap_or_default(),
+    let find = |wanted: &str| {
+        let mut issuers = listed.iter().map(String::as_str);
+        issuers.find(|issuer| *issuer == wanted)
+    };
+    let first = listed.first().map(String::as_str);
+    let chosen = match preference.required {
+        Some(required) => find(required).ok_or_else(|| Error::RegistrationRejected {
+            issuer: first.and_then(text::displayable).unwrap_or_default(),
             detail: format!(
                 "the client id given is registered at {required}, which {server} does not use (any more)"
             ),
-        });
+        })?,
+        None => preference
+            .current
+            .and_then(find)
+            .or(first)
+            .ok_or_else(|| Error::metadata(server, "it names no authorization server"))?,
+    };
+    // An issuer is kept and shown as it was written, so it must be fit for both (RFC 8414 section 2).
+    if chosen.bytes().all(|b| b.is_ascii_graphic()) && chosen.len() <= MAX_ISSUER {
+        return Ok(chosen);
     }
-    preference
-        .current
-        .and_then(find)
-        .or(listed.first().map(String::as_str))
-        .ok_or_else(|| Error::metadata(server, "it names no authorization server"))
+    Err(Error::metadata(server, "the issuer it names is no URL"))
 }
 
 /// Servers of 2025-03-26: the authorization server is at the server's own origin.
@@ -121,7 +134,7 @@ async fn resource_metadata(
         if !protects(&metadata.resource, server) {
             return Err(Error::ResourceMismatch {
                 server: server.to_owned(),
-                resource: metadata.resource,
+                resource: text::displayable(&metadata.resource).unwrap_or_default(),
             });
         }
         return Ok(Some((url.to_owned(), metadata)));
