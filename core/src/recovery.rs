@@ -314,15 +314,16 @@ pub const RULES: &[Rule] = &[
         id: "5",
         about: TOKEN,
         when: "renewal could not be completed after its bounded tries",
-        then: "standard: look once whether the resource names another authorization server now (then 11 to 13); else fail `refresh_unavailable`, everything kept, no prompt",
-        step: |s| match (
-            s.token() && s.silent() == Silent::Unreachable,
-            s.standard(),
-            s.issuer,
-        ) {
-            (false, ..) | (true, true, IssuerCheck::Moved) => None,
-            (true, true, IssuerCheck::Unchecked) => Some(Step::CheckIssuer),
-            (true, ..) => Some(Step::Fail(Ending::RefreshUnavailable)),
+        then: "look once whether the resource names another authorization server now (then 10 to 13; not when enterprise-managed); else fail `refresh_unavailable`, everything kept, no prompt",
+        step: |s| {
+            let unreachable = s.token() && s.silent() == Silent::Unreachable;
+            unreachable
+                .then(|| match s.issuer {
+                    IssuerCheck::Unchecked if !s.enterprise() => Some(Step::CheckIssuer),
+                    IssuerCheck::Moved if !s.enterprise() => None,
+                    _ => Some(Step::Fail(Ending::RefreshUnavailable)),
+                })
+                .flatten()
         },
     },
     Rule {
@@ -357,12 +358,14 @@ pub const RULES: &[Rule] = &[
         id: "10",
         about: TOKEN,
         when: "client credentials or workload identity",
-        then: "get a new token, once; refused: fail `refresh_rejected`; got and still 401: fail `unauthorized`",
+        then: "get a new token; still 401, or refused: look once whether the resource names another authorization server now, and get one there; else fail `unauthorized` or `refresh_rejected`",
         step: |s| {
-            (s.token() && s.machine()).then(|| match s.silent() {
-                Silent::Untried(means) => Step::Renew(means, Ask::Afresh),
-                Silent::Succeeded => Step::Fail(Ending::Unauthorized),
-                _ => Step::Fail(Ending::RefreshRejected),
+            (s.token() && s.machine()).then(|| match (s.silent(), s.issuer) {
+                (Silent::Untried(means), _) => Step::Renew(means, Ask::Afresh),
+                (_, IssuerCheck::Unchecked) => Step::CheckIssuer,
+                (_, IssuerCheck::Moved) => Step::Renew(Means::NewToken, Ask::Afresh),
+                (Silent::Succeeded, IssuerCheck::Same) => Step::Fail(Ending::Unauthorized),
+                (_, IssuerCheck::Same) => Step::Fail(Ending::RefreshRejected),
             })
         },
     },

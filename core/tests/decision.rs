@@ -244,6 +244,11 @@ fn renewed(s: Situation, means: Means, ask: Ask, outcome: Attempt, good: bool) -
     let widened = token && ask == Ask::Union;
     Situation {
         protocol,
+        // What the resource named was asked.
+        issuer: match s.issuer {
+            IssuerCheck::Moved => IssuerCheck::Same,
+            other => other,
+        },
         newer_credential: token && (s.failure != Failure::Scope || good),
         covered: if token { good } else { s.covered },
         answered: s.answered || widened,

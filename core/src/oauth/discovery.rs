@@ -11,6 +11,7 @@ use super::metadata::{
 use crate::error::Error;
 use crate::http::Limited;
 use crate::scope::ScopeSet;
+use crate::store::record::Grantor;
 use crate::text;
 
 /// The longest issuer identifier that is taken for one.
@@ -24,6 +25,18 @@ pub(crate) struct Discovered {
     /// The scopes the resource's metadata lists.
     pub(crate) scopes_supported: ScopeSet,
     pub(crate) server: ServerMetadata,
+}
+
+impl Discovered {
+    /// The grantor that was found. `name_resource`: whether its requests name the resource.
+    pub(crate) fn grantor(&self, name_resource: bool) -> Result<Grantor, Error> {
+        Ok(Grantor {
+            issuer: self.server.issuer.clone(),
+            token_endpoint: self.server.token_endpoint()?.to_owned(),
+            revocation_endpoint: self.server.revocation_endpoint.clone(),
+            resource: self.resource.clone().filter(|_| name_resource),
+        })
+    }
 }
 
 /// What of a resource's authorization servers one would rather use, if it is still among them.

@@ -159,6 +159,17 @@ impl Progress {
         }
     }
 
+    fn note_widening(&mut self, end: &RenewalEnd) {
+        if let RenewalEnd::Failed(attempt, error) = end {
+            self.widening = Some(*attempt);
+            self.error = Some(error.clone());
+            return;
+        }
+        self.widening = Some(Attempt::Succeeded);
+        self.answered = true;
+        self.step_ups = self.step_ups.saturating_add(1);
+    }
+
     /// How many retries this request's own renewal and authorizations are worth.
     fn earned(&self) -> u8 {
         let renewed = u8::from(self.renewal == Some(Attempt::Succeeded));
@@ -265,7 +276,7 @@ impl Drive<'_> {
         let attempt = tried.or_else(|| {
             let (attempt, error) = held()?;
             // Whoever waits for a server to come back need not look where else to go.
-            self.progress.error = Some(error);
+            self.progress.error = error;
             self.progress.issuer = IssuerCheck::Same;
             Some(attempt)
         });
@@ -320,6 +331,11 @@ impl Drive<'_> {
     }
 
     fn defer(&self) -> Conclusion {
+        // A renewal that helped nothing would help the next stream as little.
+        if self.progress.renewal == Some(Attempt::Succeeded) {
+            let current = self.inner.current.get();
+            self.inner.hold.note_useless(current, self.inner.now());
+        }
         if self.inner.hold.announce(self.inner.current.get()) {
             self.inner.event(Event::InteractionRequired {
                 challenge: self.challenge.clone(),
@@ -335,6 +351,7 @@ impl Drive<'_> {
             means,
             scopes: scopes.clone(),
             challenge: self.challenge.clone(),
+            rediscover: self.progress.issuer == IssuerCheck::Moved,
         };
         let Some(renewal) = self.inner.renew(plan).await else {
             return Some(Conclusion::Failed(Error::Cancelled {
@@ -349,17 +366,12 @@ impl Drive<'_> {
             return Some(Conclusion::Failed(error.clone()));
         }
         if ask == Ask::Union {
-            self.progress.step_ups = self.progress.step_ups.saturating_add(1);
-            self.progress.widening = Some(match &renewal.end {
-                RenewalEnd::Failed(attempt, error) => {
-                    self.progress.error = Some(error.clone());
-                    *attempt
-                }
-                _ => Attempt::Succeeded,
-            });
-            self.progress.answered = self.progress.widening == Some(Attempt::Succeeded);
+            self.progress.note_widening(&renewal.end);
         } else {
             self.progress.note_renewal(&renewal.end);
+        }
+        if self.progress.issuer == IssuerCheck::Moved {
+            self.progress.issuer = IssuerCheck::Same;
         }
         None
     }
@@ -408,7 +420,7 @@ impl Drive<'_> {
         let current = self.inner.current.get();
         let issuer = current
             .as_ref()
-            .map_or(&server, |c| &c.grant().issuer)
+            .map_or(&server, |c| &c.grant().by.issuer)
             .clone();
         match ending {
             Ending::InsufficientScope => Error::InsufficientScope {

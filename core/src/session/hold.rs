@@ -27,7 +27,8 @@ struct State {
 struct Failed {
     of: Option<Authorization>,
     attempt: Attempt,
-    error: Error,
+    /// `None`: it succeeded, and its credential was rejected all the same.
+    error: Option<Error>,
     since: u64,
     /// Nobody asks before; `None`: until the credential changes.
     pause: Option<u64>,
@@ -42,7 +43,7 @@ impl Hold {
         of: Option<&Authorization>,
         trigger: Trigger,
         now: u64,
-    ) -> Option<(Attempt, Error)> {
+    ) -> Option<(Attempt, Option<Error>)> {
         let state = self.lock();
         let failed = state.failed.as_ref().filter(|f| f.of.as_ref() == of)?;
         // A clock that was set back must not hold anybody for longer than agreed.
@@ -67,10 +68,22 @@ impl Hold {
         state.failed = Some(Failed {
             of,
             attempt,
-            error,
+            error: Some(error),
             since: now,
             pause: (attempt == Attempt::Unreachable).then_some(pause),
             retry_after,
+        });
+    }
+
+    /// Notes that a renewed credential was rejected too: until it changes, renewing it is of no use.
+    pub(crate) fn note_useless(&self, of: Option<Authorization>, now: u64) {
+        self.lock().failed = Some(Failed {
+            of,
+            attempt: Attempt::Succeeded,
+            error: None,
+            since: now,
+            pause: None,
+            retry_after: None,
         });
     }
 

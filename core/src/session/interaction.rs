@@ -8,23 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
-use crate::host::{AuthHost, AuthorizationRequest, Authorized, Event, StepUpRequest};
-use crate::oauth::authorization::{self, Parameters};
-use crate::oauth::discovery::{Preference, discover};
-use crate::oauth::registration::register;
-use crate::oauth::token::{TokenFailure, TokenGrant};
+use crate::host::{AuthHost, Authorized, Event, StepUpRequest};
 use crate::recovery::Ask;
 use crate::runtime::timeout;
-use crate::scope::ScopeSet;
-use crate::secret::Secret;
 use crate::session::Inner;
-use crate::store::record::{Grant, Pending};
-
-/// The scope that asks for a refresh token (OpenID Connect Core section 11).
-const OFFLINE_ACCESS: &str = "offline_access";
 
 /// What one request needs of a person.
 #[derive(Debug, Clone)]
@@ -234,13 +223,13 @@ impl Inner {
         if need.ask == Ask::Union && !need.consented {
             self.ask_consent(&**host, &need.challenge).await?;
         }
-        let (request, redirect) = self.prepare(&**host, &need).await?;
+        let request = self.prepare(&**host, &need).await?;
         let (url, state) = (request.url.clone(), request.state.clone());
         self.event(Event::AuthorizationStarted {
             issuer: request.issuer.clone(),
             scopes: request.scopes.clone(),
         });
-        tracing::debug!(issuer = %request.issuer, redirect_uri = %redirect, "authorization started");
+        tracing::debug!(issuer = %request.issuer, redirect_uri = %request.redirect_uri, "authorization started");
         match self
             .within_patience("The sign-in", host.authorize(request))
             .await
@@ -308,224 +297,5 @@ impl Inner {
             }),
             _ = closed.wait_for(|closed| *closed) => Err(Error::Cancelled { what }),
         }
-    }
-
-    /// Finds the authorization server (it may have changed), registers there, and notes the authorization that
-    /// is about to start.
-    async fn prepare(
-        &self,
-        host: &dyn AuthHost,
-        need: &Need,
-    ) -> Result<(AuthorizationRequest, String), Error> {
-        let record = self.reload().await?.record;
-        let preregistered = self.identity.preregistered.as_ref();
-        let preference = Preference {
-            required: preregistered.and_then(|client| client.issuer.as_deref()),
-            current: record.grant.as_ref().map(|grant| grant.issuer.as_str()),
-        };
-        let named = need.challenge.resource_metadata.as_deref();
-        let found = discover(&self.http, &self.server, named, &preference).await?;
-        let server = &found.server;
-        server.require_pkce()?;
-        let redirect_uri = host.redirect_uri().await?;
-        let recorded = record.clients.get(&server.issuer);
-        let client = register(&self.http, server, &self.identity, &redirect_uri, recorded).await?;
-
-        let held = record
-            .grant
-            .as_ref()
-            .filter(|grant| grant.issuer == server.issuer);
-        let wanted = self.wanted(need, held, &record.requested, &found.scopes_supported);
-        let mut scopes = wanted.difference(&ScopeSet::parse(OFFLINE_ACCESS));
-        if server.scopes_supported.iter().any(|s| s == OFFLINE_ACCESS) {
-            scopes.insert(OFFLINE_ACCESS);
-        }
-        let resource = found.resource.filter(|_| self.send_resource);
-        let prepared = authorization::prepare(
-            server,
-            &Parameters {
-                client_id: &client.client_id,
-                redirect_uri: &redirect_uri,
-                scopes: &scopes,
-                resource: resource.as_deref(),
-                challenge: &need.challenge,
-            },
-        )?;
-        let now = self.now();
-        let pending = Pending {
-            issuer: server.issuer.clone(),
-            iss_expected: server.authorization_response_iss_parameter_supported,
-            verifier: prepared.verifier,
-            redirect_uri: redirect_uri.clone(),
-            scopes: scopes.clone(),
-            widen: need.ask == Ask::Union,
-            token_endpoint: server.token_endpoint()?.to_owned(),
-            revocation_endpoint: server.revocation_endpoint.clone(),
-            resource: resource.clone(),
-            client: client.clone(),
-            created_at: now,
-            challenge: need.challenge.clone(),
-        };
-        let oldest = now.saturating_sub(self.policy.interaction_timeout.as_secs());
-        self.update(|record| {
-            record.clients.insert(server.issuer.clone(), client.clone());
-            record.add_pending(prepared.state.clone(), pending.clone(), oldest);
-            true
-        })
-        .await?;
-        let mut challenge = need.challenge.clone();
-        challenge.authorization_scopes = scopes.clone();
-        challenge.resource = resource;
-        challenge.audience = Some(server.issuer.clone());
-        let request = AuthorizationRequest {
-            url: prepared.url,
-            state: prepared.state,
-            redirect_uri: redirect_uri.clone(),
-            server: self.server.clone(),
-            issuer: server.issuer.clone(),
-            scopes,
-            challenge,
-        };
-        Ok((request, redirect_uri))
-    }
-
-    /// The scopes to ask for. What was asked for and granted before at the same issuer always comes along
-    /// (SEP-2350): a person who signs in again does not want to lose what they had agreed to.
-    fn wanted(
-        &self,
-        need: &Need,
-        held: Option<&Grant>,
-        requested: &ScopeSet,
-        supported: &ScopeSet,
-    ) -> ScopeSet {
-        let before = match (held, need.ask) {
-            (None, _) => ScopeSet::new(),
-            (Some(_), Ask::Afresh) => requested.clone(),
-            (Some(grant), Ask::Union) => requested.union(&grant.granted),
-        };
-        let required = &need.challenge.required_scopes;
-        let named = before.union(&self.scopes).union(required);
-        let nothing_named = required.is_empty() && self.scopes.is_empty();
-        if nothing_named {
-            named.union(supported)
-        } else {
-            named
-        }
-    }
-
-    /// Finishes the authorization that a callback belongs to.
-    pub(crate) async fn complete(&self, callback: &CallbackParams) -> Result<(), Error> {
-        let oldest = self
-            .now()
-            .saturating_sub(self.policy.interaction_timeout.as_secs());
-        // Taken out before it is used: whoever takes it out is the one who may use it, once.
-        let mut taken = None;
-        self.update(|record| {
-            let known = record
-                .pending
-                .keys()
-                .find(|state| callback.has_state(state))
-                .cloned();
-            taken = known.and_then(|state| record.pending.remove(&state));
-            taken.is_some()
-        })
-        .await?;
-        let pending = taken
-            .filter(|pending| pending.created_at >= oldest)
-            .ok_or(Error::StateMismatch)?;
-        let code = match authorization::code(callback, &pending.issuer, pending.iss_expected) {
-            Ok(code) => code,
-            Err(error) => {
-                self.note_denial(&pending, &error).await?;
-                return Err(error);
-            }
-        };
-        let _unsettled = self.unsettled();
-        let grant = self.exchange(&pending, &code).await?;
-        let (issuer, scopes) = (grant.issuer.clone(), grant.granted.clone());
-        let asked = pending.scopes.difference(&ScopeSet::parse(OFFLINE_ACCESS));
-        self.update(|record| {
-            record.requested = match pending.widen {
-                true => record.requested.union(&asked),
-                false => asked.clone(),
-            };
-            record
-                .clients
-                .insert(issuer.clone(), pending.client.clone());
-            record.grant = Some(grant.clone());
-            true
-        })
-        .await?;
-        self.hold.release();
-        self.event(Event::Authorized { issuer, scopes });
-        Ok(())
-    }
-
-    /// A server that no longer knows a scope would refuse every sign-in that asks for it: next time only what
-    /// is required is asked for.
-    async fn note_denial(&self, pending: &Pending, error: &Error) -> Result<(), Error> {
-        let unknown_scope = matches!(
-            error,
-            Error::AuthorizationDenied { error, .. } if error == "invalid_scope"
-        );
-        if unknown_scope && !pending.widen {
-            self.update(|record| {
-                let required = pending.challenge.required_scopes.clone();
-                let changes = record.requested != required;
-                record.requested = required;
-                changes
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
-    async fn exchange(&self, pending: &Pending, code: &Secret) -> Result<Grant, Error> {
-        let presented = TokenGrant::Code {
-            code,
-            verifier: &pending.verifier,
-            redirect_uri: &pending.redirect_uri,
-        };
-        let (endpoint, resource) = (&pending.token_endpoint, pending.resource.as_deref());
-        let answer = self
-            .token(endpoint, &pending.client, &presented, resource)
-            .await;
-        let template = Grant {
-            issuer: pending.issuer.clone(),
-            access_token: Secret::new(""),
-            token_type: String::new(),
-            granted: ScopeSet::new(),
-            expires_at: None,
-            obtained_at: 0,
-            refresh_token: None,
-            token_endpoint: endpoint.clone(),
-            revocation_endpoint: pending.revocation_endpoint.clone(),
-            resource: pending.resource.clone(),
-        };
-        let failure = match answer {
-            Ok(tokens) => return Ok(self.granted(tokens, &template, &pending.scopes)),
-            Err(failure) => failure,
-        };
-        let (issuer, detail) = (pending.issuer.clone(), failure.detail());
-        Err(match failure {
-            TokenFailure::Insecure => Error::InsecureEndpoint {
-                url: endpoint.clone(),
-            },
-            TokenFailure::Transient { .. } => Error::http(endpoint, detail),
-            TokenFailure::InvalidClient { .. } => {
-                self.discard_client(&issuer, &pending.client).await?;
-                Error::RegistrationRejected { issuer, detail }
-            }
-            TokenFailure::InvalidGrant { .. } => Error::AuthorizationDenied {
-                issuer,
-                error: "invalid_grant".to_owned(),
-                description: Some(detail),
-            },
-            TokenFailure::Other { code, .. } => Error::AuthorizationDenied {
-                issuer,
-                error: code,
-                description: Some(detail),
-            },
-        })
     }
 }

@@ -9,6 +9,7 @@ mod interaction;
 mod renewal;
 mod request;
 mod satisfied;
+mod sign_in;
 mod state;
 
 use std::sync::Arc;
@@ -357,8 +358,8 @@ impl Inner {
     async fn revoke(&self, record: &Record) {
         let Some(grant) = &record.grant else { return };
         let (Some(endpoint), Some(client)) = (
-            &grant.revocation_endpoint,
-            record.clients.get(&grant.issuer),
+            &grant.by.revocation_endpoint,
+            record.clients.get(&grant.by.issuer),
         ) else {
             return;
         };
@@ -366,7 +367,7 @@ impl Inner {
         let access = (&grant.access_token, "access_token");
         for (secret, hint) in refresh.into_iter().chain([access]) {
             if let Err(error) = token::revoke(&self.http, endpoint, client, secret, hint).await {
-                tracing::warn!(issuer = %grant.issuer, %error, "a token could not be revoked");
+                tracing::warn!(issuer = %grant.by.issuer, %error, "a token could not be revoked");
             }
         }
     }

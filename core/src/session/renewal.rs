@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use crate::session::Inner;
 use crate::session::credential::Authorization;
 use crate::store::Lease;
-use crate::store::record::{Grant, Record, Registration};
+use crate::store::record::{Grant, Grantor, Record, Registration};
 
 /// How long a lease lasts when its holder is stuck. Longer than a renewal can take.
 const LEASE_TTL: Duration = Duration::from_secs(60);
@@ -53,6 +53,8 @@ pub(crate) struct RenewalPlan {
     /// What is asked for, where the means lets one ask (a refresh does not).
     pub(crate) scopes: ScopeSet,
     pub(crate) challenge: AuthChallenge,
+    /// The resource names another authorization server now: find it first.
+    pub(crate) rediscover: bool,
 }
 
 impl Inner {
@@ -152,7 +154,7 @@ impl Inner {
         let current = self.current.get();
         let held = current.as_ref().and_then(|current| {
             let grant = current.grant();
-            let client = record.clients.get(&grant.issuer)?;
+            let client = record.clients.get(&grant.by.issuer)?;
             Some((grant, client, grant.refresh_token.as_ref()?))
         });
         let Some((grant, client, token)) = held else {
@@ -163,46 +165,43 @@ impl Inner {
             return Ok(RenewalEnd::Failed(Attempt::Refused, error));
         };
         let presented = TokenGrant::Refresh { token };
-        let resource = grant.resource.as_deref();
-        let answer = self
-            .token(&grant.token_endpoint, client, &presented, resource)
-            .await;
-        match answer {
+        match self.token(&grant.by, client, &presented).await {
             Ok(tokens) => {
-                let renewed = self.granted(tokens, grant, &grant.granted);
+                // A new one replaces the old; none keeps the old (RFC 6749 section 6).
+                let renewed = self.granted(tokens, grant.by.clone(), Some(token), &grant.granted);
                 self.keep(record, renewed, client, &record.requested).await
             }
             Err(failure) => {
                 self.discard(grant, client, &failure).await?;
-                Ok(failed(&grant.issuer, &failure))
+                Ok(failed(&grant.by.issuer, &failure))
             }
         }
     }
 
     async fn new_token(&self, record: &Record, plan: &RenewalPlan) -> Result<RenewalEnd, Error> {
-        let old = record.grant.as_ref();
-        let (template, client) = match old.and_then(|g| Some((g, record.clients.get(&g.issuer)?))) {
-            Some((grant, client)) => (grant.clone(), client.clone()),
-            None => self.first_token(plan).await?,
+        let held = record.grant.as_ref().filter(|_| !plan.rediscover);
+        let held = held.and_then(|grant| {
+            let client = record.clients.get(&grant.by.issuer)?;
+            Some((grant.by.clone(), client.clone()))
+        });
+        let (by, client) = match held {
+            Some(held) => held,
+            None => self.find_grantor(plan).await?,
         };
         let presented = TokenGrant::ClientCredentials {
             scopes: &plan.scopes,
         };
-        let resource = template.resource.as_deref();
-        let answer = self
-            .token(&template.token_endpoint, &client, &presented, resource)
-            .await;
-        match answer {
+        match self.token(&by, &client, &presented).await {
             Ok(tokens) => {
-                let granted = self.granted(tokens, &template, &plan.scopes);
+                let granted = self.granted(tokens, by, None, &plan.scopes);
                 self.keep(record, granted, &client, &plan.scopes).await
             }
-            Err(failure) => Ok(failed(&template.issuer, &failure)),
+            Err(failure) => Ok(failed(&by.issuer, &failure)),
         }
     }
 
-    /// What a first token of the client's own is asked for with: where, and as whom.
-    async fn first_token(&self, plan: &RenewalPlan) -> Result<(Grant, Registration), Error> {
+    /// Where a first token of the client's own is asked for, and as whom.
+    async fn find_grantor(&self, plan: &RenewalPlan) -> Result<(Grantor, Registration), Error> {
         let identity = self.identity.preregistered.as_ref();
         let identity = identity.ok_or_else(|| Error::config("there is no client id"))?;
         let preference = Preference {
@@ -211,29 +210,18 @@ impl Inner {
         };
         let named = plan.challenge.resource_metadata.as_deref();
         let found = discover(&self.http, &self.server, named, &preference).await?;
-        let grant = Grant {
-            issuer: found.server.issuer.clone(),
-            access_token: Secret::new(""),
-            token_type: String::new(),
-            granted: ScopeSet::new(),
-            expires_at: None,
-            obtained_at: 0,
-            refresh_token: None,
-            token_endpoint: found.server.token_endpoint()?.to_owned(),
-            revocation_endpoint: found.server.revocation_endpoint.clone(),
-            resource: found.resource.filter(|_| self.send_resource),
-        };
-        Ok((grant, preregistered(identity, &found.server)))
+        let client = preregistered(identity, &found.server);
+        Ok((found.grantor(self.send_resource)?, client))
     }
 
     /// Makes a token request, again while the server is in passing trouble, a few times.
     pub(crate) async fn token(
         &self,
-        endpoint: &str,
+        by: &Grantor,
         client: &Registration,
         grant: &TokenGrant<'_>,
-        resource: Option<&str>,
     ) -> Result<Tokens, TokenFailure> {
+        let (endpoint, resource) = (&by.token_endpoint, by.resource.as_deref());
         let mut pause = Duration::from_millis(250);
         for attempt in 1.. {
             let answer = token::request(&self.http, endpoint, client, grant, resource).await;
@@ -251,20 +239,24 @@ impl Inner {
         unreachable!("the last try returns")
     }
 
-    /// The grant that `tokens` make, for what `template` was granted by.
-    pub(crate) fn granted(&self, tokens: Tokens, template: &Grant, requested: &ScopeSet) -> Grant {
+    /// The grant that `tokens` make. `kept`: the refresh token to go on with if there is no new one.
+    pub(crate) fn granted(
+        &self,
+        tokens: Tokens,
+        by: Grantor,
+        kept: Option<&Secret>,
+        requested: &ScopeSet,
+    ) -> Grant {
         let now = self.now();
         Grant {
+            id: Grant::new_id(),
+            by,
             access_token: tokens.access_token,
             token_type: tokens.token_type,
             granted: tokens.scope.unwrap_or_else(|| requested.clone()),
             expires_at: tokens.expires_in.map(|life| now.saturating_add(life)),
             obtained_at: now,
-            // A new one replaces the old; none keeps the old (RFC 6749 section 6).
-            refresh_token: tokens
-                .refresh_token
-                .or_else(|| template.refresh_token.clone()),
-            ..template.clone()
+            refresh_token: tokens.refresh_token.or_else(|| kept.cloned()),
         }
     }
 
@@ -284,7 +276,7 @@ impl Inner {
             };
             if kept {
                 record.grant = Some(new.clone());
-                record.clients.insert(new.issuer.clone(), client.clone());
+                record.clients.insert(new.by.issuer.clone(), client.clone());
                 record.requested = record.requested.union(requested);
             }
             kept
@@ -297,7 +289,7 @@ impl Inner {
             return Ok(RenewalEnd::Adopted);
         }
         self.event(Event::Renewed {
-            issuer: new.issuer,
+            issuer: new.by.issuer,
             scopes: new.granted,
         });
         Ok(RenewalEnd::Renewed)
@@ -319,7 +311,9 @@ impl Inner {
                 })
                 .await?;
             }
-            TokenFailure::InvalidClient { .. } => self.discard_client(&used.issuer, client).await?,
+            TokenFailure::InvalidClient { .. } => {
+                self.discard_client(&used.by.issuer, client).await?
+            }
             _ => {}
         }
         Ok(())
@@ -349,7 +343,7 @@ impl Inner {
                 let Some(current) = inner.current.get() else {
                     return IssuerCheck::Same;
                 };
-                let issuer = &current.grant().issuer;
+                let issuer = &current.grant().by.issuer;
                 match still_names(&inner.http, &inner.server, named.as_deref(), issuer).await {
                     Ok(false) => IssuerCheck::Moved,
                     Ok(true) | Err(_) => IssuerCheck::Same,

@@ -87,6 +87,7 @@ impl ResourceRequest {
             means: Means::Refresh,
             scopes: ScopeSet::new(),
             challenge: AuthChallenge::unauthenticated(),
+            rediscover: false,
         };
         if let Some(renewal) = inner.renew(plan).await
             && renewal.of.as_ref() == Some(&current)

@@ -40,12 +40,12 @@ impl ConnectionState {
     pub(crate) fn of(server: &str, record: &Record, now: u64) -> Self {
         let grant = record.grant.as_ref();
         let expires_at = grant.and_then(|grant| grant.expires_at);
-        let client = grant.and_then(|grant| record.clients.get(&grant.issuer));
+        let client = grant.and_then(|grant| record.clients.get(&grant.by.issuer));
         Self {
             server: server.to_owned(),
             authorized: grant.is_some() && expires_at.is_none_or(|at| at > now),
             signed_in: grant.is_some(),
-            issuer: grant.map(|grant| grant.issuer.clone()),
+            issuer: grant.map(|grant| grant.by.issuer.clone()),
             client_id: client.map(|client| client.client_id.clone()),
             granted_scopes: grant.map(|g| g.granted.clone()).unwrap_or_default(),
             requested_scopes: record.requested.clone(),
@@ -93,7 +93,7 @@ impl AuthState {
     pub(crate) fn of(record: &Record) -> Option<Self> {
         let grant = record.grant.clone()?;
         Some(Self {
-            client: record.clients.get(&grant.issuer).cloned(),
+            client: record.clients.get(&grant.by.issuer).cloned(),
             requested: record.requested.clone(),
             grant,
         })
@@ -101,7 +101,7 @@ impl AuthState {
 
     pub(crate) fn apply(&self, record: &mut Record) -> bool {
         if let Some(client) = &self.client {
-            let issuer = self.grant.issuer.clone();
+            let issuer = self.grant.by.issuer.clone();
             record.clients.insert(issuer, client.clone());
         }
         record.grant = Some(self.grant.clone());

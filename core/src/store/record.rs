@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Saved, StoreKey, Stored, TokenStore};
-use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -47,10 +46,24 @@ impl Default for Record {
     }
 }
 
-/// What an authorization server granted, and everything to renew it without asking anybody where.
+/// Who grants what for: all that is needed to ask again without asking anybody where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grantor {
+    pub(crate) issuer: String,
+    pub(crate) token_endpoint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revocation_endpoint: Option<String>,
+    /// The resource identifier that goes into token requests (RFC 8707).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+}
+
+/// What an authorization server granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grant {
-    pub(crate) issuer: String,
+    /// Stands for this one act of granting. Tokens do not: a server may issue one twice.
+    pub(crate) id: u64,
+    pub(crate) by: Grantor,
     pub(crate) access_token: Secret,
     /// The scheme of the Authorization header.
     pub(crate) token_type: String,
@@ -61,21 +74,18 @@ pub(crate) struct Grant {
     pub(crate) obtained_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<Secret>,
-    pub(crate) token_endpoint: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) revocation_endpoint: Option<String>,
-    /// The resource identifier that goes into token requests (RFC 8707).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) resource: Option<String>,
 }
 
 impl Grant {
-    /// Whether both stand for one act of granting, whatever has been discarded since. Comparing tokens alone
-    /// would not do: a server may issue one token twice.
+    /// A number for a new grant.
+    pub(crate) fn new_id() -> u64 {
+        // Without randomness all grants look alike, and a renewal is noticed by its time alone.
+        getrandom::u64().unwrap_or_default()
+    }
+
+    /// Whether both stand for one act of granting, whatever has been discarded since.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        self.obtained_at == other.obtained_at
-            && self.access_token == other.access_token
-            && self.issuer == other.issuer
+        self.id == other.id && self.obtained_at == other.obtained_at
     }
 }
 
@@ -106,21 +116,18 @@ pub(crate) enum AuthMethod {
 /// An authorization that was started: what is needed when its answer comes, be it after a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pending {
-    pub(crate) issuer: String,
+    pub(crate) by: Grantor,
     /// The issuer promised `iss` in its answers (RFC 9207 section 2.3).
     pub(crate) iss_expected: bool,
     pub(crate) verifier: Secret,
     pub(crate) redirect_uri: String,
     pub(crate) scopes: ScopeSet,
+    /// A step-up: its scopes join those asked for before. Otherwise they replace them.
     pub(crate) widen: bool,
-    pub(crate) token_endpoint: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) revocation_endpoint: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) resource: Option<String>,
     pub(crate) client: Registration,
     pub(crate) created_at: u64,
-    pub(crate) challenge: AuthChallenge,
+    /// The scopes that were required, without which it would be in vain.
+    pub(crate) required: ScopeSet,
 }
 
 impl Record {

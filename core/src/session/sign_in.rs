@@ -1,0 +1,212 @@
+//! A sign-in: from discovery to the page a person is sent to, and from the callback to the grant.
+
+use crate::callback::CallbackParams;
+use crate::error::Error;
+use crate::host::{AuthHost, AuthorizationRequest, Event};
+use crate::oauth::authorization::{self, Parameters};
+use crate::oauth::discovery::{Discovered, Preference, discover};
+use crate::oauth::registration::register;
+use crate::oauth::token::{TokenFailure, TokenGrant};
+use crate::recovery::Ask;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::session::Inner;
+use crate::session::interaction::Need;
+use crate::store::record::{Grant, Pending, Record};
+
+/// The scope that asks for a refresh token (OpenID Connect Core section 11).
+const OFFLINE_ACCESS: &str = "offline_access";
+
+impl Inner {
+    /// Finds the authorization server (it may have changed), registers there, and notes the authorization that
+    /// is about to start.
+    pub(super) async fn prepare(
+        &self,
+        host: &dyn AuthHost,
+        need: &Need,
+    ) -> Result<AuthorizationRequest, Error> {
+        let record = self.reload().await?.record;
+        let preregistered = self.identity.preregistered.as_ref();
+        let preference = Preference {
+            required: preregistered.and_then(|client| client.issuer.as_deref()),
+            current: record.grant.as_ref().map(|grant| grant.by.issuer.as_str()),
+        };
+        let named = need.challenge.resource_metadata.as_deref();
+        let found = discover(&self.http, &self.server, named, &preference).await?;
+        let server = &found.server;
+        server.require_pkce()?;
+        let by = found.grantor(self.send_resource)?;
+        let redirect_uri = host.redirect_uri().await?;
+        let recorded = record.clients.get(&by.issuer);
+        let client = register(&self.http, server, &self.identity, &redirect_uri, recorded).await?;
+        let scopes = self.wanted(need, &record, &found);
+        let prepared = authorization::prepare(
+            server,
+            &Parameters {
+                client_id: &client.client_id,
+                redirect_uri: &redirect_uri,
+                scopes: &scopes,
+                resource: by.resource.as_deref(),
+                challenge: &need.challenge,
+            },
+        )?;
+        let mut challenge = need.challenge.clone();
+        challenge.authorization_scopes = scopes.clone();
+        challenge.resource = by.resource.clone();
+        challenge.audience = Some(by.issuer.clone());
+        let request = AuthorizationRequest {
+            url: prepared.url,
+            state: prepared.state,
+            redirect_uri: redirect_uri.clone(),
+            server: self.server.clone(),
+            issuer: by.issuer.clone(),
+            scopes: scopes.clone(),
+            challenge,
+        };
+        let now = self.now();
+        let pending = Pending {
+            by,
+            iss_expected: server.authorization_response_iss_parameter_supported,
+            verifier: prepared.verifier,
+            redirect_uri,
+            scopes,
+            widen: need.ask == Ask::Union,
+            client,
+            created_at: now,
+            required: need.challenge.required_scopes.clone(),
+        };
+        let oldest = now.saturating_sub(self.policy.interaction_timeout.as_secs());
+        self.update(|record| {
+            let issuer = pending.by.issuer.clone();
+            record.clients.insert(issuer, pending.client.clone());
+            record.add_pending(request.state.clone(), pending.clone(), oldest);
+            true
+        })
+        .await?;
+        Ok(request)
+    }
+
+    /// The scopes to ask for. What was asked for and granted before at the same issuer always comes along
+    /// (SEP-2350): a person who signs in again does not want to lose what they had agreed to.
+    fn wanted(&self, need: &Need, record: &Record, found: &Discovered) -> ScopeSet {
+        let held = record.grant.as_ref();
+        let held = held.filter(|grant| grant.by.issuer == found.server.issuer);
+        let before = match (held, need.ask) {
+            (None, _) => ScopeSet::new(),
+            (Some(_), Ask::Afresh) => record.requested.clone(),
+            (Some(grant), Ask::Union) => record.requested.union(&grant.granted),
+        };
+        let required = &need.challenge.required_scopes;
+        let mut wanted = before.union(&self.scopes).union(required);
+        if required.is_empty() && self.scopes.is_empty() {
+            wanted = wanted.union(&found.scopes_supported);
+        }
+        let mut wanted = without_offline_access(&wanted);
+        let supported = &found.server.scopes_supported;
+        if supported.iter().any(|scope| scope == OFFLINE_ACCESS) {
+            wanted.insert(OFFLINE_ACCESS);
+        }
+        wanted
+    }
+
+    /// Finishes the authorization that a callback belongs to.
+    pub(super) async fn complete(&self, callback: &CallbackParams) -> Result<(), Error> {
+        let now = self.now();
+        let oldest = now.saturating_sub(self.policy.interaction_timeout.as_secs());
+        // Taken out before it is used: whoever takes it out is the one who may use it, once.
+        let mut taken = None;
+        self.update(|record| {
+            let mut states = record.pending.keys();
+            let known = states.find(|state| callback.has_state(state)).cloned();
+            taken = known.and_then(|state| record.pending.remove(&state));
+            taken.is_some()
+        })
+        .await?;
+        let pending = taken
+            .filter(|pending| pending.created_at >= oldest)
+            .ok_or(Error::StateMismatch)?;
+        let code = match authorization::code(callback, &pending.by.issuer, pending.iss_expected) {
+            Ok(code) => code,
+            Err(error) => {
+                self.note_denial(&pending, &error).await?;
+                return Err(error);
+            }
+        };
+        let _unsettled = self.unsettled();
+        let grant = self.exchange(&pending, &code).await?;
+        let asked = without_offline_access(&pending.scopes);
+        let stored = self.update(|record| {
+            record.requested = match pending.widen {
+                true => record.requested.union(&asked),
+                false => asked.clone(),
+            };
+            let issuer = grant.by.issuer.clone();
+            record.clients.insert(issuer, pending.client.clone());
+            record.grant = Some(grant.clone());
+            true
+        });
+        if let Err(error) = stored.await {
+            self.current.keep_unstored(&grant);
+            return Err(error);
+        }
+        self.hold.release();
+        self.event(Event::Authorized {
+            issuer: grant.by.issuer,
+            scopes: grant.granted,
+        });
+        Ok(())
+    }
+
+    /// A server that no longer knows a scope would refuse every sign-in that asks for it: next time only what
+    /// is required is asked for.
+    async fn note_denial(&self, pending: &Pending, error: &Error) -> Result<(), Error> {
+        let unknown_scope = matches!(
+            error,
+            Error::AuthorizationDenied { error, .. } if error == "invalid_scope"
+        );
+        if unknown_scope && !pending.widen {
+            self.update(|record| {
+                let changes = record.requested != pending.required;
+                record.requested = pending.required.clone();
+                changes
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn exchange(&self, pending: &Pending, code: &Secret) -> Result<Grant, Error> {
+        let presented = TokenGrant::Code {
+            code,
+            verifier: &pending.verifier,
+            redirect_uri: &pending.redirect_uri,
+        };
+        let by = &pending.by;
+        let failure = match self.token(by, &pending.client, &presented).await {
+            Ok(tokens) => return Ok(self.granted(tokens, by.clone(), None, &pending.scopes)),
+            Err(failure) => failure,
+        };
+        let (issuer, detail) = (by.issuer.clone(), failure.detail());
+        let denied = |issuer, error: &str, detail| Error::AuthorizationDenied {
+            issuer,
+            error: error.to_owned(),
+            description: Some(detail),
+        };
+        Err(match failure {
+            TokenFailure::Insecure => Error::InsecureEndpoint {
+                url: by.token_endpoint.clone(),
+            },
+            TokenFailure::Transient { .. } => Error::http(&by.token_endpoint, detail),
+            TokenFailure::InvalidClient { .. } => {
+                self.discard_client(&issuer, &pending.client).await?;
+                Error::RegistrationRejected { issuer, detail }
+            }
+            TokenFailure::InvalidGrant { .. } => denied(issuer, "invalid_grant", detail),
+            TokenFailure::Other { code, .. } => denied(issuer, &code, detail),
+        })
+    }
+}
+
+fn without_offline_access(scopes: &ScopeSet) -> ScopeSet {
+    scopes.difference(&ScopeSet::parse(OFFLINE_ACCESS))
+}
