@@ -1,0 +1,156 @@
+//! Requests that nobody waits for: no prompts, and no hammering.
+
+use mcp_reauth::recovery::Trigger::Ambient;
+
+use crate::support::{Bench, Fault, Mcp, Token, code, pass};
+
+#[tokio::test(start_paused = true)]
+async fn ambient_failure_is_refreshed_silently() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    assert_eq!(bench.send_as(&session, "", Ambient).await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambient_failure_never_prompts_and_is_announced_once() {
+    let bench = Bench::new();
+    bench.world.servers(|s| s.refresh_tokens = false);
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_all());
+    for _ in 0..50 {
+        let result = bench.send_as(&session, "", Ambient).await;
+        assert_eq!(code(&result), "interaction_required");
+        pass(10).await;
+    }
+    assert_eq!(bench.world.trace(), [Mcp; 50]);
+    assert_eq!(bench.host.prompts(), (0, 1));
+    assert_eq!(bench.host.heard("interaction_required"), 1);
+    // The next time somebody waits, they are asked.
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambient_step_up_never_prompts_and_is_announced_once() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    for _ in 0..20 {
+        let error = bench.send_as(&session, "a", Ambient).await;
+        let error = error.expect_err("nobody is asked");
+        assert_eq!(error.code(), "interaction_required");
+        let challenge = error.challenge().expect("what it takes");
+        assert!(challenge.required_scopes.contains("a"));
+    }
+    assert_eq!(bench.world.trace(), [Mcp; 20]);
+    assert_eq!(bench.host.prompts(), (0, 1));
+    assert_eq!(bench.host.heard("interaction_required"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambient_without_any_credential_never_prompts() {
+    let bench = Bench::new();
+    let session = bench.open().await;
+    let result = bench.send_as(&session, "", Ambient).await;
+    assert_eq!(code(&result), "interaction_required");
+    assert_eq!(bench.world.trace(), [Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambient_requests_of_an_hour_ask_a_dead_server_a_bounded_number_of_times() {
+    let bench = Bench::new();
+    bench.world.servers(|s| s.lifetime = None);
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.always(Token, Fault::Status(503));
+    let mut per_quarter = Vec::new();
+    for _ in 0..4 {
+        for _ in 0..900 {
+            let result = bench.send_as(&session, "", Ambient).await;
+            assert_eq!(code(&result), "refresh_unavailable");
+            pass(1).await;
+        }
+        per_quarter.push(bench.world.count(Token));
+        bench.world.take();
+    }
+    let total: usize = per_quarter.iter().sum();
+    // At the longest pause, 12 renewals of three tries each, and some more on the way there.
+    assert!(total <= 3 * 20, "{per_quarter:?}");
+    assert!(per_quarter[3] <= 3 * 4, "{per_quarter:?}");
+    assert!(
+        per_quarter[3] > 0,
+        "nobody gives up for ever: {per_quarter:?}"
+    );
+    assert_eq!(bench.host.prompts(), (0, 1));
+    // Whoever waits is not held back by any of it.
+    assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
+    assert_eq!(bench.world.count(Token), 3);
+    bench.world.heal(Token);
+    bench.world.take();
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambient_requests_with_a_token_that_expired_locally_do_not_hammer_either() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.always(Token, Fault::Connection);
+    pass(3601).await;
+    for _ in 0..360 {
+        assert!(bench.send_as(&session, "", Ambient).await.is_err());
+        pass(10).await;
+    }
+    assert!(bench.world.count(Token) <= 3 * 20);
+    bench.world.heal(Token);
+    pass(300).await;
+    assert_eq!(bench.send_as(&session, "", Ambient).await, Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambient_requests_do_not_repeat_a_renewal_that_was_refused() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    let refused = Fault::Body(400, r#"{"error":"unauthorized_client"}"#);
+    bench.world.always(Token, refused);
+    for _ in 0..100 {
+        assert!(bench.send_as(&session, "", Ambient).await.is_err());
+        pass(30).await;
+    }
+    assert_eq!(bench.world.count(Token), 1);
+    assert_eq!(bench.host.prompts(), (0, 1));
+    assert_eq!(bench.host.heard("interaction_required"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambient_requests_present_a_dead_refresh_token_once() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_all());
+    for _ in 0..100 {
+        let result = bench.send_as(&session, "", Ambient).await;
+        assert_eq!(code(&result), "interaction_required");
+        pass(30).await;
+    }
+    assert_eq!(bench.world.count(Token), 1);
+    assert_eq!(bench.host.prompts(), (0, 1));
+    assert_eq!(bench.host.heard("interaction_required"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_announced_is_announced_again_after_the_next_sign_in() {
+    let bench = Bench::new();
+    bench.world.servers(|s| s.refresh_tokens = false);
+    let session = bench.signed_in("").await;
+    for round in 1..=3 {
+        bench.world.servers(|s| s.revoke_all());
+        assert!(bench.send_as(&session, "", Ambient).await.is_err());
+        assert!(bench.send_as(&session, "", Ambient).await.is_err());
+        assert_eq!(bench.host.heard("interaction_required"), round);
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+    }
+}

@@ -1,0 +1,23 @@
+//! Sessions, against servers and a person in this process and in virtual time: no sockets, no waiting.
+
+mod ahead;
+mod ambient;
+mod authentication;
+mod blocking;
+mod bounded;
+mod callbacks;
+mod cancelled;
+mod machine;
+mod moved;
+mod parallel;
+mod policy;
+mod requests;
+mod restart;
+mod secrets;
+mod siblings;
+mod sign_out;
+mod state;
+mod step_up;
+mod storage;
+mod support;
+mod trouble;

@@ -1,0 +1,71 @@
+//! A store that fails: it is told as that, and what the servers gave is not lost.
+
+use crate::support::{Bench, Mcp, Register, Token, code, pass};
+
+#[tokio::test(start_paused = true)]
+async fn renewed_credential_that_cannot_be_stored_is_used_all_the_same() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.disk_full(true);
+    let result = bench.send(&session, "").await;
+    assert!(result == Ok(200) || code(&result) == "store", "{result:?}");
+    assert_eq!(bench.world.count(Token), 1);
+    bench.world.take();
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp]);
+    // Reading the record again does not bring the dead one back.
+    let state = session.connection_state().await.expect("it can be read");
+    assert!(state.signed_in);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 1));
+    bench.assert_no_reuse();
+}
+
+#[tokio::test(start_paused = true)]
+async fn renewals_go_on_by_the_newest_refresh_token_until_it_can_be_stored() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.disk_full(true);
+    for _ in 0..3 {
+        pass(3601).await;
+        let _ = bench.send(&session, "").await;
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+    }
+    assert_eq!(bench.world.count(Token), 3);
+    bench.disk_full(false);
+    pass(3601).await;
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 1));
+    bench.assert_no_reuse();
+    // Now it is stored.
+    let next = bench.open().await;
+    bench.world.take();
+    assert_eq!(bench.send(&next, "").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sign_in_on_a_full_disk_is_told_as_that_and_bothers_nobody() {
+    let bench = Bench::new();
+    let session = bench.open().await;
+    bench.disk_full(true);
+    let result = bench.send(&session, "").await;
+    assert_eq!(code(&result), "store");
+    assert_eq!(bench.host.prompts(), (0, 0));
+    assert_eq!(bench.world.count(Register), 1);
+    bench.disk_full(false);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sign_out_on_a_full_disk_says_that_it_failed() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.disk_full(true);
+    assert_eq!(code(&session.sign_out().await), "store");
+    bench.disk_full(false);
+    assert_eq!(session.sign_out().await, Ok(()));
+    assert!(session.authorization().is_none());
+}

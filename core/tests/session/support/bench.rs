@@ -1,0 +1,147 @@
+//! Everything a test needs around a session.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mcp_reauth::recovery::Trigger;
+use mcp_reauth::store::StoreKey;
+use mcp_reauth::{
+    AuthSession, AuthSessionBuilder, Error, MemoryStore, Operation, Recovery, Runtime, TokenStore,
+};
+use tokio::task::JoinHandle;
+
+use super::host::TestHost;
+use super::runtime::TestRuntime;
+use super::store::SlowStore;
+use super::world::{SERVER, World};
+
+/// No request may be sent more often, whatever the servers answer.
+const MOST_TRIES: usize = 20;
+
+/// The world, a person, a store and time.
+#[derive(Clone)]
+pub(crate) struct Bench {
+    pub(crate) runtime: TestRuntime,
+    pub(crate) world: World,
+    pub(crate) host: TestHost,
+    pub(crate) store: MemoryStore,
+    disk_full: Arc<AtomicBool>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let runtime = TestRuntime::new();
+        let world = World::new(runtime.clone());
+        Self {
+            host: TestHost::new(world.clone()),
+            runtime,
+            world,
+            store: MemoryStore::new(),
+            disk_full: Arc::default(),
+        }
+    }
+
+    /// What every session of the bench is made of, without a host.
+    pub(crate) fn builder(&self) -> AuthSessionBuilder {
+        AuthSession::builder(SERVER)
+            .client_name("Session tests")
+            .http_client(self.world.clone())
+            .runtime(self.runtime.clone())
+            .store(SlowStore(self.store.clone(), Arc::clone(&self.disk_full)))
+    }
+
+    /// A session with a person in front of it.
+    pub(crate) async fn open(&self) -> AuthSession {
+        let session = self.builder().host(self.host.clone()).open().await;
+        session.expect("the session opens")
+    }
+
+    /// A session whose person has signed in, with this scope besides the base one; the log is empty.
+    pub(crate) async fn signed_in(&self, scope: &str) -> AuthSession {
+        let session = self.open().await;
+        assert_eq!(self.send(&session, "").await, Ok(200));
+        if !scope.is_empty() {
+            assert_eq!(self.send(&session, scope).await, Ok(200));
+        }
+        self.world.take();
+        session
+    }
+
+    /// What a transport does with a request that somebody waits for.
+    pub(crate) async fn send(&self, session: &AuthSession, scope: &str) -> Result<u16, Error> {
+        self.send_as(session, scope, Trigger::Command).await
+    }
+
+    /// What a transport does with a request.
+    pub(crate) async fn send_as(
+        &self,
+        session: &AuthSession,
+        scope: &str,
+        trigger: Trigger,
+    ) -> Result<u16, Error> {
+        let operation = Operation {
+            method: Some("tools/call".to_owned()),
+            tool_name: Some("work".to_owned()),
+            ..Operation::default()
+        };
+        let mut request = session.request(operation, trigger);
+        for _ in 0..MOST_TRIES {
+            let authorization = request.authorize().await;
+            let header = authorization.as_ref().map(|a| a.header_value());
+            let (status, lines) = self.world.call(scope, header).await;
+            let lines = lines.iter().map(String::as_str);
+            match request.recover(status, lines).await {
+                Recovery::Retry => {}
+                Recovery::PassThrough => return Ok(status),
+                Recovery::Failed(error) => return Err(error),
+            }
+        }
+        panic!("the request was sent {MOST_TRIES} times");
+    }
+
+    /// The same, as a task of its own.
+    pub(crate) fn spawn(
+        &self,
+        session: &AuthSession,
+        scope: &str,
+    ) -> JoinHandle<Result<u16, Error>> {
+        let (bench, session, scope) = (self.clone(), session.clone(), scope.to_owned());
+        tokio::spawn(async move { bench.send(&session, &scope).await })
+    }
+
+    /// Nothing can be stored, or everything again.
+    pub(crate) fn disk_full(&self, full: bool) {
+        self.disk_full.store(full, Ordering::SeqCst);
+    }
+
+    pub(crate) fn key(&self) -> StoreKey {
+        StoreKey {
+            profile: "default".to_owned(),
+            server: SERVER.to_owned(),
+        }
+    }
+
+    /// Nobody holds the lease any more.
+    pub(crate) async fn assert_free(&self) {
+        let now = self.runtime.now();
+        let lease = self
+            .store
+            .try_lease(&self.key(), now, Duration::from_secs(1));
+        assert!(lease.await.expect("a store").is_some(), "the lease is held");
+    }
+
+    /// No refresh token was ever used twice.
+    pub(crate) fn assert_no_reuse(&self) {
+        assert_eq!(self.world.servers(|s| s.reused), 0, "a token was reused");
+    }
+}
+
+/// What the tasks came to.
+pub(crate) async fn all(tasks: Vec<JoinHandle<Result<u16, Error>>>) -> Vec<Result<u16, Error>> {
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.expect("no panic"));
+    }
+    results
+}

@@ -1,0 +1,43 @@
+//! What the world has seen.
+
+use std::collections::BTreeMap;
+
+/// The kinds of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// To the MCP server.
+    Mcp,
+    /// Protected resource metadata.
+    Prm,
+    /// Authorization server metadata.
+    Meta,
+    Register,
+    /// The person at the authorization endpoint.
+    Visit,
+    Token,
+    Revoke,
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) kind: Kind,
+    pub(crate) url: String,
+    /// Of the query, the form or the JSON document.
+    pub(crate) params: BTreeMap<String, String>,
+    /// The `Authorization` header.
+    pub(crate) authorization: Option<String>,
+}
+
+impl Seen {
+    pub(crate) fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether `text` stands anywhere in it.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        let authorization = self.authorization.iter();
+        let mut all = self.params.values().chain(authorization);
+        self.url.contains(text) || all.any(|value| value.contains(text))
+    }
+}

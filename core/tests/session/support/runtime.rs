@@ -1,0 +1,87 @@
+//! Time that only tests move: the client's wall clock, the servers' clock, timers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use mcp_reauth::Runtime;
+use tokio::time::Instant;
+
+/// When every test begins.
+const BEGIN: u64 = 1_800_000_000;
+
+/// Virtual time. Clones share it.
+#[derive(Clone)]
+pub(crate) struct TestRuntime(Arc<Times>);
+
+struct Times {
+    start: Instant,
+    /// How far the client's wall clock is ahead of the timers. Starts in the middle, so that it can be set back.
+    client: AtomicU64,
+    /// How far the servers' clock is ahead of the timers.
+    server: AtomicU64,
+}
+
+impl TestRuntime {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Times {
+            start: Instant::now(),
+            client: AtomicU64::new(BEGIN),
+            server: AtomicU64::new(BEGIN),
+        }))
+    }
+
+    /// Virtual time since the test began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.start.elapsed()
+    }
+
+    /// The servers' clock.
+    pub(crate) fn server_seconds(&self) -> u64 {
+        self.0.server.load(Ordering::SeqCst) + self.elapsed().as_secs()
+    }
+
+    /// The client's machine sleeps: every wall clock goes on, its timers do not.
+    pub(crate) fn machine_sleeps(&self, seconds: u64) {
+        self.0.client.fetch_add(seconds, Ordering::SeqCst);
+        self.0.server.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the client's clock back; nobody else's.
+    pub(crate) fn set_clock_back(&self, seconds: u64) {
+        self.0.client.fetch_sub(seconds, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the client's clock forward; nobody else's.
+    pub(crate) fn set_clock_forward(&self, seconds: u64) {
+        self.0.client.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Runtime for TestRuntime {
+    fn now(&self) -> SystemTime {
+        let offset = Duration::from_secs(self.0.client.load(Ordering::SeqCst));
+        SystemTime::UNIX_EPOCH + offset + self.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        drop(tokio::spawn(task));
+    }
+}
+
+/// Lets every task go as far as it can without time passing.
+pub(crate) async fn settle() {
+    for _ in 0..300 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Lets virtual time pass.
+pub(crate) async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}

@@ -1,0 +1,264 @@
+//! The world outside the client: an MCP server and two authorization servers, in this process.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::BoxFuture;
+use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
+use tokio::task::yield_now;
+use url::{Url, form_urlencoded};
+
+use super::gate::Gate;
+use super::log::{Kind, Seen};
+use super::runtime::TestRuntime;
+use super::servers::Servers;
+
+/// The MCP server's address.
+pub(crate) const SERVER: &str = "https://mcp.example/mcp";
+/// The authorization server that is in use from the start.
+pub(crate) const ISSUER: &str = "https://as.example";
+/// Another one.
+pub(crate) const OTHER: &str = "https://other.example";
+
+/// What can go wrong with one request of the protocol.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// An empty answer with this status.
+    Status(u16),
+    /// 429 with `Retry-After`.
+    RetryAfter(u64),
+    /// There is no connection.
+    Connection,
+    /// The server does its part, and the answer gets lost.
+    Lost,
+    /// There never is an answer.
+    Hang,
+    /// An answer with this status and body.
+    Body(u16, &'static str),
+}
+
+type Override = Box<dyn FnMut(usize) -> Option<(u16, Vec<String>)> + Send>;
+
+/// The world. Clones share it.
+#[derive(Clone)]
+pub(crate) struct World(Arc<Mutex<State>>);
+
+struct State {
+    servers: Servers,
+    log: Vec<Seen>,
+    faults: HashMap<Kind, VecDeque<Fault>>,
+    always: HashMap<Kind, Fault>,
+    gates: HashMap<Kind, Gate>,
+    answer: Option<Override>,
+    calls: usize,
+}
+
+impl World {
+    pub(crate) fn new(runtime: TestRuntime) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            servers: Servers::new(runtime),
+            log: Vec::new(),
+            faults: HashMap::new(),
+            always: HashMap::new(),
+            gates: HashMap::new(),
+            answer: None,
+            calls: 0,
+        })))
+    }
+
+    /// Changes the servers.
+    pub(crate) fn servers<T>(&self, change: impl FnOnce(&mut Servers) -> T) -> T {
+        change(&mut self.lock().servers)
+    }
+
+    /// The next request of this kind meets this fault; one fault each, in order.
+    pub(crate) fn next(&self, kind: Kind, fault: Fault) {
+        let mut state = self.lock();
+        state.faults.entry(kind).or_default().push_back(fault);
+    }
+
+    /// Every request of this kind meets this fault.
+    pub(crate) fn always(&self, kind: Kind, fault: Fault) {
+        self.lock().always.insert(kind, fault);
+    }
+
+    /// Nothing of this kind meets a fault any more.
+    pub(crate) fn heal(&self, kind: Kind) {
+        let mut state = self.lock();
+        state.always.remove(&kind);
+        state.faults.remove(&kind);
+    }
+
+    /// Holds the answers to requests of this kind.
+    pub(crate) fn hold(&self, kind: Kind) -> Gate {
+        let gate = Gate::new();
+        self.lock().gates.insert(kind, gate.clone());
+        gate
+    }
+
+    /// What the MCP server answers instead of what it should; `None`: what it should.
+    pub(crate) fn answer(
+        &self,
+        answer: impl FnMut(usize) -> Option<(u16, Vec<String>)> + Send + 'static,
+    ) {
+        let mut state = self.lock();
+        state.calls = 0;
+        state.answer = Some(Box::new(answer));
+    }
+
+    /// Everything seen since the last time.
+    pub(crate) fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.lock().log)
+    }
+
+    /// The kinds of everything seen since the last time, in order.
+    pub(crate) fn trace(&self) -> Vec<Kind> {
+        self.take().iter().map(|seen| seen.kind).collect()
+    }
+
+    /// How many of a kind were seen since the log was taken.
+    pub(crate) fn count(&self, kind: Kind) -> usize {
+        self.lock().log.iter().filter(|s| s.kind == kind).count()
+    }
+
+    /// One request to the MCP server that needs this scope: status and `WWW-Authenticate` lines.
+    pub(crate) async fn call(
+        &self,
+        scope: &str,
+        authorization: Option<&str>,
+    ) -> (u16, Vec<String>) {
+        let answer = {
+            let mut state = self.lock();
+            state.log.push(Seen {
+                kind: Kind::Mcp,
+                url: SERVER.to_owned(),
+                params: [("scope".to_owned(), scope.to_owned())].into(),
+                authorization: authorization.map(str::to_owned),
+            });
+            let number = state.calls;
+            state.calls += 1;
+            let scripted = state.answer.as_mut().and_then(|answer| answer(number));
+            scripted.unwrap_or_else(|| state.servers.call(scope, authorization))
+        };
+        let gate = self.lock().gates.get(&Kind::Mcp).cloned();
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
+        yield_now().await;
+        answer
+    }
+
+    /// The person goes to the authorization endpoint; the address they are sent back to.
+    pub(crate) fn visit(&self, url: &str) -> String {
+        let parsed = Url::parse(url).expect("an address");
+        let params = parsed.query_pairs().into_owned().collect();
+        let seen = Seen {
+            kind: Kind::Visit,
+            url: url.to_owned(),
+            params,
+            authorization: None,
+        };
+        let mut state = self.lock();
+        state.log.push(seen.clone());
+        state.servers.authorize(&seen)
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Response, HttpError> {
+        let seen = seen(&request);
+        let (answer, gate) = {
+            let mut state = self.lock();
+            state.log.push(seen.clone());
+            let scripted = state
+                .faults
+                .get_mut(&seen.kind)
+                .and_then(VecDeque::pop_front);
+            let fault = scripted.or_else(|| state.always.get(&seen.kind).cloned());
+            let answer = match fault {
+                None => Some(Ok(state.servers.answer(&seen))),
+                Some(Fault::Hang) => None,
+                Some(Fault::Connection) => Some(Err(lost())),
+                Some(Fault::Lost) => {
+                    state.servers.answer(&seen);
+                    Some(Err(lost()))
+                }
+                Some(Fault::Status(status)) => Some(Ok(response(status, ""))),
+                Some(Fault::Body(status, body)) => Some(Ok(response(status, body))),
+                Some(Fault::RetryAfter(seconds)) => {
+                    let mut response = response(429, "");
+                    let headers = response.headers_mut();
+                    headers.insert(http::header::RETRY_AFTER, seconds.into());
+                    Some(Ok(response))
+                }
+            };
+            (answer, state.gates.get(&seen.kind).cloned())
+        };
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HttpClient for World {
+    fn send(
+        &self,
+        request: Request,
+        _max_body: usize,
+    ) -> BoxFuture<'static, Result<Response, HttpError>> {
+        let world = self.clone();
+        Box::pin(async move {
+            // As on a network, nothing is ready at once: whoever can interleave does.
+            yield_now().await;
+            let answer = world.exchange(request).await;
+            yield_now().await;
+            answer
+        })
+    }
+}
+
+fn lost() -> HttpError {
+    HttpError::Connection("connection reset".to_owned())
+}
+
+pub(crate) fn response(status: u16, body: &str) -> Response {
+    let mut response = Response::new(body.as_bytes().to_vec());
+    *response.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+    response
+}
+
+fn seen(request: &Request) -> Seen {
+    let url = request.uri().to_string();
+    let path = request.uri().path();
+    let kind = match path {
+        "/register" => Kind::Register,
+        "/token" => Kind::Token,
+        "/revoke" => Kind::Revoke,
+        _ if path.contains("oauth-protected-resource") => Kind::Prm,
+        _ => Kind::Meta,
+    };
+    let body = request.body();
+    let params = match serde_json::from_slice::<serde_json::Value>(body) {
+        Ok(serde_json::Value::Object(members)) => members
+            .into_iter()
+            .map(|(name, value)| match value {
+                serde_json::Value::String(text) => (name, text),
+                other => (name, other.to_string()),
+            })
+            .collect(),
+        _ => form_urlencoded::parse(body).into_owned().collect(),
+    };
+    let authorization = request.headers().get(http::header::AUTHORIZATION);
+    Seen {
+        kind,
+        url,
+        params,
+        authorization: authorization.and_then(|v| Some(v.to_str().ok()?.to_owned())),
+    }
+}

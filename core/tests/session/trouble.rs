@@ -1,0 +1,255 @@
+//! Trouble that passes is waited out or told; only what is dead is thrown away.
+
+use mcp_reauth::Error;
+
+use crate::support::{
+    Bench, Fault, ISSUER, Journey, Mcp, Meta, Prm, Register, Token, Visit, code, pass,
+};
+
+#[tokio::test(start_paused = true)]
+async fn one_503_is_got_over() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.next(Token, Fault::Status(503));
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp, Token, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 1));
+    assert_eq!(bench.host.heard("renewal_failed"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_passing_trouble_is_got_over() {
+    for fault in [
+        Fault::Status(500),
+        Fault::Status(502),
+        Fault::Status(429),
+        Fault::Status(408),
+        Fault::Connection,
+        Fault::Hang,
+        Fault::Body(200, "<html>Please stand by</html>"),
+        Fault::Body(200, ""),
+        Fault::Body(400, "not JSON"),
+        Fault::Body(400, r#"{"error":"temporarily_unavailable"}"#),
+        Fault::Body(503, r#"{"error":"invalid_grant"}"#),
+    ] {
+        let bench = Bench::new();
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        bench.world.next(Token, fault.clone());
+        assert_eq!(bench.send(&session, "").await, Ok(200), "{fault:?}");
+        assert_eq!(bench.world.trace(), [Mcp, Token, Token, Mcp], "{fault:?}");
+        assert_eq!(bench.host.prompts(), (0, 1), "{fault:?}");
+        bench.assert_no_reuse();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lasting_503_is_told_after_three_tries_and_nothing_is_lost() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.always(Token, Fault::Status(503));
+    let before = bench.runtime.elapsed();
+    let result = bench.send(&session, "").await;
+    assert!(
+        matches!(&result, Err(Error::RefreshUnavailable { issuer, .. }) if issuer == ISSUER),
+        "{result:?}"
+    );
+    let took = bench.runtime.elapsed() - before;
+    assert!((1..10).contains(&took.as_secs()), "{took:?}");
+    // Whether the server has moved is looked up once.
+    assert_eq!(bench.world.trace(), [Mcp, Token, Token, Token, Prm]);
+    assert_eq!(bench.host.prompts(), (0, 1));
+    let state = session.connection_state().await.expect("a store");
+    assert!(state.signed_in && state.renewable);
+    bench.world.heal(Token);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_that_hangs_is_given_up_in_bounded_time() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.always(Token, Fault::Hang);
+    bench.world.always(Prm, Fault::Hang);
+    let before = bench.runtime.elapsed();
+    assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
+    assert!((bench.runtime.elapsed() - before).as_secs() <= 150);
+    assert_eq!(bench.world.count(Token), 3);
+    bench.world.heal(Token);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_retry_after_is_waited_for() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.next(Token, Fault::RetryAfter(5));
+    let before = bench.runtime.elapsed();
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let waited = (bench.runtime.elapsed() - before).as_millis();
+    assert!((5000..5100).contains(&waited), "{waited} ms");
+    assert_eq!(bench.world.trace(), [Mcp, Token, Token, Mcp]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_retry_after_is_told_and_heeded() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.next(Token, Fault::RetryAfter(120));
+    let before = bench.runtime.elapsed();
+    let told = |result: &Result<u16, Error>| {
+        matches!(
+            result,
+            Err(Error::RefreshUnavailable {
+                retry_after: Some(120),
+                ..
+            })
+        )
+    };
+    let first = bench.send(&session, "").await;
+    assert!(told(&first), "{first:?}");
+    assert_eq!((bench.runtime.elapsed() - before).as_secs(), 0);
+    assert_eq!(bench.world.count(Token), 1);
+    bench.world.take();
+    for _ in 0..11 {
+        pass(10).await;
+        let again = bench.send(&session, "").await;
+        assert!(told(&again), "{again:?}");
+        assert_eq!(bench.world.trace(), [Mcp]);
+    }
+    pass(11).await;
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sign_in_is_possible_while_renewal_has_to_wait() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.next(Token, Fault::RetryAfter(120));
+    assert!(bench.send(&session, "").await.is_err());
+    session.sign_out().await.expect("signed out");
+    bench.world.take();
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_refresh_token_is_discarded_and_the_person_signs_in() {
+    let bench = Bench::new();
+    let session = bench.signed_in("a").await;
+    bench.world.servers(|s| s.revoke_all());
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let seen = bench.world.take();
+    let kinds: Vec<_> = seen.iter().map(|s| s.kind).collect();
+    assert_eq!(kinds, [Mcp, Token, Prm, Meta, Visit, Token, Mcp]);
+    // What the person had agreed to is asked for again.
+    assert_eq!(seen[4].param("scope"), "base a");
+    assert_eq!(bench.host.prompts(), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_refresh_token_of_an_expired_credential_is_presented_once() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_all());
+    pass(3601).await;
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let kinds = bench.world.trace();
+    assert_eq!(kinds, [Token, Mcp, Prm, Meta, Visit, Token, Mcp]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_refresh_token_is_never_presented_again() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_all());
+    let cancelled = || Error::Cancelled {
+        what: "The sign-in",
+    };
+    for _ in 0..3 {
+        let fails = Journey::Fails(cancelled());
+        bench.host.journeys(fails);
+        assert_eq!(bench.send(&session, "").await, Err(cancelled()));
+    }
+    assert_eq!(bench.world.count(Token), 1);
+    let state = session.connection_state().await.expect("a store");
+    assert!(state.signed_in && !state.renewable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forgotten_client_registers_again() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| {
+        s.revoke_access();
+        s.forget_clients();
+    });
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let kinds = bench.world.trace();
+    assert_eq!(kinds, [Mcp, Token, Prm, Meta, Register, Visit, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_errors_discard_nothing() {
+    for body in [
+        r#"{"error":"invalid_scope"}"#,
+        r#"{"error":"invalid_request"}"#,
+        r#"{"error":"unauthorized_client"}"#,
+        r#"{"error":"invalid_target"}"#,
+        "{}",
+    ] {
+        let bench = Bench::new();
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        bench.world.next(Token, Fault::Body(400, body));
+        // Nobody to sign in: what is left must show.
+        bench.host.journeys(Journey::Fails(Error::Cancelled {
+            what: "The sign-in",
+        }));
+        assert_eq!(code(&bench.send(&session, "").await), "cancelled", "{body}");
+        let state = session.connection_state().await.expect("a store");
+        assert!(state.renewable, "{body}");
+        bench.world.take();
+        assert_eq!(bench.send(&session, "").await, Ok(200), "{body}");
+        assert_eq!(bench.world.trace(), [Mcp, Token, Mcp], "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answer_with_rotation_costs_a_sign_in_and_no_more() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.next(Token, Fault::Lost);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let kinds = bench.world.trace();
+    assert_eq!(kinds, [Mcp, Token, Token, Prm, Meta, Visit, Token, Mcp]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_during_a_sign_in_is_told_and_leaves_nothing_behind() {
+    for kind in [Prm, Meta, Register, Token] {
+        let bench = Bench::new();
+        let session = bench.open().await;
+        bench.world.always(kind, Fault::Status(503));
+        let result = bench.send(&session, "").await;
+        assert!(result.is_err(), "{kind:?}");
+        assert_ne!(code(&result), "refresh_unavailable", "{kind:?}");
+        let state = session.connection_state().await.expect("a store");
+        assert_eq!(state.pending, 0, "{kind:?}");
+        bench.world.heal(kind);
+        assert_eq!(bench.send(&session, "").await, Ok(200), "{kind:?}");
+    }
+}
