@@ -84,7 +84,7 @@ pub(crate) struct ConnectArgs {
         conflicts_with = "client_secret"
     )]
     pub(crate) client_secret_file: Option<PathBuf>,
-    /// The authorization server it is registered at; its secret goes nowhere else
+    /// The authorization server it is registered at [default: the first one it is used at]; its secret goes nowhere else
     #[arg(long, value_name = "ISSUER", requires = "client_id")]
     pub(crate) client_issuer: Option<String>,
     /// Act as the client itself, with its secret and nobody signing in

@@ -179,6 +179,14 @@ impl AuthChallenge {
         self
     }
 
+    /// Takes out the token that was sent, should the server have quoted it.
+    pub(crate) fn redact(&mut self, token: &str) {
+        let raw = &mut self.raw.www_authenticate;
+        for text in [&mut self.message, raw].into_iter().flatten() {
+            *text = text::without(text, [token]);
+        }
+    }
+
     fn normalize(status: u16, chosen: Option<&RawChallenge<'_>>, lines: &[&str]) -> Self {
         let param = |name| chosen.and_then(|challenge| challenge.param(name));
         let reason = match (status, param("error")) {

@@ -100,7 +100,7 @@ fn choose<'a>(
         Some(required) => find(required).ok_or_else(|| Error::RegistrationRejected {
             issuer: first.and_then(text::displayable).unwrap_or_default(),
             detail: format!(
-                "the client id given is registered at {required}, which {server} does not use (any more)"
+                "the client id given is registered at {required}, which {server} does not use (any more). If it is registered there too, say so by its issuer"
             ),
         })?,
         None => preference

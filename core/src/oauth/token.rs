@@ -26,6 +26,17 @@ pub(crate) enum TokenGrant<'a> {
     ClientCredentials { scopes: &'a ScopeSet },
 }
 
+impl TokenGrant<'_> {
+    fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let (first, second) = match self {
+            Self::Code { code, verifier, .. } => (Some(*code), Some(*verifier)),
+            Self::Refresh { token } => (Some(*token), None),
+            Self::ClientCredentials { .. } => (None, None),
+        };
+        first.into_iter().chain(second)
+    }
+}
+
 /// A successful answer (RFC 6749 section 5.1).
 pub(crate) struct Tokens {
     pub(crate) access_token: Secret,
@@ -55,6 +66,17 @@ pub(crate) enum TokenFailure {
 }
 
 impl TokenFailure {
+    fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        if let Self::Transient { detail, .. }
+        | Self::InvalidGrant { detail }
+        | Self::InvalidClient { detail }
+        | Self::Other { detail, .. } = &mut self
+        {
+            *detail = text::without(detail, secrets);
+        }
+        self
+    }
+
     pub(crate) fn detail(&self) -> String {
         match self {
             Self::Transient { detail, .. }
@@ -103,7 +125,10 @@ pub(crate) async fn request(
         params.push(("resource", resource));
     }
     let answer = post_form(http, endpoint, client, &params).await;
-    read(answer)
+    read(answer).map_err(|failure| {
+        let sent = grant.secrets().chain(&client.client_secret);
+        failure.without(sent.map(Secret::expose))
+    })
 }
 
 /// Tells a server to forget a token (RFC 7009).

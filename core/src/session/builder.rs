@@ -70,7 +70,8 @@ impl AuthSessionBuilder {
     }
 
     /// Binds the client of [`client_id`](Self::client_id) to the authorization server it is registered at. Its
-    /// secret then goes nowhere else, also when the MCP server changes its authorization server.
+    /// secret goes nowhere else, also when the MCP server changes its authorization server. Without this, it is
+    /// bound to the first server it is used at.
     pub fn client_issuer(mut self, issuer: impl Into<String>) -> Self {
         let client = self.identity.preregistered.get_or_insert(Preregistered {
             client_id: String::new(),

@@ -179,14 +179,17 @@ impl Inner {
     }
 
     async fn new_token(&self, record: &Record, plan: &RenewalPlan) -> Result<RenewalEnd, Error> {
-        let held = record.grant.as_ref().filter(|_| !plan.rediscover);
+        let bound = self.bound_issuer(record);
+        let elsewhere = |issuer: &str| bound.as_ref().is_some_and(|bound| bound != issuer);
+        let held = record.grant.as_ref();
+        let held = held.filter(|grant| !plan.rediscover && !elsewhere(&grant.by.issuer));
         let held = held.and_then(|grant| {
             let client = record.clients.get(&grant.by.issuer)?;
             Some((grant.by.clone(), client.clone()))
         });
         let (by, client) = match held {
             Some(held) => held,
-            None => self.find_grantor(plan).await?,
+            None => self.find_grantor(plan, bound.as_deref()).await?,
         };
         let presented = TokenGrant::ClientCredentials {
             scopes: &plan.scopes,
@@ -201,11 +204,15 @@ impl Inner {
     }
 
     /// Where a first token of the client's own is asked for, and as whom.
-    async fn find_grantor(&self, plan: &RenewalPlan) -> Result<(Grantor, Registration), Error> {
+    async fn find_grantor(
+        &self,
+        plan: &RenewalPlan,
+        bound: Option<&str>,
+    ) -> Result<(Grantor, Registration), Error> {
         let identity = self.identity.preregistered.as_ref();
         let identity = identity.ok_or_else(|| Error::config("there is no client id"))?;
         let preference = Preference {
-            required: identity.issuer.as_deref(),
+            required: bound,
             current: None,
         };
         let named = plan.challenge.resource_metadata.as_deref();

@@ -112,7 +112,10 @@ impl ResourceRequest {
     /// As [`recover`](ResourceRequest::recover), for a challenge that arrived another way, such as inside a
     /// tool result.
     pub async fn recover_from(&mut self, challenge: AuthChallenge) -> Recovery {
-        let challenge = challenge.with_operation(self.operation.clone());
+        let mut challenge = challenge.with_operation(self.operation.clone());
+        if let Some(sent) = &self.progress.sent {
+            challenge.redact(sent.grant().access_token.expose());
+        }
         let inner = self.session.inner();
         let conclusion = drive(inner, &mut self.progress, &challenge, self.trigger, false).await;
         let interaction_required = |authorization_url| {

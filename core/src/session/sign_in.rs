@@ -12,7 +12,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::Inner;
 use crate::session::interaction::Need;
-use crate::store::record::{Grant, Pending, Record};
+use crate::store::record::{Grant, Pending, Record, Registration};
 
 /// The scope that asks for a refresh token (OpenID Connect Core section 11).
 const OFFLINE_ACCESS: &str = "offline_access";
@@ -26,9 +26,9 @@ impl Inner {
         need: &Need,
     ) -> Result<AuthorizationRequest, Error> {
         let record = self.reload().await?.record;
-        let preregistered = self.identity.preregistered.as_ref();
+        let bound = self.bound_issuer(&record);
         let preference = Preference {
-            required: preregistered.and_then(|client| client.issuer.as_deref()),
+            required: bound.as_deref(),
             current: record.grant.as_ref().map(|grant| grant.by.issuer.as_str()),
         };
         let named = need.challenge.resource_metadata.as_deref();
@@ -84,6 +84,21 @@ impl Inner {
         })
         .await?;
         Ok(request)
+    }
+
+    /// The issuer that a client brought along is bound to: the one it was said to be registered at, else the
+    /// first it was used at. A resource may name any server; that is no reason to show it the client's secret
+    /// (MCP 2026-07-28, authorization server binding).
+    pub(super) fn bound_issuer(&self, record: &Record) -> Option<String> {
+        let client = self.identity.preregistered.as_ref()?;
+        let used_at = || {
+            let same = |known: &Registration| !known.dynamic && known.client_id == client.client_id;
+            let mut clients = record.clients.iter();
+            clients
+                .find(|(_, known)| same(known))
+                .map(|(issuer, _)| issuer.clone())
+        };
+        client.issuer.clone().or_else(used_at)
     }
 
     /// The scopes to ask for. What was asked for and granted before at the same issuer always comes along
