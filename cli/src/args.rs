@@ -154,7 +154,7 @@ pub(crate) struct CallArgs {
 pub(crate) struct LoginArgs {
     /// The MCP server's address
     pub(crate) url: String,
-    /// Sign in anew, even if you are signed in
+    /// Sign in again, even if you are signed in; what you have stays until you have
     #[arg(long)]
     pub(crate) force: bool,
     /// Print the result as JSON

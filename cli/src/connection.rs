@@ -189,7 +189,7 @@ pub(crate) async fn interruptible<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        ended = work => ended,
+        // First, so that the signal is listened to before the work begins.
         _ = tokio::signal::ctrl_c() => {
             tokio::select! {
                 () = session.settle() => {}
@@ -198,5 +198,6 @@ pub(crate) async fn interruptible<T>(
             }
             Err(Failure::Interrupted)
         }
+        ended = work => ended.map_err(|failure| failure.at(session.server())),
     }
 }

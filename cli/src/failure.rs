@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use mcp_reauth::rmcp::find_error;
 
+use crate::output;
+
 /// The exit code of a command that failed.
 const FAILED: u8 = 1;
 /// The exit code of a command line that cannot be carried out, as clap's own.
@@ -30,15 +32,31 @@ impl Failure {
     pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
         match find_error(error) {
             Some(error) => Self::Auth(error.clone()),
-            None => Self::Other(mcp_reauth::wording::failure_detail(&error.to_string())),
+            None => Self::Other(mcp_reauth::wording::failure_detail(
+                &mcp_reauth::rmcp::innermost(error).to_string(),
+            )),
+        }
+    }
+
+    /// Names the server it happened at.
+    pub(crate) fn at(self, server: &str) -> Self {
+        match self {
+            Self::Other(what) => Self::Other(format!("{server}: {what}")),
+            other => other,
         }
     }
 
     pub(crate) fn report(&self) {
         match self {
-            Self::Auth(error) => eprintln!("mcp-reauth: {error} [{}]", error.code()),
-            Self::Usage(what) | Self::Other(what) => eprintln!("mcp-reauth: {what}"),
-            Self::Interrupted => eprintln!("mcp-reauth: interrupted; nothing was lost"),
+            Self::Auth(error) => {
+                output::say(format_args!("mcp-reauth: {error} [{}]", error.code()))
+            }
+            Self::Usage(what) | Self::Other(what) => {
+                output::say(format_args!("mcp-reauth: {what}"))
+            }
+            Self::Interrupted => {
+                output::say(format_args!("mcp-reauth: interrupted; nothing was lost"))
+            }
         }
     }
 

@@ -27,3 +27,8 @@ pub(crate) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value);
     line(&text.map_err(|error| Failure::Other(error.to_string()))?)
 }
+
+/// Says a line on standard error. If nobody listens, that is no failure.
+pub(crate) fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

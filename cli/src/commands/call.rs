@@ -23,7 +23,10 @@ pub(crate) async fn run(args: CallArgs) -> Result<ExitCode, Failure> {
     let result = interruptible(&session, work).await?;
     print(&result, args.json)?;
     if result.is_error == Some(true) {
-        eprintln!("mcp-reauth: the tool {} reports an error", args.tool);
+        output::say(format_args!(
+            "mcp-reauth: the tool {} reports an error",
+            args.tool
+        ));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

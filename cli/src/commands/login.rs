@@ -13,7 +13,14 @@ pub(crate) async fn run(args: LoginArgs) -> Result<ExitCode, Failure> {
     let session = args.connect.session(&args.url).await?;
     interruptible(&session, sign_in(&session, &args)).await?;
     let state = session.connection_state().await?;
-    eprintln!("{}", wording::success(&args.url, &ScopeSet::new()));
+    if state.signed_in {
+        output::say(format_args!(
+            "{}",
+            wording::success(&args.url, &ScopeSet::new())
+        ));
+    } else {
+        output::say(format_args!("{} lets you in without signing in.", args.url));
+    }
     if args.json {
         output::json(&state)?;
     }
@@ -27,29 +34,28 @@ async fn sign_in(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure>
         .iter()
         .flat_map(|s| s.split([' ', ',']))
         .collect();
-    let state = session.connection_state().await?;
-    let signed_in = state.authorized || state.renewable;
-    if signed_in && !args.force && state.granted_scopes.covers(&wanted) {
-        // Whether it still holds, only the server knows: ask it.
-        let client = args.connect.connect(session).await?;
-        let _ = client.cancel().await;
+    if args.force && session.authorization().is_some() {
+        return finished(session.sign_in_again().await);
+    }
+    // Whether one is let in, and where to sign in for what, only the server knows: ask it.
+    let client = args.connect.connect(session).await?;
+    let listed = match session.authorization() {
+        None => client.list_all_tools().await.map(drop),
+        Some(_) => Ok(()),
+    };
+    let _ = client.cancel().await;
+    listed?;
+    let covered = session
+        .authorization()
+        .is_some_and(|a| a.scopes().covers(&wanted));
+    if covered || (wanted.is_empty() && !args.force) {
         return Ok(());
     }
-    if args.force {
-        session.sign_out().await?;
-    }
-    if !state.signed_in || args.force {
-        // What the server answers says where to sign in, and for what.
-        let client = args.connect.connect(session).await?;
-        let _ = client.cancel().await;
-        let covered = session
-            .authorization()
-            .is_some_and(|a| a.scopes().covers(&wanted));
-        if covered {
-            return Ok(());
-        }
-    }
-    match session.sign_in(wanted).await {
+    finished(session.sign_in(wanted).await)
+}
+
+fn finished(outcome: Outcome) -> Result<(), Failure> {
+    match outcome {
         Outcome::Satisfied => Ok(()),
         Outcome::Failed { error } => Err(error.into()),
         Outcome::Interactive { .. } | Outcome::StepUpConfirm { .. } => {

@@ -5,15 +5,16 @@ use std::process::ExitCode;
 use crate::args::LogoutArgs;
 use crate::connection::interruptible;
 use crate::failure::Failure;
+use crate::output;
 
 pub(crate) async fn run(args: LogoutArgs) -> Result<ExitCode, Failure> {
     let session = args.store.session(&args.url).await?;
     let was_signed_in = session.connection_state().await?.signed_in;
     interruptible(&session, async { Ok(session.sign_out().await?) }).await?;
     if was_signed_in {
-        eprintln!("Signed out of {}.", args.url);
+        output::say(format_args!("Signed out of {}.", args.url));
     } else {
-        eprintln!("You were not signed in to {}.", args.url);
+        output::say(format_args!("You were not signed in to {}.", args.url));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -23,8 +23,15 @@ pub(crate) async fn run(args: FixtureArgs) -> Result<ExitCode, Failure> {
     };
     let started = Fixture::start(config).await;
     let fixture = started.map_err(|error| Failure::Other(error.to_string()))?;
-    print(&fixture, args.json)?;
-    let _ = tokio::signal::ctrl_c().await;
+    tokio::select! {
+        biased;
+        // First, so that the signal is listened to before anybody knows that there is something to end.
+        _ = tokio::signal::ctrl_c() => {}
+        printed = async {
+            print(&fixture, args.json)?;
+            std::future::pending().await
+        } => return printed,
+    }
     fixture.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -41,6 +48,6 @@ fn print(fixture: &Fixture, json: bool) -> Result<(), Failure> {
     output::line(&format!("MCP server            {}", fixture.mcp_url()))?;
     output::line(&format!("authorization server  {}", fixture.issuer()))?;
     output::line(&format!("control               {}", fixture.control_url()))?;
-    eprintln!("Ctrl-C ends it.");
+    output::say(format_args!("Ctrl-C ends it."));
     Ok(())
 }

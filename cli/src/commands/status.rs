@@ -14,7 +14,10 @@ pub(crate) async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
     if let Some(url) = &args.url {
         let state = state(&args, url).await?;
         let signed_in = state.authorized || state.renewable;
-        print(&[state], args.json)?;
+        match args.json {
+            true => output::json(&state)?,
+            false => print(&[state], false)?,
+        }
         return Ok(ExitCode::from(u8::from(!signed_in)));
     }
     let mut states = Vec::new();
@@ -24,7 +27,7 @@ pub(crate) async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
         }
     }
     if states.is_empty() && !args.json {
-        eprintln!("Nothing is on record.");
+        output::say(format_args!("Nothing is on record."));
     }
     print(&states, args.json)?;
     Ok(ExitCode::SUCCESS)
@@ -37,10 +40,7 @@ async fn state(args: &StatusArgs, url: &str) -> Result<ConnectionState, Failure>
 
 fn print(states: &[ConnectionState], json: bool) -> Result<(), Failure> {
     if json {
-        return match states {
-            [one] => output::json(one),
-            all => output::json(&all),
-        };
+        return output::json(&states);
     }
     for (n, state) in states.iter().enumerate() {
         if n > 0 {

@@ -8,6 +8,8 @@ use mcp_reauth::loopback::CallbackListener;
 use mcp_reauth::{AuthHost, Error};
 use tokio::sync::Mutex;
 
+use crate::output;
+
 /// Any free port: the demo leaves the usual one to whoever uses it.
 const REDIRECT_URI: &str = "http://127.0.0.1:0/oauth/callback";
 
@@ -52,13 +54,13 @@ impl User {
 
     async fn visit(&self, url: &str) -> Result<(), Error> {
         if self.real_browser {
-            eprintln!("{url}");
+            output::say(format_args!("{url}"));
             let url = url.to_owned();
             std::thread::spawn(move || {
                 if let Err(error) = webbrowser::open(&url) {
-                    eprintln!(
+                    output::say(format_args!(
                         "The browser could not be opened ({error}). Open the address above yourself."
-                    );
+                    ));
                 }
             });
             return Ok(());

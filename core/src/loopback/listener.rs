@@ -1,5 +1,6 @@
 //! The callback listener: one path, on loopback only, for one `state` at a time.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -24,7 +25,8 @@ use crate::http::is_loopback;
 
 /// How long one connection may take. A browser needs milliseconds.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
-/// How many connections are served at once; further ones wait.
+/// How many connections are served at once; a further one ends the oldest. A browser opens some that it then
+/// does not use, and anybody on this machine can; none of them may keep the callback waiting.
 const MAX_CONNECTIONS: usize = 32;
 
 type Page = hyper::Response<Full<hyper::body::Bytes>>;
@@ -102,15 +104,21 @@ impl CallbackListener {
         let (found, mut callback) = mpsc::channel(1);
         let state: Arc<str> = state.into();
         let mut connections = JoinSet::new();
+        let mut oldest = VecDeque::new();
         loop {
             tokio::select! {
                 biased;
                 Some(params) = callback.recv() => return Ok(params),
-                accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
+                accepted = self.listener.accept() => {
                     let (stream, _) = accepted
                         .map_err(|error| Error::host(format!("the callback listener failed: {error}")))?;
                     let (place, state) = (Arc::clone(&self.place), Arc::clone(&state));
-                    connections.spawn(serve(stream, place, state, found.clone()));
+                    oldest.push_back(connections.spawn(serve(stream, place, state, found.clone())));
+                    if oldest.len() > MAX_CONNECTIONS
+                        && let Some(oldest) = oldest.pop_front()
+                    {
+                        oldest.abort();
+                    }
                 }
                 Some(_) = connections.join_next() => {}
             }

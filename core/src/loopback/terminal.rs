@@ -58,8 +58,8 @@ impl TerminalHost {
             Some(listener) if listener.redirect_uri() == request.redirect_uri => listener,
             _ => CallbackListener::bind(&request.redirect_uri).await?,
         };
-        eprintln!("{}", wording::in_progress(&request.server));
-        eprintln!("{}", request.url);
+        say(format_args!("{}", wording::in_progress(&request.server)));
+        say(format_args!("{}", request.url));
         if self.options.open_browser {
             open_browser(&request.url);
         }
@@ -93,7 +93,7 @@ impl AuthHost for TerminalHost {
         } = request;
         let title = wording::step_up_title(&challenge);
         let body = wording::step_up_body(&server, &challenge, &new_scopes);
-        eprintln!("{title}: {body}");
+        say(format_args!("{title}: {body}"));
         if self.options.assume_yes {
             return Box::pin(std::future::ready(Ok(true)));
         }
@@ -103,7 +103,7 @@ impl AuthHost for TerminalHost {
             return Box::pin(std::future::ready(Err(Error::host(reason))));
         }
         Box::pin(async {
-            eprint!("Go on? [y/N] ");
+            let _ = write!(io::stderr(), "Go on? [y/N] ");
             let _ = io::stderr().flush();
             let answer = read_line().await;
             Ok(matches!(
@@ -135,9 +135,14 @@ fn open_browser(url: &str) {
     let url = url.to_owned();
     std::thread::spawn(move || {
         if let Err(error) = webbrowser::open(&url) {
-            eprintln!(
+            say(format_args!(
                 "The browser could not be opened ({error}). Open the address above yourself."
-            );
+            ));
         }
     });
+}
+
+/// Says a line on standard error. If nobody listens, that is no failure.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -33,6 +33,16 @@ pub fn find_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> 
     None
 }
 
+/// The error that rmcp's errors are wrapped around: what a person can make something of.
+#[must_use]
+pub fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    let mut at = error;
+    while let Some(next) = inner(at) {
+        at = next;
+    }
+    at
+}
+
 /// What rmcp's errors hold without naming it their source.
 fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     if let Some(ServiceError::TransportSend(inner)) = error.downcast_ref() {

@@ -27,7 +27,7 @@ use rmcp::transport::streamable_http_client::{
 };
 use sse_stream::Sse;
 
-pub use error::{TransportError, find_error};
+pub use error::{TransportError, find_error, innermost};
 
 use crate::challenge::Operation;
 use crate::error::Error;

@@ -69,28 +69,28 @@ fn watch(
         events,
     };
     stream::unfold(watch, move |mut watch| async move {
-        let event = match watch.events.next().await? {
-            Ok(event) => event,
-            Err(error) => return Some((Err(error), watch)),
-        };
-        let Some(challenge) = in_event(&event) else {
-            return Some((Ok(event), watch));
-        };
-        let recovered = match watch.exchange.recover_from(challenge).await {
-            Ok(true) => again(&mut watch.exchange, &watch.message, max_event).await,
-            Ok(false) => return Some((Ok(event), watch)),
-            Err(error) => Err(error),
-        };
-        watch.events = match recovered {
-            Ok(StreamableHttpPostResponse::Sse(events, _)) => events,
-            Ok(StreamableHttpPostResponse::Json(body, _)) => as_event(&body),
-            Ok(_) => stream::empty().boxed(),
-            // The stream's reader knows no other errors than those of a stream, and would open it anew: the
-            // reason becomes the answer to the call.
-            Err(error) => as_event(&failure(&watch.message, &error)),
-        };
-        let next = watch.events.next().await?;
-        Some((next, watch))
+        loop {
+            let event = match watch.events.next().await? {
+                Ok(event) => event,
+                Err(error) => return Some((Err(error), watch)),
+            };
+            let Some(challenge) = in_event(&event) else {
+                return Some((Ok(event), watch));
+            };
+            let recovered = match watch.exchange.recover_from(challenge).await {
+                Ok(true) => again(&mut watch.exchange, &watch.message, max_event).await,
+                Ok(false) => return Some((Ok(event), watch)),
+                Err(error) => Err(error),
+            };
+            watch.events = match recovered {
+                Ok(StreamableHttpPostResponse::Sse(events, _)) => events,
+                Ok(StreamableHttpPostResponse::Json(body, _)) => as_event(&body),
+                Ok(_) => stream::empty().boxed(),
+                // The stream's reader knows no other errors than those of a stream, and would open it anew: the
+                // reason becomes the answer to the call.
+                Err(error) => as_event(&failure(&watch.message, &error)),
+            };
+        }
     })
     .boxed()
 }

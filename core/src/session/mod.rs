@@ -25,7 +25,7 @@ pub use satisfied::{FailedCredential, StoredCredential, is_satisfied};
 pub use state::{AuthState, ConnectionState};
 
 use crate::callback::CallbackParams;
-use crate::challenge::{AuthChallenge, Operation};
+use crate::challenge::{AuthChallenge, Operation, Reason};
 use crate::error::Error;
 use crate::host::{AuthHost, Event};
 use crate::http::Limited;
@@ -65,6 +65,13 @@ const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct AuthSession {
     handle: Arc<Handle>,
+}
+
+fn consented() -> HandleOptions {
+    HandleOptions {
+        confirmed_step_up: true,
+        ..HandleOptions::default()
+    }
 }
 
 /// What all clones share. When the last is gone, nobody is left to be shown anything.
@@ -204,12 +211,27 @@ impl AuthSession {
             .await
     }
 
-    /// Signs in now, without waiting for a request to fail: as a 401 with these scopes would.
+    /// Signs in now, without waiting for a request to fail; where there is a credential already, has it
+    /// extended by the scopes it lacks. The caller's asking is the person's consent.
     pub async fn sign_in(&self, scopes: ScopeSet) -> Outcome {
         let mut challenge = AuthChallenge::unauthenticated();
+        if self
+            .authorization()
+            .is_some_and(|a| !a.scopes().covers(&scopes))
+        {
+            challenge.reason = Reason::InsufficientScope;
+        }
         challenge.required_scopes = scopes;
-        self.handle_auth_challenge(challenge, HandleOptions::default())
-            .await
+        self.handle_auth_challenge(challenge, consented()).await
+    }
+
+    /// Has the person sign in again, whatever there is (as RFC 9470 would with `max_age` 0). Until they have,
+    /// the credential there is stays.
+    pub async fn sign_in_again(&self) -> Outcome {
+        let mut challenge = AuthChallenge::unauthenticated();
+        challenge.reason = Reason::InsufficientUserAuthentication;
+        challenge.max_age = Some(0);
+        self.handle_auth_challenge(challenge, consented()).await
     }
 
     /// What is known of the connection's authorization. From the store alone, no network.

@@ -265,6 +265,10 @@ impl FileStore {
 }
 
 impl TokenStore for FileStore {
+    fn place(&self) -> Option<String> {
+        Some(self.path.display().to_string())
+    }
+
     fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
         let key = key.clone();
         self.run(move |store| store.load_now(&key))

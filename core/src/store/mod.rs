@@ -49,6 +49,11 @@ pub enum Saved {
 /// nobody overwrites or deletes a sibling's newer tokens, and renewal is done under a lease, so that a
 /// refresh token is used once.
 pub trait TokenStore: Send + Sync + 'static {
+    /// Where the records are, in words, for error messages to name.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     /// Reads a record.
     ///
     /// # Errors

@@ -195,7 +195,12 @@ pub(crate) async fn read(store: &dyn TokenStore, key: &StoreKey) -> Result<Versi
         None => Ok(Versioned::default()),
         Some(stored) => Ok(Versioned {
             version: Some(stored.version),
-            record: Record::decode(&stored)?,
+            record: Record::decode(&stored).map_err(|error| match (error, store.place()) {
+                (Error::Store { detail }, Some(place)) => {
+                    Error::store(format!("{place}: {detail}"))
+                }
+                (error, _) => error,
+            })?,
         }),
     }
 }

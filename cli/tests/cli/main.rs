@@ -1,0 +1,27 @@
+//! The program as it is used: a process with a command line, standard streams, signals and a terminal,
+//! against real servers in this process.
+
+mod call;
+mod challenge;
+mod clients;
+mod demo;
+mod help;
+mod list;
+mod login;
+mod logout;
+mod protocol;
+mod scopes;
+mod serve_fixture;
+mod siblings;
+mod status;
+mod store;
+mod streams;
+mod support;
+mod trouble;
+
+#[cfg(unix)]
+mod browser;
+#[cfg(unix)]
+mod signals;
+#[cfg(unix)]
+mod terminal;

@@ -1,0 +1,186 @@
+//! Ctrl-C and worse, at the worst moments.
+
+use mcp_reauth_fixture::Faults;
+use rustix::process::Signal;
+
+use crate::support::{Program, World, soon};
+
+fn token_hold() -> Faults {
+    Faults {
+        token_hold: true,
+        ..Faults::default()
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_while_waiting_for_the_browser() {
+    for command in ["login", "list"] {
+        let world = World::start().await;
+        let mut program = world.connecting([command, world.url()]).alone().start();
+        program.address().await;
+        program.signal(Signal::INT);
+        let ended = program.end().await;
+        ended.failed(130, "mcp-reauth: interrupted; nothing was lost");
+        // The file is whole, and nobody is signed in.
+        assert_eq!(world.contents()["format"], 1);
+        world.program(["status", world.url()]).run().await.exited(1);
+        world.call("echo").run().await.succeeded().showed(1);
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_while_a_renewed_token_is_on_its_way() {
+    let world = World::signed_in().await;
+    world.control().expire_access_tokens();
+    world.control().set_faults(token_hold());
+    let program = world.call("echo").start();
+    soon(
+        world
+            .control()
+            .counters_when(|counters| counters.token_refresh == 1),
+    )
+    .await;
+    program.signal(Signal::INT);
+    // The token goes out; the call it was for does not, so that the program can only end by the signal.
+    world.control().set_faults(Faults {
+        mcp_hold: true,
+        ..Faults::default()
+    });
+    program.end().await.failed(130, "interrupted").showed(0);
+    world.control().set_faults(Faults::default());
+    world.still_works().await;
+    let counters = world.control().counters();
+    assert_eq!(
+        (counters.token_refresh, counters.reuse_detected),
+        (1, 0),
+        "{counters:#?}"
+    );
+}
+
+#[tokio::test]
+async fn ctrl_c_while_a_first_token_is_on_its_way() {
+    let world = World::start().await;
+    world.control().set_faults(token_hold());
+    let program = world.call("echo").start();
+    soon(
+        world
+            .control()
+            .counters_when(|counters| counters.token_code == 1),
+    )
+    .await;
+    program.signal(Signal::INT);
+    world.control().set_faults(Faults {
+        mcp_hold: true,
+        ..Faults::default()
+    });
+    program.end().await.failed(130, "interrupted").showed(1);
+    world.control().set_faults(Faults::default());
+    world.still_works().await;
+}
+
+#[tokio::test]
+async fn ctrl_c_while_the_server_does_not_answer() {
+    let world = World::signed_in().await;
+    world.control().set_faults(Faults {
+        mcp_hold: true,
+        ..Faults::default()
+    });
+    for program in [
+        world.call("echo"),
+        world.connecting(["list", world.url()]),
+        world.connecting(["login", world.url()]),
+    ] {
+        world.control().reset_counters();
+        let program = program.start();
+        soon(
+            world
+                .control()
+                .counters_when(|counters| counters.mcp_requests == 1),
+        )
+        .await;
+        program.signal(Signal::INT);
+        program.end().await.failed(130, "interrupted");
+    }
+    world.control().set_faults(Faults::default());
+    world.still_works().await;
+}
+
+#[tokio::test]
+async fn being_killed_while_a_token_is_on_its_way_leaves_a_readable_store() {
+    let world = World::signed_in().await;
+    world.control().expire_access_tokens();
+    world.control().set_faults(token_hold());
+    let program = world.call("echo").start();
+    soon(
+        world
+            .control()
+            .counters_when(|counters| counters.token_refresh == 1),
+    )
+    .await;
+    program.signal(Signal::KILL);
+    let ended = program.end().await;
+    assert_eq!(ended.status.code(), None, "{ended:#?}");
+    world.control().set_faults(Faults::default());
+    assert_eq!(world.contents()["format"], 1);
+    world
+        .program(["status", world.url()])
+        .run()
+        .await
+        .succeeded();
+    // Whether the token was rotated, only the server knows: at worst its user signs in again.
+    let ended = world
+        .call("echo")
+        .run()
+        .await
+        .succeeded()
+        .printed("hello\n");
+    assert!(ended.pages <= 1, "{ended:#?}");
+    world.still_works().await;
+}
+
+#[tokio::test]
+async fn being_killed_does_not_keep_others_waiting() {
+    let world = World::signed_in().await;
+    world.control().expire_access_tokens();
+    world.control().set_faults(token_hold());
+    let holder = world.call("echo").start();
+    soon(
+        world
+            .control()
+            .counters_when(|counters| counters.token_refresh == 1),
+    )
+    .await;
+    let waiting = world.call("echo").start();
+    soon(
+        world
+            .control()
+            .counters_when(|counters| counters.mcp_401 == 2),
+    )
+    .await;
+    holder.signal(Signal::KILL);
+    // The lease ends with its holder, so the other one renews.
+    soon(
+        world
+            .control()
+            .counters_when(|counters| counters.token_refresh == 2),
+    )
+    .await;
+    world.control().set_faults(Faults::default());
+    waiting.end().await.succeeded().printed("hello\n");
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_the_test_server_well() {
+    let mut server = Program::new(["serve-fixture"]).start();
+    server.says(|line| line == "Ctrl-C ends it.").await;
+    server.signal(Signal::INT);
+    server.end().await.succeeded();
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_the_demo() {
+    let mut demo = Program::new(["demo", "--json"]).start();
+    demo.prints(|_| true).await;
+    demo.signal(Signal::INT);
+    demo.end().await.exited(130).said("interrupted");
+}

@@ -1,0 +1,177 @@
+//! Answers to a sign-in that are wrong in some way.
+
+use mcp_reauth_fixture::{Config, Consent, Faults};
+
+use crate::support::{Wire, World, at_both_wires, browser};
+
+/// The sign-in fails with this code after one page, and works once the fault is mended.
+async fn refused(wire: Wire, faults: Faults, code: &str, codes_sent: u64) {
+    let world = World::new().await;
+    world.fault(faults.clone());
+    world.refuses(wire, code).await;
+    assert_eq!(world.prompts(), (0, 1));
+    assert_eq!(world.counters().token_code, codes_sent);
+    world.mend();
+    let client = world.connected(wire).await;
+    world.works(&client).await;
+
+    world.reset();
+    world.fault(faults);
+    client.fails("write_note", code).await;
+    assert_eq!(world.prompts(), (1, 1));
+    assert_eq!(world.counters().token_code, codes_sent);
+    world.works(&client).await;
+    world.mend();
+    client.succeeds("write_note").await;
+}
+
+/// An answer that does not belong to the sign-in ends nothing: the real one, sent afterwards, completes it.
+async fn ignored(wire: Wire, faults: Faults) {
+    let world = World::new().await;
+    let control = world.control().clone();
+    world.user.browses(move |request| {
+        let (control, faults) = (control.clone(), faults.clone());
+        async move {
+            control.set_faults(faults);
+            assert_eq!(browser::look_at(&request.url).await, 400);
+            assert_eq!(browser::look_at(&request.url).await, 400);
+            control.set_faults(Faults::default());
+            assert_eq!(browser::look_at(&request.url).await, 200);
+        }
+    });
+    let client = world.connect(wire).await;
+    world.works(&client).await;
+    client.succeeds("write_note").await;
+    assert_eq!(world.counters().token_code, 2);
+    assert_eq!(world.prompts(), (1, 2));
+}
+
+at_both_wires! {
+    /// From another issuer: the code goes nowhere.
+    async fn wrong_iss(wire: Wire) {
+        let wrong_iss = Some("https://as.example".to_owned());
+        refused(wire, Faults { wrong_iss, ..Faults::default() }, "issuer_mismatch", 0).await;
+    }
+
+    /// Without the promised issuer: the code goes nowhere.
+    async fn missing_iss(wire: Wire) {
+        refused(wire, Faults { missing_iss: true, ..Faults::default() }, "issuer_mismatch", 0).await;
+    }
+
+    /// A refusal that is not from the right place is no refusal, but a forged answer.
+    async fn wrong_iss_with_an_error(wire: Wire) {
+        let faults = Faults {
+            wrong_iss: Some("https://as.example".into()),
+            authorize_error: Some("access_denied".into()),
+            ..Faults::default()
+        };
+        refused(wire, faults, "issuer_mismatch", 0).await;
+    }
+
+    /// A server that promises no issuer need not name it.
+    async fn no_iss(wire: Wire) {
+        let world = World::with(Config { emit_iss: false, ..Config::default() }).await;
+        let client = world.connect(wire).await;
+        world.works(&client).await;
+    }
+
+    /// A state nobody sent.
+    async fn wrong_state(wire: Wire) {
+        ignored(wire, Faults { wrong_state: true, ..Faults::default() }).await;
+    }
+
+    /// No state.
+    async fn missing_state(wire: Wire) {
+        ignored(wire, Faults { missing_state: true, ..Faults::default() }).await;
+    }
+
+    /// A no.
+    async fn access_denied(wire: Wire) {
+        let authorize_error = Some("access_denied".to_owned());
+        let faults = Faults { authorize_error, ..Faults::default() };
+        refused(wire, faults, "authorization_denied", 0).await;
+    }
+
+    /// The server is in trouble.
+    async fn server_error(wire: Wire) {
+        let authorize_error = Some("server_error".to_owned());
+        let faults = Faults { authorize_error, ..Faults::default() };
+        refused(wire, faults, "authorization_denied", 0).await;
+    }
+
+    /// The person presses the other button.
+    async fn denied_on_the_page(wire: Wire) {
+        let world = World::new().await;
+        world.control().consent(Consent::Deny);
+        let failure = world.refuses(wire, "authorization_denied").await;
+        assert!(failure.text.contains("access_denied"), "{failure:?}");
+        world.control().consent(Consent::Approve);
+        let client = world.connect(wire).await;
+        world.works(&client).await;
+    }
+
+    /// A server that knows no resource indicators.
+    async fn no_resource_parameter(wire: Wire) {
+        let faults = Faults { reject_resource_parameter: true, ..Faults::default() };
+        refused(wire, faults, "authorization_denied", 0).await;
+    }
+
+    /// The same server, with a client that sends none.
+    async fn no_resource_parameter_sent(wire: Wire) {
+        let world = World::with_session(Config::default(), |b| b.send_resource(false)).await;
+        world.fault(Faults { reject_resource_parameter: true, ..Faults::default() });
+        let client = world.connected(wire).await;
+        world.control().expire_access_tokens();
+        client.succeeds("echo").await;
+        client.succeeds("write_note").await;
+        assert_eq!(world.prompts(), (1, 1));
+    }
+
+    /// A server that insists on resource indicators.
+    async fn resource_parameter_required(wire: Wire) {
+        let world = World::with(Config { resource_required: true, ..Config::default() }).await;
+        let client = world.connected(wire).await;
+        world.control().expire_access_tokens();
+        client.succeeds("echo").await;
+        client.succeeds("write_note").await;
+    }
+
+    /// Tokens of a type that the server itself does not take.
+    async fn odd_token_type(wire: Wire) {
+        let world = World::new().await;
+        world.fault(Faults { token_type: Some("mac".into()), ..Faults::default() });
+        world.refuses(wire, "unauthorized").await;
+        assert_eq!(world.prompts(), (0, 1));
+        assert!(world.counters().http_requests() <= 8, "{:?}", world.counters());
+        world.mend();
+        world.reset();
+        let client = world.connect(wire).await;
+        world.works(&client).await;
+        assert_eq!(world.prompts(), (0, 0), "the refresh token was good all the time");
+    }
+
+    /// Spellings of the type that everybody means.
+    async fn token_type_in_another_spelling(wire: Wire) {
+        let world = World::new().await;
+        world.fault(Faults { token_type: Some("bEARER".into()), ..Faults::default() });
+        let client = world.connect(wire).await;
+        world.works(&client).await;
+        assert_eq!(world.prompts(), (0, 1));
+    }
+
+    /// The first grant is too narrow for anything.
+    async fn too_little_from_the_start(wire: Wire) {
+        let world = World::new().await;
+        world.fault(Faults { narrower_scope: Some("mcp:write".into()), ..Faults::default() });
+        world.refuses(wire, "scope_not_granted").await;
+        assert!(world.prompts().1 <= 2, "{:?}", world.prompts());
+        world.mend();
+        let client = world.connect(wire).await;
+        world.works(&client).await;
+    }
+
+    /// The token endpoint is in trouble right after the person came back.
+    async fn token_endpoint_down(wire: Wire) {
+        refused(wire, Faults { token_status: Some(503), ..Faults::default() }, "http", 3).await;
+    }
+}

@@ -1,0 +1,49 @@
+//! A browser. It is another program: what it would log is none of the library's, so it has a thread of its own.
+
+use http::header::LOCATION;
+use mcp_reauth::Error;
+
+use super::log;
+
+/// Visits a page and follows redirects, all the way to the callback.
+pub(crate) async fn visit(url: &str) -> Result<(), Error> {
+    let status = open(url, true).await.0;
+    if status < 400 {
+        return Ok(());
+    }
+    Err(Error::host(format!("the page says {status}")))
+}
+
+/// Visits a page whatever comes of it; the status of where it ends.
+pub(crate) async fn look_at(url: &str) -> u16 {
+    open(url, true).await.0
+}
+
+/// Where an authorization page sends the browser with its answer.
+pub(crate) async fn callback_of(url: &str) -> String {
+    open(url, false).await.1.expect("it redirects")
+}
+
+async fn open(url: &str, follow: bool) -> (u16, Option<String>) {
+    let url = url.to_owned();
+    let work = move || {
+        let _silence = log::off();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async move {
+            let policy = match follow {
+                true => reqwest::redirect::Policy::default(),
+                false => reqwest::redirect::Policy::none(),
+            };
+            let browser = reqwest::Client::builder().redirect(policy).build();
+            let answer = browser.expect("a browser").get(url).send().await;
+            let answer = answer.expect("the page is there");
+            let target = answer.headers().get(LOCATION);
+            let target = target.map(|target| target.to_str().expect("an address").to_owned());
+            (answer.status().as_u16(), target)
+        })
+    };
+    tokio::task::spawn_blocking(work).await.expect("it browses")
+}

@@ -1,0 +1,89 @@
+//! Everything that is written down anywhere in this process, to be searched for secrets.
+
+use std::fmt::{self, Write as _};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+static LINES: Mutex<String> = Mutex::new(String::new());
+static INSTALLED: Once = Once::new();
+
+/// Collects every event and span of every level from now on.
+pub(crate) fn capture() {
+    INSTALLED.call_once(|| {
+        let subscriber = tracing_subscriber::registry().with(Capture);
+        tracing::subscriber::set_global_default(subscriber).expect("nobody else does that");
+    });
+}
+
+/// Nothing that this thread logs is collected while the guard lives: it plays somebody else.
+pub(crate) fn off() -> DefaultGuard {
+    tracing::subscriber::set_default(NoSubscriber::default())
+}
+
+/// Writes something down that did not go through tracing.
+pub(crate) fn note(text: &str) {
+    let mut lines = lines();
+    lines.push_str(text);
+    lines.push('\n');
+}
+
+/// The lines in which one of `secrets` stands.
+pub(crate) fn leaks(secrets: &[String]) -> Vec<String> {
+    let lines = lines();
+    let leaky = |line: &&str| secrets.iter().any(|secret| line.contains(secret.as_str()));
+    lines.lines().filter(leaky).map(str::to_owned).collect()
+}
+
+/// Whether anything contains `text`: shows that the capture works.
+pub(crate) fn contains(text: &str) -> bool {
+    lines().contains(text)
+}
+
+fn lines() -> MutexGuard<'static, String> {
+    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Capture;
+
+impl<S: Subscriber> Layer<S> for Capture {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        let mut line = Line::new(attributes.metadata().target());
+        attributes.record(&mut line);
+        note(&line.0);
+    }
+
+    fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        let mut line = Line::new("recorded");
+        values.record(&mut line);
+        note(&line.0);
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = Line::new(event.metadata().target());
+        event.record(&mut line);
+        note(&line.0);
+    }
+}
+
+struct Line(String);
+
+impl Line {
+    fn new(target: &str) -> Self {
+        Self(target.to_owned())
+    }
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = write!(self.0, " {field}={value:?}");
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let _ = write!(self.0, " {field}={value}");
+    }
+}

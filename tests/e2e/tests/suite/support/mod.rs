@@ -1,0 +1,71 @@
+//! What every test needs: servers, a person, a client, and a look at everything that was written down.
+
+pub(crate) mod browser;
+mod client;
+mod clock;
+mod elsewhere;
+mod front;
+pub(crate) mod log;
+mod server;
+mod user;
+mod wire;
+mod world;
+
+pub(crate) use client::{Client, Failure};
+pub(crate) use clock::Clock;
+pub(crate) use elsewhere::Elsewhere;
+pub(crate) use front::Front;
+pub(crate) use user::User;
+pub(crate) use wire::{Wire, connect_to};
+pub(crate) use world::World;
+
+use std::time::Duration;
+
+/// How long a test may take before it counts as hanging.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs a test, but not for ever.
+pub(crate) async fn bounded(test: impl Future<Output = ()>) {
+    tokio::time::timeout(LIMIT, test)
+        .await
+        .expect("the test ends");
+}
+
+/// Tests that hold in both generations of the protocol.
+macro_rules! at_both_wires {
+    ($($(#[doc = $doc:literal])* async fn $name:ident($wire:ident: Wire) $body:block)*) => {
+        $(
+            $(#[doc = $doc])*
+            mod $name {
+                use super::*;
+
+                async fn run($wire: Wire) $body
+
+                #[tokio::test]
+                async fn sessions() {
+                    $crate::support::bounded(run(Wire::Sessions)).await;
+                }
+
+                #[tokio::test]
+                async fn stateless() {
+                    $crate::support::bounded(run(Wire::Stateless)).await;
+                }
+            }
+        )*
+    };
+}
+
+/// Tests for which one wire is as good as another.
+macro_rules! tests {
+    ($($(#[doc = $doc:literal])* async fn $name:ident() $body:block)*) => {
+        $(
+            $(#[doc = $doc])*
+            #[tokio::test]
+            async fn $name() {
+                $crate::support::bounded(async $body).await;
+            }
+        )*
+    };
+}
+
+pub(crate) use {at_both_wires, tests};

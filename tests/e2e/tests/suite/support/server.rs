@@ -1,0 +1,65 @@
+//! The fixture on a thread of its own, so that what it logs is not taken for what the client logs.
+
+use std::thread;
+
+use mcp_reauth_fixture::{Config, Control, Fixture};
+use tokio::sync::oneshot;
+
+/// A fixture's servers. Dropping it stops them.
+pub(crate) struct Servers {
+    pub(crate) control: Control,
+    pub(crate) mcp_url: String,
+    pub(crate) issuer: String,
+    pub(crate) second_issuer: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Servers {
+    pub(crate) async fn start(config: Config) -> Self {
+        let (started, servers) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || run(config, started, stopped));
+        let (control, mcp_url, issuer, second_issuer) = servers.await.expect("the fixture starts");
+        Self {
+            control,
+            mcp_url,
+            issuer,
+            second_issuer,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+}
+
+type Started = oneshot::Sender<(Control, String, String, String)>;
+
+fn run(config: Config, started: Started, stopped: oneshot::Receiver<()>) {
+    let _silence = super::log::off();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async move {
+        let fixture = Fixture::start(config).await.expect("the fixture starts");
+        let told = started.send((
+            fixture.control().clone(),
+            fixture.mcp_url().to_owned(),
+            fixture.issuer().to_owned(),
+            fixture.second_issuer().to_owned(),
+        ));
+        if told.is_ok() {
+            let _ = stopped.await;
+        }
+        fixture.shutdown().await;
+    });
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The stage of a test.
+
+use std::sync::Arc;
+
+use mcp_reauth::{AuthSession, AuthSessionBuilder, ScopeSet};
+use mcp_reauth_fixture::{Config, Control, Counters, Faults};
+
+use super::server::Servers;
+use super::{Client, Clock, Failure, User, Wire, connect_to, log};
+
+/// Servers, a person, and one session. When it ends, nothing that was written down may hold a secret.
+pub(crate) struct World {
+    servers: Servers,
+    pub(crate) user: Arc<User>,
+    pub(crate) clock: Clock,
+    pub(crate) session: AuthSession,
+}
+
+impl World {
+    /// Well-behaved servers.
+    pub(crate) async fn new() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
+        Self::with_session(config, |builder| builder).await
+    }
+
+    pub(crate) async fn with_session(
+        config: Config,
+        set_up: impl FnOnce(AuthSessionBuilder) -> AuthSessionBuilder,
+    ) -> Self {
+        log::capture();
+        let servers = Servers::start(config).await;
+        let user = Arc::new(User::default());
+        let clock = Clock::default();
+        let builder = builder(&servers.mcp_url, &clock, &user);
+        let session = set_up(builder).open().await.expect("the session opens");
+        Self {
+            servers,
+            user,
+            clock,
+            session,
+        }
+    }
+
+    /// Another session of the same person, for the server at this address.
+    pub(crate) async fn another_session(
+        &self,
+        url: &str,
+        set_up: impl FnOnce(AuthSessionBuilder) -> AuthSessionBuilder,
+    ) -> AuthSession {
+        let builder = builder(url, &self.clock, &self.user);
+        set_up(builder).open().await.expect("the session opens")
+    }
+
+    /// A client that is signed in and connected, with everything counted so far forgotten.
+    pub(crate) async fn connected(&self, wire: Wire) -> Client {
+        let client = self.connect(wire).await;
+        self.at_rest(wire).await;
+        // The servers have one thread: once this is answered, whatever came before it is too.
+        self.works(&client).await;
+        self.reset();
+        client
+    }
+
+    /// Waits until what a connection does by itself is done.
+    pub(crate) async fn at_rest(&self, wire: Wire) {
+        if wire == Wire::Sessions {
+            self.control().counters_when(|c| c.mcp_get >= 1).await;
+        }
+    }
+
+    pub(crate) async fn connect(&self, wire: Wire) -> Client {
+        self.try_connect(wire).await.expect("it connects")
+    }
+
+    pub(crate) async fn try_connect(&self, wire: Wire) -> Result<Client, Failure> {
+        let client = connect_to(&self.session, wire).await;
+        client.map_err(|error| Failure::of(&error))
+    }
+
+    /// Connecting fails with this code.
+    pub(crate) async fn refuses(&self, wire: Wire, code: &str) -> Failure {
+        let failure = self
+            .try_connect(wire)
+            .await
+            .err()
+            .expect("it does not connect");
+        assert_eq!(failure.code, code, "{failure:?}");
+        failure
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.servers.control
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.control().counters()
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.servers.mcp_url
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.servers.issuer
+    }
+
+    pub(crate) fn second_issuer(&self) -> &str {
+        &self.servers.second_issuer
+    }
+
+    pub(crate) fn fault(&self, faults: Faults) {
+        self.control().set_faults(faults);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.fault(Faults::default());
+    }
+
+    /// Forgets what was counted.
+    pub(crate) fn reset(&self) {
+        self.control().reset_counters();
+        self.user.reset();
+    }
+
+    pub(crate) fn prompts(&self) -> (u64, u64) {
+        self.user.prompts()
+    }
+
+    /// The scopes of the current credential.
+    pub(crate) fn granted(&self) -> ScopeSet {
+        let authorization = self.session.authorization().expect("there is a credential");
+        authorization.scopes().clone()
+    }
+
+    /// The session works: a call is answered.
+    pub(crate) async fn works(&self, client: &Client) {
+        client.succeeds("echo").await;
+    }
+}
+
+fn builder(url: &str, clock: &Clock, user: &Arc<User>) -> AuthSessionBuilder {
+    AuthSession::builder(url)
+        .client_name("e2e")
+        .runtime(clock.clone())
+        .shared_host(Arc::clone(user) as Arc<_>)
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        log::note(&format!("{:?}", self.session));
+        let leaks = log::leaks(&self.control().issued_secrets());
+        assert!(leaks.is_empty(), "secrets were written down: {leaks:#?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Another authorization server takes over.
+
+use mcp_reauth::Secret;
+use mcp_reauth_fixture::config::{GrantType, PreRegisteredClient};
+use mcp_reauth_fixture::{Config, Faults};
+use url::Url;
+
+use crate::support::{Wire, World, at_both_wires};
+
+fn takeover() -> Faults {
+    Faults {
+        second_server_takes_over: true,
+        ..Faults::default()
+    }
+}
+
+fn client_id(page: &str) -> String {
+    let page = Url::parse(page).unwrap();
+    let id = page.query_pairs().find(|(name, _)| name == "client_id");
+    id.unwrap().1.into_owned()
+}
+
+at_both_wires! {
+    /// Found out, registered there, signed in there; the new one never sees what the old one issued.
+    async fn registers_and_signs_in_anew(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        client.succeeds("write_note").await;
+        let old = world.user.last_page();
+        assert_eq!(old.issuer, world.issuer());
+        world.reset();
+
+        world.fault(takeover());
+        client.succeeds("echo").await;
+        let new = world.user.last_page();
+        assert_eq!(new.issuer, world.second_issuer());
+        assert!(new.url.starts_with(world.second_issuer()));
+        assert_ne!(client_id(&old.url), client_id(&new.url));
+        let counters = world.counters();
+        // The first still renews, which the resource does not care for. The second gets a code only.
+        assert_eq!((counters.token_refresh, counters.token_code), (1, 1));
+        assert_eq!((counters.registrations, counters.token_failures), (1, 0));
+        assert_eq!(world.prompts(), (0, 1));
+        assert!(counters.http_requests() <= 8, "{counters:?}");
+
+        world.reset();
+        world.control().expire_access_tokens();
+        client.succeeds("echo").await;
+        let counters = world.counters();
+        assert_eq!((counters.token_refresh, counters.token_failures), (1, 0));
+        assert_eq!(counters.total(), 3);
+        client.succeeds("write_note").await;
+        assert_eq!(world.user.last_page().issuer, world.second_issuer());
+    }
+
+    /// The first one is in trouble: the metadata is looked at before anybody is told to wait.
+    async fn while_the_first_one_is_in_trouble(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        world.fault(Faults { token_status: Some(503), ..takeover() });
+        let control = world.control().clone();
+        world.user.on_event(move |event| {
+            if event.to_string() == "renewal_failed" {
+                control.set_faults(takeover());
+            }
+        });
+        client.succeeds("echo").await;
+        assert_eq!(world.user.last_page().issuer, world.second_issuer());
+        assert_eq!(world.prompts(), (0, 1));
+        assert_eq!(world.counters().token_code, 1);
+    }
+
+    /// A client that was registered at the first server is known there only, and its secret stays there.
+    async fn with_a_client_of_the_first(wire: Wire) {
+        let mut config = Config { issuer_port: free_port(), ..Config::default() };
+        config.registration.dynamic = false;
+        config.registration.clients.push(PreRegisteredClient {
+            client_id: "e2e".into(),
+            client_secret: Some("e2e-client-secret".into()),
+            redirect_uris: vec!["http://127.0.0.1/oauth/callback".into()],
+            token_endpoint_auth_method: None,
+            grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        });
+        let issuer = format!("http://127.0.0.1:{}", config.issuer_port);
+        let secret = Some(Secret::new("e2e-client-secret"));
+        let world = World::with_session(config, |b| b.client_id("e2e", secret).client_issuer(issuer)).await;
+        let client = world.connected(wire).await;
+        world.fault(takeover());
+        client.fails("echo", "registration_rejected").await;
+        let counters = world.counters();
+        // The second knows nothing of the refresh token, nor of the client: it would have failed there.
+        assert_eq!((counters.token_requests, counters.token_failures), (1, 0));
+        assert_eq!(world.prompts(), (0, 0));
+        world.mend();
+        world.works(&client).await;
+        assert_eq!(world.prompts(), (0, 0));
+    }
+}
+
+/// A port nobody listens on just now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

@@ -1,0 +1,219 @@
+//! A token endpoint in trouble while a token is renewed: nothing is lost.
+
+use mcp_reauth_fixture::{Config, Faults};
+
+use crate::support::{Elsewhere, Wire, World, at_both_wires};
+
+/// The token endpoint does this: tried a few times, then a typed error without a prompt; later it works.
+async fn passes(wire: Wire, faults: Faults, tries: u64) {
+    let world = World::new().await;
+    let client = world.connected(wire).await;
+    world.control().expire_access_tokens();
+    world.fault(faults);
+    client.fails("echo", "refresh_unavailable").await;
+    let counters = world.counters();
+    assert_eq!(
+        (counters.token_requests, counters.mcp_post),
+        (tries, 1),
+        "{counters:?}"
+    );
+    assert_eq!(counters.token_code, 0);
+    assert_eq!(world.prompts(), (0, 0));
+    world.mend();
+    world.works(&client).await;
+    assert_eq!(world.prompts(), (0, 0));
+    assert_eq!(world.counters().reuse_detected, 0);
+}
+
+at_both_wires! {
+    /// 503.
+    async fn unavailable(wire: Wire) {
+        passes(wire, Faults { token_status: Some(503), ..Faults::default() }, 3).await;
+    }
+
+    /// 500.
+    async fn broken(wire: Wire) {
+        passes(wire, Faults { token_status: Some(500), ..Faults::default() }, 3).await;
+    }
+
+    /// 429.
+    async fn busy(wire: Wire) {
+        passes(wire, Faults { token_status: Some(429), ..Faults::default() }, 3).await;
+    }
+
+    /// 408.
+    async fn timed_out(wire: Wire) {
+        passes(wire, Faults { token_status: Some(408), ..Faults::default() }, 3).await;
+    }
+
+    /// 200 with a web page.
+    async fn not_json(wire: Wire) {
+        passes(wire, Faults { token_not_json: true, ..Faults::default() }, 3).await;
+    }
+
+    /// No answer at all.
+    async fn dropped(wire: Wire) {
+        passes(wire, Faults { drop_token_connection: true, ..Faults::default() }, 3).await;
+    }
+
+    /// An error of OAuth that says it will pass.
+    async fn temporarily_unavailable(wire: Wire) {
+        let code = Some("temporarily_unavailable".to_owned());
+        passes(wire, Faults { token_error: code, ..Faults::default() }, 3).await;
+    }
+
+    /// More than anybody reads.
+    async fn oversized(wire: Wire) {
+        passes(wire, Faults { oversized_body: true, ..Faults::default() }, 3).await;
+    }
+
+    /// A body without end.
+    async fn endless(wire: Wire) {
+        passes(wire, Faults { endless_body: true, ..Faults::default() }, 3).await;
+    }
+
+    /// It says when to come back: until then it is left alone, also by other calls.
+    async fn told_to_wait(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        world.control().expire_access_tokens();
+        let faults = Faults {
+            token_status: Some(429),
+            token_retry_after: Some(120),
+            ..Faults::default()
+        };
+        world.fault(faults);
+        client.fails("echo", "refresh_unavailable").await;
+        assert_eq!(world.counters().token_requests, 1);
+        world.mend();
+        let failure = client.fails("echo", "refresh_unavailable").await;
+        assert!(failure.text.contains("120"), "{failure:?}");
+        assert_eq!(world.counters().token_requests, 1);
+        world.clock.advance(121);
+        world.works(&client).await;
+        assert_eq!(world.counters().token_requests, 2);
+        assert_eq!(world.prompts(), (0, 0));
+    }
+
+    /// Down, the whole server.
+    async fn down(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        world.control().expire_access_tokens();
+        world.control().set_authorization_server_up(false);
+        client.fails("echo", "refresh_unavailable").await;
+        client.fails("write_note", "refresh_unavailable").await;
+        world.control().set_authorization_server_up(true);
+        world.works(&client).await;
+        assert_eq!(world.prompts(), (0, 0));
+    }
+
+    /// A step-up while the server is down fails, and the access there is stays.
+    async fn down_at_a_step_up(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        world.control().set_authorization_server_up(false);
+        client.fails("write_note", "http").await;
+        world.works(&client).await;
+        world.control().set_authorization_server_up(true);
+        client.succeeds("write_note").await;
+    }
+
+    /// The answer to a rotation is lost: the old token is used up, and only a sign-in helps.
+    async fn the_answer_is_lost(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        world.control().expire_access_tokens();
+        world.fault(Faults { drop_after_rotation: true, ..Faults::default() });
+        client.succeeds("echo").await;
+        assert_eq!(world.prompts(), (0, 1));
+        assert_eq!(world.counters().reuse_detected, 1);
+        world.mend();
+        world.reset();
+        world.control().expire_access_tokens();
+        world.works(&client).await;
+        assert_eq!(world.prompts(), (0, 0));
+    }
+
+    /// A redirect of the token endpoint is not followed, and discards nothing.
+    async fn redirected(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        let elsewhere = Elsewhere::start().await;
+        world.control().expire_access_tokens();
+        world.fault(Faults { redirect_token_to: Some(elsewhere.url.clone()), ..Faults::default() });
+        client.fails("echo", "authorization_denied").await;
+        assert_eq!(elsewhere.hits().await, 0);
+        world.mend();
+        world.reset();
+        world.works(&client).await;
+        assert_eq!(world.prompts(), (0, 0), "the refresh token was kept");
+    }
+
+    /// It refuses the refresh token, and the codes that come after it.
+    async fn invalid_grant(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        world.control().expire_access_tokens();
+        world.fault(Faults { token_error: Some("invalid_grant".into()), ..Faults::default() });
+        client.fails("echo", "authorization_denied").await;
+        assert_eq!(world.prompts(), (0, 1));
+        world.mend();
+        world.reset();
+        world.works(&client).await;
+        assert_eq!(world.prompts(), (0, 1), "the refresh token was discarded");
+        assert_eq!(world.counters().token_refresh, 0);
+    }
+
+    /// It does not know the client any more.
+    async fn invalid_client(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        world.control().expire_access_tokens();
+        world.fault(Faults { token_error: Some("invalid_client".into()), ..Faults::default() });
+        client.fails("echo", "registration_rejected").await;
+        assert_eq!(world.prompts(), (0, 1));
+        world.mend();
+        world.reset();
+        world.works(&client).await;
+        assert_eq!(world.counters().registrations, 1, "it registers anew");
+    }
+
+    /// The grant is revoked: one refused renewal, and a sign-in.
+    async fn revoked(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        world.control().revoke_grants();
+        client.succeeds("echo").await;
+        assert_eq!(world.counters().http_requests(), 6);
+        assert_eq!(world.prompts(), (0, 1));
+    }
+
+    /// Without a refresh token there is only the sign-in.
+    async fn without_a_refresh_token(wire: Wire) {
+        let world = World::with(Config { issue_refresh_tokens: false, ..Config::default() }).await;
+        let client = world.connected(wire).await;
+        world.control().expire_access_tokens();
+        client.succeeds("echo").await;
+        assert_eq!(world.counters().http_requests(), 5);
+        assert_eq!(world.prompts(), (0, 1));
+    }
+
+    /// Without rotation the same refresh token works again and again, also when the server names no lifetime.
+    async fn without_rotation_and_lifetime(wire: Wire) {
+        let world = World::with(Config {
+            rotate_refresh_tokens: false,
+            report_expires_in: false,
+            ..Config::default()
+        })
+        .await;
+        let client = world.connected(wire).await;
+        for _ in 0..3 {
+            world.control().expire_access_tokens();
+            client.succeeds("echo").await;
+        }
+        assert_eq!(world.counters().token_refresh, 3);
+        assert_eq!(world.counters().total(), 9);
+        assert_eq!(world.prompts(), (0, 0));
+    }
+}
