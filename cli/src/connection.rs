@@ -16,8 +16,9 @@ use rmcp::{ClientLifecycleMode, ClientServiceExt, RoleClient};
 
 use crate::args::{ConnectArgs, StoreArgs};
 use crate::failure::Failure;
+use crate::signal::told_to_end;
 
-/// How long Ctrl-C waits for a token that is on its way to the store.
+/// How long the end of the program waits for a token that is on its way to the store.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 /// How many requests may be under way at once.
 const MAX_CONCURRENT_REQUESTS: usize = 64;
@@ -182,7 +183,7 @@ async fn start(
     client.serve_with_lifecycle(transport, lifecycle).await
 }
 
-/// Runs `work`, unless Ctrl-C comes first; then a token on its way to the store may still arrive there.
+/// Runs `work`, unless the program is told to end first; then a token on its way to the store may still arrive there.
 pub(crate) async fn interruptible<T>(
     session: &AuthSession,
     work: impl Future<Output = Result<T, Failure>>,
@@ -190,13 +191,13 @@ pub(crate) async fn interruptible<T>(
     tokio::select! {
         biased;
         // First, so that the signal is listened to before the work begins.
-        _ = tokio::signal::ctrl_c() => {
+        ended = told_to_end() => {
             tokio::select! {
                 () = session.settle() => {}
                 () = tokio::time::sleep(SETTLE_LIMIT) => {}
-                _ = tokio::signal::ctrl_c() => {}
+                _ = told_to_end() => {}
             }
-            Err(Failure::Interrupted)
+            Err(ended)
         }
         ended = work => ended.map_err(|failure| failure.at(session.server())),
     }

@@ -11,8 +11,6 @@ use crate::output;
 const FAILED: u8 = 1;
 /// The exit code of a command line that cannot be carried out, as clap's own.
 const USAGE: u8 = 2;
-/// The exit code after Ctrl-C: 128 and the signal's number.
-const INTERRUPTED: u8 = 130;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -23,8 +21,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Anything else.
     Other(String),
-    /// Ctrl-C.
-    Interrupted,
+    /// The program was told to end, and ends with this exit code.
+    Ended(u8),
 }
 
 impl Failure {
@@ -54,7 +52,7 @@ impl Failure {
             Self::Usage(what) | Self::Other(what) => {
                 output::say(format_args!("mcp-reauth: {what}"))
             }
-            Self::Interrupted => {
+            Self::Ended(_) => {
                 output::say(format_args!("mcp-reauth: interrupted; nothing was lost"))
             }
         }
@@ -64,7 +62,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Auth(_) | Self::Other(_) => FAILED,
             Self::Usage(_) => USAGE,
-            Self::Interrupted => INTERRUPTED,
+            Self::Ended(code) => *code,
         })
     }
 }

@@ -6,6 +6,7 @@ mod connection;
 mod demo;
 mod failure;
 mod output;
+mod signal;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::args::FixtureArgs;
 use crate::failure::Failure;
 use crate::output;
+use crate::signal::told_to_end;
 
 pub(crate) async fn run(args: FixtureArgs) -> Result<ExitCode, Failure> {
     let config = match &args.config {
@@ -26,7 +27,7 @@ pub(crate) async fn run(args: FixtureArgs) -> Result<ExitCode, Failure> {
     tokio::select! {
         biased;
         // First, so that the signal is listened to before anybody knows that there is something to end.
-        _ = tokio::signal::ctrl_c() => {}
+        _ = told_to_end() => {}
         printed = async {
             print(&fixture, args.json)?;
             std::future::pending().await

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::args::DemoArgs;
 use crate::connection::{Client, connect};
 use crate::failure::Failure;
+use crate::signal::told_to_end;
 use steps::STEPS;
 use timeline::{Report, Timeline};
 use user::User;
@@ -88,8 +89,8 @@ impl Demo {
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     tokio::select! {
         biased;
-        ended = play(&args) => ended,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        ended = told_to_end() => Err(ended),
+        played = play(&args) => played,
     }
 }
 

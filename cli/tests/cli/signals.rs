@@ -29,32 +29,32 @@ async fn ctrl_c_while_waiting_for_the_browser() {
 }
 
 #[tokio::test]
-async fn ctrl_c_while_a_renewed_token_is_on_its_way() {
-    let world = World::signed_in().await;
-    world.control().expire_access_tokens();
-    world.control().set_faults(token_hold());
-    let program = world.call("echo").start();
-    soon(
-        world
+async fn told_to_end_while_a_renewed_token_is_on_its_way() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let world = World::signed_in().await;
+        world.control().expire_access_tokens();
+        world.control().set_faults(token_hold());
+        let program = world.call("echo").start();
+        let held = world
             .control()
-            .counters_when(|counters| counters.token_refresh == 1),
-    )
-    .await;
-    program.signal(Signal::INT);
-    // The token goes out; the call it was for does not, so that the program can only end by the signal.
-    world.control().set_faults(Faults {
-        mcp_hold: true,
-        ..Faults::default()
-    });
-    program.end().await.failed(130, "interrupted").showed(0);
-    world.control().set_faults(Faults::default());
-    world.still_works().await;
-    let counters = world.control().counters();
-    assert_eq!(
-        (counters.token_refresh, counters.reuse_detected),
-        (1, 0),
-        "{counters:#?}"
-    );
+            .counters_when(|counters| counters.token_refresh == 1);
+        soon(held).await;
+        program.signal(signal);
+        // The token goes out; the call it was for does not, so that the program can only end by the signal.
+        world.control().set_faults(Faults {
+            mcp_hold: true,
+            ..Faults::default()
+        });
+        program.end().await.failed(code, "interrupted").showed(0);
+        world.control().set_faults(Faults::default());
+        world.still_works().await;
+        let counters = world.control().counters();
+        assert_eq!(
+            (counters.token_refresh, counters.reuse_detected),
+            (1, 0),
+            "{counters:#?}"
+        );
+    }
 }
 
 #[tokio::test]
