@@ -50,20 +50,6 @@ impl Inner {
                 challenge: &need.challenge,
             },
         )?;
-        let mut challenge = need.challenge.clone();
-        challenge.authorization_scopes = scopes.clone();
-        challenge.resource = by.resource.clone();
-        challenge.audience = Some(by.issuer.clone());
-        let request = AuthorizationRequest {
-            url: prepared.url,
-            state: prepared.state,
-            redirect_uri: redirect_uri.clone(),
-            server: self.server.clone(),
-            issuer: by.issuer.clone(),
-            scopes: scopes.clone(),
-            challenge,
-        };
-        let now = self.now();
         let pending = Pending {
             by,
             iss_expected: server.authorization_response_iss_parameter_supported,
@@ -72,18 +58,36 @@ impl Inner {
             scopes,
             widen: need.ask == Ask::Union,
             client,
-            created_at: now,
+            created_at: self.now(),
             required: need.challenge.required_scopes.clone(),
         };
-        let oldest = now.saturating_sub(self.policy.interaction_timeout.as_secs());
+        self.note_pending(&prepared.state, &pending).await?;
+        let mut challenge = need.challenge.clone();
+        challenge.authorization_scopes = pending.scopes.clone();
+        challenge.resource = pending.by.resource;
+        challenge.audience = Some(pending.by.issuer.clone());
+        Ok(AuthorizationRequest {
+            url: prepared.url,
+            state: prepared.state,
+            redirect_uri: pending.redirect_uri,
+            server: self.server.clone(),
+            issuer: pending.by.issuer,
+            scopes: pending.scopes,
+            challenge,
+        })
+    }
+
+    async fn note_pending(&self, state: &str, pending: &Pending) -> Result<(), Error> {
+        let patience = self.policy.interaction_timeout.as_secs();
+        let oldest = pending.created_at.saturating_sub(patience);
         self.update(|record| {
             let issuer = pending.by.issuer.clone();
             record.clients.insert(issuer, pending.client.clone());
-            record.add_pending(request.state.clone(), pending.clone(), oldest);
+            record.add_pending(state.to_owned(), pending.clone(), oldest);
             true
         })
         .await?;
-        Ok(request)
+        Ok(())
     }
 
     /// The issuer that a client brought along is bound to: the one it was said to be registered at, else the
