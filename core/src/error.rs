@@ -287,10 +287,17 @@ impl Error {
         }
     }
 
+    /// An address that is not protected, made fit to be shown.
+    pub(crate) fn insecure(url: &str) -> Self {
+        Self::InsecureEndpoint {
+            url: text::displayable(text::without_query(url)).unwrap_or_default(),
+        }
+    }
+
     /// An HTTP failure; the query of `url` is left out, since it can carry what nobody should see.
     pub(crate) fn http(url: &str, detail: impl Into<String>) -> Self {
         Self::Http {
-            url: text::without_query(url).to_owned(),
+            url: text::displayable(text::without_query(url)).unwrap_or_default(),
             detail: detail.into(),
         }
     }

@@ -191,7 +191,7 @@ pub enum Venue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
-    /// What the resource asks for: a sign-in from scratch, or the same grant renewed.
+    /// What there was before: a sign-in whose grant replaces the old one, or that grant renewed.
     Afresh,
     /// Requested, granted and required scopes together.
     Union,

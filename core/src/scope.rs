@@ -7,6 +7,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// How many scopes a set holds at the most; more are dropped. No server means as many, and whoever sends them
+/// must not make comparing sets slow.
+const MAX_SCOPES: usize = 256;
+
 /// An ordered set of scopes. Order is that of first appearance, and is kept when sets are joined, so
 /// that what a person is shown does not jump about.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,10 +54,10 @@ impl ScopeSet {
         self.0.iter().any(|own| own == scope)
     }
 
-    /// Adds one scope at the end, unless it is there, is empty or has control characters.
+    /// Adds one scope at the end, unless it is there, is empty or has control characters, or the set is full.
     pub fn insert(&mut self, scope: &str) {
         let usable = !scope.is_empty() && !scope.chars().any(char::is_control);
-        if usable && !self.contains(scope) {
+        if usable && self.len() < MAX_SCOPES && !self.contains(scope) {
             self.0.push(scope.to_owned());
         }
     }

@@ -174,6 +174,13 @@ fn said(document: &serde_json::Value) -> String {
         .unwrap_or_else(|| "(the server's answer has no readable message)".to_owned())
 }
 
+/// Text that came from a server as it may be shown: without characters that control a terminal or turn the
+/// direction of writing, and bounded.
+#[must_use]
+pub fn displayable(text: &str) -> String {
+    text::displayable(text).unwrap_or_default()
+}
+
 fn name(operation: &Operation) -> Option<String> {
     if let Some(tool) = &operation.tool_name {
         return Some(format!("The tool {}", text::displayable(tool)?));

@@ -52,8 +52,9 @@ fn items<T: serde::Serialize>(
 
 /// A name and the first line of what it is.
 fn entry(name: &str, description: Option<&str>) -> String {
+    let shown = mcp_reauth::wording::displayable;
     match description.and_then(|text| text.lines().next()) {
-        Some(text) => format!("{name}\t{text}"),
-        None => name.to_owned(),
+        Some(text) => format!("{}\t{}", shown(name), shown(text)),
+        None => shown(name),
     }
 }

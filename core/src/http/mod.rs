@@ -15,11 +15,13 @@ use crate::runtime::{Runtime, timeout};
 use crate::text;
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::ReqwestClient;
+#[cfg(feature = "rmcp")]
+pub(crate) use reqwest_client::client_builder;
 
 /// The longest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 /// The longest a call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// How many redirects within one origin a metadata request follows.
 const MAX_REDIRECTS: usize = 3;
 
@@ -68,9 +70,7 @@ pub enum HttpError {
 impl HttpError {
     pub(crate) fn at(self, url: &str) -> Error {
         match self {
-            Self::Insecure => Error::InsecureEndpoint {
-                url: text::without_query(url).to_owned(),
-            },
+            Self::Insecure => Error::insecure(url),
             other => Error::http(url, other.to_string()),
         }
     }

@@ -29,6 +29,9 @@ const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
 /// does not use, and anybody on this machine can; none of them may keep the callback waiting.
 const MAX_CONNECTIONS: usize = 32;
 
+/// How long to wait after a connection could not be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 type Page = hyper::Response<Full<hyper::body::Bytes>>;
 
 /// Receives callbacks at a loopback redirect URI.
@@ -99,7 +102,7 @@ impl CallbackListener {
     /// `state` gets an error page and a warning, and ends nothing.
     ///
     /// # Errors
-    /// [`Error::Host`] when the listener fails.
+    /// None so far; a connection that breaks ends nothing.
     pub async fn wait(&self, state: &str) -> Result<CallbackParams, Error> {
         let (found, mut callback) = mpsc::channel(1);
         let state: Arc<str> = state.into();
@@ -110,8 +113,11 @@ impl CallbackListener {
                 biased;
                 Some(params) = callback.recv() => return Ok(params),
                 accepted = self.listener.accept() => {
-                    let (stream, _) = accepted
-                        .map_err(|error| Error::host(format!("the callback listener failed: {error}")))?;
+                    let Ok((stream, _)) = accepted else {
+                        // A connection that broke, or too many files open: neither ends a sign-in.
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    };
                     let (place, state) = (Arc::clone(&self.place), Arc::clone(&state));
                     oldest.push_back(connections.spawn(serve(stream, place, state, found.clone())));
                     if oldest.len() > MAX_CONNECTIONS

@@ -9,7 +9,7 @@ use super::metadata::{
     server_metadata_urls,
 };
 use crate::error::Error;
-use crate::http::Limited;
+use crate::http::{HttpError, Limited};
 use crate::scope::ScopeSet;
 use crate::store::record::Grantor;
 use crate::text;
@@ -55,7 +55,7 @@ pub(crate) async fn discover(
     preference: &Preference<'_>,
 ) -> Result<Discovered, Error> {
     let Some((_, metadata)) = resource_metadata(http, server, metadata_url).await? else {
-        return discover_legacy(http, server).await;
+        return discover_legacy(http, server, preference).await;
     };
     let issuer = choose(server, &metadata.authorization_servers, preference)?;
     let found = server_metadata(http, issuer).await?;
@@ -117,8 +117,14 @@ fn choose<'a>(
 }
 
 /// Servers of 2025-03-26: the authorization server is at the server's own origin.
-async fn discover_legacy(http: &Limited, server: &str) -> Result<Discovered, Error> {
+async fn discover_legacy(
+    http: &Limited,
+    server: &str,
+    preference: &Preference<'_>,
+) -> Result<Discovered, Error> {
     let origin = origin(server);
+    // A server that stops publishing its metadata does not thereby become the one a client is bound to.
+    choose(server, &[origin.to_owned()], preference)?;
     let found = server_metadata(http, origin).await?;
     Ok(Discovered {
         resource: None,
@@ -135,14 +141,21 @@ async fn resource_metadata(
     let guesses = resource_metadata_urls(server);
     let urls = named.into_iter().chain(guesses.iter().map(String::as_str));
     let mut asked: Vec<&str> = Vec::new();
+    let mut unusable = None;
     for url in urls {
         if asked.contains(&url) {
             continue;
         }
         asked.push(url);
-        let Some(metadata) = document::<ResourceMetadata>(http, url, named == Some(url)).await?
-        else {
-            continue;
+        let metadata = match document::<ResourceMetadata>(http, url).await? {
+            Document::Found(metadata) => metadata,
+            Document::Absent => continue,
+            // Where it was named, and not guessed, there is nowhere else to look.
+            Document::Unusable(error) if named == Some(url) => return Err(error),
+            Document::Unusable(error) => {
+                unusable.get_or_insert(error);
+                continue;
+            }
         };
         if !protects(&metadata.resource, server) {
             return Err(Error::ResourceMismatch {
@@ -152,48 +165,62 @@ async fn resource_metadata(
         }
         return Ok(Some((url.to_owned(), metadata)));
     }
-    Ok(None)
+    unusable.map_or(Ok(None), Err)
 }
 
 /// The metadata of `issuer`, or `None` when there is none anywhere. A document about another issuer is
 /// never used (RFC 8414 section 3.3).
 async fn server_metadata(http: &Limited, issuer: &str) -> Result<Option<ServerMetadata>, Error> {
-    let mut foreign = None;
+    let mut unusable = None;
     for url in server_metadata_urls(issuer) {
-        match document::<ServerMetadata>(http, &url, false).await? {
-            Some(metadata) if metadata.issuer == issuer => return Ok(Some(metadata)),
-            Some(metadata) => {
+        match document::<ServerMetadata>(http, &url).await? {
+            Document::Found(metadata) if metadata.issuer == issuer => return Ok(Some(metadata)),
+            Document::Found(metadata) => {
                 let detail = format!("it is about {}, not about {issuer}", metadata.issuer);
-                foreign.get_or_insert(Error::metadata(&url, detail));
+                unusable.get_or_insert(Error::metadata(&url, detail));
             }
-            None => {}
+            Document::Unusable(error) => {
+                unusable.get_or_insert(error);
+            }
+            Document::Absent => {}
         }
     }
-    foreign.map_or(Ok(None), Err)
+    unusable.map_or(Ok(None), Err)
 }
 
-/// Reads a document. `None` when it is not there: another place may have it. Of a place that was named, and
-/// not guessed, a document is expected that can be read. A server in trouble is an error, not an absence.
-async fn document<T: DeserializeOwned>(
-    http: &Limited,
-    url: &str,
-    named: bool,
-) -> Result<Option<T>, Error> {
-    let response = http.get_json(url).await.map_err(|error| error.at(url))?;
+/// What is at one of the places where a document may be.
+enum Document<T> {
+    Found(T),
+    /// Nothing: another place may have it.
+    Absent,
+    /// Something else. Another place may have it all the same: gateways send unknown paths to a sign-in page,
+    /// and single-page applications answer any path with their own.
+    Unusable(Error),
+}
+
+/// Reads a document. A server in trouble is an error, not an absence.
+async fn document<T: DeserializeOwned>(http: &Limited, url: &str) -> Result<Document<T>, Error> {
+    let response = match http.get_json(url).await {
+        Ok(response) => response,
+        Err(error @ (HttpError::Redirect(_) | HttpError::BodyTooLarge)) => {
+            return Ok(Document::Unusable(error.at(url)));
+        }
+        Err(error) => return Err(error.at(url)),
+    };
     let status = response.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(Error::http(url, format!("the server answered {status}")));
     }
     if !status.is_success() {
-        return Ok(None);
+        return Ok(Document::Absent);
     }
-    // A single-page application answers any address with its own page.
-    let is_json = serde_json::from_slice::<serde_json::Value>(response.body())
+    let is_object = serde_json::from_slice::<serde_json::Value>(response.body())
         .is_ok_and(|value| value.is_object());
-    if !is_json && !named {
-        return Ok(None);
+    if !is_object {
+        return Ok(Document::Absent);
     }
-    serde_json::from_slice(response.body())
-        .map(Some)
-        .map_err(|error| Error::metadata(url, error.to_string()))
+    Ok(match serde_json::from_slice(response.body()) {
+        Ok(found) => Document::Found(found),
+        Err(error) => Document::Unusable(Error::metadata(url, error.to_string())),
+    })
 }

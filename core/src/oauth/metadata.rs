@@ -83,12 +83,16 @@ impl ServerMetadata {
 
     fn secure<'a>(&self, name: &str, url: Option<&'a str>) -> Result<&'a str, Error> {
         let url = url.ok_or_else(|| Error::metadata(&self.issuer, format!("it has no {name}")))?;
+        if !url.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Error::metadata(
+                &self.issuer,
+                format!("its {name} is no URL"),
+            ));
+        }
         if http::is_secure(url) {
             return Ok(url);
         }
-        Err(Error::InsecureEndpoint {
-            url: url.to_owned(),
-        })
+        Err(Error::insecure(url))
     }
 }
 

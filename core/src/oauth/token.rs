@@ -2,7 +2,9 @@
 
 use http::{HeaderMap, StatusCode, header};
 use oauth2::TokenResponse;
-use oauth2::basic::{BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse};
+use oauth2::basic::{
+    BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse, BasicTokenType,
+};
 use serde_json::Value;
 
 use super::client_auth::post_form;
@@ -40,7 +42,6 @@ impl TokenGrant<'_> {
 /// A successful answer (RFC 6749 section 5.1).
 pub(crate) struct Tokens {
     pub(crate) access_token: Secret,
-    pub(crate) token_type: String,
     pub(crate) expires_in: Option<u64>,
     pub(crate) refresh_token: Option<Secret>,
     /// Authoritative when present, even when narrower; absent means as requested.
@@ -188,14 +189,24 @@ fn read(answer: Result<Response, HttpError>) -> Result<Tokens, TokenFailure> {
     // The message of a JSON error may quote a token, so it is not passed on.
     let tokens: BasicTokenResponse = serde_json::from_value(Value::Object(body))
         .map_err(|_| unusable("its answer is not a token response"))?;
+    // RFC 6749 section 7.1: a client must not use a token of a type it does not know.
+    if !matches!(tokens.token_type(), BasicTokenType::Bearer) {
+        return Err(TokenFailure::Other {
+            code: "unsupported_token_type".to_owned(),
+            detail: "it issues tokens of a type that this program does not know".to_owned(),
+        });
+    }
     let access_token = tokens.access_token().secret();
     if access_token.is_empty() || !access_token.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(unusable("its answer has a token that no header can carry"));
     }
     Ok(Tokens {
         access_token: Secret::new(access_token.as_str()),
-        token_type: tokens.token_type().as_ref().to_owned(),
-        expires_in: tokens.expires_in().map(|limit| limit.as_secs()),
+        // No server issues tokens that are dead already.
+        expires_in: tokens
+            .expires_in()
+            .map(|life| life.as_secs())
+            .filter(|life| *life > 0),
         refresh_token: tokens
             .refresh_token()
             .map(|token| Secret::new(token.secret().as_str())),
@@ -319,6 +330,16 @@ mod tests {
             (200, r#"{"access_token":"a\r\nX: b"}"#.into(), other),
             (200, r#"{"access_token":"a b"}"#.into(), other),
             (200, r#"{"access_token":5}"#.into(), other),
+            (
+                200,
+                r#"{"access_token":"t","token_type":"mac"}"#.into(),
+                other,
+            ),
+            (
+                200,
+                r#"{"access_token":"t","token_type":"Bearer\r\nX: y"}"#.into(),
+                other,
+            ),
         ];
         for (status, body, check) in cases {
             let failure = answer(status, &body).err();
@@ -336,12 +357,13 @@ mod tests {
             ("\"3600\"", Some(3600)),
             ("3599.9", Some(3599)),
             ("null", None),
+            ("0", None),
             ("-5", None),
             ("\"soon\"", None),
             ("{}", None),
         ] {
             let body =
-                format!(r#"{{"access_token":"t","token_type":"bearer","expires_in":{written}}}"#);
+                format!(r#"{{"access_token":"t","token_type":"BEARER","expires_in":{written}}}"#);
             let tokens = answer(200, &body).unwrap_or_else(|f| panic!("{written}: {f:?}"));
             assert_eq!(tokens.expires_in, expected, "{written}");
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::{HeaderName, HeaderValue, Method};
 use reqwest::redirect::Policy;
@@ -11,8 +12,9 @@ use rmcp::transport::streamable_http_client::StreamableHttpError;
 use super::{Failure, TransportError};
 use crate::challenge::{AuthChallenge, Operation};
 use crate::http::same_origin;
+use crate::oauth::metadata::protects;
 use crate::recovery::Trigger;
-use crate::session::{AuthSession, Recovery, ResourceRequest};
+use crate::session::{AuthSession, Authorization, Recovery, ResourceRequest};
 
 /// How many redirects within the server's origin are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -26,7 +28,7 @@ pub(super) struct Outgoing {
     method: Method,
     uri: Arc<str>,
     headers: HeaderMap,
-    body: Option<Vec<u8>>,
+    body: Option<Bytes>,
 }
 
 impl Outgoing {
@@ -67,7 +69,7 @@ impl Outgoing {
     pub(super) fn with_body(mut self, json: Vec<u8>) -> Self {
         let kind = HeaderValue::from_static("application/json");
         self.headers.insert(header::CONTENT_TYPE, kind);
-        self.body = Some(json);
+        self.body = Some(json.into());
         self
     }
 
@@ -105,7 +107,7 @@ impl Exchange {
         trigger: Trigger,
     ) -> Self {
         Self {
-            authorized: same_origin(&outgoing.uri, session.server()),
+            authorized: protects(session.server(), &outgoing.uri),
             request: session.request(operation, trigger),
             client: client.clone(),
             outgoing,
@@ -114,6 +116,11 @@ impl Exchange {
 
     pub(super) fn in_session(&self) -> bool {
         self.outgoing.headers.contains_key(SESSION_ID)
+    }
+
+    /// The credential it was sent with last.
+    pub(super) fn sent(&self) -> Option<&Authorization> {
+        self.request.sent()
     }
 
     /// Sends the request until its response is the caller's.

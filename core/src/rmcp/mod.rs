@@ -26,11 +26,13 @@ use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
 use sse_stream::Sse;
+use url::Url;
 
 pub use error::{TransportError, find_error, innermost};
 
 use crate::challenge::Operation;
 use crate::error::Error;
+use crate::http::{client_builder, is_loopback};
 use crate::recovery::Trigger;
 use crate::session::AuthSession;
 use exchange::{Exchange, Outgoing};
@@ -58,9 +60,12 @@ impl ReauthClient {
     /// # Errors
     /// [`Error::Config`] when TLS could not be set up.
     pub fn new(session: AuthSession) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
-            .redirect(exchange::same_origin_redirects())
-            .user_agent(concat!("mcp-reauth/", env!("CARGO_PKG_VERSION")))
+        let mut builder = client_builder().redirect(exchange::same_origin_redirects());
+        if Url::parse(session.server()).is_ok_and(|url| is_loopback(&url)) {
+            // What is sent to this machine in the clear is not for a proxy to see.
+            builder = builder.no_proxy();
+        }
+        let client = builder
             .build()
             .map_err(|error| Error::config(error.to_string()))?;
         Ok(Self { session, client })
@@ -74,6 +79,23 @@ impl ReauthClient {
 
     fn exchange(&self, outgoing: Outgoing, operation: Operation, trigger: Trigger) -> Exchange {
         Exchange::new(&self.session, &self.client, outgoing, operation, trigger)
+    }
+
+    /// Opens an event stream. One that cannot be authorized now waits until there is another credential, for
+    /// whatever reason: rmcp opens its first stream once, and a stream must not bother anybody.
+    async fn open_stream(&self, outgoing: Outgoing) -> Result<(reqwest::Response, bool), Failure> {
+        loop {
+            let operation = Operation::default();
+            let mut exchange = self.exchange(outgoing.clone(), operation, Trigger::Ambient);
+            match exchange.send().await {
+                Err(StreamableHttpError::Client(TransportError::Auth(error)))
+                    if ["interaction_required", "refresh_unavailable"].contains(&error.code()) =>
+                {
+                    self.session.changed(exchange.sent()).await;
+                }
+                answer => return Ok((answer?, exchange.in_session())),
+            }
+        }
     }
 
     async fn post(
@@ -171,13 +193,10 @@ impl StreamableHttpClient for ReauthClient {
     ) -> Result<Events, Failure> {
         let outgoing = Outgoing::new(Method::GET, &uri, session_id, custom_headers)?
             .with_last_event_id(last_event_id)?;
-        let mut exchange = self.exchange(outgoing, Operation::default(), Trigger::Ambient);
-        let answer = exchange.send().await?;
+        let (answer, in_session) = self.open_stream(outgoing).await?;
         match answer.status() {
             StatusCode::METHOD_NOT_ALLOWED => Err(StreamableHttpError::ServerDoesNotSupportSse),
-            StatusCode::NOT_FOUND if exchange.in_session() => {
-                Err(StreamableHttpError::SessionExpired)
-            }
+            StatusCode::NOT_FOUND if in_session => Err(StreamableHttpError::SessionExpired),
             status if !status.is_success() => Err(response::unexpected(answer).await),
             _ if response::is_event_stream(&answer) => {
                 Ok(response::events(answer, max_sse_event_size))

@@ -1,14 +1,14 @@
 //! Challenges inside tool results: recover, and call the tool again.
 
 use futures_util::{StreamExt, stream};
-use rmcp::model::ClientJsonRpcMessage;
+use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ServerResult};
 use rmcp::transport::streamable_http_client::{StreamableHttpError, StreamableHttpPostResponse};
 use serde_json::Value;
 use sse_stream::Sse;
 
 use super::exchange::Exchange;
 use super::{Events, Failure, response};
-use crate::challenge::{AuthChallenge, TOOL_RESULT_CHALLENGE};
+use crate::challenge::AuthChallenge;
 
 /// Passes an answer to `message` on, unless it is a challenge that can be recovered from.
 pub(super) async fn recover(
@@ -20,7 +20,18 @@ pub(super) async fn recover(
     loop {
         match answer {
             StreamableHttpPostResponse::Json(ref body, _) => {
-                let Some(challenge) = in_message(&serde_json::to_value(body)?) else {
+                // Most results are no errors, and need not be looked into.
+                let JsonRpcMessage::Response(response) = body else {
+                    return Ok(answer);
+                };
+                let ServerResult::CallToolResult(result) = &response.result else {
+                    return Ok(answer);
+                };
+                if result.is_error != Some(true) {
+                    return Ok(answer);
+                }
+                let result = serde_json::to_value(result)?;
+                let Some(challenge) = AuthChallenge::from_tool_result(&result) else {
                     return Ok(answer);
                 };
                 if !exchange.recover_from(challenge).await? {
@@ -44,10 +55,6 @@ async fn again(
 ) -> Result<StreamableHttpPostResponse, Failure> {
     let answer = exchange.send().await?;
     response::read(answer, message, exchange.in_session(), max_event).await
-}
-
-fn in_message(message: &Value) -> Option<AuthChallenge> {
-    AuthChallenge::from_tool_result(message.get("result")?)
 }
 
 /// Events pass as they are. One that carries a challenge is held back; when recovery succeeds, the events of
@@ -97,11 +104,12 @@ fn watch(
 
 fn in_event(event: &Sse) -> Option<AuthChallenge> {
     let data = event.data.as_ref()?;
-    // Most events are none, and need not be read twice.
-    if !data.contains(TOOL_RESULT_CHALLENGE) {
+    // Most events are none, and need not be read twice. The slash of the name may be escaped.
+    if !data.contains("www_authenticate") {
         return None;
     }
-    in_message(&serde_json::from_str(data).ok()?)
+    let message: Value = serde_json::from_str(data).ok()?;
+    AuthChallenge::from_tool_result(message.get("result")?)
 }
 
 fn as_event(message: &impl serde::Serialize) -> Events {

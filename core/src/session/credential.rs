@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -23,13 +24,9 @@ struct Credential {
 
 impl Authorization {
     fn new(grant: &Grant) -> Self {
-        // RFC 6750 section 2.1 in the one spelling that all servers accept.
-        let scheme = match grant.token_type.as_str() {
-            bearer if bearer.eq_ignore_ascii_case("bearer") => "Bearer",
-            other => other,
-        };
         Self(Arc::new(Credential {
-            header: Secret::new(format!("{scheme} {}", grant.access_token.expose())),
+            // RFC 6750 section 2.1, in the one spelling that all servers accept.
+            header: Secret::new(format!("Bearer {}", grant.access_token.expose())),
             grant: grant.clone(),
         }))
     }
@@ -96,17 +93,36 @@ impl Snapshot {
 }
 
 /// The place where the current credential is read from and written to.
-#[derive(Default)]
-pub(crate) struct Current(ArcSwap<Snapshot>);
+pub(crate) struct Current {
+    snapshot: ArcSwap<Snapshot>,
+    /// Says that it may have become another.
+    changed: watch::Sender<()>,
+}
+
+impl Default for Current {
+    fn default() -> Self {
+        Self {
+            snapshot: ArcSwap::default(),
+            changed: watch::Sender::new(()),
+        }
+    }
+}
 
 impl Current {
     /// The current credential: no waiting, no lock.
     pub(crate) fn get(&self) -> Option<Authorization> {
-        self.0.load().authorization.clone()
+        self.snapshot.load().authorization.clone()
+    }
+
+    /// Waits until it is another than `from`.
+    pub(crate) async fn changed(&self, from: Option<&Authorization>) {
+        let mut changed = self.changed.subscribe();
+        // The sender lives as long as this does.
+        let _ = changed.wait_for(|()| self.get().as_ref() != from).await;
     }
 
     pub(crate) fn version(&self) -> Option<u64> {
-        self.0.load().version
+        self.snapshot.load().version
     }
 
     /// Takes over what a record says, unless a newer version has been taken over already. `since` is the
@@ -114,7 +130,7 @@ impl Current {
     /// was taken over in the meantime.
     pub(crate) fn publish(&self, read: &Versioned, since: Option<u64>) {
         let fresh = read.record.grant.as_ref().map(Authorization::new);
-        self.0.rcu(|now| {
+        self.snapshot.rcu(|now| {
             let outdated = match read.version {
                 // What a version says never changes.
                 Some(version) => now.version.is_some_and(|own| own >= version),
@@ -131,21 +147,24 @@ impl Current {
                 authorization: authorization.clone(),
             })
         });
+        self.changed.send_replace(());
     }
 
     /// Takes over a grant that could not be stored: better in memory alone than nowhere.
     pub(crate) fn keep_unstored(&self, grant: &Grant) {
         let authorization = Some(Authorization::new(grant));
-        self.0.rcu(|now| {
+        self.snapshot.rcu(|now| {
             Arc::new(Snapshot {
                 version: now.version,
                 authorization: authorization.clone(),
             })
         });
+        self.changed.send_replace(());
     }
 
     /// Forgets it, whatever the version.
     pub(crate) fn clear(&self) {
-        self.0.store(Arc::default());
+        self.snapshot.store(Arc::default());
+        self.changed.send_replace(());
     }
 }

@@ -116,6 +116,8 @@ pub(crate) struct Progress {
     pub(crate) sent: Option<Authorization>,
     /// Silent renewal: at most one for a request.
     renewal: Option<Attempt>,
+    /// What renewal would come to, as far as patience forbids to find out.
+    held: Option<Attempt>,
     /// Silent widening by a machine grant: at most one for a challenge.
     widening: Option<Attempt>,
     /// Why the last silent means brought nothing.
@@ -134,6 +136,7 @@ impl Progress {
         Self {
             sent,
             renewal: None,
+            held: None,
             widening: None,
             error: None,
             issuer: IssuerCheck::Unchecked,
@@ -142,6 +145,13 @@ impl Progress {
             reauthorized: false,
             step_ups: 0,
             retries: 0,
+        }
+    }
+
+    /// Takes the token that was sent out of a challenge, should the server have quoted it.
+    pub(crate) fn redact(&self, challenge: &mut AuthChallenge) {
+        if let Some(sent) = &self.sent {
+            challenge.redact(sent.grant().access_token.expose());
         }
     }
 
@@ -197,16 +207,18 @@ pub(crate) async fn drive(
     confirmed: bool,
 ) -> Conclusion {
     progress.begin(confirmed);
+    inner.event(Event::Challenged {
+        challenge: challenge.clone(),
+    });
     let mut drive = Drive {
+        current: inner.current.get(),
         inner,
         progress,
         challenge,
         trigger,
     };
-    inner.event(Event::Challenged {
-        challenge: challenge.clone(),
-    });
     loop {
+        drive.look();
         let situation = drive.situation();
         let step = next_step(&situation);
         tracing::trace!(?situation, ?step, "recovery");
@@ -221,39 +233,58 @@ struct Drive<'a> {
     progress: &'a mut Progress,
     challenge: &'a AuthChallenge,
     trigger: Trigger,
+    /// The credential that the next decision is about. By the time its step is carried out another may be
+    /// current; then nobody is asked.
+    current: Option<Authorization>,
 }
 
 impl Drive<'_> {
-    fn situation(&mut self) -> Situation {
+    /// Notes what the next decision is about.
+    fn look(&mut self) {
+        self.current = self.inner.current.get();
+        if self.progress.renewal.is_some() {
+            return;
+        }
+        let now = self.inner.now();
+        let held = self
+            .inner
+            .hold
+            .verdict(self.current.as_ref(), self.trigger, now);
+        self.progress.held = held.map(|(attempt, error)| {
+            self.progress.error = error;
+            // Whoever gives a server time need not look where else to go.
+            self.progress.issuer = IssuerCheck::Same;
+            attempt
+        });
+    }
+
+    fn situation(&self) -> Situation {
+        let progress = &*self.progress;
         let policy = &self.inner.policy;
         let failure = Failure::of(self.challenge);
-        let current = self.inner.current.get();
+        let current = self.current.as_ref();
         let required = &self.challenge.required_scopes;
-        let covers = current
-            .as_ref()
-            .is_some_and(|c| c.scopes().covers(required));
-        let usable = current
-            .as_ref()
-            .is_some_and(|c| !c.is_expired(self.inner.now()));
-        let moved = current.is_some() && current != self.progress.sent;
-        let may_adopt = self.progress.retries < self.progress.earned() + MAX_ADOPTIONS;
+        let covers = current.is_some_and(|c| c.scopes().covers(required));
+        let usable = current.is_some_and(|c| !c.is_expired(self.inner.now()));
+        let moved = current.is_some() && self.current != progress.sent;
+        let may_adopt = progress.retries < progress.earned().saturating_add(MAX_ADOPTIONS);
         // A server that does not say what it lacks is not known to have it until somebody authorized.
-        let covered = covers && (!required.is_empty() || self.progress.answered);
+        let covered = covers && (!required.is_empty() || progress.answered);
         let machine = self.inner.grant_type == GrantType::ClientCredentials;
         let attended = policy.interaction && self.inner.host.is_some();
         Situation {
             failure,
             trigger: self.trigger,
-            protocol: self.protocol(current.as_ref(), failure == Failure::Scope && !covered),
+            protocol: self.protocol(failure == Failure::Scope && !covered),
             newer_credential: moved && usable && may_adopt && (failure != Failure::Scope || covers),
             dpop_nonce: false,
             covered,
             store_moved: moved && may_adopt,
-            issuer: self.progress.issuer,
-            consent: self.progress.consent,
-            answered: self.progress.answered,
-            reauthorized: self.progress.reauthorized,
-            step_ups: self.progress.step_ups,
+            issuer: progress.issuer,
+            consent: progress.consent,
+            answered: progress.answered,
+            reauthorized: progress.reauthorized,
+            step_ups: progress.step_ups,
             max_step_ups: policy.max_step_ups(),
             interaction: attended,
             can_authorize: self.inner.host.is_some() || machine,
@@ -261,38 +292,27 @@ impl Drive<'_> {
         }
     }
 
-    fn protocol(&mut self, current: Option<&Authorization>, widening: bool) -> Protocol {
-        if widening && self.inner.grant_type == GrantType::ClientCredentials {
-            return Protocol::ClientCredentials {
-                mint: self.progress.widening.unwrap_or(Attempt::Untried),
-            };
-        }
-        let held = || {
-            self.inner
-                .hold
-                .verdict(current, self.trigger, self.inner.now())
-        };
-        let tried = self.progress.renewal;
-        let attempt = tried.or_else(|| {
-            let (attempt, error) = held()?;
-            // Whoever waits for a server to come back need not look where else to go.
-            self.progress.error = error;
-            self.progress.issuer = IssuerCheck::Same;
-            Some(attempt)
-        });
+    fn protocol(&self, widening: bool) -> Protocol {
+        let progress = &*self.progress;
+        let tried = progress.renewal.or(progress.held);
         match self.inner.grant_type {
-            GrantType::ClientCredentials => Protocol::ClientCredentials {
-                mint: attempt.unwrap_or(Attempt::Untried),
-            },
+            GrantType::ClientCredentials => {
+                let tried = if widening { progress.widening } else { tried };
+                Protocol::ClientCredentials {
+                    mint: tried.unwrap_or(Attempt::Untried),
+                }
+            }
             GrantType::AuthorizationCode => {
-                let renewable = current.is_some_and(|c| c.grant().refresh_token.is_some());
-                let untouched = if renewable {
-                    Attempt::Untried
-                } else {
-                    Attempt::Absent
+                let renewable = self
+                    .current
+                    .as_ref()
+                    .and_then(|c| self.inner.renewal_means(c));
+                let untouched = match renewable {
+                    Some(_) => Attempt::Untried,
+                    None => Attempt::Absent,
                 };
                 Protocol::Standard {
-                    refresh: attempt.unwrap_or(untouched),
+                    refresh: tried.unwrap_or(untouched),
                 }
             }
         }
@@ -345,9 +365,9 @@ impl Drive<'_> {
     }
 
     async fn renew(&mut self, means: Means, ask: Ask) -> Option<Conclusion> {
-        let before = self.inner.current.get();
         let scopes = self.scopes(ask);
         let plan = RenewalPlan {
+            of: self.current.clone(),
             means,
             scopes: scopes.clone(),
             challenge: self.challenge.clone(),
@@ -359,7 +379,7 @@ impl Drive<'_> {
             }));
         };
         // It may have been under way for another credential or for other scopes: then it is not ours.
-        if renewal.of != before || !renewal.asked.covers(&scopes) {
+        if renewal.of != self.current || !renewal.asked.covers(&scopes) {
             return None;
         }
         if let RenewalEnd::Broken(error) = &renewal.end {
@@ -381,7 +401,7 @@ impl Drive<'_> {
         if self.inner.grant_type == GrantType::AuthorizationCode {
             return ScopeSet::new();
         }
-        let held = self.inner.current.get();
+        let held = self.current.as_ref();
         let held = held.map(|c| c.scopes().clone()).unwrap_or_default();
         let wanted = self.inner.scopes.union(&self.challenge.required_scopes);
         match ask {
@@ -392,6 +412,7 @@ impl Drive<'_> {
 
     async fn interact(&mut self, ask: Ask) -> Option<Conclusion> {
         let need = Need {
+            of: self.current.clone(),
             ask,
             challenge: self.challenge.clone(),
             consented: self.progress.consent == Consent::Given,
@@ -410,6 +431,10 @@ impl Drive<'_> {
                 Some(Conclusion::Interactive(Some((url, state))))
             }
             Ok(Interacted::Again) => None,
+            Err(Error::ConsentDenied { .. }) => {
+                self.progress.consent = Consent::Declined;
+                None
+            }
             Err(error) => Some(Conclusion::Failed(error)),
         }
     }

@@ -61,7 +61,10 @@ impl Hold {
         state.failures = state.failures.saturating_add(1);
         let doubled = FIRST_PAUSE << (state.failures - 1).min(6);
         let retry_after = match &error {
-            Error::RefreshUnavailable { retry_after, .. } => *retry_after,
+            // A server may ask for time, but not for ever.
+            Error::RefreshUnavailable { retry_after, .. } => {
+                retry_after.map(|seconds| seconds.min(LONGEST_PAUSE))
+            }
             _ => None,
         };
         let pause = doubled.min(LONGEST_PAUSE).max(retry_after.unwrap_or(0));

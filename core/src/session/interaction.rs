@@ -14,10 +14,13 @@ use crate::host::{AuthHost, Authorized, Event, StepUpRequest};
 use crate::recovery::Ask;
 use crate::runtime::timeout;
 use crate::session::Inner;
+use crate::session::credential::Authorization;
 
 /// What one request needs of a person.
 #[derive(Debug, Clone)]
 pub(crate) struct Need {
+    /// The credential that was current when it was decided that a person is needed.
+    pub(crate) of: Option<Authorization>,
     pub(crate) ask: Ask,
     pub(crate) challenge: AuthChallenge,
     /// The person has agreed already.
@@ -210,13 +213,11 @@ impl Inner {
             .host
             .as_ref()
             .ok_or_else(|| Error::config("nobody is there to sign in: the session has no host"))?;
-        // A sibling may have seen to it meanwhile.
-        let before = self.current.get();
+        // Another flight or a sibling may have seen to it meanwhile.
+        let of = interaction.open().need.of.clone();
         self.reload().await?;
-        let adopted = self.current.get();
-        let usable = adopted.as_ref().is_some_and(|a| !a.is_expired(self.now()));
-        if adopted != before && usable {
-            self.event(Event::Adopted);
+        let now = self.current.get();
+        if now != of && now.is_some_and(|now| !now.is_expired(self.now())) {
             return Ok(Interacted::Again);
         }
         let need = interaction.show();
@@ -237,7 +238,8 @@ impl Inner {
             Ok(Authorized::Elsewhere) => Ok(Interacted::Elsewhere { url, state }),
             Ok(Authorized::Callback(callback)) => {
                 // An answer to another authorization ends this one as little as it completes it.
-                self.complete(&callback).await?;
+                // Whether it covers what each request needs, each decides for itself.
+                let _ = self.complete(&callback).await?;
                 Ok(Interacted::Authorized)
             }
             Err(error) => {
@@ -280,7 +282,7 @@ impl Inner {
 
     /// Waits for the person, as long as the policy allows and anybody holds the session. Only this can be
     /// cancelled: a code that is being exchanged is not let go.
-    async fn within_patience<T>(
+    pub(super) async fn within_patience<T>(
         &self,
         what: &'static str,
         answer: impl Future<Output = Result<T, Error>>,
@@ -289,13 +291,14 @@ impl Inner {
         let mut closed = self.closed.subscribe();
         tokio::select! {
             biased;
+            // First: nobody is to be shown anything for a session that is gone.
+            _ = closed.wait_for(|closed| *closed) => Err(Error::Cancelled { what }),
             answered = timeout(&*self.runtime, limit, answer) => answered.unwrap_or_else(|| {
                 Err(Error::Timeout {
                     what: what.to_owned(),
                     seconds: limit.as_secs(),
                 })
             }),
-            _ = closed.wait_for(|closed| *closed) => Err(Error::Cancelled { what }),
         }
     }
 }

@@ -145,6 +145,12 @@ impl AuthSession {
         self.inner().current.get()
     }
 
+    /// Waits until the current credential is another than `from`: what an idle stream does that needs a person
+    /// and must not bother one.
+    pub async fn changed(&self, from: Option<&Authorization>) {
+        self.inner().current.changed(from).await;
+    }
+
     /// Begins one request to the MCP server: what a transport holds from before the request is sent until it
     /// is answered for good, so that recovery is bounded per request.
     #[must_use]
@@ -153,14 +159,16 @@ impl AuthSession {
     }
 
     /// Recovers from a challenge, whatever way it arrived. The one entry point for hosts; transports use
-    /// [`request`](AuthSession::request), which comes down to the same.
+    /// [`request`](AuthSession::request), which comes down to the same and remembers over all tries of a request:
+    /// whoever sends a request again after this, and hands in what it is answered, has to set a limit itself.
     pub async fn handle_auth_challenge(
         &self,
-        challenge: AuthChallenge,
+        mut challenge: AuthChallenge,
         options: HandleOptions,
     ) -> Outcome {
         let inner = self.inner();
         let mut progress = Progress::new(options.failed.or_else(|| inner.current.get()));
+        progress.redact(&mut challenge);
         let conclusion = drive::drive(
             inner,
             &mut progress,
@@ -173,22 +181,25 @@ impl AuthSession {
     }
 
     /// Whether what the store holds answers the challenge already: no network, no prompt. A window that comes
-    /// back to the front asks this first.
+    /// back to the front asks this first. `failed` is the credential that was rejected, if that is known; a
+    /// rejected token is only answered by another.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub async fn check_auth_challenge_satisfied(
         &self,
         challenge: &AuthChallenge,
+        failed: Option<&Authorization>,
     ) -> Result<bool, Error> {
         let inner = self.inner();
         let before = inner.current.get();
         inner.reload().await?;
         let now = inner.current.get();
-        let failed = if now == before {
-            FailedCredential::Unknown
-        } else {
-            FailedCredential::Different
+        let failed = match failed {
+            Some(failed) if now.as_ref() == Some(failed) => FailedCredential::Same,
+            Some(_) => FailedCredential::Different,
+            None if now == before => FailedCredential::Unknown,
+            None => FailedCredential::Different,
         };
         let stored = now.as_ref().map(StoredCredential::of);
         Ok(is_satisfied(
@@ -204,10 +215,11 @@ impl AuthSession {
     /// # Errors
     /// [`Error::StateMismatch`] when no authorization with this `state` is under way,
     /// [`Error::IssuerMismatch`] when the answer is not from the issuer the person was sent to,
-    /// [`Error::AuthorizationDenied`] when it is a no, and those of the token request.
+    /// [`Error::AuthorizationDenied`] when it is a no, [`Error::ScopeNotGranted`] when it grants less than was
+    /// required (it is kept all the same), and those of the token request.
     pub async fn complete_authorization(&self, callback: CallbackParams) -> Result<(), Error> {
         let inner = Arc::clone(self.inner());
-        self.to_its_end(async move { inner.complete(&callback).await })
+        self.to_its_end(async move { inner.complete(&callback).await?.map_or(Ok(()), Err) })
             .await
     }
 
@@ -222,6 +234,8 @@ impl AuthSession {
             challenge.reason = Reason::InsufficientScope;
         }
         challenge.required_scopes = scopes;
+        // Somebody asks for it: no patience with the server.
+        self.inner().hold.release();
         self.handle_auth_challenge(challenge, consented()).await
     }
 
@@ -352,14 +366,19 @@ impl Inner {
     }
 
     async fn sign_out(&self) -> Result<(), Error> {
-        let read = record::read(&*self.store, &self.key).await;
-        if let Ok(read) = &read {
-            let revoked = timeout(&*self.runtime, REVOCATION_LIMIT, self.revoke(&read.record));
+        self.current.clear();
+        let stored = self.store.load(&self.key).await?;
+        // What cannot be read cannot be revoked, but it can be cleared.
+        let record = stored
+            .as_ref()
+            .and_then(|stored| Record::decode(stored).ok());
+        if let Some(record) = &record {
+            let revoked = timeout(&*self.runtime, REVOCATION_LIMIT, self.revoke(record));
             if revoked.await.is_none() {
                 tracing::warn!(server = %self.server, "revocation took too long; the store is cleared all the same");
             }
         }
-        self.clear(read?.version).await?;
+        self.clear(stored.map(|stored| stored.version)).await?;
         self.current.clear();
         self.hold.release();
         self.event(Event::SignedOut);
@@ -379,16 +398,14 @@ impl Inner {
 
     async fn revoke(&self, record: &Record) {
         let Some(grant) = &record.grant else { return };
-        let (Some(endpoint), Some(client)) = (
-            &grant.by.revocation_endpoint,
-            record.clients.get(&grant.by.issuer),
-        ) else {
+        let (Some(endpoint), Some(client)) = (&grant.by.revocation_endpoint, self.client_of(grant))
+        else {
             return;
         };
         let refresh = grant.refresh_token.as_ref().map(|t| (t, "refresh_token"));
         let access = (&grant.access_token, "access_token");
         for (secret, hint) in refresh.into_iter().chain([access]) {
-            if let Err(error) = token::revoke(&self.http, endpoint, client, secret, hint).await {
+            if let Err(error) = token::revoke(&self.http, endpoint, &client, secret, hint).await {
                 tracing::warn!(issuer = %grant.by.issuer, %error, "a token could not be revoked");
             }
         }

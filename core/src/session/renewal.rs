@@ -6,25 +6,33 @@ use std::time::Duration;
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::host::Event;
+use crate::http::CALL_TIMEOUT;
 use crate::oauth::discovery::{Preference, discover, still_names};
 use crate::oauth::registration::preregistered;
 use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
 use crate::recovery::{Attempt, IssuerCheck, Means};
+use crate::runtime::timeout;
 use crate::scope::ScopeSet;
-use crate::secret::Secret;
-use crate::session::Inner;
 use crate::session::credential::Authorization;
+use crate::session::{GrantType, Inner};
 use crate::store::Lease;
 use crate::store::record::{Grant, Grantor, Record, Registration};
 
-/// How long a lease lasts when its holder is stuck. Longer than a renewal can take.
-const LEASE_TTL: Duration = Duration::from_secs(60);
-/// How long to wait for somebody else's renewal: a stuck holder's lease has ended by then.
-const LEASE_WAIT: Duration = Duration::from_secs(75);
 /// How often a token request is made at the most when the server is in passing trouble.
 const TRIES: u32 = 3;
 /// The longest pause between tries. A server that wants a longer one is not waited for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long finding the authorization server may take, when its endpoint is not on record.
+const DISCOVERY_LIMIT: Duration = Duration::from_secs(20);
+/// How long a lease lasts when its holder is stuck: longer than a renewal can take.
+const LEASE_TTL: Duration = Duration::from_secs(100);
+const _: () = {
+    let tries =
+        CALL_TIMEOUT.as_secs() * TRIES as u64 + LONGEST_PAUSE.as_secs() * (TRIES as u64 - 1);
+    assert!(LEASE_TTL.as_secs() > tries + DISCOVERY_LIMIT.as_secs());
+};
+/// How long to wait for somebody else's renewal: a stuck holder's lease has ended by then.
+const LEASE_WAIT: Duration = Duration::from_secs(110);
 
 /// What a silent flight came to.
 pub(crate) struct Renewal {
@@ -47,8 +55,10 @@ pub(crate) enum RenewalEnd {
     Broken(Error),
 }
 
-/// What to renew by.
+/// What to renew, and by what.
 pub(crate) struct RenewalPlan {
+    /// The credential that the decision to renew was about. If another is current by now, nobody is asked.
+    pub(crate) of: Option<Authorization>,
     pub(crate) means: Means,
     /// What is asked for, where the means lets one ask (a refresh does not).
     pub(crate) scopes: ScopeSet,
@@ -63,14 +73,28 @@ impl Inner {
         let inner = Arc::clone(self);
         let start = move || -> futures_util::future::BoxFuture<'static, Renewal> {
             Box::pin(async move {
-                let of = inner.current.get();
-                let asked = plan.scopes.clone();
-                let end = inner.renew_now(of.as_ref(), &plan).await;
-                inner.note_renewal(of.as_ref(), &end);
-                Renewal { of, asked, end }
+                let end = inner.renew_now(&plan).await;
+                inner.note_renewal(plan.of.as_ref(), &end);
+                Renewal {
+                    of: plan.of,
+                    asked: plan.scopes,
+                    end,
+                }
             })
         };
         self.renewal.join(&*self.runtime, start).await
+    }
+
+    /// What a credential can be renewed by, if anything.
+    pub(crate) fn renewal_means(&self, of: &Authorization) -> Option<Means> {
+        let grant = of.grant();
+        match self.grant_type {
+            GrantType::ClientCredentials => Some(Means::NewToken),
+            GrantType::AuthorizationCode => {
+                let renewable = grant.refresh_token.is_some() && grant.client.is_some();
+                renewable.then_some(Means::Refresh)
+            }
+        }
     }
 
     fn note_renewal(&self, of: Option<&Authorization>, end: &RenewalEnd) {
@@ -96,8 +120,12 @@ impl Inner {
         });
     }
 
-    async fn renew_now(&self, of: Option<&Authorization>, plan: &RenewalPlan) -> RenewalEnd {
+    async fn renew_now(&self, plan: &RenewalPlan) -> RenewalEnd {
+        let of = plan.of.as_ref();
         let renewed = async {
+            if self.has_moved(of) {
+                return Ok(RenewalEnd::Adopted);
+            }
             let _lease = match self.lease(of).await? {
                 Some(lease) => lease,
                 None => return Ok(RenewalEnd::Adopted),
@@ -154,8 +182,7 @@ impl Inner {
         let current = self.current.get();
         let held = current.as_ref().and_then(|current| {
             let grant = current.grant();
-            let client = record.clients.get(&grant.by.issuer)?;
-            Some((grant, client, grant.refresh_token.as_ref()?))
+            Some((grant, self.client_of(grant)?, grant.refresh_token.as_ref()?))
         });
         let Some((grant, client, token)) = held else {
             let error = Error::RefreshRejected {
@@ -165,14 +192,15 @@ impl Inner {
             return Ok(RenewalEnd::Failed(Attempt::Refused, error));
         };
         let presented = TokenGrant::Refresh { token };
-        match self.token(&grant.by, client, &presented).await {
+        match self.token(&grant.by, &client, &presented).await {
             Ok(tokens) => {
+                let mut renewed = self.granted(tokens, &grant.by, client, &grant.granted);
                 // A new one replaces the old; none keeps the old (RFC 6749 section 6).
-                let renewed = self.granted(tokens, grant.by.clone(), Some(token), &grant.granted);
-                self.keep(record, renewed, client, &record.requested).await
+                renewed.refresh_token = renewed.refresh_token.or_else(|| Some(token.clone()));
+                self.keep(record, renewed, &record.requested).await
             }
             Err(failure) => {
-                self.discard(grant, client, &failure).await?;
+                self.discard(grant, &failure).await?;
                 Ok(failed(&grant.by.issuer, &failure))
             }
         }
@@ -183,10 +211,7 @@ impl Inner {
         let elsewhere = |issuer: &str| bound.as_ref().is_some_and(|bound| bound != issuer);
         let held = record.grant.as_ref();
         let held = held.filter(|grant| !plan.rediscover && !elsewhere(&grant.by.issuer));
-        let held = held.and_then(|grant| {
-            let client = record.clients.get(&grant.by.issuer)?;
-            Some((grant.by.clone(), client.clone()))
-        });
+        let held = held.and_then(|grant| Some((grant.by.clone(), self.own_client_of(grant)?)));
         let (by, client) = match held {
             Some(held) => held,
             None => self.find_grantor(plan, bound.as_deref()).await?,
@@ -196,11 +221,29 @@ impl Inner {
         };
         match self.token(&by, &client, &presented).await {
             Ok(tokens) => {
-                let granted = self.granted(tokens, by, None, &plan.scopes);
-                self.keep(record, granted, &client, &plan.scopes).await
+                let granted = self.granted(tokens, &by, client, &plan.scopes);
+                self.keep(record, granted, &plan.scopes).await
             }
             Err(failure) => Ok(failed(&by.issuer, &failure)),
         }
+    }
+
+    /// The client that a grant belongs to, with the secret that the application has for it now.
+    pub(crate) fn client_of(&self, grant: &Grant) -> Option<Registration> {
+        let mut client = grant.client.clone()?;
+        if let Some(own) = &self.identity.preregistered
+            && own.client_id == client.client_id
+        {
+            client.client_secret = own.client_secret.clone();
+        }
+        Some(client)
+    }
+
+    /// As [`client_of`](Self::client_of), if it is the one that the application acts as now.
+    fn own_client_of(&self, grant: &Grant) -> Option<Registration> {
+        let own = self.identity.preregistered.as_ref()?;
+        self.client_of(grant)
+            .filter(|client| client.client_id == own.client_id)
     }
 
     /// Where a first token of the client's own is asked for, and as whom.
@@ -216,7 +259,14 @@ impl Inner {
             current: None,
         };
         let named = plan.challenge.resource_metadata.as_deref();
-        let found = discover(&self.http, &self.server, named, &preference).await?;
+        let found = discover(&self.http, &self.server, named, &preference);
+        let found = timeout(&*self.runtime, DISCOVERY_LIMIT, found).await;
+        let found = found.unwrap_or_else(|| {
+            Err(Error::Timeout {
+                what: format!("Finding the authorization server of {}", self.server),
+                seconds: DISCOVERY_LIMIT.as_secs(),
+            })
+        })?;
         let client = preregistered(identity, &found.server);
         Ok((found.grantor(self.send_resource)?, client))
     }
@@ -246,24 +296,24 @@ impl Inner {
         unreachable!("the last try returns")
     }
 
-    /// The grant that `tokens` make. `kept`: the refresh token to go on with if there is no new one.
+    /// The grant that `tokens` make.
     pub(crate) fn granted(
         &self,
         tokens: Tokens,
-        by: Grantor,
-        kept: Option<&Secret>,
+        by: &Grantor,
+        client: Registration,
         requested: &ScopeSet,
     ) -> Grant {
         let now = self.now();
         Grant {
             id: Grant::new_id(),
-            by,
+            by: by.clone(),
             access_token: tokens.access_token,
-            token_type: tokens.token_type,
             granted: tokens.scope.unwrap_or_else(|| requested.clone()),
             expires_at: tokens.expires_in.map(|life| now.saturating_add(life)),
             obtained_at: now,
-            refresh_token: tokens.refresh_token.or_else(|| kept.cloned()),
+            refresh_token: tokens.refresh_token,
+            client: Some(client),
         }
     }
 
@@ -272,7 +322,6 @@ impl Inner {
         &self,
         read: &Record,
         new: Grant,
-        client: &Registration,
         requested: &ScopeSet,
     ) -> Result<RenewalEnd, Error> {
         let mut kept = false;
@@ -282,8 +331,7 @@ impl Inner {
                 (now, then) => now.is_none() && then.is_none(),
             };
             if kept {
-                record.grant = Some(new.clone());
-                record.clients.insert(new.by.issuer.clone(), client.clone());
+                record.set_grant(&new);
                 record.requested = record.requested.union(requested);
             }
             kept
@@ -304,22 +352,18 @@ impl Inner {
 
     /// Only `invalid_grant` discards a refresh token, only `invalid_client` a registration, and only the very
     /// one that was refused; nothing else discards anything.
-    async fn discard(
-        &self,
-        used: &Grant,
-        client: &Registration,
-        failure: &TokenFailure,
-    ) -> Result<(), Error> {
-        match failure {
-            TokenFailure::InvalidGrant { .. } => {
+    async fn discard(&self, used: &Grant, failure: &TokenFailure) -> Result<(), Error> {
+        let dynamic = used.client.as_ref().filter(|client| client.dynamic);
+        match (failure, dynamic) {
+            (TokenFailure::InvalidGrant { .. }, _) => {
                 self.update(|record| match &mut record.grant {
                     Some(grant) if grant == used => grant.refresh_token.take().is_some(),
                     _ => false,
                 })
                 .await?;
             }
-            TokenFailure::InvalidClient { .. } => {
-                self.discard_client(&used.by.issuer, client).await?
+            (TokenFailure::InvalidClient { .. }, Some(client)) => {
+                self.discard_client(&used.by.issuer, client).await?;
             }
             _ => {}
         }
@@ -332,9 +376,17 @@ impl Inner {
         issuer: &str,
         client: &Registration,
     ) -> Result<(), Error> {
+        let dead = |known: Option<&Registration>| known == Some(client) && client.dynamic;
         self.update(|record| {
-            let known = record.clients.get(issuer) == Some(client);
-            known && client.dynamic && record.clients.remove(issuer).is_some()
+            let next_time = dead(record.clients.get(issuer));
+            if next_time {
+                record.clients.remove(issuer);
+            }
+            let grant = record.grant.as_mut();
+            let grant =
+                grant.filter(|grant| grant.by.issuer == issuer && dead(grant.client.as_ref()));
+            let now = grant.is_some_and(|grant| grant.client.take().is_some());
+            next_time || now
         })
         .await?;
         Ok(())

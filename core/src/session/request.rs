@@ -1,13 +1,18 @@
 //! One request to the MCP server, from before it is sent until it is answered for good.
 
+use std::time::Duration;
+
 use crate::challenge::{AuthChallenge, Operation};
 use crate::error::Error;
-use crate::recovery::{Means, Trigger};
-use crate::scope::ScopeSet;
+use crate::recovery::Trigger;
+use crate::runtime::timeout;
 use crate::session::AuthSession;
 use crate::session::credential::Authorization;
 use crate::session::drive::{Conclusion, Progress, drive};
 use crate::session::renewal::RenewalPlan;
+
+/// How long a request waits for a renewal that it does not depend on. The renewal goes on.
+const AHEAD_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a transport does after a response.
 #[derive(Debug)]
@@ -64,6 +69,12 @@ impl ResourceRequest {
         self.progress.sent.clone()
     }
 
+    /// The credential it was sent with last.
+    #[must_use]
+    pub fn sent(&self) -> Option<&Authorization> {
+        self.progress.sent.as_ref()
+    }
+
     async fn renew_ahead(&mut self) {
         let inner = self.session.inner();
         let Some(current) = inner.current.get() else {
@@ -71,11 +82,15 @@ impl ResourceRequest {
         };
         let now = inner.now();
         let ahead = inner.policy.refresh_ahead.as_secs();
-        if !current.is_due(now, ahead) || current.grant().refresh_token.is_none() {
+        let Some(means) = inner.renewal_means(&current) else {
+            return;
+        };
+        if !current.is_due(now, ahead) {
             return;
         }
+        let expired = current.is_expired(now);
         // While the credential is good, a server in trouble is given time.
-        let patience = if current.is_expired(now) {
+        let patience = if expired {
             self.trigger
         } else {
             Trigger::Ambient
@@ -84,13 +99,22 @@ impl ResourceRequest {
             return;
         }
         let plan = RenewalPlan {
-            means: Means::Refresh,
-            scopes: ScopeSet::new(),
+            scopes: inner.scopes.union(current.scopes()),
+            of: Some(current.clone()),
+            means,
             challenge: AuthChallenge::unauthenticated(),
             rediscover: false,
         };
-        if let Some(renewal) = inner.renew(plan).await
-            && renewal.of.as_ref() == Some(&current)
+        let renewal = inner.renew(plan);
+        let renewal = if expired {
+            renewal.await
+        } else {
+            timeout(&*inner.runtime, AHEAD_LIMIT, renewal)
+                .await
+                .flatten()
+        };
+        if let Some(renewal) = renewal
+            && renewal.of == Some(current)
         {
             self.progress.note_renewal(&renewal.end);
         }
@@ -113,9 +137,7 @@ impl ResourceRequest {
     /// tool result.
     pub async fn recover_from(&mut self, challenge: AuthChallenge) -> Recovery {
         let mut challenge = challenge.with_operation(self.operation.clone());
-        if let Some(sent) = &self.progress.sent {
-            challenge.redact(sent.grant().access_token.expose());
-        }
+        self.progress.redact(&mut challenge);
         let inner = self.session.inner();
         let conclusion = drive(inner, &mut self.progress, &challenge, self.trigger, false).await;
         let interaction_required = |authorization_url| {

@@ -36,7 +36,9 @@ impl Inner {
         let server = &found.server;
         server.require_pkce()?;
         let by = found.grantor(self.send_resource)?;
-        let redirect_uri = host.redirect_uri().await?;
+        let redirect_uri = self
+            .within_patience("The sign-in", host.redirect_uri())
+            .await?;
         let recorded = record.clients.get(&by.issuer);
         let client = register(&self.http, server, &self.identity, &redirect_uri, recorded).await?;
         let scopes = self.wanted(need, &record, &found);
@@ -128,8 +130,9 @@ impl Inner {
         wanted
     }
 
-    /// Finishes the authorization that a callback belongs to.
-    pub(super) async fn complete(&self, callback: &CallbackParams) -> Result<(), Error> {
+    /// Finishes the authorization that a callback belongs to. What was required and not granted is told; the
+    /// credential is kept all the same.
+    pub(super) async fn complete(&self, callback: &CallbackParams) -> Result<Option<Error>, Error> {
         let now = self.now();
         let oldest = now.saturating_sub(self.policy.interaction_timeout.as_secs());
         // Taken out before it is used: whoever takes it out is the one who may use it, once.
@@ -159,9 +162,7 @@ impl Inner {
                 true => record.requested.union(&asked),
                 false => asked.clone(),
             };
-            let issuer = grant.by.issuer.clone();
-            record.clients.insert(issuer, pending.client.clone());
-            record.grant = Some(grant.clone());
+            record.set_grant(&grant);
             true
         });
         if let Err(error) = stored.await {
@@ -169,11 +170,16 @@ impl Inner {
             return Err(error);
         }
         self.hold.release();
+        let missing = pending.required.difference(&grant.granted);
+        let short = (!missing.is_empty()).then(|| Error::ScopeNotGranted {
+            issuer: grant.by.issuer.clone(),
+            missing,
+        });
         self.event(Event::Authorized {
             issuer: grant.by.issuer,
             scopes: grant.granted,
         });
-        Ok(())
+        Ok(short)
     }
 
     /// A server that no longer knows a scope would refuse every sign-in that asks for it: next time only what
@@ -202,7 +208,10 @@ impl Inner {
         };
         let by = &pending.by;
         let failure = match self.token(by, &pending.client, &presented).await {
-            Ok(tokens) => return Ok(self.granted(tokens, by.clone(), None, &pending.scopes)),
+            Ok(tokens) => {
+                let client = pending.client.clone();
+                return Ok(self.granted(tokens, by, client, &pending.scopes));
+            }
             Err(failure) => failure,
         };
         let (issuer, detail) = (by.issuer.clone(), failure.detail());
@@ -212,9 +221,7 @@ impl Inner {
             description: Some(detail),
         };
         Err(match failure {
-            TokenFailure::Insecure => Error::InsecureEndpoint {
-                url: by.token_endpoint.clone(),
-            },
+            TokenFailure::Insecure => Error::insecure(&by.token_endpoint),
             TokenFailure::Transient { .. } => Error::http(&by.token_endpoint, detail),
             TokenFailure::InvalidClient { .. } => {
                 self.discard_client(&issuer, &pending.client).await?;

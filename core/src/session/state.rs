@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
-use crate::store::record::{Grant, Record, Registration};
+use crate::store::record::{Grant, Record};
 
 /// What is known of a connection's authorization. Holds no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,7 +40,7 @@ impl ConnectionState {
     pub(crate) fn of(server: &str, record: &Record, now: u64) -> Self {
         let grant = record.grant.as_ref();
         let expires_at = grant.and_then(|grant| grant.expires_at);
-        let client = grant.and_then(|grant| record.clients.get(&grant.by.issuer));
+        let client = grant.and_then(|grant| grant.client.as_ref());
         Self {
             server: server.to_owned(),
             authorized: grant.is_some() && expires_at.is_none_or(|at| at > now),
@@ -62,8 +62,6 @@ impl ConnectionState {
 pub struct AuthState {
     grant: Grant,
     requested: ScopeSet,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    client: Option<Registration>,
 }
 
 impl AuthState {
@@ -93,18 +91,20 @@ impl AuthState {
     pub(crate) fn of(record: &Record) -> Option<Self> {
         let grant = record.grant.clone()?;
         Some(Self {
-            client: record.clients.get(&grant.by.issuer).cloned(),
             requested: record.requested.clone(),
             grant,
         })
     }
 
     pub(crate) fn apply(&self, record: &mut Record) -> bool {
-        if let Some(client) = &self.client {
-            let issuer = self.grant.by.issuer.clone();
-            record.clients.insert(issuer, client.clone());
+        // A state that was long under way must not bring a used-up refresh token back.
+        let outdated = record.grant.as_ref().is_some_and(|own| {
+            own.by.issuer == self.grant.by.issuer && own.obtained_at > self.grant.obtained_at
+        });
+        if outdated {
+            return false;
         }
-        record.grant = Some(self.grant.clone());
+        record.set_grant(&self.grant);
         record.requested = self.requested.clone();
         true
     }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::{Lease, Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
@@ -22,6 +21,9 @@ use crate::secret::Secret;
 const FORMAT: u32 = 1;
 /// How long a writer waits for its turn. Writing takes milliseconds; a longer wait means a stuck process.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// How often a file is renamed over another before giving up.
+const REPLACE_TRIES: u32 = 50;
 
 /// Keeps records in one file, readable by its owner only. Clones share it, and so do processes.
 #[derive(Debug, Clone)]
@@ -112,9 +114,12 @@ impl FileStore {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Versions must not come again, also when the file was moved away under a running session.
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                let now = now.map_or(0, |now| now.as_millis());
                 return Ok(Contents {
                     format: FORMAT,
-                    sequence: 0,
+                    sequence: u64::try_from(now).unwrap_or(0),
                     records: Vec::new(),
                 });
             }
@@ -140,18 +145,20 @@ impl FileStore {
         })
     }
 
-    /// Writes the whole file: a complete copy beside it, synced, then renamed over it.
+    /// Writes the whole file: a complete copy beside it, synced, then renamed over it. Only one process at a
+    /// time does so, hence the copy has one name, and one that a crash leaves is replaced by the next.
     fn write(&self, contents: &Contents) -> Result<(), Error> {
         let write = || -> io::Result<()> {
             // A link stays a link: what it points to is replaced.
             let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-            let folder = parent(&target);
-            let mut copy = NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(copy.as_file_mut(), contents)?;
-            copy.as_file_mut().write_all(b"\n")?;
-            copy.as_file().sync_all()?;
-            copy.persist(&target).map_err(|error| error.error)?;
-            sync_folder(folder)
+            let copy = with_suffix(&target, "tmp");
+            let mut file = new_private_file(&copy)?;
+            serde_json::to_writer(&mut file, contents)?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            replace(&copy, &target)?;
+            sync_folder(parent(&target));
+            Ok(())
         };
         write().map_err(|error| self.failed("cannot be written", &error))
     }
@@ -179,10 +186,7 @@ impl FileStore {
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".");
-        name.push(suffix);
-        name.into()
+        with_suffix(&self.path, suffix)
     }
 
     fn load_now(&self, key: &StoreKey) -> Result<Option<Stored>, Error> {
@@ -245,8 +249,9 @@ impl FileStore {
                 if !overstayed(&mut file, now) {
                     return Ok(None);
                 }
-                let fresh = NamedTempFile::new_in(&folder).map_err(failed)?;
-                file = fresh.persist(&path).map_err(|e| failed(e.error))?;
+                let fresh = with_suffix(&path, "tmp");
+                file = new_private_file(&fresh).map_err(failed)?;
+                replace(&fresh, &path).map_err(failed)?;
                 match file.try_lock() {
                     Ok(()) => {}
                     Err(TryLockError::Error(error)) => return Err(failed(error)),
@@ -324,12 +329,45 @@ fn lease_name(key: &StoreKey) -> String {
     format!("{hash:016x}")
 }
 
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
+/// Opens a file that only its owner can read, or makes it.
 fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    open_private(OpenOptions::new().create(true).truncate(false), path)
+}
+
+/// Makes a file anew, whatever was there.
+fn new_private_file(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => open_private(OpenOptions::new().create_new(true), path),
+    }
+}
+
+fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.read(true).write(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options.open(path)
+}
+
+/// Renames a file over another. Elsewhere than on Unix that fails while somebody reads the other, which takes
+/// no time.
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    for _ in 0..REPLACE_TRIES {
+        match fs::rename(from, to) {
+            Err(error) if cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            ended => return ended,
+        }
+    }
+    fs::rename(from, to)
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {
@@ -343,10 +381,12 @@ fn private_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes a rename outlast a power cut. Only Unix lets a folder be synced.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
+/// Makes a rename outlast a power cut, where the file system can.
+fn sync_folder(folder: &Path) {
+    if cfg!(unix)
+        && let Ok(folder) = File::open(folder)
+    {
+        // The file is in place; a folder that cannot be synced is no reason to say otherwise.
+        let _ = folder.sync_all();
     }
-    Ok(())
 }

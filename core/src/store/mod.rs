@@ -28,7 +28,7 @@ pub struct StoreKey {
 /// A record as a store keeps it. Stores do not look inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Changes with every write of this key, and never takes an earlier value again.
+    /// Grows with every write of this key, also after it was deleted.
     pub version: u64,
     /// The record, in JSON. It holds secrets.
     pub data: Secret,

@@ -23,7 +23,7 @@ pub(crate) struct Record {
     /// The current credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) grant: Option<Grant>,
-    /// Client registrations, by issuer.
+    /// The registration to use next time, by issuer.
     #[serde(default)]
     pub(crate) clients: BTreeMap<String, Registration>,
     /// Authorizations that were started and not finished, by `state`.
@@ -62,11 +62,9 @@ pub(crate) struct Grantor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grant {
     /// Stands for this one act of granting. Tokens do not: a server may issue one twice.
-    pub(crate) id: u64,
+    pub(crate) id: String,
     pub(crate) by: Grantor,
     pub(crate) access_token: Secret,
-    /// The scheme of the Authorization header.
-    pub(crate) token_type: String,
     pub(crate) granted: ScopeSet,
     /// Seconds since 1970, by this machine's clock; `None`: use until rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,13 +72,16 @@ pub(crate) struct Grant {
     pub(crate) obtained_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<Secret>,
+    /// The client it was granted to, the only one that can renew it. `None`: its server no longer knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client: Option<Registration>,
 }
 
 impl Grant {
-    /// A number for a new grant.
-    pub(crate) fn new_id() -> u64 {
+    /// A name for a new grant.
+    pub(crate) fn new_id() -> String {
         // Without randomness all grants look alike, and a renewal is noticed by its time alone.
-        getrandom::u64().unwrap_or_default()
+        format!("{:016x}", getrandom::u64().unwrap_or_default())
     }
 
     /// Whether both stand for one act of granting, whatever has been discarded since.
@@ -162,6 +163,14 @@ impl Record {
         serde_json::to_string(self)
             .map(Secret::new)
             .map_err(|error| Error::store(error.to_string()))
+    }
+
+    /// Makes `grant` the current one, and its client the one to use next time.
+    pub(crate) fn set_grant(&mut self, grant: &Grant) {
+        if let Some(client) = &grant.client {
+            self.clients.insert(grant.by.issuer.clone(), client.clone());
+        }
+        self.grant = Some(grant.clone());
     }
 
     fn is_empty(&self) -> bool {

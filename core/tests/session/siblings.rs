@@ -188,7 +188,7 @@ async fn lease_that_is_never_given_back_is_an_error_in_bounded_time_and_loses_no
     let other = bench.builder().host(bench.host.clone()).policy(quiet);
     let other = other.open().await.expect("the session opens");
     assert!(bench.send(&other, "").await.is_err());
-    assert!((bench.runtime.elapsed() - before).as_secs() <= 80);
+    assert!((bench.runtime.elapsed() - before).as_secs() <= 120);
     assert_eq!(bench.world.count(Token), 0);
     drop(lease);
     assert_eq!(bench.send(&session, "").await, Ok(200));

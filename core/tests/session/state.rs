@@ -116,7 +116,9 @@ async fn whether_a_challenge_is_answered_already_is_told_without_network_or_prom
     let sibling = bench.open().await;
     let satisfied = async |scope: &str| {
         let challenge = lacking(scope);
-        let answered = session.check_auth_challenge_satisfied(&challenge).await;
+        let answered = session
+            .check_auth_challenge_satisfied(&challenge, None)
+            .await;
         answered.expect("a store")
     };
     assert!(!satisfied("a").await);
@@ -130,11 +132,11 @@ async fn whether_a_challenge_is_answered_already_is_told_without_network_or_prom
     assert_eq!(bench.world.trace(), []);
     assert_eq!(bench.host.prompts(), (1, 2));
     let unauthenticated = AuthChallenge::unauthenticated();
-    let answered = session.check_auth_challenge_satisfied(&unauthenticated);
+    let answered = session.check_auth_challenge_satisfied(&unauthenticated, None);
     assert!(!answered.await.expect("a store"));
     bench.world.servers(|s| s.revoke_access());
     assert_eq!(bench.send(&sibling, "a").await, Ok(200));
-    let answered = session.check_auth_challenge_satisfied(&unauthenticated);
+    let answered = session.check_auth_challenge_satisfied(&unauthenticated, None);
     assert!(answered.await.expect("a store"));
 }
 

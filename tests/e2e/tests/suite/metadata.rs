@@ -107,7 +107,7 @@ tests! {
         let world = World::with_session(Config::default(), |b| b.runtime(clock)).await;
         world.fault(Faults { slow_bytes: true, ..Faults::default() });
         let failure = world.refuses(Wire::Stateless, "http").await;
-        assert!(failure.text.contains("30 s"), "{failure:?}");
+        assert!(failure.text.contains("20 s"), "{failure:?}");
         world.mend();
         let client = world.connect(Wire::Stateless).await;
         world.works(&client).await;

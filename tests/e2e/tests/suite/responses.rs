@@ -136,18 +136,18 @@ at_both_wires! {
         client.succeeds("write_note").await;
     }
 
-    /// Tokens of a type that the server itself does not take.
+    /// Tokens of a type that nobody here knows how to use.
     async fn odd_token_type(wire: Wire) {
         let world = World::new().await;
         world.fault(Faults { token_type: Some("mac".into()), ..Faults::default() });
-        world.refuses(wire, "unauthorized").await;
+        world.refuses(wire, "authorization_denied").await;
         assert_eq!(world.prompts(), (0, 1));
         assert!(world.counters().http_requests() <= 8, "{:?}", world.counters());
         world.mend();
         world.reset();
         let client = world.connect(wire).await;
         world.works(&client).await;
-        assert_eq!(world.prompts(), (0, 0), "the refresh token was good all the time");
+        assert_eq!(world.prompts(), (0, 1), "there was nothing to go on with");
     }
 
     /// Spellings of the type that everybody means.

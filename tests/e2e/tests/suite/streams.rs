@@ -80,6 +80,21 @@ tests! {
         assert_eq!(world.prompts(), (0, 2), "a call does ask");
     }
 
+    /// A stream that nobody could be asked for comes up as soon as somebody has signed in for a call.
+    async fn the_stream_comes_up_once_somebody_signed_in() {
+        let world = World::with(Config { issue_refresh_tokens: false, ..Config::default() }).await;
+        world.fault(STREAM_401());
+        let client = world.connect(Wire::Sessions).await;
+        world.user.hears("interaction_required").await;
+        assert_eq!(world.counters().mcp_get, 1);
+        world.mend();
+        world.control().expire_access_tokens();
+        world.works(&client).await;
+        let counters = world.control().counters_when(|c| c.mcp_get == 2).await;
+        assert_eq!(counters.authorize_visits, 2);
+        world.works(&client).await;
+    }
+
     /// The authorization server is down while the stream is opened.
     async fn the_stream_is_rejected_while_the_authorization_server_is_down() {
         let world = World::new().await;
