@@ -7,6 +7,8 @@ mod blocking;
 mod bounded;
 mod callbacks;
 mod cancelled;
+mod clients;
+mod hostile;
 mod machine;
 mod moved;
 mod parallel;

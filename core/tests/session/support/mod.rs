@@ -12,7 +12,7 @@ mod world;
 
 pub(crate) use bench::{Bench, all};
 pub(crate) use gate::Gate;
-pub(crate) use host::{Answer, Journey};
+pub(crate) use host::{Answer, Journey, TestHost};
 pub(crate) use log::Kind::{self, Mcp, Meta, Prm, Register, Revoke, Token, Visit};
 pub(crate) use runtime::{pass, settle};
 pub(crate) use servers::{CANARY, Servers};

@@ -1,0 +1,128 @@
+//! The file store under a running session, on a real file.
+
+use std::fs;
+
+use mcp_reauth::store::{Saved, StoreKey, TokenStore};
+use mcp_reauth::{FileStore, Secret};
+
+fn key(server: &str) -> StoreKey {
+    StoreKey {
+        profile: "default".to_owned(),
+        server: server.to_owned(),
+    }
+}
+
+async fn save(store: &FileStore, server: &str, text: &str, expected: Option<u64>) -> Saved {
+    let data = Some(Secret::new(format!("{{\"text\":\"{text}\"}}")));
+    store
+        .save(&key(server), data, expected)
+        .await
+        .expect("it is written")
+}
+
+#[tokio::test]
+async fn versions_do_not_come_again_when_the_file_is_moved_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("credentials.json");
+    let store = FileStore::new(&path);
+    let Saved::As(first) = save(&store, "a", "1", None).await else {
+        panic!("nobody else writes");
+    };
+    let Saved::As(second) = save(&store, "a", "2", Some(first)).await else {
+        panic!("nobody else writes");
+    };
+    fs::rename(&path, folder.path().join("away")).expect("it is moved");
+    let Saved::As(third) = save(&store, "a", "3", None).await else {
+        panic!("there is no record now");
+    };
+    assert!(first < second && second < third, "{first} {second} {third}");
+    assert_eq!(
+        save(&store, "a", "late", Some(second)).await,
+        Saved::Conflict
+    );
+}
+
+#[tokio::test]
+async fn what_a_crash_left_is_replaced_and_nothing_else_is_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("credentials.json");
+    fs::write(folder.path().join("credentials.json.tmp"), "half a rec").expect("it is written");
+    let store = FileStore::new(&path);
+    save(&store, "a", "1", None).await;
+    let names = fs::read_dir(folder.path()).expect("a folder");
+    let mut names: Vec<_> = names
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["credentials.json", "credentials.json.lock"]);
+    assert_eq!(store.keys().expect("it is read"), [key("a")]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_any_of_it() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, SystemTime};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("new").join("credentials.json");
+    let store = FileStore::new(&path);
+    save(&store, "a", "1", None).await;
+    let lease = store
+        .try_lease(&key("a"), SystemTime::now(), Duration::from_secs(60))
+        .await;
+    let lease = lease.expect("it works").expect("nobody holds it");
+    let mut seen = 0;
+    let mut folders = vec![folder.path().join("new")];
+    while let Some(folder) = folders.pop() {
+        let mode = fs::metadata(&folder)
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o077, 0, "{}", folder.display());
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let mode = fs::metadata(&path)
+                .expect("it is there")
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o077, 0, "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 3, "the file, its lock and a lease");
+    drop(lease);
+}
+
+#[tokio::test]
+async fn a_lease_is_held_once_and_ends_with_its_holder_or_its_time() {
+    use std::time::{Duration, SystemTime};
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = FileStore::new(folder.path().join("credentials.json"));
+    let (now, ttl) = (SystemTime::now(), Duration::from_secs(60));
+    let take = |now| {
+        let store = store.clone();
+        async move {
+            store
+                .try_lease(&key("a"), now, ttl)
+                .await
+                .expect("it works")
+        }
+    };
+    let first = take(now).await.expect("nobody holds it");
+    assert!(take(now).await.is_none());
+    assert!(take(now + ttl / 2).await.is_none());
+    // A stuck holder keeps its own file, and nobody waits for it for ever.
+    let second = take(now + ttl).await.expect("its time is over");
+    assert!(take(now + ttl).await.is_none());
+    drop(first);
+    assert!(
+        take(now + ttl).await.is_none(),
+        "the late holder gives back what it has, no more"
+    );
+    drop(second);
+    assert!(take(now + ttl).await.is_some());
+}

@@ -1,0 +1,156 @@
+//! Which client a session acts as, and whom it shows that client's secret.
+
+use mcp_reauth::Secret;
+
+use crate::support::{
+    Answer, Bench, Fault, ISSUER, Journey, Mcp, Prm, Register, Token, code, pass,
+};
+
+const SECRET: &str = "canary-first-secret";
+const ROTATED: &str = "canary-second-secret";
+
+/// Nobody but the issuer may see the secret, in whatever form it is sent.
+fn assert_secret_stays(bench: &Bench) {
+    for seen in bench.world.take() {
+        let shown = seen.authorization.is_some() || seen.params.contains_key("client_secret");
+        let at_home = seen.url.starts_with(ISSUER) || seen.kind == Mcp;
+        assert!(at_home || !shown, "{seen:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_metadata_does_not_get_a_bound_clients_secret() {
+    for machine in [true, false] {
+        let bench = Bench::new();
+        bench
+            .world
+            .servers(|s| s.add_client(ISSUER, "bound", SECRET, "client_secret_basic"));
+        bench.world.always(Prm, Fault::Status(404));
+        let mut builder = bench
+            .builder()
+            .client_id("bound", Some(Secret::new(SECRET)));
+        builder = builder.client_issuer(ISSUER).host(bench.host.clone());
+        if machine {
+            builder = builder.client_credentials();
+        }
+        let session = builder.open().await.expect("the session opens");
+        let result = bench.send(&session, "").await;
+        assert_eq!(code(&result), "registration_rejected", "{machine}");
+        assert_eq!(bench.world.count(Token), 0);
+        assert_eq!(bench.host.prompts(), (0, 0));
+        assert_secret_stays(&bench);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stops_publishing_metadata_does_not_get_it_either() {
+    let bench = Bench::new();
+    bench.world.servers(|s| {
+        s.auth_methods = vec!["client_secret_basic"];
+        s.add_client(ISSUER, "bound", SECRET, "client_secret_basic");
+    });
+    let builder = bench
+        .builder()
+        .client_id("bound", Some(Secret::new(SECRET)));
+    let session = builder
+        .client_credentials()
+        .open()
+        .await
+        .expect("the session opens");
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    bench.world.always(Prm, Fault::Status(404));
+    bench
+        .world
+        .answer(|_| Some((401, vec!["Bearer".to_owned()])));
+    assert_eq!(
+        code(&bench.send(&session, "").await),
+        "registration_rejected"
+    );
+    assert_secret_stays(&bench);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_secret_is_used_from_the_next_start() {
+    let bench = Bench::new();
+    let add = |secret: &'static str| {
+        bench.world.servers(|s| {
+            s.auth_methods = vec!["client_secret_post"];
+            s.forget_clients();
+            s.add_client(ISSUER, "machine", secret, "client_secret_post");
+        });
+    };
+    let open = |secret: &'static str| {
+        let builder = bench
+            .builder()
+            .client_id("machine", Some(Secret::new(secret)));
+        builder.client_credentials().open()
+    };
+    add(SECRET);
+    let session = open(SECRET).await.expect("the session opens");
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    add(ROTATED);
+    bench.world.servers(|s| s.revoke_access());
+    let session = open(ROTATED).await.expect("the session opens");
+    bench.world.take();
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let seen = bench.world.take();
+    let sent: Vec<&str> = seen
+        .iter()
+        .filter(|s| s.kind == Token)
+        .map(|s| s.param("client_secret"))
+        .collect();
+    assert_eq!(sent, [ROTATED]);
+}
+
+/// A host whose port is another at every sign-in.
+mod roaming {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU16, Ordering};
+
+    use futures_util::future::BoxFuture;
+    use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
+    use mcp_reauth::{AuthHost, Error};
+
+    use crate::support::TestHost;
+
+    pub(super) struct Roaming(pub(super) TestHost, pub(super) Arc<AtomicU16>);
+
+    impl AuthHost for Roaming {
+        fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+            let port = self.1.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move { Ok(format!("http://127.0.0.1:{port}/callback")) })
+        }
+
+        fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
+            self.0.confirm_step_up(request)
+        }
+
+        fn authorize(&self, r: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
+            self.0.authorize(r)
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abandoned_sign_in_as_a_new_client_costs_the_old_one_nothing() {
+    let bench = Bench::new();
+    let host = roaming::Roaming(bench.host.clone(), std::sync::Arc::new(4000.into()));
+    let session = bench
+        .builder()
+        .host(host)
+        .open()
+        .await
+        .expect("the session opens");
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let closed = mcp_reauth::Error::Cancelled { what: "The page" };
+    bench.host.journeys(Journey::Fails(closed));
+    assert_eq!(code(&bench.send(&session, "a").await), "cancelled");
+    assert_eq!(bench.world.count(Register), 2, "the port was another");
+    bench.world.take();
+    pass(3601).await;
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Token, Mcp]);
+    bench.host.answers(Answer::No);
+    assert_eq!(code(&bench.send(&session, "a").await), "consent_denied");
+    bench.assert_no_reuse();
+}
