@@ -13,7 +13,7 @@ use crate::recovery::{
 };
 use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
-use crate::session::interaction::{Interacted, Need};
+use crate::session::interaction::{Interacted, Need, Place};
 use crate::session::renewal::{RenewalEnd, RenewalPlan};
 use crate::session::{GrantType, Inner};
 
@@ -216,6 +216,7 @@ pub(crate) async fn drive(
         progress,
         challenge,
         trigger,
+        place: None,
     };
     loop {
         drive.look();
@@ -236,6 +237,8 @@ struct Drive<'a> {
     /// The credential that the next decision is about. By the time its step is carried out another may be
     /// current; then nobody is asked.
     current: Option<Authorization>,
+    /// Its place among those who wait for the person.
+    place: Option<Place>,
 }
 
 impl Drive<'_> {
@@ -417,7 +420,7 @@ impl Drive<'_> {
             challenge: self.challenge.clone(),
             consented: self.progress.consent == Consent::Given,
         };
-        match self.inner.interact(need).await {
+        match self.inner.interact(need, &mut self.place).await {
             Ok(Interacted::Authorized) => {
                 self.progress.answered = true;
                 self.progress.reauthorized = true;

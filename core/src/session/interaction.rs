@@ -122,38 +122,41 @@ impl Interactions {
 }
 
 /// A place in the queue, given up when it is dropped.
-struct Place<'a> {
-    interactions: &'a Interactions,
+pub(crate) struct Place {
+    inner: Arc<Inner>,
     id: u64,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.interactions.slot().waiting.remove(&self.id);
+        self.inner.interactions.slot().waiting.remove(&self.id);
     }
 }
 
 impl Inner {
-    /// Has the person do what `need` takes, together with whoever needs the same.
-    pub(crate) async fn interact(self: &Arc<Self>, need: Need) -> Ending {
-        let (mut ending, place) = self.board(need);
+    /// Has the person do what `need` takes, together with whoever needs the same. `place` is the caller's place
+    /// in the queue; it is kept from [`Interacted::Again`] until the caller has come back or gone.
+    pub(crate) async fn interact(
+        self: &Arc<Self>,
+        need: Need,
+        place: &mut Option<Place>,
+    ) -> Ending {
+        let (mut ending, queued) = self.board(need);
+        *place = queued;
         let over = ending.wait_for(Option::is_some).await;
         let cancelled = Err(Error::Cancelled {
             what: "The sign-in",
         });
-        let ended = over
-            .ok()
-            .and_then(|ending| ending.clone())
-            .unwrap_or(cancelled);
+        let ended = over.ok().and_then(|ending| ending.clone());
         match place {
-            None => ended,
+            None => ended.unwrap_or(cancelled),
             // It was somebody else's, whatever became of it.
             Some(_) => Ok(Interacted::Again),
         }
     }
 
     /// The ending to wait for: that of one's own interaction, or, with a place in the queue, that of another.
-    fn board(self: &Arc<Self>, need: Need) -> (watch::Receiver<Option<Ending>>, Option<Place<'_>>) {
+    fn board(self: &Arc<Self>, need: Need) -> (watch::Receiver<Option<Ending>>, Option<Place>) {
         let mut slot = self.interactions.slot();
         if let Some(open) = &slot.open {
             let ending = open.ending.clone();
@@ -163,11 +166,8 @@ impl Inner {
             let id = slot.next_id;
             slot.next_id += 1;
             slot.waiting.insert(id, need);
-            let place = Place {
-                interactions: &self.interactions,
-                id,
-            };
-            return (ending, Some(place));
+            let inner = Arc::clone(self);
+            return (ending, Some(Place { inner, id }));
         }
         let mut need = need;
         // Who waited for the same comes along, so that the person is asked once.
@@ -237,7 +237,6 @@ impl Inner {
         {
             Ok(Authorized::Elsewhere) => Ok(Interacted::Elsewhere { url, state }),
             Ok(Authorized::Callback(callback)) => {
-                // An answer to another authorization ends this one as little as it completes it.
                 // Whether it covers what each request needs, each decides for itself.
                 let _ = self.complete(&callback).await?;
                 Ok(Interacted::Authorized)
