@@ -22,4 +22,5 @@ mod state;
 mod step_up;
 mod storage;
 mod support;
+mod threads;
 mod trouble;
