@@ -195,7 +195,8 @@ pub(crate) struct ChallengeArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FixtureArgs {
-    /// What the servers offer and how they behave, as JSON [default: a few tools, everything well]
+    /// What the servers offer and how they behave, as JSON; tests/fixture/example-config.json has every setting
+    /// [default: a few tools, everything well]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print the addresses as one line of JSON

@@ -42,7 +42,7 @@ pub use scope::ScopeSet;
 pub use secret::Secret;
 pub use session::{
     AuthSession, AuthSessionBuilder, AuthState, Authorization, ConnectionState, FailedCredential,
-    HandleOptions, Outcome, Recovery, ResourceRequest, StoredCredential, is_satisfied,
+    HandleOptions, Outcome, Recovery, ResourceRequest, Revocation, StoredCredential, is_satisfied,
 };
 #[cfg(feature = "file-store")]
 pub use store::FileStore;

@@ -320,6 +320,8 @@ fn printed_table_is_current() {
          This table is the decision function of `core/src/recovery.rs`, printed from its code; a test fails when\n\
          the two differ. It is read from the top, and the first row that applies wins. Whoever drives a recovery\n\
          carries out what the row says, notes the result, and reads the table again, until a row ends it.\n\n\
+         What it says of DPoP, enterprise-managed access and workload identity is decided, and not reachable yet:\n\
+         no session can be set up for them so far.\n\n\
          | # | rejected with | when | what happens |\n| --- | --- | --- | --- |\n",
     );
     for rule in RULES {

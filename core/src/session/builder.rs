@@ -196,7 +196,7 @@ impl AuthSessionBuilder {
     fn check(&self) -> Result<(), Error> {
         let url = Url::parse(&self.server).map_err(|error| {
             Error::config(format!(
-                "the server address {:?} is no URL: {error}",
+                "the server address {:?} is no URL ({error}); write it as https://host/path",
                 self.server
             ))
         })?;
@@ -207,6 +207,11 @@ impl AuthSessionBuilder {
         }
         if url.fragment().is_some() {
             return Err(Error::config("the server address has a fragment (#)"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::config(
+                "the server address has a user name or password in it; it would be stored and shown",
+            ));
         }
         if let Some(url) = &self.identity.metadata_url {
             let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https");

@@ -35,7 +35,7 @@ use crate::policy::Policy;
 use crate::recovery::{IssuerCheck, Trigger};
 use crate::runtime::{Runtime, timeout, unix_seconds};
 use crate::scope::ScopeSet;
-use crate::store::record::{self, Record, Versioned};
+use crate::store::record::{self, Grant, Record, Versioned};
 use crate::store::{Saved, StoreKey, TokenStore};
 use credential::Current;
 use drive::Progress;
@@ -72,6 +72,19 @@ fn consented() -> HandleOptions {
         confirmed_step_up: true,
         ..HandleOptions::default()
     }
+}
+
+/// What became of the tokens at their server when signing out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// They are revoked.
+    Done,
+    /// There was nothing to revoke.
+    Nothing,
+    /// The server does not revoke tokens; the access token is good there until it expires.
+    NotOffered,
+    /// The server could not be told, or refused; they may be good there until they expire.
+    Failed,
 }
 
 /// What all clones share. When the last is gone, nobody is left to be shown anything.
@@ -283,11 +296,11 @@ impl AuthSession {
     }
 
     /// Signs out: revokes the tokens where the server has a revocation endpoint (RFC 7009), and clears the
-    /// store, also when revoking failed.
+    /// store, also when revoking failed; what became of it is told.
     ///
     /// # Errors
     /// [`Error::Store`] when the store could not be cleared.
-    pub async fn sign_out(&self) -> Result<(), Error> {
+    pub async fn sign_out(&self) -> Result<Revocation, Error> {
         let inner = Arc::clone(self.inner());
         self.to_its_end(async move { inner.sign_out().await }).await
     }
@@ -301,10 +314,10 @@ impl AuthSession {
     }
 
     /// Runs `work` on its own: whoever stops waiting for it does not leave it half-done.
-    async fn to_its_end(
+    async fn to_its_end<T: Send + 'static>(
         &self,
-        work: impl Future<Output = Result<(), Error>> + Send + 'static,
-    ) -> Result<(), Error> {
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
         let (sender, ended) = oneshot::channel();
         self.inner().runtime.spawn(Box::pin(async move {
             // Nobody may be waiting any more.
@@ -365,24 +378,26 @@ impl Inner {
         Ok(read)
     }
 
-    async fn sign_out(&self) -> Result<(), Error> {
+    async fn sign_out(&self) -> Result<Revocation, Error> {
         self.current.clear();
         let stored = self.store.load(&self.key).await?;
         // What cannot be read cannot be revoked, but it can be cleared.
         let record = stored
             .as_ref()
             .and_then(|stored| Record::decode(stored).ok());
-        if let Some(record) = &record {
-            let revoked = timeout(&*self.runtime, REVOCATION_LIMIT, self.revoke(record));
-            if revoked.await.is_none() {
-                tracing::warn!(server = %self.server, "revocation took too long; the store is cleared all the same");
+        let grant = record.as_ref().and_then(|record| record.grant.as_ref());
+        let revocation = match grant {
+            None => Revocation::Nothing,
+            Some(grant) => {
+                let revoked = timeout(&*self.runtime, REVOCATION_LIMIT, self.revoke(grant));
+                revoked.await.unwrap_or(Revocation::Failed)
             }
-        }
+        };
         self.clear(stored.map(|stored| stored.version)).await?;
         self.current.clear();
         self.hold.release();
         self.event(Event::SignedOut);
-        Ok(())
+        Ok(revocation)
     }
 
     async fn clear(&self, mut version: Option<u64>) -> Result<(), Error> {
@@ -396,18 +411,20 @@ impl Inner {
         Ok(())
     }
 
-    async fn revoke(&self, record: &Record) {
-        let Some(grant) = &record.grant else { return };
+    async fn revoke(&self, grant: &Grant) -> Revocation {
         let (Some(endpoint), Some(client)) = (&grant.by.revocation_endpoint, self.client_of(grant))
         else {
-            return;
+            return Revocation::NotOffered;
         };
         let refresh = grant.refresh_token.as_ref().map(|t| (t, "refresh_token"));
         let access = (&grant.access_token, "access_token");
+        let mut revocation = Revocation::Done;
         for (secret, hint) in refresh.into_iter().chain([access]) {
             if let Err(error) = token::revoke(&self.http, endpoint, &client, secret, hint).await {
                 tracing::warn!(issuer = %grant.by.issuer, %error, "a token could not be revoked");
+                revocation = Revocation::Failed;
             }
         }
+        revocation
     }
 }

@@ -66,6 +66,6 @@ async fn sign_out_on_a_full_disk_says_that_it_failed() {
     bench.disk_full(true);
     assert_eq!(code(&session.sign_out().await), "store");
     bench.disk_full(false);
-    assert_eq!(session.sign_out().await, Ok(()));
+    assert!(session.sign_out().await.is_ok());
     assert!(session.authorization().is_none());
 }
