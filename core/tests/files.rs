@@ -126,3 +126,37 @@ async fn a_lease_is_held_once_and_ends_with_its_holder_or_its_time() {
     drop(second);
     assert!(take(now + ttl).await.is_some());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_and_its_file_are_one_store() {
+    use std::time::{Duration, SystemTime};
+    let folder = tempfile::tempdir().expect("a folder");
+    let real = folder.path().join("real.json");
+    let link = folder.path().join("link.json");
+    let (direct, linked) = (FileStore::new(&real), FileStore::new(&link));
+    save(&direct, "a", "1", None).await;
+    std::os::unix::fs::symlink(&real, &link).expect("a link");
+    let (now, ttl) = (SystemTime::now(), Duration::from_secs(60));
+    let lease = linked
+        .try_lease(&key("a"), now, ttl)
+        .await
+        .expect("it works");
+    assert!(lease.is_some());
+    assert!(
+        direct
+            .try_lease(&key("a"), now, ttl)
+            .await
+            .expect("it works")
+            .is_none()
+    );
+    save(&linked, "b", "2", None).await;
+    assert!(
+        fs::symlink_metadata(&link)
+            .expect("it is there")
+            .is_symlink(),
+        "a link stays a link"
+    );
+    assert_eq!(direct.keys().expect("it is read").len(), 2);
+    assert!(!folder.path().join("link.json.lock").exists());
+}

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use mcp_reauth::rmcp::find_error;
 use mcp_reauth::{AuthSession, Outcome, ScopeSet, wording};
 
 use crate::args::LoginArgs;
@@ -35,23 +36,33 @@ async fn sign_in(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure>
         .flat_map(|s| s.split([' ', ',']))
         .collect();
     if args.force && session.authorization().is_some() {
-        return finished(session.sign_in_again().await);
+        finished(session.sign_in_again().await)?;
+    } else {
+        ask_server(session, args).await?;
     }
-    // Whether one is let in, and where to sign in for what, only the server knows: ask it.
+    let covered = session
+        .authorization()
+        .is_some_and(|a| a.scopes().covers(&wanted));
+    let let_in = session.authorization().is_some() || !args.force;
+    if covered || (wanted.is_empty() && let_in) {
+        return Ok(());
+    }
+    finished(session.sign_in(wanted).await)
+}
+
+/// Whether one is let in, and where to sign in for what, only the server knows.
+async fn ask_server(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure> {
     let client = args.connect.connect(session).await?;
     let listed = match session.authorization() {
         None => client.list_all_tools().await.map(drop),
         Some(_) => Ok(()),
     };
     let _ = client.cancel().await;
-    listed?;
-    let covered = session
-        .authorization()
-        .is_some_and(|a| a.scopes().covers(&wanted));
-    if covered || (wanted.is_empty() && !args.force) {
-        return Ok(());
+    match listed {
+        // A server need not have tools; only whether it lets one in is asked.
+        Err(error) if find_error(&error).is_some() => Err(error.into()),
+        _ => Ok(()),
     }
-    finished(session.sign_in(wanted).await)
 }
 
 fn finished(outcome: Outcome) -> Result<(), Failure> {

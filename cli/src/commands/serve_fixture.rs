@@ -50,7 +50,8 @@ fn print(fixture: &Fixture, json: bool) -> Result<(), Failure> {
     output::line(&format!("authorization server  {}", fixture.issuer()))?;
     output::line(&format!("control               {}", fixture.control_url()))?;
     output::say(format_args!(
-        "Ctrl-C ends it. GET the control address to see what it can do."
+        "GET the control address to see what it can do."
     ));
+    output::say(format_args!("Ctrl-C ends it."));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mcp_reauth::{ConnectionState, ScopeSet};
+use mcp_reauth::{ConnectionState, ScopeSet, wording};
 
 use crate::args::StatusArgs;
 use crate::failure::Failure;
@@ -68,7 +68,8 @@ fn rows(state: &ConnectionState) -> Vec<(&'static str, String)> {
         if state.authorized { "yes" } else { "expired" }.to_owned(),
     ));
     rows.push(("issuer", state.issuer.clone().unwrap_or_default()));
-    rows.push(("client id", state.client_id.clone().unwrap_or_default()));
+    let client_id = state.client_id.as_deref().unwrap_or_default();
+    rows.push(("client id", wording::displayable(client_id)));
     rows.push(("scopes", list(&state.granted_scopes)));
     if state.requested_scopes != state.granted_scopes {
         rows.push(("asked for", list(&state.requested_scopes)));

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use url::{Host, Url};
 
@@ -32,6 +32,8 @@ const MAX_CONNECTIONS: usize = 32;
 /// How long to wait after a connection could not be taken.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// A callback, and a sign for when its page has been shown.
+type Found = (CallbackParams, oneshot::Receiver<()>);
 type Page = hyper::Response<Full<hyper::body::Bytes>>;
 
 /// Receives callbacks at a loopback redirect URI.
@@ -111,7 +113,11 @@ impl CallbackListener {
         loop {
             tokio::select! {
                 biased;
-                Some(params) = callback.recv() => return Ok(params),
+                Some((params, shown)) = callback.recv() => {
+                    // The browser gets its page before the program goes on, and perhaps ends.
+                    let _ = shown.await;
+                    return Ok(params);
+                }
                 accepted = self.listener.accept() => {
                     let Ok((stream, _)) = accepted else {
                         // A connection that broke, or too many files open: neither ends a sign-in.
@@ -147,18 +153,17 @@ fn parse(redirect_uri: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-async fn serve(
-    stream: TcpStream,
-    place: Arc<Place>,
-    state: Arc<str>,
-    found: mpsc::Sender<CallbackParams>,
-) {
-    let callback = Mutex::new(None);
+async fn serve(stream: TcpStream, place: Arc<Place>, state: Arc<str>, found: mpsc::Sender<Found>) {
+    // Dropped when the connection has ended, one way or another.
+    let (_shown, when_shown) = oneshot::channel();
+    let when_shown = Mutex::new(Some(when_shown));
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         let (page, params) = answer(method, uri, headers, &place, &state);
-        if let Ok(mut callback) = callback.lock() {
-            *callback = params;
+        let when_shown = when_shown.lock().ok().and_then(|mut shown| shown.take());
+        if let (Some(params), Some(when_shown)) = (params, when_shown) {
+            // A second one, while the first is being used, is for nobody.
+            let _ = found.try_send((params, when_shown));
         }
         async move { Ok::<_, Infallible>(page) }
     });
@@ -167,12 +172,6 @@ async fn serve(
         .serve_connection(TokioIo::new(stream), service);
     // Whoever is too slow, or breaks off, merely gets no page.
     let _ = tokio::time::timeout(CONNECTION_LIMIT, connection).await;
-    // The browser has its page before the program goes on, and perhaps ends.
-    let params = callback.into_inner().ok().flatten();
-    if let Some(params) = params {
-        // A second one, while the first is being used, is for nobody.
-        let _ = found.try_send(params);
-    }
 }
 
 fn answer(

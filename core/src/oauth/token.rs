@@ -67,7 +67,10 @@ pub(crate) enum TokenFailure {
 }
 
 impl TokenFailure {
-    fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+    fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        if let Self::Other { code, .. } = &mut self {
+            *code = text::without(code, secrets.clone());
+        }
         if let Self::Transient { detail, .. }
         | Self::InvalidGrant { detail }
         | Self::InvalidClient { detail }
@@ -128,7 +131,8 @@ pub(crate) async fn request(
     let answer = post_form(http, endpoint, client, &params).await;
     read(answer).map_err(|failure| {
         let sent = grant.secrets().chain(&client.client_secret);
-        failure.without(sent.map(Secret::expose))
+        let sent: Vec<&str> = sent.map(Secret::expose).collect();
+        failure.without(sent)
     })
 }
 

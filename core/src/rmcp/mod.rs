@@ -18,6 +18,7 @@ mod tool_result;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -42,6 +43,10 @@ type Events = BoxStream<'static, Result<Sse, SseError>>;
 
 /// The largest event that is read from a stream whose reader sets no limit, in bytes.
 const MAX_EVENT: usize = 16 * 1024 * 1024;
+/// How long an idle stream waits for an authorization server in trouble, at first; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// How long it waits at the most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// An rmcp HTTP client that attaches the session's credential, recovers when it is rejected, and sends the
 /// request again. Messages recover as commands; the idle event stream and the end of the MCP session as ambient
@@ -81,19 +86,29 @@ impl ReauthClient {
         Exchange::new(&self.session, &self.client, outgoing, operation, trigger)
     }
 
-    /// Opens an event stream. One that cannot be authorized now waits until there is another credential, for
-    /// whatever reason: rmcp opens its first stream once, and a stream must not bother anybody.
-    async fn open_stream(&self, outgoing: Outgoing) -> Result<(reqwest::Response, bool), Failure> {
+    /// Opens an event stream. An idle one that cannot be authorized now waits for another credential, since rmcp
+    /// opens its first stream once, and a stream must not bother anybody. One that resumes an answer somebody
+    /// waits for does not: its failure is told.
+    async fn open_stream(
+        &self,
+        outgoing: Outgoing,
+        idle: bool,
+    ) -> Result<(reqwest::Response, bool), Failure> {
+        let mut pause = FIRST_PAUSE;
         loop {
             let operation = Operation::default();
             let mut exchange = self.exchange(outgoing.clone(), operation, Trigger::Ambient);
-            match exchange.send().await {
-                Err(StreamableHttpError::Client(TransportError::Auth(error)))
-                    if ["interaction_required", "refresh_unavailable"].contains(&error.code()) =>
-                {
-                    self.session.changed(exchange.sent()).await;
-                }
+            let error = match exchange.send().await {
+                Err(StreamableHttpError::Client(TransportError::Auth(error))) if idle => error,
                 answer => return Ok((answer?, exchange.in_session())),
+            };
+            match error.code() {
+                "interaction_required" => self.session.changed(exchange.sent()).await,
+                "refresh_unavailable" => {
+                    self.session.changed_within(exchange.sent(), pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                _ => return Err(StreamableHttpError::Client(error.into())),
             }
         }
     }
@@ -191,9 +206,10 @@ impl StreamableHttpClient for ReauthClient {
         custom_headers: HashMap<HeaderName, HeaderValue>,
         max_sse_event_size: usize,
     ) -> Result<Events, Failure> {
+        let idle = last_event_id.is_none();
         let outgoing = Outgoing::new(Method::GET, &uri, session_id, custom_headers)?
             .with_last_event_id(last_event_id)?;
-        let (answer, in_session) = self.open_stream(outgoing).await?;
+        let (answer, in_session) = self.open_stream(outgoing, idle).await?;
         match answer.status() {
             StatusCode::METHOD_NOT_ALLOWED => Err(StreamableHttpError::ServerDoesNotSupportSse),
             StatusCode::NOT_FOUND if in_session => Err(StreamableHttpError::SessionExpired),

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
-use crate::store::record::{Grant, Versioned};
+use crate::store::record::{Grant, Record, Versioned};
 
 /// The value of an `Authorization` header, and what it stands for. Cloning costs a reference count.
 ///
@@ -84,6 +84,29 @@ impl fmt::Debug for Authorization {
 struct Snapshot {
     version: Option<u64>,
     authorization: Option<Authorization>,
+    /// The grant could not be stored yet.
+    unstored: Option<Unstored>,
+}
+
+/// A grant that could not be stored, and the one it is to replace.
+#[derive(Clone)]
+pub(crate) struct Unstored {
+    grant: Grant,
+    over: Option<Grant>,
+}
+
+impl Unstored {
+    /// Makes up for it, if the record still holds what was to be replaced.
+    pub(crate) fn put_into(&self, record: &mut Record) -> bool {
+        let still = match (&record.grant, &self.over) {
+            (Some(now), Some(then)) => now.is(then),
+            (now, then) => now.is_none() && then.is_none(),
+        };
+        if still {
+            record.set_grant(&self.grant);
+        }
+        still
+    }
 }
 
 impl Snapshot {
@@ -145,26 +168,42 @@ impl Current {
             Arc::new(Snapshot {
                 version: read.version,
                 authorization: authorization.clone(),
+                unstored: None,
             })
         });
         self.changed.send_replace(());
     }
 
     /// Takes over a grant that could not be stored: better in memory alone than nowhere.
-    pub(crate) fn keep_unstored(&self, grant: &Grant) {
+    pub(crate) fn keep_unstored(&self, grant: &Grant, over: Option<&Grant>) {
+        let unstored = Unstored {
+            grant: grant.clone(),
+            over: over.cloned(),
+        };
         let authorization = Some(Authorization::new(grant));
         self.snapshot.rcu(|now| {
             Arc::new(Snapshot {
                 version: now.version,
                 authorization: authorization.clone(),
+                unstored: Some(unstored.clone()),
             })
         });
         self.changed.send_replace(());
     }
 
-    /// Forgets it, whatever the version.
+    /// The grant that is still to be stored.
+    pub(crate) fn unstored(&self) -> Option<Unstored> {
+        self.snapshot.load().unstored.clone()
+    }
+
+    /// Forgets it. The version stays, so that nobody who has read it before brings it back.
     pub(crate) fn clear(&self) {
-        self.snapshot.store(Arc::default());
+        self.snapshot.rcu(|now| {
+            Arc::new(Snapshot {
+                version: now.version,
+                ..Snapshot::default()
+            })
+        });
         self.changed.send_replace(());
     }
 }

@@ -170,14 +170,19 @@ impl Progress {
     }
 
     fn note_widening(&mut self, end: &RenewalEnd) {
-        if let RenewalEnd::Failed(attempt, error) = end {
-            self.widening = Some(*attempt);
-            self.error = Some(error.clone());
-            return;
+        match end {
+            RenewalEnd::Renewed => {
+                self.widening = Some(Attempt::Succeeded);
+                self.answered = true;
+                self.step_ups = self.step_ups.saturating_add(1);
+            }
+            RenewalEnd::Failed(attempt, error) => {
+                self.widening = Some(*attempt);
+                self.error = Some(error.clone());
+            }
+            // Nobody was asked for more.
+            RenewalEnd::Adopted | RenewalEnd::Broken(_) => {}
         }
-        self.widening = Some(Attempt::Succeeded);
-        self.answered = true;
-        self.step_ups = self.step_ups.saturating_add(1);
     }
 
     /// How many retries this request's own renewal and authorizations are worth.
@@ -434,7 +439,7 @@ impl Drive<'_> {
                 Some(Conclusion::Interactive(Some((url, state))))
             }
             Ok(Interacted::Again) => None,
-            Err(Error::ConsentDenied { .. }) => {
+            Err(Error::ConsentDenied { .. }) if ask == Ask::Union => {
                 self.progress.consent = Consent::Declined;
                 None
             }

@@ -50,7 +50,7 @@ pub(crate) enum Interacted {
     Authorized,
     /// The person is on another page; the answer will come elsewhere.
     Elsewhere { url: String, state: String },
-    /// Another interaction was in the way, and is over: look again.
+    /// Another interaction was in the way and is over, or the credential changed meanwhile: look again.
     Again,
 }
 

@@ -164,6 +164,13 @@ impl AuthSession {
         self.inner().current.changed(from).await;
     }
 
+    /// As [`changed`](Self::changed), but not for longer than `limit`.
+    #[cfg(feature = "rmcp")]
+    pub(crate) async fn changed_within(&self, from: Option<&Authorization>, limit: Duration) {
+        let runtime = &*self.inner().runtime;
+        let _ = timeout(runtime, limit, self.changed(from)).await;
+    }
+
     /// Begins one request to the MCP server: what a transport holds from before the request is sent until it
     /// is answered for good, so that recovery is bounded per request.
     #[must_use]
@@ -256,8 +263,15 @@ impl AuthSession {
     /// the credential there is stays.
     pub async fn sign_in_again(&self) -> Outcome {
         let mut challenge = AuthChallenge::unauthenticated();
-        challenge.reason = Reason::InsufficientUserAuthentication;
-        challenge.max_age = Some(0);
+        // A client that acts for itself has nobody to sign in: it gets a new token.
+        if self.inner().grant_type == GrantType::AuthorizationCode {
+            challenge.reason = Reason::InsufficientUserAuthentication;
+            challenge.max_age = Some(0);
+        }
+        // What a sibling has renewed meanwhile is no sign-in.
+        if let Err(error) = self.inner().reload().await {
+            return Outcome::Failed { error };
+        }
         self.handle_auth_challenge(challenge, consented()).await
     }
 
@@ -371,9 +385,19 @@ impl Inner {
     }
 
     /// Changes the record and takes over the result.
-    async fn update(&self, change: impl FnMut(&mut Record) -> bool) -> Result<Versioned, Error> {
+    async fn update(
+        &self,
+        mut change: impl FnMut(&mut Record) -> bool,
+    ) -> Result<Versioned, Error> {
         let since = self.current.version();
-        let read = record::update(&*self.store, &self.key, change).await?;
+        let unstored = self.current.unstored();
+        let with_unstored = |record: &mut Record| {
+            let restored = unstored
+                .as_ref()
+                .is_some_and(|unstored| unstored.put_into(record));
+            change(record) || restored
+        };
+        let read = record::update(&*self.store, &self.key, with_unstored).await?;
         self.current.publish(&read, since);
         Ok(read)
     }

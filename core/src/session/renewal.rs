@@ -16,7 +16,7 @@ use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
 use crate::session::{GrantType, Inner};
 use crate::store::Lease;
-use crate::store::record::{Grant, Grantor, Record, Registration};
+use crate::store::record::{AuthMethod, Grant, Grantor, Record, Registration};
 
 /// How often a token request is made at the most when the server is in passing trouble.
 const TRIES: u32 = 3;
@@ -136,7 +136,7 @@ impl Inner {
             }
             let _unsettled = self.unsettled();
             match plan.means {
-                Means::Refresh => self.refresh(&read.record).await,
+                Means::Refresh => self.refresh(&read.record, plan).await,
                 Means::NewToken => self.new_token(&read.record, plan).await,
                 Means::IdpSession | Means::Mint => Err(Error::config(
                     "this session has no identity provider to renew by",
@@ -177,7 +177,7 @@ impl Inner {
         }
     }
 
-    async fn refresh(&self, record: &Record) -> Result<RenewalEnd, Error> {
+    async fn refresh(&self, record: &Record, plan: &RenewalPlan) -> Result<RenewalEnd, Error> {
         // What is current may be newer than what could be stored.
         let current = self.current.get();
         let held = current.as_ref().and_then(|current| {
@@ -197,7 +197,7 @@ impl Inner {
                 let mut renewed = self.granted(tokens, &grant.by, client, &grant.granted);
                 // A new one replaces the old; none keeps the old (RFC 6749 section 6).
                 renewed.refresh_token = renewed.refresh_token.or_else(|| Some(token.clone()));
-                self.keep(record, renewed, &record.requested).await
+                self.keep(record, plan, renewed, &record.requested).await
             }
             Err(failure) => {
                 self.discard(grant, &failure).await?;
@@ -214,7 +214,19 @@ impl Inner {
         let held = held.and_then(|grant| Some((grant.by.clone(), self.own_client_of(grant)?)));
         let (by, client) = match held {
             Some(held) => held,
-            None => self.find_grantor(plan, bound.as_deref()).await?,
+            None => match self.find_grantor(plan, bound.as_deref()).await {
+                Ok(found) => found,
+                // Passing trouble, as it would be at the token endpoint.
+                Err(error @ (Error::Http { .. } | Error::Timeout { .. })) => {
+                    let unavailable = Error::RefreshUnavailable {
+                        issuer: self.server.clone(),
+                        detail: error.to_string(),
+                        retry_after: None,
+                    };
+                    return Ok(RenewalEnd::Failed(Attempt::Unreachable, unavailable));
+                }
+                Err(error) => return Err(error),
+            },
         };
         let presented = TokenGrant::ClientCredentials {
             scopes: &plan.scopes,
@@ -222,7 +234,7 @@ impl Inner {
         match self.token(&by, &client, &presented).await {
             Ok(tokens) => {
                 let granted = self.granted(tokens, &by, client, &plan.scopes);
-                self.keep(record, granted, &plan.scopes).await
+                self.keep(record, plan, granted, &plan.scopes).await
             }
             Err(failure) => Ok(failed(&by.issuer, &failure)),
         }
@@ -233,8 +245,13 @@ impl Inner {
         let mut client = grant.client.clone()?;
         if let Some(own) = &self.identity.preregistered
             && own.client_id == client.client_id
+            && let Some(secret) = &own.client_secret
         {
-            client.client_secret = own.client_secret.clone();
+            client.client_secret = Some(secret.clone());
+            // It was used without one, so its server did not say how it wants it.
+            if client.auth_method == AuthMethod::None {
+                client.auth_method = AuthMethod::ClientSecretBasic;
+            }
         }
         Some(client)
     }
@@ -321,14 +338,17 @@ impl Inner {
     async fn keep(
         &self,
         read: &Record,
+        plan: &RenewalPlan,
         new: Grant,
         requested: &ScopeSet,
     ) -> Result<RenewalEnd, Error> {
         let mut kept = false;
         let written = self.update(|record| {
+            // What was renewed may have been stored only now.
+            let of = plan.of.as_ref().map(Authorization::grant);
             kept = match (&record.grant, &read.grant) {
-                (Some(now), Some(then)) => now.is(then),
-                (now, then) => now.is_none() && then.is_none(),
+                (Some(now), then) => [then.as_ref(), of].into_iter().flatten().any(|g| now.is(g)),
+                (None, then) => then.is_none(),
             };
             if kept {
                 record.set_grant(&new);
@@ -337,7 +357,7 @@ impl Inner {
             kept
         });
         if let Err(error) = written.await {
-            self.current.keep_unstored(&new);
+            self.current.keep_unstored(&new, read.grant.as_ref());
             return Err(error);
         }
         if !kept {

@@ -83,8 +83,11 @@ impl Inner {
         let patience = self.policy.interaction_timeout.as_secs();
         let oldest = pending.created_at.saturating_sub(patience);
         self.update(|record| {
-            let issuer = pending.by.issuer.clone();
-            record.clients.insert(issuer, pending.client.clone());
+            // A client brought along is bound to a server by what that server grants, not before.
+            if pending.client.dynamic {
+                let issuer = pending.by.issuer.clone();
+                record.clients.insert(issuer, pending.client.clone());
+            }
             record.add_pending(state.to_owned(), pending.clone(), oldest);
             true
         })
@@ -97,12 +100,13 @@ impl Inner {
     /// (MCP 2026-07-28, authorization server binding).
     pub(super) fn bound_issuer(&self, record: &Record) -> Option<String> {
         let client = self.identity.preregistered.as_ref()?;
+        let same = |known: &Registration| !known.dynamic && known.client_id == client.client_id;
+        let grant = record.grant.as_ref();
+        let current = grant.filter(|grant| grant.client.as_ref().is_some_and(same));
         let used_at = || {
-            let same = |known: &Registration| !known.dynamic && known.client_id == client.client_id;
-            let mut clients = record.clients.iter();
-            clients
-                .find(|(_, known)| same(known))
-                .map(|(issuer, _)| issuer.clone())
+            let before = || record.clients.iter().find(|(_, known)| same(known));
+            let issuer = current.map(|grant| &grant.by.issuer);
+            issuer.or_else(|| Some(before()?.0)).cloned()
         };
         client.issuer.clone().or_else(used_at)
     }
@@ -157,7 +161,9 @@ impl Inner {
         let _unsettled = self.unsettled();
         let grant = self.exchange(&pending, &code).await?;
         let asked = without_offline_access(&pending.scopes);
+        let mut replaced = None;
         let stored = self.update(|record| {
+            replaced = record.grant.clone();
             record.requested = match pending.widen {
                 true => record.requested.union(&asked),
                 false => asked.clone(),
@@ -166,7 +172,7 @@ impl Inner {
             true
         });
         if let Err(error) = stored.await {
-            self.current.keep_unstored(&grant);
+            self.current.keep_unstored(&grant, replaced.as_ref());
             return Err(error);
         }
         self.hold.release();
@@ -189,7 +195,7 @@ impl Inner {
             error,
             Error::AuthorizationDenied { error, .. } if error == "invalid_scope"
         );
-        if unknown_scope && !pending.widen {
+        if unknown_scope && (!pending.widen || pending.required.is_empty()) {
             self.update(|record| {
                 let changes = record.requested != pending.required;
                 record.requested = pending.required.clone();

@@ -97,13 +97,6 @@ impl AuthState {
     }
 
     pub(crate) fn apply(&self, record: &mut Record) -> bool {
-        // A state that was long under way must not bring a used-up refresh token back.
-        let outdated = record.grant.as_ref().is_some_and(|own| {
-            own.by.issuer == self.grant.by.issuer && own.obtained_at > self.grant.obtained_at
-        });
-        if outdated {
-            return false;
-        }
         record.set_grant(&self.grant);
         record.requested = self.requested.clone();
         true

@@ -150,7 +150,7 @@ impl FileStore {
     fn write(&self, contents: &Contents) -> Result<(), Error> {
         let write = || -> io::Result<()> {
             // A link stays a link: what it points to is replaced.
-            let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+            let target = self.target();
             let copy = with_suffix(&target, "tmp");
             let mut file = new_private_file(&copy)?;
             serde_json::to_writer(&mut file, contents)?;
@@ -166,7 +166,7 @@ impl FileStore {
     /// Takes this process's turn. The lock ends with the returned file.
     fn turn(&self) -> Result<File, Error> {
         let failed = |error| self.failed("cannot be locked", &error);
-        private_folder(parent(&self.path)).map_err(failed)?;
+        private_folder(parent(&self.target())).map_err(failed)?;
         let lock = private_file(&self.beside("lock")).map_err(failed)?;
         let start = Instant::now();
         loop {
@@ -185,8 +185,13 @@ impl FileStore {
         }
     }
 
+    /// The file itself: whoever comes by a link, and whoever does not, share its lock and its leases.
+    fn target(&self) -> PathBuf {
+        fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone())
+    }
+
     fn beside(&self, suffix: &str) -> PathBuf {
-        with_suffix(&self.path, suffix)
+        with_suffix(&self.target(), suffix)
     }
 
     fn load_now(&self, key: &StoreKey) -> Result<Option<Stored>, Error> {

@@ -3,7 +3,7 @@
 use mcp_reauth::Secret;
 
 use crate::support::{
-    Answer, Bench, Fault, ISSUER, Journey, Mcp, Prm, Register, Token, code, pass,
+    Answer, Bench, Fault, ISSUER, Journey, Mcp, OTHER, Prm, Register, Token, code, pass,
 };
 
 const SECRET: &str = "canary-first-secret";
@@ -153,4 +153,41 @@ async fn an_abandoned_sign_in_as_a_new_client_costs_the_old_one_nothing() {
     bench.host.answers(Answer::No);
     assert_eq!(code(&bench.send(&session, "a").await), "consent_denied");
     bench.assert_no_reuse();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_given_once_is_remembered_and_an_id_alone_finds_its_secret() {
+    let bench = Bench::new();
+    bench.world.servers(|s| {
+        s.auth_methods = vec!["client_secret_basic"];
+        for issuer in [ISSUER, OTHER] {
+            s.add_client(issuer, "both", SECRET, "client_secret_basic");
+        }
+    });
+    let open = |secret: Option<&str>, issuer: Option<&str>| {
+        let mut builder = bench.builder().host(bench.host.clone());
+        builder = builder.client_id("both", secret.map(Secret::new));
+        if let Some(issuer) = issuer {
+            builder = builder.client_issuer(issuer);
+        }
+        builder.open()
+    };
+    let session = open(Some(SECRET), None).await.expect("the session opens");
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    bench
+        .world
+        .servers(|s| s.authorization_servers = vec![OTHER.to_owned()]);
+    let session = open(Some(SECRET), Some(OTHER))
+        .await
+        .expect("the session opens");
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    // Neither the issuer nor the secret is given again.
+    let session = open(None, None).await.expect("the session opens");
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.take();
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let seen = bench.world.take();
+    let kinds: Vec<_> = seen.iter().map(|s| s.kind).collect();
+    assert_eq!(kinds, [Mcp, Token, Mcp]);
+    assert!(seen[1].url.starts_with(OTHER) && seen[1].authorization.is_some());
 }

@@ -298,3 +298,17 @@ async fn machine_without_a_secret_is_not_set_up() {
     let result = builder.client_credentials().open().await.map(drop);
     assert_eq!(code(&result), "config");
 }
+
+#[tokio::test(start_paused = true)]
+async fn widening_that_meets_a_siblings_renewal_still_asks_for_more() {
+    let bench = Bench::new();
+    let one = machine(&bench, "client_secret_basic").await;
+    assert_eq!(bench.send(&one, "").await, Ok(200));
+    let two = machine(&bench, "client_secret_basic").await;
+    assert_eq!(
+        bench.send(&one, "b").await,
+        Ok(200),
+        "the first has another token now"
+    );
+    assert_eq!(bench.send(&two, "a").await, Ok(200));
+}

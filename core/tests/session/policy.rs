@@ -2,7 +2,7 @@
 
 use mcp_reauth::{AuthSession, Error, OnInsufficientScope, Policy, ScopeSet};
 
-use crate::support::{Bench, Mcp, Token, code};
+use crate::support::{Bench, Journey, Mcp, Token, code};
 
 async fn with(bench: &Bench, policy: Policy) -> AuthSession {
     let builder = bench.builder().host(bench.host.clone()).policy(policy);
@@ -122,4 +122,16 @@ async fn set_up_that_cannot_work_is_named() {
         "insecure_endpoint"
     );
     assert_eq!(code(&open("https://mcp.example/mcp#x").await), "config");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_consent_where_none_was_asked_for_is_an_error_and_no_loop() {
+    let bench = Bench::new();
+    let session = bench.open().await;
+    bench.host.journeys(Journey::Fails(Error::ConsentDenied {
+        server: "https://mcp.example/mcp".to_owned(),
+        wanted: ScopeSet::new(),
+    }));
+    assert_eq!(code(&bench.send(&session, "").await), "consent_denied");
+    assert_eq!(bench.host.prompts(), (0, 1));
 }

@@ -201,3 +201,18 @@ async fn program_that_ends_waits_for_tokens_on_their_way_and_for_nothing_else() 
     assert_eq!(bench.send(&next, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn signing_in_again_shows_a_page_also_when_a_sibling_has_renewed() {
+    let bench = Bench::new();
+    let stale = bench.signed_in("").await;
+    let sibling = bench.open().await;
+    bench.world.servers(|s| s.revoke_access());
+    assert_eq!(bench.send(&sibling, "").await, Ok(200));
+    let before = bench.host.prompts();
+    assert_eq!(stale.sign_in_again().await, Outcome::Satisfied);
+    assert_eq!(bench.host.prompts(), (before.0, before.1 + 1));
+    let page = bench.host.sign_ins().pop().expect("a page");
+    assert!(page.url.contains("max_age=0"), "{}", page.url);
+    assert_eq!(bench.send(&stale, "").await, Ok(200));
+}

@@ -1,6 +1,8 @@
 //! A store that fails: it is told as that, and what the servers gave is not lost.
 
-use crate::support::{Bench, Mcp, Register, Token, code, pass};
+use mcp_reauth::Error;
+
+use crate::support::{Bench, Journey, Mcp, Register, Token, code, pass};
 
 #[tokio::test(start_paused = true)]
 async fn renewed_credential_that_cannot_be_stored_is_used_all_the_same() {
@@ -68,4 +70,24 @@ async fn sign_out_on_a_full_disk_says_that_it_failed() {
     bench.disk_full(false);
     assert!(session.sign_out().await.is_ok());
     assert!(session.authorization().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_stored_is_stored_with_the_next_write_whatever_it_is() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.disk_full(true);
+    let _ = bench.send(&session, "").await;
+    bench.disk_full(false);
+    // A step-up begins, which writes, and is declined.
+    bench
+        .host
+        .journeys(Journey::Fails(Error::Cancelled { what: "The page" }));
+    assert_eq!(code(&bench.send(&session, "a").await), "cancelled");
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.take();
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
+    bench.assert_no_reuse();
 }

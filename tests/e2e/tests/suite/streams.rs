@@ -106,11 +106,14 @@ tests! {
         world.user.hears("renewal_failed").await;
         world.works(&client).await;
         assert_eq!(world.prompts(), (0, 0));
+        let before = world.counters().mcp_get;
         world.mend();
         world.control().set_authorization_server_up(true);
         world.control().expire_access_tokens();
         world.works(&client).await;
         assert_eq!(world.prompts(), (0, 0));
+        // The call's new token is the stream's too.
+        world.control().counters_when(|c| c.mcp_get > before).await;
     }
 
     /// The session is ended also when the token has expired meanwhile.
