@@ -341,7 +341,7 @@ impl Drive<'_> {
             Step::Adopt => {
                 // Its own means have not been tried.
                 self.progress.retries = self.progress.retries.saturating_add(1);
-                self.progress.sent = self.inner.current.get();
+                self.progress.sent = self.current.clone();
                 self.progress.renewal = None;
                 None
             }
@@ -361,10 +361,10 @@ impl Drive<'_> {
     fn defer(&self) -> Conclusion {
         // A renewal that helped nothing would help the next stream as little.
         if self.progress.renewal == Some(Attempt::Succeeded) {
-            let current = self.inner.current.get();
+            let current = self.current.clone();
             self.inner.hold.note_useless(current, self.inner.now());
         }
-        if self.inner.hold.announce(self.inner.current.get()) {
+        if self.inner.hold.announce(self.current.clone()) {
             self.inner.event(Event::InteractionRequired {
                 challenge: self.challenge.clone(),
             });
@@ -450,7 +450,7 @@ impl Drive<'_> {
     fn error(&mut self, ending: Ending) -> Error {
         let server = self.inner.server.clone();
         let challenge = || Box::new(self.challenge.clone());
-        let current = self.inner.current.get();
+        let current = self.current.clone();
         let issuer = current
             .as_ref()
             .map_or(&server, |c| &c.grant().by.issuer)
