@@ -12,6 +12,9 @@
 mod callback;
 pub mod challenge;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod http;
 #[cfg(feature = "loopback")]

@@ -19,14 +19,22 @@ pub(crate) fn displayable(text: &str) -> Option<String> {
     (!shown.is_empty()).then_some(shown)
 }
 
-/// The text without these secrets: a server may quote what it was sent.
+/// The text without these secrets: a server may quote what it was sent. Where the text was cut off, so may be a
+/// secret at its end.
 pub(crate) fn without<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    const REDACTED: &str = "[redacted]";
     let mut text = text.to_owned();
     for secret in secrets
         .into_iter()
         .filter(|secret| secret.len() >= MIN_SECRET)
     {
-        text = text.replace(secret, "[redacted]");
+        text = text.replace(secret, REDACTED);
+        let cuts = (MIN_SECRET..secret.len()).rev();
+        let mut begun = cuts.filter_map(|cut| secret.get(..cut));
+        if let Some(begun) = begun.find(|begun| text.ends_with(begun)) {
+            text.truncate(text.len() - begun.len());
+            text.push_str(REDACTED);
+        }
     }
     text
 }
@@ -34,4 +42,23 @@ pub(crate) fn without<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>
 /// An address without its query and fragment.
 pub(crate) fn without_query(url: &str) -> &str {
     url.find(['?', '#']).map_or(url, |end| &url[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_taken_out_whole_and_cut_off() {
+        let secret = "secret-token-1";
+        let without = |text| without(text, [secret, "short"]);
+        assert_eq!(without("a secret-token-1 b"), "a [redacted] b");
+        assert_eq!(without("a secret-token-1"), "a [redacted]");
+        assert_eq!(without("a secret-token-"), "a [redacted]");
+        assert_eq!(without("a secret-t"), "a [redacted]");
+        assert_eq!(without("a secret-"), "a secret-");
+        assert_eq!(without("secret-t secret-t"), "secret-t [redacted]");
+        assert_eq!(without("a short one"), "a short one");
+        assert_eq!(without(""), "");
+    }
 }

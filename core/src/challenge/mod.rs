@@ -1,6 +1,6 @@
 //! From a rejected response to one typed [`AuthChallenge`].
 
-mod parser;
+pub(crate) mod parser;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

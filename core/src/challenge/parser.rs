@@ -17,7 +17,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawChallenge<'a> {
     pub(crate) scheme: &'a str,
-    params: Vec<(&'a str, Cow<'a, str>)>,
+    pub(crate) params: Vec<(&'a str, Cow<'a, str>)>,
 }
 
 impl RawChallenge<'_> {

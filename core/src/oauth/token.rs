@@ -67,7 +67,11 @@ pub(crate) enum TokenFailure {
 }
 
 impl TokenFailure {
-    fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+    /// The same without these secrets, should the server have quoted them.
+    pub(crate) fn without<'a>(
+        mut self,
+        secrets: impl IntoIterator<Item = &'a str> + Clone,
+    ) -> Self {
         if let Self::Other { code, .. } = &mut self {
             *code = text::without(code, secrets.clone());
         }
@@ -155,7 +159,8 @@ pub(crate) async fn revoke(
     )))
 }
 
-fn read(answer: Result<Response, HttpError>) -> Result<Tokens, TokenFailure> {
+/// Reads the answer to a token request.
+pub(crate) fn read(answer: Result<Response, HttpError>) -> Result<Tokens, TokenFailure> {
     let transient = |detail, retry_after| TokenFailure::Transient {
         detail,
         retry_after,

@@ -33,7 +33,7 @@ pub struct FileStore {
 
 /// The whole file.
 #[derive(Serialize, Deserialize)]
-struct Contents {
+pub(crate) struct Contents {
     format: u32,
     /// Counts writes; never goes back, so that a version is never seen twice.
     sequence: u64,
@@ -46,6 +46,41 @@ struct Entry {
     server: String,
     version: u64,
     record: Box<serde_json::value::RawValue>,
+}
+
+impl Contents {
+    fn new() -> Self {
+        // Versions must not come again, also when the file was moved away under a running session.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_millis());
+        Self {
+            format: FORMAT,
+            sequence: u64::try_from(now).unwrap_or(0),
+            records: Vec::new(),
+        }
+    }
+
+    /// Reads a whole file, or says why that cannot be done, without quoting it.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        /// Read first: a newer form may differ in anything else.
+        #[derive(Deserialize)]
+        struct Form {
+            format: u32,
+        }
+        let Ok(form) = serde_json::from_slice::<Form>(bytes) else {
+            return Err("this is no credential file of mcp-reauth, or a truncated one".to_owned());
+        };
+        if form.format != FORMAT {
+            return Err(format!(
+                "this file has format {}, and this program reads {FORMAT}; use a newer mcp-reauth",
+                form.format
+            ));
+        }
+        serde_json::from_slice(bytes).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            format!("this file is damaged at line {line}, column {column}")
+        })
+    }
 }
 
 impl Entry {
@@ -106,43 +141,11 @@ impl FileStore {
     }
 
     fn read(&self) -> Result<Contents, Error> {
-        /// Read first: a newer form may differ in anything else.
-        #[derive(Deserialize)]
-        struct Form {
-            format: u32,
+        match fs::read(&self.path) {
+            Ok(bytes) => Contents::parse(&bytes).map_err(|why| self.unusable(why)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contents::new()),
+            Err(error) => Err(self.failed("cannot be read", &error)),
         }
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Versions must not come again, also when the file was moved away under a running session.
-                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                let now = now.map_or(0, |now| now.as_millis());
-                return Ok(Contents {
-                    format: FORMAT,
-                    sequence: u64::try_from(now).unwrap_or(0),
-                    records: Vec::new(),
-                });
-            }
-            Err(error) => return Err(self.failed("cannot be read", &error)),
-        };
-        let Ok(form) = serde_json::from_slice::<Form>(&bytes) else {
-            return Err(
-                self.unusable("this is no credential file of mcp-reauth, or a truncated one")
-            );
-        };
-        if form.format != FORMAT {
-            return Err(self.unusable(format_args!(
-                "this file has format {}, and this program reads {FORMAT}; use a newer mcp-reauth",
-                form.format
-            )));
-        }
-        serde_json::from_slice(&bytes).map_err(|error| {
-            self.unusable(format_args!(
-                "this file is damaged at line {}, column {}",
-                error.line(),
-                error.column()
-            ))
-        })
     }
 
     /// Writes the whole file: a complete copy beside it, synced, then renamed over it. Only one process at a

@@ -4,7 +4,7 @@ mod memory;
 pub(crate) mod record;
 
 #[cfg(feature = "file-store")]
-mod file;
+pub(crate) mod file;
 
 use std::time::{Duration, SystemTime};
 

@@ -1,0 +1,137 @@
+//! Doors to what is private otherwise, for the fuzz targets in `fuzz/`. Only in a build for the fuzzer.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, pending};
+
+use crate::callback::CallbackParams;
+use crate::challenge::{AuthChallenge, parser};
+use crate::error::Error;
+use crate::http::{HttpClient, HttpError, Limited, Request, Response};
+use crate::oauth::discovery::{Preference, discover};
+use crate::oauth::{authorization, token};
+use crate::runtime::Runtime;
+use crate::secret::Secret;
+use crate::store::Stored;
+use crate::store::file::Contents;
+use crate::store::record::Record;
+
+/// A scheme with its parameters.
+pub type Challenge = (String, Vec<(String, String)>);
+
+/// All challenges of these field lines.
+pub fn challenges<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
+    let owned =
+        |(name, value): (&str, std::borrow::Cow<'_, str>)| (name.to_owned(), value.into_owned());
+    parser::parse(lines)
+        .into_iter()
+        .map(|c| {
+            (
+                c.scheme.to_owned(),
+                c.params.into_iter().map(owned).collect(),
+            )
+        })
+        .collect()
+}
+
+/// A parameter of a callback; `Err` when it stands twice.
+pub fn callback_param(params: &CallbackParams, name: &str) -> Result<Option<String>, ()> {
+    params.get(name).map_err(drop)
+}
+
+/// The code of a callback.
+pub fn callback_code(
+    params: &CallbackParams,
+    issuer: &str,
+    expected: bool,
+) -> Result<Secret, Error> {
+    authorization::code(params, issuer, expected)
+}
+
+/// The access token and the refresh token in an answer of the token endpoint, or what is told of the failure.
+pub fn token_answer(
+    response: Response,
+    sent: &str,
+) -> Result<(Secret, Option<Secret>), (String, String)> {
+    match token::read(Ok(response)) {
+        Ok(tokens) => Ok((tokens.access_token, tokens.refresh_token)),
+        Err(failure) => {
+            let failure = failure.without([sent]);
+            Err((failure.detail(), format!("{failure:?}")))
+        }
+    }
+}
+
+/// Where a person would be sent by a server that gives these answers, in turn, to requests for metadata. Asks
+/// `seen` about each request.
+pub fn authorization_url(
+    server: &str,
+    named: Option<&str>,
+    answers: Vec<Response>,
+    seen: fn(&Request),
+) -> Result<String, Error> {
+    let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
+    let http = Limited::new(Arc::new(Script { answers, seen }), Arc::new(NoTime));
+    let preference = Preference {
+        required: None,
+        current: None,
+    };
+    let found = discover(&http, server, named, &preference).now_or_never();
+    let found = found.ok_or_else(|| Error::config("it waits for something"))??;
+    let _ = found.grantor(true)?;
+    let parameters = authorization::Parameters {
+        client_id: "client",
+        redirect_uri: "http://127.0.0.1:6276/oauth/callback",
+        scopes: &found.scopes_supported,
+        resource: found.resource.as_deref(),
+        challenge: &AuthChallenge::unauthenticated(),
+    };
+    Ok(authorization::prepare(&found.server, &parameters)?.url)
+}
+
+/// Reads a store file and writes it again.
+pub fn store_file(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let contents = Contents::parse(bytes)?;
+    serde_json::to_vec(&contents).map_err(|error| format!("not written: {error}"))
+}
+
+/// Reads a record and writes it again.
+pub fn record(text: &str) -> Result<String, Error> {
+    let record = Record::decode(&Stored {
+        version: 1,
+        data: Secret::new(text),
+    })?;
+    Ok(record.encode()?.expose().to_owned())
+}
+
+struct Script {
+    answers: Arc<Mutex<VecDeque<Response>>>,
+    seen: fn(&Request),
+}
+
+impl HttpClient for Script {
+    fn send(&self, request: Request, _: usize) -> BoxFuture<'static, Result<Response, HttpError>> {
+        (self.seen)(&request);
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = answers.pop_front();
+        let gone = || HttpError::Connection("there is no further answer".to_owned());
+        Box::pin(async move { answer.ok_or_else(gone) })
+    }
+}
+
+struct NoTime;
+
+impl Runtime for NoTime {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(pending())
+    }
+
+    fn spawn(&self, _: BoxFuture<'static, ()>) {}
+}
