@@ -29,6 +29,7 @@ mod scope;
 mod secret;
 mod session;
 pub mod store;
+mod sync;
 mod text;
 pub mod wording;
 

@@ -1,11 +1,12 @@
 //! Single flight: one task at a time, on its own, whose result all who ask share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::runtime::Runtime;
+use crate::sync::{Mutex, lock};
 
 type Landing<T> = watch::Receiver<Option<Arc<T>>>;
 
@@ -69,6 +70,107 @@ impl<T> Drop for ClearOnDrop<T> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Every interleaving of a few callers: `./test interleavings`.
+#[cfg(all(test, shuttle))]
+mod interleavings {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::time::{Duration, SystemTime};
+
+    use shuttle::future::{block_on, spawn, yield_now};
+
+    use super::*;
+
+    struct Turns;
+
+    impl Runtime for Turns {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::pending())
+        }
+
+        fn spawn(&self, task: BoxFuture<'static, ()>) {
+            drop(spawn(task));
+        }
+    }
+
+    #[derive(Default)]
+    struct World {
+        flight: Flight<usize>,
+        /// How many tasks run now, and how many ever began.
+        running: AtomicUsize,
+        begun: AtomicUsize,
+    }
+
+    impl World {
+        /// Asks for a task, which tells the how-manyth it was.
+        async fn ask(self: &Arc<Self>, panics: bool) -> Option<usize> {
+            let world = Arc::clone(self);
+            let start = move || -> BoxFuture<'static, usize> {
+                Box::pin(async move {
+                    assert_eq!(world.running.fetch_add(1, SeqCst), 0, "two at a time");
+                    let number = world.begun.fetch_add(1, SeqCst);
+                    yield_now().await;
+                    assert_eq!(world.running.fetch_sub(1, SeqCst), 1);
+                    if panics {
+                        std::panic::resume_unwind(Box::new("the task panics"));
+                    }
+                    number
+                })
+            };
+            self.flight.join(&Turns, start).await.map(|number| *number)
+        }
+    }
+
+    fn in_every_order(test: fn()) {
+        shuttle::check_dfs(test, None);
+    }
+
+    #[test]
+    fn one_task_at_a_time_and_a_result_for_everybody() {
+        in_every_order(|| {
+            let world = Arc::<World>::default();
+            let callers: Vec<_> = (0..2)
+                .map(|_| {
+                    let world = Arc::clone(&world);
+                    spawn(async move { world.ask(false).await.expect("it ends") })
+                })
+                .collect();
+            block_on(async {
+                for caller in callers {
+                    assert!(caller.await.expect("no panic") < 2);
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn who_asks_after_an_end_does_not_get_it_again() {
+        in_every_order(|| {
+            let world = Arc::<World>::default();
+            let other = Arc::clone(&world);
+            let other = spawn(async move { other.ask(false).await });
+            block_on(async {
+                let first = world.ask(false).await.expect("it ends");
+                let second = world.ask(false).await.expect("it ends");
+                assert!(second > first, "an old result");
+                assert!(other.await.expect("no panic").is_some());
+            });
+        });
+    }
+
+    #[test]
+    fn caller_that_leaves_takes_nothing_along() {
+        in_every_order(|| {
+            let world = Arc::<World>::default();
+            let leaving = Arc::clone(&world);
+            let leaving = spawn(async move { leaving.ask(false).await });
+            block_on(async {
+                leaving.abort();
+                assert!(world.ask(false).await.is_some());
+            });
+        });
+    }
 }

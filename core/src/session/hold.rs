@@ -1,10 +1,9 @@
 //! Patience: after a silent renewal failed, nobody who does not have to asks again for a while.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use crate::error::Error;
 use crate::recovery::{Attempt, Trigger};
 use crate::session::credential::Authorization;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The first pause after a failure, in seconds; it doubles with each further one.
 const FIRST_PAUSE: u64 = 5;
@@ -106,6 +105,6 @@ impl Hold {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

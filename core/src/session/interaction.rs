@@ -4,7 +4,7 @@
 //! joins it (as long as the person has not been shown anything), or follows after, all that waits together.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ use crate::recovery::Ask;
 use crate::runtime::timeout;
 use crate::session::Inner;
 use crate::session::credential::Authorization;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// What one request needs of a person.
 #[derive(Debug, Clone)]
@@ -76,37 +77,57 @@ struct Interaction {
 
 struct Open {
     need: Need,
+    /// Nothing more is taken in: the person sees it, or nobody wants it.
     shown: bool,
+    /// How many wait for its result.
+    seats: usize,
+}
+
+/// A claim on an interaction's result, given up when it is dropped.
+struct Seat(Arc<Interaction>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.open().seats -= 1;
+    }
 }
 
 impl Interaction {
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.need.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.need)
     }
 
-    /// Whether its result is the answer to `need` too; takes the need in where that is still possible.
-    fn takes(&self, need: &Need) -> bool {
+    /// A seat, if its result is the answer to `need` too; takes the need in where that is still possible.
+    fn take(self: &Arc<Self>, need: &Need) -> Option<Seat> {
         let mut open = self.open();
         if !open.need.goes_with(need) {
-            return false;
+            return None;
         }
         let within = open
             .need
             .challenge
             .required_scopes
             .covers(&need.challenge.required_scopes);
-        if !within && !open.shown {
-            add_scopes(&mut open.need, need);
-            return true;
+        if !within && open.shown {
+            return None;
         }
-        within
+        if !within {
+            add_scopes(&mut open.need, need);
+        }
+        open.seats += 1;
+        drop(open);
+        Some(Seat(Arc::clone(self)))
     }
 
-    /// Closes it to further needs, and tells what it is for.
-    fn show(&self) -> Need {
+    /// Closes it to further needs, and tells what it is for; `None` when nobody waits for it any more.
+    fn show(&self) -> Option<Need> {
         let mut open = self.open();
         open.shown = true;
-        open.need.clone()
+        (open.seats > 0).then(|| open.need.clone())
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.open().seats > 0
     }
 }
 
@@ -117,8 +138,16 @@ fn add_scopes(need: &mut Need, more: &Need) {
 
 impl Interactions {
     fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
+}
+
+/// What somebody who waits for an ending has of it.
+enum Claim {
+    /// It is one's own.
+    Seat(Seat),
+    /// It is another's; one's own turn comes after it.
+    Place(Place),
 }
 
 /// A place in the queue, given up when it is dropped.
@@ -141,7 +170,11 @@ impl Inner {
         need: Need,
         place: &mut Option<Place>,
     ) -> Ending {
-        let (mut ending, queued) = self.board(need);
+        let (mut ending, claim) = self.board(need);
+        let (_seat, queued) = match claim {
+            Claim::Seat(seat) => (Some(seat), None),
+            Claim::Place(place) => (None, Some(place)),
+        };
         *place = queued;
         let over = ending.wait_for(Option::is_some).await;
         let cancelled = Err(Error::Cancelled {
@@ -156,18 +189,18 @@ impl Inner {
     }
 
     /// The ending to wait for: that of one's own interaction, or, with a place in the queue, that of another.
-    fn board(self: &Arc<Self>, need: Need) -> (watch::Receiver<Option<Ending>>, Option<Place>) {
+    fn board(self: &Arc<Self>, need: Need) -> (watch::Receiver<Option<Ending>>, Claim) {
         let mut slot = self.interactions.slot();
         if let Some(open) = &slot.open {
             let ending = open.ending.clone();
-            if open.takes(&need) {
-                return (ending, None);
+            if let Some(seat) = open.take(&need) {
+                return (ending, Claim::Seat(seat));
             }
             let id = slot.next_id;
             slot.next_id += 1;
             slot.waiting.insert(id, need);
             let inner = Arc::clone(self);
-            return (ending, Some(Place { inner, id }));
+            return (ending, Claim::Place(Place { inner, id }));
         }
         let mut need = need;
         // Who waited for the same comes along, so that the person is asked once.
@@ -178,13 +211,18 @@ impl Inner {
         }
         let (sender, ending) = watch::channel(None);
         let interaction = Arc::new(Interaction {
-            need: Mutex::new(Open { need, shown: false }),
+            need: Mutex::new(Open {
+                need,
+                shown: false,
+                seats: 1,
+            }),
             ending: ending.clone(),
         });
+        let seat = Seat(Arc::clone(&interaction));
         slot.open = Some(Arc::clone(&interaction));
         drop(slot);
         self.launch(interaction, sender);
-        (ending, None)
+        (ending, Claim::Seat(seat))
     }
 
     fn launch(
@@ -220,12 +258,20 @@ impl Inner {
         if now != of && now.is_some_and(|now| !now.is_expired(self.now())) {
             return Ok(Interacted::Again);
         }
-        let need = interaction.show();
-        if need.ask == Ask::Union && !need.consented {
+        let Some(need) = interaction.show() else {
+            return Ok(Interacted::Again);
+        };
+        let asks = need.ask == Ask::Union && !need.consented;
+        if asks {
             self.ask_consent(&**host, &need.challenge).await?;
         }
         let request = self.prepare(&**host, &need).await?;
         let (url, state) = (request.url.clone(), request.state.clone());
+        // What a person has begun goes on for whoever comes next; nobody else is bothered for nothing.
+        if !asks && !interaction.is_wanted() {
+            self.forget_pending(&state).await?;
+            return Ok(Interacted::Again);
+        }
         self.event(Event::AuthorizationStarted {
             issuer: request.issuer.clone(),
             scopes: request.scopes.clone(),
@@ -242,11 +288,16 @@ impl Inner {
                 Ok(Interacted::Authorized)
             }
             Err(error) => {
-                self.update(|record| record.pending.remove(&state).is_some())
-                    .await?;
+                self.forget_pending(&state).await?;
                 Err(error)
             }
         }
+    }
+
+    async fn forget_pending(&self, state: &str) -> Result<(), Error> {
+        self.update(|record| record.pending.remove(state).is_some())
+            .await?;
+        Ok(())
     }
 
     async fn ask_consent(

@@ -1,7 +1,7 @@
 //! A store that ends with the process.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{BoxFuture, ready};
@@ -9,6 +9,7 @@ use futures_util::future::{BoxFuture, ready};
 use super::{Lease, Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
 use crate::secret::Secret;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// Keeps records in memory. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +40,7 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -221,6 +221,131 @@ async fn cancelled_at_any_poll_of_a_first_sign_in_the_person_signs_in_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn page_that_nobody_waits_for_any_more_is_not_shown() {
+    let bench = Bench::new();
+    let session = bench.open().await;
+    let gate = bench.world.hold(Kind::Register);
+    let only = bench.spawn(&session, "");
+    gate.reached().await;
+    only.abort();
+    settle().await;
+    gate.open();
+    settle().await;
+    assert_eq!(bench.host.prompts(), (0, 0));
+    let state = session.connection_state().await.expect("a store");
+    assert_eq!(state.pending, 0);
+    // What was found out is not lost.
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 1));
+    assert_eq!(bench.world.count(Kind::Register), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn page_is_shown_for_whoever_still_waits() {
+    let bench = Bench::new();
+    let session = bench.open().await;
+    let gate = bench.world.hold(Kind::Register);
+    let first = bench.spawn(&session, "");
+    gate.reached().await;
+    let second = bench.spawn(&session, "");
+    settle().await;
+    first.abort();
+    settle().await;
+    gate.open();
+    assert_eq!(second.await.expect("no panic"), Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn caller_who_leaves_at_any_poll_leaves_a_question_that_was_asked_or_none() {
+    let mut unasked = 0;
+    for polls in 1..2000 {
+        let bench = Bench::new();
+        let session = bench.signed_in("").await;
+        let mut sending = Box::pin(bench.send(&session, "a"));
+        let done = poll_times(sending.as_mut(), polls).await;
+        let asked = bench.host.prompts() != (0, 1);
+        drop(sending);
+        settle().await;
+        // Who was asked gets to the end of it; nobody else is asked afterwards.
+        let expected = if asked { (1, 2) } else { (0, 1) };
+        assert_eq!(bench.host.prompts(), expected, "after {polls} polls");
+        unasked += usize::from(!asked);
+        if done.is_some() {
+            assert!(unasked > 2, "only {unasked} before the question");
+            return;
+        }
+    }
+    panic!("it never completes");
+}
+
+/// Cancels a request for `scope` after each of its polls in turn, with another under way for `other`, which began
+/// before it or right after it. The other is to succeed whatever happens.
+async fn beside_another(signed_in: bool, scope: &str, other: &str, check: impl Fn(&Bench)) {
+    for first in [true, false] {
+        let ended = async |polls: usize| {
+            let bench = Bench::new();
+            let session = match signed_in {
+                true => bench.signed_in("").await,
+                false => bench.open().await,
+            };
+            if scope.is_empty() {
+                bench.world.servers(|s| s.revoke_access());
+            }
+            let staying = bench.spawn(&session, other);
+            if first {
+                yield_now().await;
+            }
+            let mut leaving = Box::pin(bench.send(&session, scope));
+            let done = poll_times(leaving.as_mut(), polls).await;
+            drop(leaving);
+            let stayed = staying.await.expect("no panic");
+            assert_eq!(stayed, Ok(200), "after {polls} polls");
+            settle().await;
+            check(&bench);
+            bench.assert_free().await;
+            bench.assert_no_reuse();
+            done.is_some()
+        };
+        let mut polls = 1;
+        while !ended(polls).await {
+            polls += 1;
+            assert!(polls < 2000, "it never completes");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_at_any_poll_beside_another_refresh() {
+    let check = |bench: &Bench| assert_eq!(bench.world.count(Token), 1);
+    beside_another(true, "", "", check).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_at_any_poll_beside_another_sign_in() {
+    let check = |bench: &Bench| assert_eq!(bench.host.prompts(), (0, 1));
+    beside_another(false, "", "", check).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_at_any_poll_beside_a_step_up_for_the_same_scope() {
+    let check = |bench: &Bench| assert_eq!(bench.host.prompts(), (1, 2));
+    beside_another(true, "a", "a", check).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_at_any_poll_beside_a_step_up_for_another_scope() {
+    let check = |bench: &Bench| {
+        let (questions, pages) = bench.host.prompts();
+        assert!(
+            questions <= 2 && pages == 1 + questions,
+            "{questions}, {pages}"
+        );
+    };
+    beside_another(true, "a", "b", check).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn cancelled_by_the_person_is_told_and_can_be_tried_again() {
     let bench = Bench::new();
     let session = bench.open().await;

@@ -9,10 +9,10 @@ use mcp_reauth::store::StoreKey;
 use mcp_reauth::{
     AuthSession, AuthSessionBuilder, Error, MemoryStore, Operation, Recovery, Runtime, TokenStore,
 };
-use tokio::task::JoinHandle;
 
 use super::host::TestHost;
 use super::runtime::TestRuntime;
+use super::schedule::{self, JoinHandle};
 use super::store::SlowStore;
 use super::world::{SERVER, World};
 
@@ -107,7 +107,7 @@ impl Bench {
         scope: &str,
     ) -> JoinHandle<Result<u16, Error>> {
         let (bench, session, scope) = (self.clone(), session.clone(), scope.to_owned());
-        tokio::spawn(async move { bench.send(&session, &scope).await })
+        schedule::spawn(async move { bench.send(&session, &scope).await })
     }
 
     /// Nothing can be stored, or everything again.

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
 use mcp_reauth::{AuthHost, CallbackParams, Error, Event};
-use tokio::task::yield_now;
 
 use super::gate::Gate;
+use super::schedule::yield_now;
 use super::world::World;
 
 /// How the person answers a step-up. Without a script, they agree.

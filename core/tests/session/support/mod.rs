@@ -5,6 +5,7 @@ mod gate;
 mod host;
 mod log;
 mod runtime;
+mod schedule;
 mod servers;
 mod store;
 mod trace;

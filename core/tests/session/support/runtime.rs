@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::Runtime;
-use tokio::time::Instant;
+
+use super::schedule;
 
 /// When every test begins.
 const BEGIN: u64 = 1_800_000_000;
@@ -16,7 +17,8 @@ const BEGIN: u64 = 1_800_000_000;
 pub(crate) struct TestRuntime(Arc<Times>);
 
 struct Times {
-    start: Instant,
+    #[cfg(not(shuttle))]
+    start: tokio::time::Instant,
     /// How far the client's wall clock is ahead of the timers. Starts in the middle, so that it can be set back.
     client: AtomicU64,
     /// How far the servers' clock is ahead of the timers.
@@ -26,15 +28,23 @@ struct Times {
 impl TestRuntime {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Times {
-            start: Instant::now(),
+            #[cfg(not(shuttle))]
+            start: tokio::time::Instant::now(),
             client: AtomicU64::new(BEGIN),
             server: AtomicU64::new(BEGIN),
         }))
     }
 
     /// Virtual time since the test began.
+    #[cfg(not(shuttle))]
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.start.elapsed()
+    }
+
+    /// No time passes.
+    #[cfg(shuttle)]
+    pub(crate) fn elapsed(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// The servers' clock.
@@ -66,22 +76,22 @@ impl Runtime for TestRuntime {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
+        schedule::sleep(duration)
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        drop(tokio::spawn(task));
+        drop(schedule::spawn(task));
     }
 }
 
 /// Lets every task go as far as it can without time passing.
 pub(crate) async fn settle() {
     for _ in 0..300 {
-        tokio::task::yield_now().await;
+        schedule::yield_now().await;
     }
 }
 
 /// Lets virtual time pass.
 pub(crate) async fn pass(seconds: u64) {
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    schedule::sleep(Duration::from_secs(seconds)).await;
 }

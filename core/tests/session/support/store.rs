@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 use mcp_reauth::store::{Lease, Saved, StoreKey, Stored};
 use mcp_reauth::{Error, MemoryStore, Secret, TokenStore};
-use tokio::task::yield_now;
+
+use super::schedule::yield_now;
 
 /// A [`MemoryStore`] that takes its time before and after each step, and whose disk can be full.
 #[derive(Clone)]

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
-use tokio::task::yield_now;
 use url::{Url, form_urlencoded};
 
 use super::gate::Gate;
 use super::log::{Kind, Seen};
 use super::runtime::TestRuntime;
+use super::schedule::yield_now;
 use super::servers::Servers;
 
 /// The MCP server's address.

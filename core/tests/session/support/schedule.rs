@@ -1,0 +1,25 @@
+//! Whose turn it is: tokio's to say, or, where every interleaving is to be tried, the model checker's.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::future::{JoinHandle, spawn, yield_now};
+#[cfg(not(shuttle))]
+pub(crate) use tokio::task::{JoinHandle, spawn, yield_now};
+
+/// Waits until as much virtual time has passed.
+#[cfg(not(shuttle))]
+pub(crate) fn sleep(duration: Duration) -> BoxFuture<'static, ()> {
+    Box::pin(tokio::time::sleep(duration))
+}
+
+/// There is no time: short pauses are a matter of turns, and long ones, which are limits, do not end.
+#[cfg(shuttle)]
+pub(crate) fn sleep(duration: Duration) -> BoxFuture<'static, ()> {
+    if duration < Duration::from_secs(1) {
+        return Box::pin(yield_now());
+    }
+    Box::pin(std::future::pending())
+}
