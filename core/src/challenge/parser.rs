@@ -198,6 +198,22 @@ mod tests {
         })
     }
 
+    type Owned = (String, Vec<(String, String)>);
+
+    fn owned(challenge: RawChallenge<'_>) -> Owned {
+        let params = challenge.params.into_iter();
+        let params = params.map(|(name, value)| (name.to_owned(), value.into_owned()));
+        (challenge.scheme.to_owned(), params.collect())
+    }
+
+    fn write((scheme, params): &Owned) -> String {
+        let quoted = params.iter().map(|(name, value)| {
+            let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("{name}=\"{escaped}\"")
+        });
+        format!("{scheme} {}", quoted.collect::<Vec<_>>().join(", "))
+    }
+
     type Generated = (String, Vec<(String, String, String)>);
 
     fn challenges() -> impl Strategy<Value = Vec<Generated>> {
@@ -226,6 +242,50 @@ mod tests {
                     challenge.params.iter().map(|(n, v)| (*n, &**v)).collect();
                 prop_assert_eq!(found, expected);
             }
+        }
+
+        /// Damage to one line is damage to what that line says.
+        #[test]
+        fn damage_stays_where_it_is(
+            generated in challenges(),
+            damage in proptest::collection::vec((any::<prop::sample::Index>(), "[,=\"\\\\ \ta-z\u{e9}]?", any::<bool>()), 1..4),
+        ) {
+            let line = |(scheme, params): &Generated| {
+                let params: Vec<&str> = params.iter().map(|(_, _, w)| w.as_str()).collect();
+                format!("{scheme} {}", params.join(", "))
+            };
+            let mut lines: Vec<String> = generated.iter().map(line).collect();
+            let whole = parse(lines[..lines.len() - 1].iter().map(String::as_str))
+                .into_iter()
+                .map(owned)
+                .collect::<Vec<_>>();
+            let last = lines.pop().expect("at least one");
+            let mut chars: Vec<char> = last.chars().collect();
+            for (at, with, replace) in damage {
+                let at = at.index(chars.len() + 1);
+                if replace && at < chars.len() {
+                    chars.remove(at);
+                }
+                chars.splice(at..at, with.chars());
+            }
+            lines.push(chars.into_iter().collect());
+            let read: Vec<_> = parse(lines.iter().map(String::as_str)).into_iter().map(owned).collect();
+            let Some((last, earlier)) = whole.split_last() else { return Ok(()) };
+            prop_assert!(read.len() >= whole.len());
+            prop_assert_eq!(&read[..earlier.len()], earlier);
+            // A line that begins with a parameter goes on with the challenge before it.
+            let continued = &read[earlier.len()];
+            prop_assert_eq!(&continued.0, &last.0);
+            prop_assert!(continued.1.starts_with(&last.1));
+        }
+
+        /// Whatever is read reads the same when it is written as the grammar has it.
+        #[test]
+        fn what_is_read_can_be_written(line in "[ -~\t\u{80}-\u{ff}]{0,80}") {
+            let read: Vec<_> = parse([line.as_str()]).into_iter().map(owned).collect();
+            let written: Vec<String> = read.iter().map(write).collect();
+            let again: Vec<_> = parse(written.iter().map(String::as_str)).into_iter().map(owned).collect();
+            prop_assert_eq!(again, read);
         }
 
         #[test]
