@@ -14,7 +14,7 @@ use shuttle::{Config, Runner};
 use support::{Answer, Bench, Kind, Token, Visit, all};
 
 /// How many interleavings of each scenario are tried.
-const TRIES: usize = 2_000;
+const TRIES: usize = 1_000;
 
 /// Tries a scenario in interleavings chosen at random, and in such as bring out rare bugs (probabilistic
 /// concurrency testing: few switches, at any place).
