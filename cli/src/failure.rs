@@ -1,6 +1,7 @@
 //! Why a command failed, for the person and for scripts.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::process::ExitCode;
 
 use mcp_reauth::rmcp::find_error;
@@ -45,17 +46,7 @@ impl Failure {
     }
 
     pub(crate) fn report(&self) {
-        match self {
-            Self::Auth(error) => {
-                output::say(format_args!("mcp-reauth: {error} [{}]", error.code()))
-            }
-            Self::Usage(what) | Self::Other(what) => {
-                output::say(format_args!("mcp-reauth: {what}"))
-            }
-            Self::Ended(_) => {
-                output::say(format_args!("mcp-reauth: interrupted; nothing was lost"))
-            }
-        }
+        output::say(format_args!("mcp-reauth: {self}"));
     }
 
     pub(crate) fn code(&self) -> ExitCode {
@@ -64,6 +55,16 @@ impl Failure {
             Self::Usage(_) => USAGE,
             Self::Ended(code) => *code,
         })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auth(error) => write!(f, "{error} [{}]", error.code()),
+            Self::Usage(what) | Self::Other(what) => f.write_str(what),
+            Self::Ended(_) => f.write_str("interrupted; nothing was lost"),
+        }
     }
 }
 

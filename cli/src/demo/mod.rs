@@ -77,7 +77,7 @@ impl Demo {
     async fn client(&mut self) -> Result<&Client, String> {
         if self.client.is_none() {
             let client = connect(&self.session).await;
-            self.client = Some(client.map_err(|failure| format!("{failure:?}"))?);
+            self.client = Some(client.map_err(|failure| failure.to_string())?);
         }
         self.client
             .as_ref()
