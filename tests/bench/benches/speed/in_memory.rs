@@ -1,0 +1,183 @@
+//! What happens without any input or output.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use mcp_reauth::recovery::{
+    Attempt, Consent, Failure, IssuerCheck, Protocol, Situation, Trigger, next_step,
+};
+use mcp_reauth::{AuthChallenge, AuthSession};
+use mcp_reauth_bench::counted;
+
+use crate::Effort;
+use crate::pairs::at;
+use crate::report::Report;
+use crate::sessions::{OPAQUE, state};
+
+const CHALLENGE: &str = "Bearer error=\"insufficient_scope\", \
+    error_description=\"Additional file write permission required\", \
+    scope=\"files:read files:write user:profile\", \
+    resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\"";
+
+pub(crate) fn measure(report: &mut Report, effort: Effort) {
+    let parse = || AuthChallenge::from_response(403, [black_box(CHALLENGE)]);
+    assert_eq!(parse().unwrap().required_scopes.len(), 3);
+    row(report, effort, "parse a 403 header", 500.0, 1, || {
+        black_box(parse());
+    });
+
+    let session = signed_in();
+    row(report, effort, "authorization()", 50.0, 1, || {
+        black_box(session.authorization());
+    });
+
+    let situations = situations();
+    row(
+        report,
+        effort,
+        "next_step",
+        100.0,
+        situations.len(),
+        || {
+            for situation in &situations {
+                black_box(next_step(black_box(situation)));
+            }
+        },
+    );
+}
+
+fn row(
+    report: &mut Report,
+    effort: Effort,
+    what: &str,
+    aim: f64,
+    times: usize,
+    mut work: impl FnMut(),
+) {
+    let mut batches = nanoseconds(effort, times, &mut work);
+    let (least, median) = (at(&mut batches, 0.0), at(&mut batches, 0.5));
+    let ((), memory) = counted(work);
+    let allocations = memory.allocations as usize / times;
+    report.aimed(
+        what,
+        median,
+        aim,
+        " ns",
+        format!("{median:.1} ns, at best {least:.1}; allocations: {allocations}"),
+    );
+}
+
+/// What `work` takes, of which one run does something so many times; one figure for each batch.
+fn nanoseconds(effort: Effort, times: usize, work: &mut impl FnMut()) -> Vec<f64> {
+    const RUNS: usize = 500;
+    let mut batch = || {
+        let start = Instant::now();
+        for _ in 0..RUNS {
+            work();
+        }
+        start.elapsed().as_secs_f64() * 1e9 / (RUNS * times) as f64
+    };
+    batch();
+    (0..effort.batches).map(|_| batch()).collect()
+}
+
+fn signed_in() -> AuthSession {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let session = AuthSession::builder("https://mcp.example.com/mcp").open();
+        let session = session.await.unwrap();
+        session.set_auth_state(state(OPAQUE)).await.unwrap();
+        assert!(session.authorization().is_some());
+        session
+    })
+}
+
+/// What requests commonly run into, from the first rule to the last.
+fn situations() -> Vec<Situation> {
+    let expired = Situation {
+        failure: Failure::Token,
+        trigger: Trigger::Command,
+        protocol: Protocol::Standard {
+            refresh: Attempt::Untried,
+        },
+        newer_credential: false,
+        dpop_nonce: false,
+        covered: false,
+        store_moved: false,
+        issuer: IssuerCheck::Unchecked,
+        consent: Consent::NotAsked,
+        answered: false,
+        reauthorized: false,
+        step_ups: 0,
+        max_step_ups: 1,
+        interaction: true,
+        can_authorize: true,
+        confirm: false,
+    };
+    let spent = |refresh| Situation {
+        protocol: Protocol::Standard { refresh },
+        ..expired
+    };
+    let step_up = Situation {
+        failure: Failure::Scope,
+        ..expired
+    };
+    let enterprise = Protocol::Enterprise {
+        id_token: true,
+        idp: Attempt::Untried,
+        mint: Attempt::Untried,
+    };
+    let machine = Protocol::ClientCredentials {
+        mint: Attempt::Untried,
+    };
+    vec![
+        expired,
+        Situation {
+            newer_credential: true,
+            ..expired
+        },
+        spent(Attempt::Absent),
+        spent(Attempt::Rejected),
+        spent(Attempt::Unreachable),
+        Situation {
+            trigger: Trigger::Ambient,
+            ..spent(Attempt::Rejected)
+        },
+        step_up,
+        Situation {
+            consent: Consent::Given,
+            ..step_up
+        },
+        Situation {
+            step_ups: 1,
+            ..step_up
+        },
+        Situation {
+            covered: true,
+            ..step_up
+        },
+        Situation {
+            protocol: enterprise,
+            ..expired
+        },
+        Situation {
+            protocol: enterprise,
+            ..step_up
+        },
+        Situation {
+            protocol: machine,
+            ..step_up
+        },
+        Situation {
+            failure: Failure::Forbidden,
+            ..expired
+        },
+        Situation {
+            failure: Failure::Authentication,
+            consent: Consent::Given,
+            ..expired
+        },
+    ]
+}

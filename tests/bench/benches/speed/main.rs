@@ -1,0 +1,61 @@
+//! How fast it is and how small, beside what it is measured against: `cargo bench`.
+//!
+//! Where the aim is a ratio, both sides are measured in turns in one run, so that whatever else the machine does
+//! falls on both. Run without `--bench` (as tests are), everything is measured once or twice, to see that it works.
+
+#![allow(clippy::unwrap_used)]
+
+mod bare;
+mod calls;
+mod crowd;
+mod in_memory;
+mod pairs;
+mod recoveries;
+mod report;
+mod sessions;
+mod stage;
+
+use mcp_reauth_bench::Counting;
+
+use report::Report;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often things are measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    pub(crate) rounds: usize,
+    pub(crate) pairs_a_round: usize,
+    pub(crate) batches: usize,
+    pub(crate) sessions: usize,
+    pub(crate) crowd: usize,
+}
+
+const FULL: Effort = Effort {
+    rounds: 40,
+    pairs_a_round: 50,
+    batches: 2000,
+    sessions: 10_000,
+    crowd: 1000,
+};
+
+const TRIAL: Effort = Effort {
+    rounds: 2,
+    pairs_a_round: 2,
+    batches: 2,
+    sessions: 10,
+    crowd: 10,
+};
+
+fn main() {
+    let full = std::env::args().any(|argument| argument == "--bench");
+    let effort = if full { FULL } else { TRIAL };
+    let mut report = Report::default();
+    in_memory::measure(&mut report, effort);
+    sessions::measure(&mut report, effort);
+    calls::measure(&mut report, effort);
+    recoveries::measure(&mut report, effort);
+    crowd::measure(&mut report, effort);
+    report.print();
+}

@@ -1,0 +1,83 @@
+//! What a session adds to the three requests that recovering from an expired token takes.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use mcp_reauth::{AuthSession, FileStore};
+
+use crate::Effort;
+use crate::bare::{ByHand, Call};
+use crate::pairs::{at, compare, micros, timed};
+use crate::report::Report;
+use crate::stage::{Stage, one_thread};
+
+pub(crate) fn measure(report: &mut Report, effort: Effort) {
+    let stage = Stage::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials.json");
+    one_thread().block_on(async {
+        let session = stage.signed_in(|builder| builder).await;
+        let ratio = against_bare(&stage, effort, &session).await;
+        let what = "recovery / its three requests";
+        report.aimed(what, ratio.median, 1.1, "", ratio.to_string());
+
+        let store = FileStore::new(&file);
+        let session = stage.signed_in(|builder| builder.store(store)).await;
+        let ratio = against_bare(&stage, effort, &session).await;
+        let what = "the same with a file store";
+        report.noted(what, ratio.to_string());
+        let syncing = syncing(effort, &file);
+        let added = ratio.other.saturating_sub(ratio.base);
+        let share = 100.0 * syncing.as_secs_f64() / added.as_secs_f64();
+        let words = format!(
+            "{:.0} us of the {:.0} us added ({share:.0} %)",
+            micros(syncing),
+            micros(added)
+        );
+        report.noted("of it, making sure that it is on the disk", words);
+    });
+}
+
+async fn against_bare(stage: &Stage, effort: Effort, session: &AuthSession) -> crate::pairs::Ratio {
+    let mut by_hand = ByHand::from(stage.signed_in(|builder| builder).await).await;
+    let (plain, through) = (Call::new(&stage.mcp_url), Call::new(&stage.mcp_url));
+    let base = async || {
+        stage.control.expire_access_tokens();
+        by_hand.recover(&plain).await
+    };
+    let other = async || {
+        stage.control.expire_access_tokens();
+        let before = requests(stage);
+        let ((), time) = timed(through.send_through(session)).await;
+        assert_eq!(requests(stage) - before, 3);
+        time
+    };
+    compare(effort, base, other).await
+}
+
+/// How many requests the servers have had.
+fn requests(stage: &Stage) -> u64 {
+    let counters = stage.control.counters();
+    counters.mcp_post + counters.token_requests
+}
+
+/// What it takes to sync a file of this one's size, and its folder.
+fn syncing(effort: Effort, path: &Path) -> Duration {
+    let contents = std::fs::read(path).unwrap();
+    let folder = path.parent().unwrap();
+    let once = || {
+        let mut file = File::create(folder.join("copy")).unwrap();
+        file.write_all(&contents).unwrap();
+        let start = Instant::now();
+        file.sync_all().unwrap();
+        let file_synced = start.elapsed();
+        std::fs::rename(folder.join("copy"), folder.join("target")).unwrap();
+        let start = Instant::now();
+        File::open(folder).unwrap().sync_all().unwrap();
+        file_synced + start.elapsed()
+    };
+    let mut times: Vec<Duration> = (0..effort.rounds * 10).map(|_| once()).collect();
+    at(&mut times, 0.5)
+}
