@@ -2,6 +2,8 @@
 
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
+#[cfg(feature = "reqwest")]
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use crate::text;
 pub use reqwest_client::ReqwestClient;
 #[cfg(feature = "rmcp")]
 pub(crate) use reqwest_client::client_builder;
+#[cfg(feature = "reqwest")]
+pub(crate) use shared::SharedClient;
 
 /// The longest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;

@@ -136,7 +136,8 @@ impl AuthSessionBuilder {
         self
     }
 
-    /// What sends the protocol's own requests (default: reqwest with rustls).
+    /// What sends the protocol's own requests (default: reqwest with rustls, one client for all sessions of a tokio
+    /// runtime, made when the first of them sends something).
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
         self.http = Some(Arc::new(client));
         self
@@ -251,11 +252,9 @@ fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
 }
 
 #[cfg(feature = "reqwest")]
+#[allow(clippy::unnecessary_wraps)]
 fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
-    let client = crate::http::ReqwestClient::new();
-    Ok(Arc::new(
-        client.map_err(|error| Error::config(error.to_string()))?,
-    ))
+    Ok(Arc::new(crate::http::SharedClient::default()))
 }
 
 #[cfg(not(feature = "reqwest"))]

@@ -11,6 +11,7 @@ mod redirects;
 mod requests;
 mod responses;
 mod restart;
+mod runtimes;
 mod scopes;
 mod secrets;
 mod servers;

@@ -1,0 +1,112 @@
+//! The client of sessions that are not given one.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use futures_util::future::{BoxFuture, ready};
+use tokio::runtime::{Handle, Id};
+
+use super::{HttpClient, HttpError, Request, ReqwestClient, Response};
+
+/// A [`ReqwestClient`] that is made when the first request is sent, and that all sessions of a runtime have in
+/// common. One alone takes as much memory as a hundred sessions, most of which ask nobody for anything for hours.
+///
+/// It is not shared any further than that: a connection is served by a task of the runtime it was opened on, and
+/// stands still when that runtime does.
+#[derive(Default)]
+pub(crate) struct SharedClient {
+    /// What this session used last. The runtime's client lives as long as any session holds it.
+    used: Mutex<Option<Used>>,
+}
+
+type Used = (Option<Id>, Arc<ReqwestClient>);
+
+/// The clients that are in use, and the runtimes they are used on.
+static IN_USE: Mutex<Vec<(Option<Id>, Weak<ReqwestClient>)>> = Mutex::new(Vec::new());
+
+impl SharedClient {
+    fn client(&self) -> Result<Arc<ReqwestClient>, HttpError> {
+        // Without a runtime reqwest will say so itself.
+        let runtime = Handle::try_current().ok().map(|handle| handle.id());
+        let mut used = lock(&self.used);
+        if let Some((of, client)) = &*used
+            && *of == runtime
+        {
+            return Ok(Arc::clone(client));
+        }
+        let client = client_of(runtime)?;
+        *used = Some((runtime, Arc::clone(&client)));
+        Ok(client)
+    }
+}
+
+impl HttpClient for SharedClient {
+    fn send(
+        &self,
+        request: Request,
+        max_body: usize,
+    ) -> BoxFuture<'static, Result<Response, HttpError>> {
+        match self.client() {
+            Ok(client) => client.send(request, max_body),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
+    }
+}
+
+fn client_of(runtime: Option<Id>) -> Result<Arc<ReqwestClient>, HttpError> {
+    let mut in_use = lock(&IN_USE);
+    in_use.retain(|(_, client)| client.strong_count() > 0);
+    let known = in_use.iter().find(|(of, _)| *of == runtime);
+    if let Some(client) = known.and_then(|(_, client)| client.upgrade()) {
+        return Ok(client);
+    }
+    let client = Arc::new(ReqwestClient::new()?);
+    in_use.push((runtime, Arc::downgrade(&client)));
+    Ok(client)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::runtime::{Builder, Runtime};
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().expect("a runtime")
+    }
+
+    fn client(shared: &SharedClient) -> Arc<ReqwestClient> {
+        shared.client().expect("TLS can be set up")
+    }
+
+    #[test]
+    fn one_for_each_runtime() {
+        let (here, there) = (runtime(), runtime());
+        let (one, other) = (SharedClient::default(), SharedClient::default());
+        let first = here.block_on(async { client(&one) });
+        let second = here.block_on(async { client(&other) });
+        assert!(Arc::ptr_eq(&first, &second));
+        let elsewhere = there.block_on(async { client(&one) });
+        assert!(!Arc::ptr_eq(&first, &elsewhere));
+        let back = here.block_on(async { client(&one) });
+        assert!(Arc::ptr_eq(&first, &back));
+    }
+
+    #[test]
+    fn it_goes_with_the_last_session() {
+        let here = runtime();
+        let session = SharedClient::default();
+        let used = here.block_on(async { Arc::downgrade(&client(&session)) });
+        assert!(used.upgrade().is_some());
+        drop(session);
+        assert!(used.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_session_that_asks_nobody_has_none() {
+        let session = SharedClient::default();
+        assert!(lock(&session.used).is_none());
+    }
+}

@@ -1,0 +1,57 @@
+//! A session used on several runtimes. A connection is served by the runtime it was opened on: it ends with that
+//! runtime, and stands still with it.
+
+use mcp_reauth::{AuthChallenge, HandleOptions, Outcome, ScopeSet};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::support::{World, bounded};
+
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all().build().expect("a runtime")
+}
+
+/// A world whose session was signed in on this runtime, which therefore holds its connections.
+fn signed_in(first: &Runtime) -> World {
+    first.block_on(async {
+        let world = World::new().await;
+        let signed_in = world.session.sign_in(ScopeSet::parse("mcp:read")).await;
+        assert_eq!(signed_in, Outcome::Satisfied);
+        world
+    })
+}
+
+/// The session is rejected, and renews its credential in one request.
+fn recovers(world: &World, on: &Runtime) {
+    world.reset();
+    on.block_on(bounded(async {
+        let challenge = AuthChallenge::unauthenticated();
+        let options = HandleOptions::default();
+        let outcome = world
+            .session
+            .handle_auth_challenge(challenge, options)
+            .await;
+        assert_eq!(outcome, Outcome::Satisfied);
+    }));
+    assert_eq!(world.counters().token_requests, 1);
+}
+
+#[test]
+fn a_session_outlives_its_runtime() {
+    let first = runtime();
+    let world = signed_in(&first);
+    recovers(&world, &first);
+    drop(first);
+    recovers(&world, &runtime());
+    recovers(&world, &runtime());
+}
+
+#[test]
+fn runtimes_take_turns() {
+    let (first, second) = (runtime(), runtime());
+    let world = signed_in(&first);
+    for _ in 0..2 {
+        recovers(&world, &first);
+        recovers(&world, &second);
+    }
+}
