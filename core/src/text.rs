@@ -1,5 +1,7 @@
 //! Text that came from a server, made fit to be shown to a person.
 
+use std::borrow::Cow;
+
 /// What is shorter is no secret, and could be part of any word.
 const MIN_SECRET: usize = 8;
 /// How many characters of a server's text are shown at the most.
@@ -14,9 +16,15 @@ fn deceives(c: char) -> bool {
 
 /// The text without characters that deceive, trimmed and bounded; `None` if nothing is left.
 pub(crate) fn displayable(text: &str) -> Option<String> {
-    let clean: String = text.chars().filter(|c| !deceives(*c)).collect();
-    let shown: String = clean.trim().chars().take(MAX_SHOWN).collect();
-    (!shown.is_empty()).then_some(shown)
+    let clean: Cow<'_, str> = if text.contains(deceives) {
+        text.chars().filter(|c| !deceives(*c)).collect()
+    } else {
+        text.into()
+    };
+    let shown = clean.trim();
+    let end = shown.char_indices().nth(MAX_SHOWN);
+    let shown = end.map_or(shown, |(end, _)| &shown[..end]);
+    (!shown.is_empty()).then(|| shown.to_owned())
 }
 
 /// The text without these secrets: a server may quote what it was sent. Where the text was cut off, so may be a

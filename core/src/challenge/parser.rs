@@ -47,7 +47,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn line(&mut self, challenges: &mut Vec<RawChallenge<'a>>) {
         loop {
-            self.skip(|c| is_space(c) || c == ',');
+            self.skip(|b| is_space(b) || b == b',');
             if self.rest.is_empty() {
                 return;
             }
@@ -75,10 +75,10 @@ impl<'a> Reader<'a> {
 
     /// Reads `BWS "=" BWS` if that is what comes next; otherwise reads nothing.
     fn at_equals(&mut self) -> bool {
-        let Some(after) = self.rest.trim_start_matches(is_space).strip_prefix('=') else {
+        let Some(after) = past(self.rest, is_space).strip_prefix('=') else {
             return false;
         };
-        self.rest = after.trim_start_matches(is_space);
+        self.rest = past(after, is_space);
         true
     }
 
@@ -91,19 +91,16 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Some(value)
             }
-            None => Some(Cow::Borrowed(self.take(|c| !is_space(c) && c != ','))),
+            None => Some(Cow::Borrowed(self.take(|b| !is_space(b) && b != b','))),
         }
     }
 
     /// After a value: a comma, or, leniently, another parameter right away; anything else is skipped.
     fn end_of_param(&mut self) {
-        let spaced = self.rest.starts_with(is_space);
+        let spaced = self.rest.starts_with([' ', '\t']);
         self.skip(is_space);
-        let name = self.rest.len() - self.rest.trim_start_matches(is_token).len();
-        let mut ahead = Reader {
-            rest: &self.rest[name..],
-        };
-        let next_is_param = spaced && name > 0 && ahead.at_equals();
+        let mut ahead = Reader { rest: self.rest };
+        let next_is_param = spaced && !ahead.take(is_token).is_empty() && ahead.at_equals();
         if !next_is_param {
             self.skip_element();
         }
@@ -111,12 +108,12 @@ impl<'a> Reader<'a> {
 
     /// Right after a scheme: passes over a token68, which a comma or the end must follow.
     fn skip_token68(&mut self) {
-        let start = self.rest.trim_start_matches(is_space);
-        let after = start.trim_start_matches(is_token68);
+        let start = past(self.rest, is_space);
+        let after = past(start, is_token68);
         if after.len() == start.len() {
             return;
         }
-        let after = after.trim_start_matches('=').trim_start_matches(is_space);
+        let after = past(after.trim_start_matches('='), is_space);
         if after.is_empty() || after.starts_with(',') {
             self.rest = after;
         }
@@ -125,7 +122,7 @@ impl<'a> Reader<'a> {
     /// Passes over what cannot be read, up to the next comma outside quotes.
     fn skip_element(&mut self) {
         loop {
-            self.skip(|c| c != ',' && c != '"');
+            self.skip(|b| b != b',' && b != b'"');
             match self.rest.strip_prefix('"') {
                 None => return,
                 Some(inside) => self.rest = quoted(inside).map_or("", |(_, rest)| rest),
@@ -133,21 +130,28 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn skip(&mut self, wanted: impl Fn(char) -> bool) {
-        self.rest = self.rest.trim_start_matches(wanted);
+    fn skip(&mut self, wanted: impl Fn(u8) -> bool) {
+        self.rest = past(self.rest, wanted);
     }
 
-    fn take(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
-        let rest = self.rest.trim_start_matches(wanted);
+    fn take(&mut self, wanted: impl Fn(u8) -> bool) -> &'a str {
+        let rest = past(self.rest, wanted);
         let taken = &self.rest[..self.rest.len() - rest.len()];
         self.rest = rest;
         taken
     }
 }
 
+/// What is left of a text after the bytes that are wanted. Whoever wants any byte of a character wants all of them,
+/// since all the grammar's own characters are ASCII.
+fn past(text: &str, wanted: impl Fn(u8) -> bool) -> &str {
+    let end = text.bytes().position(|byte| !wanted(byte));
+    &text[end.unwrap_or(text.len())..]
+}
+
 /// The inside of a quoted string and what follows its closing quote, or `None` if it has none.
 fn quoted(inside: &str) -> Option<(Cow<'_, str>, &str)> {
-    let stop = inside.find(['"', '\\'])?;
+    let stop = inside.bytes().position(|b| b == b'"' || b == b'\\')?;
     if inside[stop..].starts_with('"') {
         return Some((Cow::Borrowed(&inside[..stop]), &inside[stop + 1..]));
     }
@@ -163,17 +167,18 @@ fn quoted(inside: &str) -> Option<(Cow<'_, str>, &str)> {
     None
 }
 
-fn is_space(c: char) -> bool {
-    c == ' ' || c == '\t'
+fn is_space(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.
-fn is_token(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
-fn is_token68(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-._~+/".contains(c)
+fn is_token68(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
 }
 
 #[cfg(test)]
@@ -187,7 +192,7 @@ mod tests {
         let value = prop_oneof!["[a-z0-9:/.]{1,12}", "[ -~\u{e9}]{0,16}"];
         let equals = prop_oneof![Just("="), Just(" ="), Just("= "), Just("\t=\t")];
         (name, value, equals, any::<bool>()).prop_map(|(name, value, equals, quote)| {
-            let bare = !value.is_empty() && value.chars().all(is_token);
+            let bare = !value.is_empty() && value.bytes().all(is_token);
             let written = if quote || !bare {
                 let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
                 format!("{name}{equals}\"{escaped}\"")
