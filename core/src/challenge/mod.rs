@@ -51,20 +51,49 @@ impl Operation {
     /// Reads the operation from a JSON-RPC message. Of anything that is not a request, the empty one.
     #[must_use]
     pub fn of_message(message: &Value) -> Self {
-        let method = message.get("method").and_then(Value::as_str);
-        let param = |name| {
-            let value = message.get("params")?.get(name)?.as_str()?;
-            Some(value.to_owned())
-        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let param = |name| message.get("params")?.get(name).and_then(text);
+        let method = message.get("method").and_then(text);
+        Self::of(method, param("name"), param("uri"))
+    }
+
+    /// As [`of_message`](Self::of_message), for a message as it is sent: no more of it is taken apart than that
+    /// needs.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn of_json(message: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Head {
+            method: Option<String>,
+            params: Option<Params>,
+        }
+        #[derive(Default, Deserialize)]
+        struct Params {
+            name: Option<String>,
+            uri: Option<String>,
+        }
+        match serde_json::from_slice::<Head>(message) {
+            Ok(Head { method, params }) => {
+                let params = params.unwrap_or_default();
+                Self::of(method, params.name, params.uri)
+            }
+            // Other methods may have other things by these names.
+            Err(_) => {
+                let message = serde_json::from_slice(message);
+                Self::of_message(&message.unwrap_or_default())
+            }
+        }
+    }
+
+    fn of(method: Option<String>, name: Option<String>, uri: Option<String>) -> Self {
         let (mut tool_name, mut resource_uri, mut prompt_name) = (None, None, None);
-        match method {
-            Some("tools/call") => tool_name = param("name"),
-            Some("prompts/get") => prompt_name = param("name"),
-            Some(method) if method.starts_with("resources/") => resource_uri = param("uri"),
+        match method.as_deref() {
+            Some("tools/call") => tool_name = name,
+            Some("prompts/get") => prompt_name = name,
+            Some(method) if method.starts_with("resources/") => resource_uri = uri,
             _ => {}
         }
         Self {
-            method: method.map(str::to_owned),
+            method,
             tool_name,
             resource_uri,
             prompt_name,
@@ -237,4 +266,33 @@ fn select<'a, 'b>(challenges: &'b [RawChallenge<'a>]) -> Option<&'b RawChallenge
     }
     ours.find(|challenge| challenge.param("error").is_some())
         .or(Some(first))
+}
+
+#[cfg(all(test, feature = "rmcp"))]
+mod tests {
+    use super::Operation;
+    use serde_json::json;
+
+    /// However it is read, a message is the same operation.
+    #[test]
+    fn an_operation_is_read_from_either_form() {
+        let messages = [
+            json!({ "method": "tools/call", "params": { "name": "echo", "arguments": { "name": 1 } } }),
+            json!({ "method": "prompts/get", "params": { "name": "greet" } }),
+            json!({ "method": "resources/read", "params": { "uri": "note://a", "name": "no" } }),
+            json!({ "method": "tools/list" }),
+            json!({ "method": "tools/call", "params": null }),
+            json!({ "method": "tools/call", "params": { "name": 5 } }),
+            json!({ "method": "resources/read", "params": { "name": 5, "uri": "note://a" } }),
+            json!({ "method": "initialize", "params": ["a", "b"] }),
+            json!({ "method": 7 }),
+            json!({ "result": { "name": "echo" } }),
+            json!([]),
+        ];
+        for message in messages {
+            let read = Operation::of_json(message.to_string().as_bytes());
+            assert_eq!(read, Operation::of_message(&message), "{message}");
+        }
+        assert_eq!(Operation::of_json(b"{").method, None);
+    }
 }

@@ -119,10 +119,10 @@ impl ReauthClient {
         message: ClientJsonRpcMessage,
         max_event: usize,
     ) -> Result<StreamableHttpPostResponse, Failure> {
-        let value = serde_json::to_value(&message)?;
-        let operation = Operation::of_message(&value);
+        let body = serde_json::to_vec(&message)?;
+        let operation = Operation::of_json(&body);
         let calls_tool = operation.tool_name.is_some();
-        let outgoing = outgoing.with_body(serde_json::to_vec(&value)?);
+        let outgoing = outgoing.with_body(body);
         let mut exchange = self.exchange(outgoing, operation, Trigger::Command);
         let answer = exchange.send().await?;
         let answer = response::read(answer, &message, exchange.in_session(), max_event).await?;
