@@ -22,9 +22,11 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) {
         let session = stage.signed_in(|builder| builder).await;
         let by_hand = ByHand::from(stage.signed_in(|builder| builder).await).await;
         let (plain, through) = (Call::new(&stage.mcp_url), Call::new(&stage.mcp_url));
-        let same = compare(effort, async || by_hand.call(&plain).await, async || {
-            timed(through.send_through(&session)).await.1
-        });
+        let same = compare(
+            effort,
+            async || by_hand.call(&plain).await,
+            async || timed(through.send_through(&session)).await.1,
+        );
         row(report, "a POST through the session / bare", &same.await);
 
         let token = session.authorization().unwrap();
@@ -39,7 +41,11 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) {
             async || timed(call(&bare)).await.1,
             async || timed(call(&ours)).await.1,
         );
-        row(report, "an rmcp call through the session / bare", &same.await);
+        row(
+            report,
+            "an rmcp call through the session / bare",
+            &same.await,
+        );
 
         // rmcp's own default opens a connection for every call.
         let unpooled = reqwest::Client::builder().pool_max_idle_per_host(0);

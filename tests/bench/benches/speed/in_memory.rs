@@ -32,18 +32,11 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) {
     });
 
     let situations = situations();
-    row(
-        report,
-        effort,
-        "next_step",
-        100.0,
-        situations.len(),
-        || {
-            for situation in &situations {
-                black_box(next_step(black_box(situation)));
-            }
-        },
-    );
+    row(report, effort, "next_step", 100.0, situations.len(), || {
+        for situation in &situations {
+            black_box(next_step(black_box(situation)));
+        }
+    });
 }
 
 fn row(
