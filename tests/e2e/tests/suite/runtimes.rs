@@ -1,10 +1,34 @@
 //! A session used on several runtimes. A connection is served by the runtime it was opened on: it ends with that
 //! runtime, and stands still with it.
 
-use mcp_reauth::{AuthChallenge, HandleOptions, Outcome, ScopeSet};
+use std::future::pending;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use mcp_reauth::{
+    AuthChallenge, AuthSessionBuilder, HandleOptions, Outcome, Runtime as _, ScopeSet, TokioRuntime,
+};
+use mcp_reauth_fixture::Config;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::{World, bounded};
+
+/// No request is given up and made again: one that stands still stands still for good.
+struct Patient;
+
+impl mcp_reauth::Runtime for Patient {
+    fn now(&self) -> SystemTime {
+        TokioRuntime.now()
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(pending())
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        TokioRuntime.spawn(task);
+    }
+}
 
 fn runtime() -> Runtime {
     let mut builder = Builder::new_current_thread();
@@ -14,7 +38,8 @@ fn runtime() -> Runtime {
 /// A world whose session was signed in on this runtime, which therefore holds its connections.
 fn signed_in(first: &Runtime) -> World {
     first.block_on(async {
-        let world = World::new().await;
+        let patient = |builder: AuthSessionBuilder| builder.runtime(Patient);
+        let world = World::with_session(Config::default(), patient).await;
         let signed_in = world.session.sign_in(ScopeSet::parse("mcp:read")).await;
         assert_eq!(signed_in, Outcome::Satisfied);
         world
