@@ -222,6 +222,7 @@ pub(crate) async fn drive(
         challenge,
         trigger,
         place: None,
+        reread: false,
     };
     loop {
         drive.look();
@@ -244,6 +245,8 @@ struct Drive<'a> {
     current: Option<Authorization>,
     /// Its place among those who wait for the person.
     place: Option<Place>,
+    /// The store has been read since the challenge, and there was nothing better in it.
+    reread: bool,
 }
 
 impl Drive<'_> {
@@ -332,6 +335,7 @@ impl Drive<'_> {
             Step::Retry | Step::RetryWithNonce => Some(self.retry()),
             Step::PassThrough => Some(Conclusion::PassThrough),
             Step::ConfirmStepUp => Some(Conclusion::ConfirmStepUp),
+            Step::Defer | Step::Fail(_) if !self.reread => self.reread(step).await,
             Step::Defer => Some(self.defer()),
             Step::Fail(ending) => Some(Conclusion::Failed(self.error(ending))),
             Step::CheckIssuer => {
@@ -356,6 +360,16 @@ impl Drive<'_> {
     fn retry(&mut self) -> Conclusion {
         self.progress.retries = self.progress.retries.saturating_add(1);
         Conclusion::Retry
+    }
+
+    /// Reads the store before giving up: a person may have signed in at a sibling, which tells nobody.
+    async fn reread(&mut self, step: Step) -> Option<Conclusion> {
+        self.reread = true;
+        match self.inner.reload().await {
+            // Without its store, a session is not helped by a person either.
+            Err(error) if step == Step::Defer => Some(Conclusion::Failed(error)),
+            _ => None,
+        }
     }
 
     fn defer(&self) -> Conclusion {
