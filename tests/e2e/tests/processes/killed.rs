@@ -1,0 +1,265 @@
+//! A program dies, or stands still, in the middle of a renewal. What it held ends with it; what only it knew is
+//! lost, and then one person signs in, once.
+
+use std::fs::File;
+use std::path::Path;
+
+use mcp_reauth_fixture::{Config, Faults};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, Worker, until};
+
+/// How many programs without a person wait for the one that dies.
+const OTHERS: usize = 4;
+const CALLS: usize = 10;
+const ALL: u64 = (OTHERS * CALLS) as u64;
+
+fn token_hold() -> Faults {
+    Faults {
+        token_hold: true,
+        ..Faults::default()
+    }
+}
+
+fn hold_after_rotation() -> Faults {
+    Faults {
+        hold_after_rotation: true,
+        ..Faults::default()
+    }
+}
+
+fn tolerate_reuse() -> Faults {
+    Faults {
+        tolerate_reuse: true,
+        ..Faults::default()
+    }
+}
+
+/// Has all of them make their calls, and waits until each has been refused: now they wait for the lease.
+async fn begin(stage: &Stage, others: &mut [Worker]) {
+    let before = stage.counters().mcp_401;
+    for other in &mut *others {
+        other.begin(CALLS).await;
+    }
+    let refused = before + (others.len() * CALLS) as u64;
+    stage.counted(|c| c.mcp_401 == refused).await;
+}
+
+/// The calls that were begun succeed, and nobody was bothered.
+async fn all_succeed(others: &mut [Worker]) {
+    for other in others {
+        let calls = other.end().await;
+        assert_eq!(calls.succeeded, CALLS as u64, "{calls:?}");
+    }
+}
+
+/// A program that has begun to renew, and those that are to go on without it.
+async fn renewing(stage: &Stage, faults: Faults) -> (Worker, Vec<Worker>) {
+    let mut leader = stage.program(&[]).await;
+    let others = stage.programs(OTHERS).await;
+    stage.control().expire_access_tokens();
+    stage.fault(faults);
+    leader.begin(1).await;
+    stage.counted(|c| c.token_refresh == 1).await;
+    (leader, others)
+}
+
+#[tokio::test]
+async fn leader_killed_before_the_rotation_is_replaced_by_one_other_at_once() {
+    let stage = Stage::signed_in().await;
+    let (mut leader, mut others) = renewing(&stage, token_hold()).await;
+    begin(&stage, &mut others).await;
+    leader.kill().await;
+    // Its lock ended with it: the next one asks, long before the lease's time is over.
+    stage.counted(|c| c.token_refresh == 2).await;
+    stage.mend();
+    all_succeed(&mut others).await;
+    let counters = stage.counters();
+    assert_eq!((counters.token_refresh, counters.rotations), (2, 1));
+    assert_eq!((counters.reuse_detected, counters.authorize_visits), (0, 0));
+}
+
+/// The leader is killed when the server has rotated and the store does not know.
+#[derive(Debug, Clone, Copy)]
+enum Death {
+    /// The answer is on its way.
+    BeforeTheAnswer,
+    /// It waits for its turn to write the answer down.
+    BeforeTheWrite,
+}
+
+/// Kills a leader that way, while all others wait for it. The faults are as the server goes on with.
+async fn kill_after_rotation(stage: &Stage, death: Death, then: Faults) -> Vec<Worker> {
+    let before = stage.record();
+    let (mut leader, mut others) = match death {
+        Death::BeforeTheAnswer => renewing(stage, hold_after_rotation()).await,
+        Death::BeforeTheWrite => renewing(stage, token_hold()).await,
+    };
+    begin(stage, &mut others).await;
+    let turn = match death {
+        Death::BeforeTheAnswer => {
+            stage.counted(|c| c.rotations == 1).await;
+            None
+        }
+        Death::BeforeTheWrite => {
+            let path = stage.store().with_file_name("credentials.json.lock");
+            let turn = File::options().write(true).open(&path).unwrap();
+            until(|| turn.try_lock().is_ok()).await;
+            stage.mend();
+            stage.counted(|c| c.rotations == 1).await;
+            until(|| has_open(leader.id(), &path)).await;
+            Some(turn)
+        }
+    };
+    leader.kill().await;
+    stage.fault(then);
+    assert_eq!(stage.record(), before, "nothing of the answer was stored");
+    drop(turn);
+    others
+}
+
+/// Whether a process has a file open.
+fn has_open(process: u32, path: &Path) -> bool {
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    let mut files = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    files.any(|file| file == path)
+}
+
+/// The server has seen the refresh token twice and takes it for stolen: the programs without a person are told so
+/// and ask nobody again; a person signs in once, for all.
+async fn one_person_recovers(death: Death) {
+    let stage = Stage::signed_in().await;
+    let mut attended = stage.program(&["person"]).await;
+    let mut others = kill_after_rotation(&stage, death, Faults::default()).await;
+    for other in &mut others {
+        told_to_sign_in(&stage, other, CALLS).await;
+    }
+    let counters = stage.counters();
+    assert_eq!((counters.token_refresh, counters.reuse_detected), (2, 1), "{counters:#?}");
+    assert_eq!(counters.mcp_requests, 1 + ALL, "each call was made once");
+    // Who tries again is told again, and asks nobody.
+    others[0].begin(CALLS).await;
+    told_to_sign_in(&stage, &mut others[0], CALLS).await;
+    assert_eq!(stage.counters().token_requests, 2);
+
+    let calls = attended.calls(CALLS).await;
+    assert_eq!((calls.succeeded, calls.pages), (CALLS as u64, 1), "{calls:?}");
+    for other in &mut others {
+        other.begin(CALLS).await;
+    }
+    all_succeed(&mut others).await;
+    let counters = stage.counters();
+    assert_eq!((counters.token_code, counters.authorize_visits), (1, 1));
+    assert_eq!((counters.token_refresh, counters.reuse_detected), (2, 1));
+}
+
+async fn told_to_sign_in(stage: &Stage, program: &mut Worker, calls: usize) {
+    let ended = program.end().await;
+    assert_eq!((ended.succeeded, ended.failed.len()), (0, calls), "{ended:?}");
+    for [code, message, shown] in ended.failed {
+        assert_eq!(code, "interaction_required");
+        assert!(message.contains(stage.server()), "{message}");
+        assert!(shown.contains("Sign in, then try again."), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn leader_killed_before_the_answer_costs_one_person_one_sign_in() {
+    one_person_recovers(Death::BeforeTheAnswer).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn leader_killed_before_the_write_costs_one_person_one_sign_in() {
+    one_person_recovers(Death::BeforeTheWrite).await;
+}
+
+/// A person who has a program open when it happens hears why.
+#[tokio::test]
+async fn whoever_signs_in_hears_that_access_was_not_renewed_any_more() {
+    let stage = Stage::signed_in().await;
+    let mut attended = stage.program(&["person"]).await;
+    let (mut leader, _) = renewing(&stage, hold_after_rotation()).await;
+    attended.begin(1).await;
+    stage.counted(|c| (c.rotations, c.mcp_401) == (1, 2)).await;
+    leader.kill().await;
+    stage.mend();
+    let calls = attended.end().await;
+    assert_eq!((calls.succeeded, calls.pages), (1, 1), "{calls:?}");
+    let heard = |event: &Value| event[0] == "renewal_failed" && event[1] == "refresh_rejected";
+    let heard = calls.events.iter().find(|event| heard(event));
+    let message = heard.expect("it was told")[2].as_str().unwrap();
+    assert!(message.contains("does not renew this access any more"), "{message}");
+    assert!(message.contains("the refresh token has been replaced"), "{message}");
+    assert!(message.ends_with("Sign in again."), "{message}");
+}
+
+async fn all_recover_silently(config: Config, death: Death, then: Faults) {
+    let stage = Stage::signed_in_with(config).await;
+    let mut others = kill_after_rotation(&stage, death, then).await;
+    all_succeed(&mut others).await;
+    let counters = stage.counters();
+    assert_eq!((counters.token_refresh, counters.rotations), (2, 2));
+    assert_eq!((counters.reuse_detected, counters.authorize_visits), (0, 0));
+}
+
+#[tokio::test]
+async fn server_that_allows_for_lost_answers_costs_nobody_anything() {
+    all_recover_silently(Config::default(), Death::BeforeTheAnswer, tolerate_reuse()).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn server_that_allows_for_lost_writes_costs_nobody_anything() {
+    all_recover_silently(Config::default(), Death::BeforeTheWrite, tolerate_reuse()).await;
+}
+
+/// Without rotation there is nothing to lose.
+#[tokio::test]
+async fn server_that_does_not_rotate_costs_nobody_anything() {
+    let config = Config {
+        rotate_refresh_tokens: false,
+        ..Config::default()
+    };
+    let stage = Stage::signed_in_with(config).await;
+    let (mut leader, mut others) = renewing(&stage, hold_after_rotation()).await;
+    begin(&stage, &mut others).await;
+    leader.kill().await;
+    stage.counted(|c| c.token_refresh == 2).await;
+    stage.mend();
+    all_succeed(&mut others).await;
+    assert_eq!(stage.counters().token_refresh, 2);
+    assert_eq!(stage.counters().authorize_visits, 0);
+}
+
+fn signal(program: &Worker, signal: Signal) {
+    let id = i32::try_from(program.id()).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+}
+
+/// A leader that was stopped for longer than its lease comes back with an answer that nobody needs any more.
+#[tokio::test]
+async fn stopped_leader_that_goes_on_does_not_overwrite_what_was_stored_meanwhile() {
+    let stage = Stage::signed_in().await;
+    let (mut leader, _) = renewing(&stage, hold_after_rotation()).await;
+    stage.counted(|c| c.rotations == 1).await;
+    signal(&leader, Signal::STOP);
+    // By the others' clock the lease has lapsed.
+    let mut attended = stage.program(&["person", "speed=50"]).await;
+    attended.advance(101).await;
+    let calls = attended.calls(CALLS).await;
+    assert_eq!((calls.succeeded, calls.pages), (CALLS as u64, 1), "{calls:?}");
+    let stored = stage.record();
+    signal(&leader, Signal::CONT);
+    stage.mend();
+    let calls = leader.end().await;
+    assert_eq!((calls.succeeded, &calls.events), (1, &vec![]), "{calls:?}");
+    assert_eq!(stage.record(), stored);
+    // And all of them go on with that.
+    stage.control().reset_counters();
+    assert_eq!(leader.calls(CALLS).await.succeeded, CALLS as u64);
+    assert_eq!(attended.calls(CALLS).await.succeeded, CALLS as u64);
+    assert_eq!(stage.counters().mcp_requests, 2 * CALLS as u64);
+    assert_eq!(stored["pending"], json!({}));
+}

@@ -1,0 +1,36 @@
+//! A program that writes one record over and over.
+
+use mcp_reauth::store::{Saved, StoreKey, TokenStore};
+use mcp_reauth::{FileStore, Secret};
+use serde_json::{Value, json};
+
+use crate::tell;
+
+/// Writes records of about `size` bytes, numbered on from what is there. Each number is told when it is safe.
+pub(crate) async fn run(store: &str, size: &str) {
+    let store = FileStore::new(store);
+    let size: usize = size.parse().expect("a number");
+    let key = StoreKey {
+        profile: "default".to_owned(),
+        server: "https://mcp.example/mcp".to_owned(),
+    };
+    let loaded = store.load(&key).await.expect("it is read");
+    let mut version = loaded.as_ref().map(|stored| stored.version);
+    let mut number = loaded.map_or(0, |stored| {
+        let record: Value = serde_json::from_str(stored.data.expose()).expect("a whole record");
+        record["number"].as_u64().expect("a number")
+    });
+    tell(&json!({ "number": number }));
+    loop {
+        number += 1;
+        let padding = (number % 10).to_string().repeat(size);
+        let record = json!({ "number": number, "padding": padding, "end": number });
+        let data = Some(Secret::new(record.to_string()));
+        let saved = store.save(&key, data, version).await;
+        let Saved::As(written) = saved.expect("it is written") else {
+            panic!("nobody else writes");
+        };
+        version = Some(written);
+        tell(&json!({ "number": number }));
+    }
+}
