@@ -16,7 +16,7 @@ use crate::oauth::{authorization, token};
 use crate::runtime::Runtime;
 use crate::secret::Secret;
 use crate::store::Stored;
-use crate::store::file::Contents;
+use crate::store::file::contents::Contents;
 use crate::store::record::Record;
 
 /// A scheme with its parameters.

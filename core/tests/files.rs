@@ -43,6 +43,45 @@ async fn versions_do_not_come_again_when_the_file_is_moved_away() {
 }
 
 #[tokio::test]
+async fn versions_do_not_come_again_when_an_older_file_is_put_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("credentials.json");
+    let store = FileStore::new(&path);
+    let Saved::As(first) = save(&store, "a", "1", None).await else {
+        panic!("nobody else writes");
+    };
+    let backup = fs::read(&path).expect("it was written");
+    let Saved::As(second) = save(&store, "a", "2", Some(first)).await else {
+        panic!("nobody else writes");
+    };
+    fs::write(&path, backup).expect("it is put back");
+    // A millisecond later, so that the clock has gone on.
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let Saved::As(third) = save(&store, "a", "3", Some(first)).await else {
+        panic!("the first is there again");
+    };
+    assert!(third > second, "{first} {second} {third}");
+}
+
+#[tokio::test]
+async fn lease_is_held_once_also_before_1970() {
+    use std::time::{Duration, SystemTime};
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = FileStore::new(folder.path().join("credentials.json"));
+    let (now, ttl) = (
+        SystemTime::UNIX_EPOCH - Duration::from_secs(86400),
+        Duration::from_secs(60),
+    );
+    let first = store.try_lease(&key("a"), now, ttl).await;
+    assert!(first.as_ref().is_ok_and(Option::is_some));
+    let second = store.try_lease(&key("a"), now, ttl).await;
+    assert!(second.is_ok_and(|lease| lease.is_none()));
+    drop(first);
+    let third = store.try_lease(&key("a"), now, ttl).await;
+    assert!(third.is_ok_and(|lease| lease.is_some()));
+}
+
+#[tokio::test]
 async fn what_a_crash_left_is_replaced_and_nothing_else_is_left() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("credentials.json");

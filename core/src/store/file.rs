@@ -4,21 +4,21 @@
 //! file or the new one. Writers take turns by a lock on `FILE.lock`. A lease is a lock on a file of its own
 //! in `FILE.leases/`, which the operating system releases when its holder's process ends, however it ends.
 
+pub(crate) mod contents;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize};
 
 use super::{Lease, Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
 use crate::runtime::unix_seconds;
 use crate::secret::Secret;
+use contents::{Contents, Entry};
 
-/// The version of the file's form that this program writes and reads.
-const FORMAT: u32 = 1;
 /// How long a writer waits for its turn. Writing takes milliseconds; a longer wait means a stuck process.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
@@ -29,64 +29,6 @@ const REPLACE_TRIES: u32 = 50;
 #[derive(Debug, Clone)]
 pub struct FileStore {
     path: PathBuf,
-}
-
-/// The whole file.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Contents {
-    format: u32,
-    /// Counts writes; never goes back, so that a version is never seen twice.
-    sequence: u64,
-    records: Vec<Entry>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    profile: String,
-    server: String,
-    version: u64,
-    record: Box<serde_json::value::RawValue>,
-}
-
-impl Contents {
-    fn new() -> Self {
-        // Versions must not come again, also when the file was moved away under a running session.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.map_or(0, |now| now.as_millis());
-        Self {
-            format: FORMAT,
-            sequence: u64::try_from(now).unwrap_or(0),
-            records: Vec::new(),
-        }
-    }
-
-    /// Reads a whole file, or says why that cannot be done, without quoting it.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        /// Read first: a newer form may differ in anything else.
-        #[derive(Deserialize)]
-        struct Form {
-            format: u32,
-        }
-        let Ok(form) = serde_json::from_slice::<Form>(bytes) else {
-            return Err("this is no credential file of mcp-reauth, or a truncated one".to_owned());
-        };
-        if form.format != FORMAT {
-            return Err(format!(
-                "this file has format {}, and this program reads {FORMAT}; use a newer mcp-reauth",
-                form.format
-            ));
-        }
-        serde_json::from_slice(bytes).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            format!("this file is damaged at line {line}, column {column}")
-        })
-    }
-}
-
-impl Entry {
-    fn is(&self, key: &StoreKey) -> bool {
-        self.profile == key.profile && self.server == key.server
-    }
 }
 
 impl FileStore {
@@ -143,7 +85,7 @@ impl FileStore {
     fn read(&self) -> Result<Contents, Error> {
         match fs::read(&self.path) {
             Ok(bytes) => Contents::parse(&bytes).map_err(|why| self.unusable(why)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contents::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contents::default()),
             Err(error) => Err(self.failed("cannot be read", &error)),
         }
     }
@@ -151,10 +93,10 @@ impl FileStore {
     /// Writes the whole file: a complete copy beside it, synced, then renamed over it. Only one process at a
     /// time does so, hence the copy has one name, and one that a crash leaves is replaced by the next.
     fn write(&self, contents: &Contents) -> Result<(), Error> {
+        // A link stays a link: what it points to is replaced.
+        let target = self.target();
+        let copy = with_suffix(&target, "tmp");
         let write = || -> io::Result<()> {
-            // A link stays a link: what it points to is replaced.
-            let target = self.target();
-            let copy = with_suffix(&target, "tmp");
             let mut file = new_private_file(&copy)?;
             serde_json::to_writer(&mut file, contents)?;
             file.write_all(b"\n")?;
@@ -163,7 +105,11 @@ impl FileStore {
             sync_folder(parent(&target));
             Ok(())
         };
-        write().map_err(|error| self.failed("cannot be written", &error))
+        write().map_err(|error| {
+            // On a full disk, half a copy is no help. The error that counts is the one there was.
+            let _ = fs::remove_file(&copy);
+            self.failed("cannot be written", &error)
+        })
     }
 
     /// Takes this process's turn. The lock ends with the returned file.
@@ -218,8 +164,9 @@ impl FileStore {
         if at.map(|at| contents.records[at].version) != expected {
             return Ok(Saved::Conflict);
         }
-        contents.sequence += 1;
-        let version = contents.sequence;
+        let version = contents
+            .next_version(SystemTime::now())
+            .map_err(|why| self.unusable(why))?;
         if let Some(at) = at {
             contents.records.remove(at);
         }
@@ -270,7 +217,7 @@ impl FileStore {
         let write = |file: &mut File| -> io::Result<()> {
             file.set_len(0)?;
             file.rewind()?;
-            write!(file, "{}", unix_seconds(now + ttl))
+            write!(file, "{}", unix_seconds(now).saturating_add(ttl.as_secs()))
         };
         write(&mut file).map_err(failed)?;
         Ok(Some(Lease::new(move || drop(file))))

@@ -289,19 +289,13 @@ async fn token_that_a_sibling_renewed_and_that_expired_too_is_renewed_from_there
 async fn sign_in_at_a_sibling_is_found_by_a_session_without_a_person() {
     let bench = Bench::new();
     let alone = bench.builder().open().await.expect("the session opens");
-    assert_eq!(
-        code(&bench.send(&alone, "").await),
-        "interaction_required"
-    );
+    assert_eq!(code(&bench.send(&alone, "").await), "interaction_required");
     let attended = bench.signed_in("").await;
     assert_eq!(bench.send(&alone, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp, Mcp]);
     // The same when what it has cannot be renewed any more.
     bench.world.servers(|s| s.revoke_all());
-    assert_eq!(
-        code(&bench.send(&alone, "").await),
-        "interaction_required"
-    );
+    assert_eq!(code(&bench.send(&alone, "").await), "interaction_required");
     assert_eq!(bench.send(&attended, "").await, Ok(200));
     bench.world.take();
     assert_eq!(bench.send(&alone, "").await, Ok(200));
@@ -314,10 +308,7 @@ async fn step_up_at_a_sibling_is_found_by_a_session_without_a_person() {
     let bench = Bench::new();
     let attended = bench.signed_in("").await;
     let alone = bench.builder().open().await.expect("the session opens");
-    assert_eq!(
-        code(&bench.send(&alone, "a").await),
-        "insufficient_scope"
-    );
+    assert_eq!(code(&bench.send(&alone, "a").await), "insufficient_scope");
     assert_eq!(bench.send(&attended, "a").await, Ok(200));
     bench.world.take();
     assert_eq!(bench.send(&alone, "a").await, Ok(200));

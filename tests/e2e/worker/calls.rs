@@ -29,7 +29,10 @@ pub(crate) async fn run(store: &str, server: &str, options: &[&str]) {
     }
     let session = builder.open().await.expect("the session opens");
     // Loading the system's certificates would take longer than everything else.
-    let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .build();
     let http = http.expect("an HTTP client");
     tell(&json!({}));
     let mut lines = BufReader::new(tokio::io::stdin()).lines();

@@ -23,7 +23,9 @@ fn main() {
         match args.as_slice() {
             ["calls", store, server, options @ ..] => calls::run(store, server, options).await,
             ["writes", store, size] => writes::run(store, size).await,
-            other => panic!("{other:?}: calls STORE SERVER [person] [speed=N], or writes STORE SIZE"),
+            other => {
+                panic!("{other:?}: calls STORE SERVER [person] [speed=N], or writes STORE SIZE")
+            }
         }
     });
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mcp_reauth::store::{StoreKey, TokenStore};
 use mcp_reauth::FileStore;
+use mcp_reauth::store::{StoreKey, TokenStore};
 use serde_json::Value;
 
 use crate::stage::Worker;
@@ -82,13 +82,27 @@ async fn writer_killed_five_hundred_times_leaves_a_whole_record() {
         let whole = |copy: &Vec<u8>| serde_json::from_slice::<Value>(copy).is_ok();
         hits.halfway += usize::from(partial.is_some_and(|copy| !whole(&copy)));
         let found = number(&store).await;
-        assert!(found == told || found == told + 1, "told {told}, found {found}");
+        assert!(
+            found == told || found == told + 1,
+            "told {told}, found {found}"
+        );
         hits.written += usize::from(found > told);
         last = found;
-        let allowed = ["credentials.json", "credentials.json.lock", "credentials.json.tmp"];
-        assert!(names(folder.path()).iter().all(|name| allowed.contains(&name.as_str())));
+        let allowed = [
+            "credentials.json",
+            "credentials.json.lock",
+            "credentials.json.tmp",
+        ];
+        assert!(
+            names(folder.path())
+                .iter()
+                .all(|name| allowed.contains(&name.as_str()))
+        );
     }
-    println!("{KILLS} kills in {:?}, {last} records: a write takes {cycle:?}, {hits:?}", begun.elapsed());
+    println!(
+        "{KILLS} kills in {:?}, {last} records: a write takes {cycle:?}, {hits:?}",
+        begun.elapsed()
+    );
     // The kills were where it hurts.
     assert!(hits.copying > 0 && hits.written > 0, "{hits:?}");
     leaves_nothing_behind(&store, folder.path()).await;

@@ -136,7 +136,11 @@ async fn one_person_recovers(death: Death) {
         told_to_sign_in(&stage, other, CALLS).await;
     }
     let counters = stage.counters();
-    assert_eq!((counters.token_refresh, counters.reuse_detected), (2, 1), "{counters:#?}");
+    assert_eq!(
+        (counters.token_refresh, counters.reuse_detected),
+        (2, 1),
+        "{counters:#?}"
+    );
     assert_eq!(counters.mcp_requests, 1 + ALL, "each call was made once");
     // Who tries again is told again, and asks nobody.
     others[0].begin(CALLS).await;
@@ -144,7 +148,11 @@ async fn one_person_recovers(death: Death) {
     assert_eq!(stage.counters().token_requests, 2);
 
     let calls = attended.calls(CALLS).await;
-    assert_eq!((calls.succeeded, calls.pages), (CALLS as u64, 1), "{calls:?}");
+    assert_eq!(
+        (calls.succeeded, calls.pages),
+        (CALLS as u64, 1),
+        "{calls:?}"
+    );
     for other in &mut others {
         other.begin(CALLS).await;
     }
@@ -156,7 +164,11 @@ async fn one_person_recovers(death: Death) {
 
 async fn told_to_sign_in(stage: &Stage, program: &mut Worker, calls: usize) {
     let ended = program.end().await;
-    assert_eq!((ended.succeeded, ended.failed.len()), (0, calls), "{ended:?}");
+    assert_eq!(
+        (ended.succeeded, ended.failed.len()),
+        (0, calls),
+        "{ended:?}"
+    );
     for [code, message, shown] in ended.failed {
         assert_eq!(code, "interaction_required");
         assert!(message.contains(stage.server()), "{message}");
@@ -190,8 +202,14 @@ async fn whoever_signs_in_hears_that_access_was_not_renewed_any_more() {
     let heard = |event: &Value| event[0] == "renewal_failed" && event[1] == "refresh_rejected";
     let heard = calls.events.iter().find(|event| heard(event));
     let message = heard.expect("it was told")[2].as_str().unwrap();
-    assert!(message.contains("does not renew this access any more"), "{message}");
-    assert!(message.contains("the refresh token has been replaced"), "{message}");
+    assert!(
+        message.contains("does not renew this access any more"),
+        "{message}"
+    );
+    assert!(
+        message.contains("the refresh token has been replaced"),
+        "{message}"
+    );
     assert!(message.ends_with("Sign in again."), "{message}");
 }
 
@@ -249,7 +267,11 @@ async fn stopped_leader_that_goes_on_does_not_overwrite_what_was_stored_meanwhil
     let mut attended = stage.program(&["person", "speed=50"]).await;
     attended.advance(101).await;
     let calls = attended.calls(CALLS).await;
-    assert_eq!((calls.succeeded, calls.pages), (CALLS as u64, 1), "{calls:?}");
+    assert_eq!(
+        (calls.succeeded, calls.pages),
+        (CALLS as u64, 1),
+        "{calls:?}"
+    );
     let stored = stage.record();
     signal(&leader, Signal::CONT);
     stage.mend();

@@ -1,0 +1,85 @@
+//! What the file holds, and its form.
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::StoreKey;
+
+/// The version of the file's form that this program writes and reads.
+const FORMAT: u32 = 1;
+
+/// The whole file.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Contents {
+    format: u32,
+    /// The last version given; never goes back, so that a version is never seen twice.
+    sequence: u64,
+    pub(super) records: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) profile: String,
+    pub(super) server: String,
+    pub(super) version: u64,
+    pub(super) record: Box<serde_json::value::RawValue>,
+}
+
+impl Entry {
+    pub(super) fn is(&self, key: &StoreKey) -> bool {
+        self.profile == key.profile && self.server == key.server
+    }
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            sequence: 0,
+            records: Vec::new(),
+        }
+    }
+}
+
+impl Contents {
+    /// Reads a whole file, or says why that cannot be done, without quoting it.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        /// Read first: a newer form may differ in anything else.
+        #[derive(Deserialize)]
+        struct Form {
+            format: u32,
+        }
+        let Ok(form) = serde_json::from_slice::<Form>(bytes) else {
+            return Err("this is no credential file of mcp-reauth, or a truncated one".to_owned());
+        };
+        if form.format != FORMAT {
+            return Err(format!(
+                "this file has format {}, and this program reads {FORMAT}; use a newer mcp-reauth",
+                form.format
+            ));
+        }
+        let contents: Self = serde_json::from_slice(bytes).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            format!("this file is damaged at line {line}, column {column}")
+        })?;
+        let mut keys = HashSet::new();
+        let mut records = contents.records.iter();
+        if !records.all(|entry| keys.insert((&entry.profile, &entry.server))) {
+            return Err("this file is damaged: it has two records for one server".to_owned());
+        }
+        Ok(contents)
+    }
+
+    /// Gives the version of the next write. Versions do not come again, also when the file was moved away or an
+    /// older one put in its place under a running session: hence the clock.
+    pub(super) fn next_version(&mut self, now: SystemTime) -> Result<u64, &'static str> {
+        let next = self.sequence.checked_add(1);
+        let next = next.ok_or("this file is damaged: it has no versions left")?;
+        let now = now.duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.ok().and_then(|now| u64::try_from(now.as_millis()).ok());
+        self.sequence = next.max(now.unwrap_or_default());
+        Ok(self.sequence)
+    }
+}
