@@ -1,7 +1,7 @@
 //! The silent flight: a credential without anybody noticing.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
@@ -121,29 +121,48 @@ impl Inner {
     }
 
     async fn renew_now(&self, plan: &RenewalPlan) -> RenewalEnd {
-        let of = plan.of.as_ref();
-        let renewed = async {
-            if self.has_moved(of) {
-                return Ok(RenewalEnd::Adopted);
-            }
-            let _lease = match self.lease(of).await? {
-                Some(lease) => lease,
-                None => return Ok(RenewalEnd::Adopted),
+        let mut again = true;
+        loop {
+            let (end, until) = match self.renew_once(plan).await {
+                Ok(ended) => ended,
+                Err(error) => return RenewalEnd::Broken(error),
             };
-            let read = self.reload().await?;
-            if self.has_moved(of) {
-                return Ok(RenewalEnd::Adopted);
+            let stood_still = until.is_some_and(|until| self.runtime.now() >= until);
+            match end {
+                // Somebody else may have had its turn: begin again, with what the store says now.
+                RenewalEnd::Failed(Attempt::Unreachable, _) if stood_still && again => {
+                    again = false
+                }
+                end => return end,
             }
-            let _unsettled = self.unsettled();
-            match plan.means {
-                Means::Refresh => self.refresh(&read.record, plan).await,
-                Means::NewToken => self.new_token(&read.record, plan).await,
-                Means::IdpSession | Means::Mint => Err(Error::config(
-                    "this session has no identity provider to renew by",
-                )),
-            }
+        }
+    }
+
+    /// One renewal under one lease: how it ended, and when the lease lapses, if one was taken.
+    async fn renew_once(
+        &self,
+        plan: &RenewalPlan,
+    ) -> Result<(RenewalEnd, Option<SystemTime>), Error> {
+        let of = plan.of.as_ref();
+        if self.has_moved(of) {
+            return Ok((RenewalEnd::Adopted, None));
+        }
+        let Some((_lease, until)) = self.lease(of).await? else {
+            return Ok((RenewalEnd::Adopted, None));
         };
-        renewed.await.unwrap_or_else(RenewalEnd::Broken)
+        let read = self.reload().await?;
+        if self.has_moved(of) {
+            return Ok((RenewalEnd::Adopted, None));
+        }
+        let _unsettled = self.unsettled();
+        let end = match plan.means {
+            Means::Refresh => self.refresh(&read.record, plan, until).await,
+            Means::NewToken => self.new_token(&read.record, plan).await,
+            Means::IdpSession | Means::Mint => Err(Error::config(
+                "this session has no identity provider to renew by",
+            )),
+        };
+        Ok((end?, Some(until)))
     }
 
     /// Whether another credential than `of` has become current, one that is worth trying.
@@ -153,14 +172,17 @@ impl Inner {
             .is_some_and(|now| !now.is_expired(self.now()) && of != Some(&now))
     }
 
-    /// The lease, or `None` when its holder finished the job meanwhile.
-    async fn lease(&self, of: Option<&Authorization>) -> Result<Option<Lease>, Error> {
+    /// The lease and when it lapses, or `None` when its holder finished the job meanwhile.
+    async fn lease(
+        &self,
+        of: Option<&Authorization>,
+    ) -> Result<Option<(Lease, SystemTime)>, Error> {
         let mut waited = Duration::ZERO;
         let mut pause = Duration::from_millis(10);
         loop {
             let now = self.runtime.now();
             if let Some(lease) = self.store.try_lease(&self.key, now, LEASE_TTL).await? {
-                return Ok(Some(lease));
+                return Ok(Some((lease, now + LEASE_TTL)));
             }
             if waited >= LEASE_WAIT {
                 return Err(Error::store(
@@ -177,7 +199,12 @@ impl Inner {
         }
     }
 
-    async fn refresh(&self, record: &Record, plan: &RenewalPlan) -> Result<RenewalEnd, Error> {
+    async fn refresh(
+        &self,
+        record: &Record,
+        plan: &RenewalPlan,
+        until: SystemTime,
+    ) -> Result<RenewalEnd, Error> {
         // What is current may be newer than what could be stored.
         let current = self.current.get();
         let held = current.as_ref().and_then(|current| {
@@ -192,7 +219,10 @@ impl Inner {
             return Ok(RenewalEnd::Failed(Attempt::Refused, error));
         };
         let presented = TokenGrant::Refresh { token };
-        match self.token(&grant.by, &client, &presented).await {
+        match self
+            .token(&grant.by, &client, &presented, Some(until))
+            .await
+        {
             Ok(tokens) => {
                 let mut renewed = self.granted(tokens, &grant.by, client, &grant.granted);
                 // A new one replaces the old; none keeps the old (RFC 6749 section 6).
@@ -231,7 +261,7 @@ impl Inner {
         let presented = TokenGrant::ClientCredentials {
             scopes: &plan.scopes,
         };
-        match self.token(&by, &client, &presented).await {
+        match self.token(&by, &client, &presented, None).await {
             Ok(tokens) => {
                 let granted = self.granted(tokens, &by, client, &plan.scopes);
                 self.keep(record, plan, granted, &plan.scopes).await
@@ -288,16 +318,24 @@ impl Inner {
         Ok((found.grantor(self.send_resource)?, client))
     }
 
-    /// Makes a token request, again while the server is in passing trouble, a few times.
+    /// Makes a token request, again while the server is in passing trouble, a few times; but not after `until`:
+    /// a process or a machine that stood still must not present what a sibling may have used meanwhile.
     pub(crate) async fn token(
         &self,
         by: &Grantor,
         client: &Registration,
         grant: &TokenGrant<'_>,
+        until: Option<SystemTime>,
     ) -> Result<Tokens, TokenFailure> {
         let (endpoint, resource) = (&by.token_endpoint, by.resource.as_deref());
         let mut pause = Duration::from_millis(250);
         for attempt in 1.. {
+            if until.is_some_and(|until| self.runtime.now() >= until) {
+                return Err(TokenFailure::Transient {
+                    detail: "this program stood still for too long".to_owned(),
+                    retry_after: None,
+                });
+            }
             let answer = token::request(&self.http, endpoint, client, grant, resource).await;
             let Err(TokenFailure::Transient { retry_after, .. }) = &answer else {
                 return answer;

@@ -213,7 +213,7 @@ impl Inner {
             redirect_uri: &pending.redirect_uri,
         };
         let by = &pending.by;
-        let failure = match self.token(by, &pending.client, &presented).await {
+        let failure = match self.token(by, &pending.client, &presented, None).await {
             Ok(tokens) => {
                 let client = pending.client.clone();
                 return Ok(self.granted(tokens, by, client, &pending.scopes));

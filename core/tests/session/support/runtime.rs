@@ -1,7 +1,7 @@
 //! Time that only tests move: the client's wall clock, the servers' clock, timers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -19,8 +19,8 @@ pub(crate) struct TestRuntime(Arc<Times>);
 struct Times {
     #[cfg(not(shuttle))]
     start: tokio::time::Instant,
-    /// How far the client's wall clock is ahead of the timers. Starts in the middle, so that it can be set back.
-    client: AtomicU64,
+    /// How far the client's wall clock is ahead of the timers; it can be set back to before 1970.
+    client: AtomicI64,
     /// How far the servers' clock is ahead of the timers.
     server: AtomicU64,
 }
@@ -30,7 +30,7 @@ impl TestRuntime {
         Self(Arc::new(Times {
             #[cfg(not(shuttle))]
             start: tokio::time::Instant::now(),
-            client: AtomicU64::new(BEGIN),
+            client: AtomicI64::new(BEGIN.cast_signed()),
             server: AtomicU64::new(BEGIN),
         }))
     }
@@ -54,25 +54,42 @@ impl TestRuntime {
 
     /// The client's machine sleeps: every wall clock goes on, its timers do not.
     pub(crate) fn machine_sleeps(&self, seconds: u64) {
-        self.0.client.fetch_add(seconds, Ordering::SeqCst);
+        self.0
+            .client
+            .fetch_add(seconds.cast_signed(), Ordering::SeqCst);
         self.0.server.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Somebody sets the client's clock back; nobody else's.
     pub(crate) fn set_clock_back(&self, seconds: u64) {
-        self.0.client.fetch_sub(seconds, Ordering::SeqCst);
+        self.0
+            .client
+            .fetch_sub(seconds.cast_signed(), Ordering::SeqCst);
+    }
+
+    /// Somebody sets the client's clock to so many seconds after 1970, or before.
+    pub(crate) fn set_clock_to(&self, seconds: i64) {
+        let offset = seconds - self.elapsed().as_secs().cast_signed();
+        self.0.client.store(offset, Ordering::SeqCst);
     }
 
     /// Somebody sets the client's clock forward; nobody else's.
     pub(crate) fn set_clock_forward(&self, seconds: u64) {
-        self.0.client.fetch_add(seconds, Ordering::SeqCst);
+        self.0
+            .client
+            .fetch_add(seconds.cast_signed(), Ordering::SeqCst);
     }
 }
 
 impl Runtime for TestRuntime {
     fn now(&self) -> SystemTime {
-        let offset = Duration::from_secs(self.0.client.load(Ordering::SeqCst));
-        SystemTime::UNIX_EPOCH + offset + self.elapsed()
+        let offset = self.0.client.load(Ordering::SeqCst);
+        let size = Duration::from_secs(offset.unsigned_abs());
+        let begin = match offset {
+            ..0 => SystemTime::UNIX_EPOCH - size,
+            0.. => SystemTime::UNIX_EPOCH + size,
+        };
+        begin + self.elapsed()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

@@ -392,7 +392,7 @@ impl Servers {
             access.clone(),
             Access {
                 family: number,
-                expires_at: self.lifetime.map(|life| now + life),
+                expires_at: self.lifetime.map(|life| now.saturating_add(life)),
             },
         );
         if let Some(refresh) = &refresh {

@@ -96,6 +96,11 @@ impl World {
         gate
     }
 
+    /// Holds no further answers to requests of this kind; those that are held stay so.
+    pub(crate) fn unhold(&self, kind: Kind) {
+        self.lock().gates.remove(&kind);
+    }
+
     /// What the MCP server answers instead of what it should; `None`: what it should.
     pub(crate) fn answer(
         &self,

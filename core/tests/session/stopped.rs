@@ -1,0 +1,160 @@
+//! A sibling that is stopped, not dead, while it holds the lease on a file: nobody waits for longer than the lease
+//! lasts, and when it goes on it undoes nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use mcp_reauth::{AuthSession, FileStore, Runtime};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::support::{Bench, Fault, Kind, Mcp, Token, pass, settle};
+
+/// How long a lease lasts, in seconds, and how long anybody waits for one.
+const LEASE: std::ops::RangeInclusive<u64> = 95..=110;
+
+/// A process that can be stopped: then no wait of its own comes to its end.
+#[derive(Clone)]
+struct Process {
+    bench: Bench,
+    stopped: Arc<watch::Sender<bool>>,
+}
+
+impl Runtime for Process {
+    fn now(&self) -> SystemTime {
+        self.bench.runtime.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let sleep = self.bench.runtime.sleep(duration);
+        let mut stopped = self.stopped.subscribe();
+        Box::pin(async move {
+            sleep.await;
+            let _ = stopped.wait_for(|stopped| !stopped).await;
+        })
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.bench.runtime.spawn(task);
+    }
+}
+
+/// Two processes with one file, signed in: one that can be stopped and has no person, and one that has both.
+struct Two {
+    bench: Bench,
+    process: Process,
+    one: AuthSession,
+    two: AuthSession,
+    _folder: TempDir,
+}
+
+impl Two {
+    async fn new() -> Self {
+        let bench = Bench::new();
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FileStore::new(folder.path().join("credentials.json"));
+        let process = Process {
+            bench: bench.clone(),
+            stopped: Arc::new(watch::Sender::new(false)),
+        };
+        let attended = bench
+            .builder()
+            .host(bench.host.clone())
+            .store(store.clone());
+        let two = attended.open().await.expect("the session opens");
+        assert_eq!(bench.send(&two, "").await, Ok(200));
+        let one = bench.builder().runtime(process.clone()).store(store);
+        let one = one.open().await.expect("the session opens");
+        bench.world.servers(|s| s.revoke_access());
+        bench.world.take();
+        Self {
+            bench,
+            process,
+            one,
+            two,
+            _folder: folder,
+        }
+    }
+
+    fn stop(&self, stopped: bool) {
+        self.process.stopped.send_replace(stopped);
+    }
+
+    /// The second process makes a call while the first is stopped; how long that took.
+    async fn second_waited(&self) -> u64 {
+        let before = self.bench.runtime.elapsed();
+        assert_eq!(self.bench.send(&self.two, "").await, Ok(200));
+        (self.bench.runtime.elapsed() - before).as_secs()
+    }
+
+    /// Both go on with what the second has.
+    async fn agree(&self) {
+        let newest = self.two.authorization();
+        self.bench.world.take();
+        for session in [&self.one, &self.two] {
+            assert_eq!(self.bench.send(session, "").await, Ok(200));
+            assert_eq!(session.authorization(), newest);
+        }
+        assert_eq!(self.bench.world.trace(), [Mcp, Mcp]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_between_two_tries_it_does_not_present_what_another_has_used() {
+    let two = Two::new().await;
+    two.bench.world.next(Token, Fault::Connection);
+    let first = two.bench.spawn(&two.one, "");
+    while two.bench.world.count(Token) == 0 {
+        settle().await;
+    }
+    two.stop(true);
+    let waited = two.second_waited().await;
+    assert!(LEASE.contains(&waited), "{waited} s");
+    two.stop(false);
+    assert_eq!(first.await.expect("no panic"), Ok(200));
+    assert_eq!(two.bench.world.count(Token), 2, "one of each");
+    two.agree().await;
+    assert_eq!(two.bench.host.prompts(), (0, 1));
+    two.bench.assert_no_reuse();
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_before_its_answer_it_undoes_no_sign_in() {
+    let two = Two::new().await;
+    let gate = two.bench.world.hold(Token);
+    let first = two.bench.spawn(&two.one, "");
+    gate.reached().await;
+    two.stop(true);
+    // What comes now is answered; what is held stays so.
+    two.bench.world.unhold(Token);
+    let waited = two.second_waited().await;
+    assert!(LEASE.contains(&waited), "{waited} s");
+    // The server saw a refresh token twice; the person signed in.
+    assert_eq!(two.bench.host.prompts(), (0, 2));
+    two.stop(false);
+    gate.open();
+    assert_eq!(first.await.expect("no panic"), Ok(200));
+    two.agree().await;
+    assert_eq!(two.bench.host.prompts(), (0, 2));
+}
+
+/// The machine sleeps while a renewal is under way, for longer than a lease lasts, and everybody wakes up at once.
+/// What the first was about to store is told from the newer: nobody loops, and at worst the person signs in.
+#[tokio::test(start_paused = true)]
+async fn machine_that_sleeps_during_a_renewal_costs_one_sign_in_at_the_most() {
+    let two = Two::new().await;
+    let gate = two.bench.world.hold(Token);
+    let first = two.bench.spawn(&two.one, "");
+    gate.reached().await;
+    two.bench.world.unhold(Token);
+    two.bench.runtime.machine_sleeps(86400);
+    let second = two.bench.spawn(&two.two, "");
+    pass(1).await;
+    gate.open();
+    assert_eq!(second.await.expect("no panic"), Ok(200));
+    assert_eq!(first.await.expect("no panic"), Ok(200));
+    two.agree().await;
+    assert!(two.bench.host.prompts().1 <= 2);
+    assert!(two.bench.world.count(Kind::Token) <= 3);
+}
