@@ -310,10 +310,12 @@ impl AuthSession {
     }
 
     /// Signs out: revokes the tokens where the server has a revocation endpoint (RFC 7009), and clears the
-    /// store, also when revoking failed; what became of it is told.
+    /// store, also when revoking failed; what became of it is told. A record that cannot be read is cleared too,
+    /// its tokens as they are.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store could not be cleared.
+    /// [`Error::Store`] when the store could not be read or cleared: it was left as it is, and so may the tokens
+    /// be. This session has forgotten the credential all the same.
     pub async fn sign_out(&self) -> Result<Revocation, Error> {
         let inner = Arc::clone(self.inner());
         self.to_its_end(async move { inner.sign_out().await }).await
@@ -406,13 +408,15 @@ impl Inner {
         self.current.clear();
         let stored = self.store.load(&self.key).await?;
         // What cannot be read cannot be revoked, but it can be cleared.
-        let record = stored
-            .as_ref()
-            .and_then(|stored| Record::decode(stored).ok());
-        let grant = record.as_ref().and_then(|record| record.grant.as_ref());
-        let revocation = match grant {
-            None => Revocation::Nothing,
-            Some(grant) => {
+        let record = stored.as_ref().map(Record::decode).transpose();
+        let record = record.map(Option::unwrap_or_default);
+        let revocation = match record.as_ref().map(|record| record.grant.as_ref()) {
+            Err(error) => {
+                tracing::warn!(%error, "the tokens could not be revoked");
+                Revocation::Failed
+            }
+            Ok(None) => Revocation::Nothing,
+            Ok(Some(grant)) => {
                 let revoked = timeout(&*self.runtime, REVOCATION_LIMIT, self.revoke(grant));
                 revoked.await.unwrap_or(Revocation::Failed)
             }
