@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mcp_reauth::FileStore;
-use mcp_reauth::store::{StoreKey, TokenStore};
+use mcp_reauth::store::{Saved, StoreKey, TokenStore};
+use mcp_reauth::{FileStore, Secret};
 use serde_json::Value;
 
 use crate::stage::Worker;
 
 const KILLS: usize = 500;
-/// Of each record, in bytes; large enough for a kill to land in the middle of one.
-const SIZE: &str = "200000";
+/// How many other records are in the file, so that copying it takes a moment.
+const OTHERS: usize = 50;
+/// Of the record, in bytes.
+const SIZE: &str = "10000";
 /// Every other kill comes within this time after a write was told of, when the next is being copied; the others
 /// come at any time of a write, most of which is waiting for the disk.
 const COPYING: Duration = Duration::from_millis(2);
@@ -39,11 +41,26 @@ struct Hits {
     written: usize,
 }
 
+fn key(server: &str) -> StoreKey {
+    StoreKey {
+        profile: "default".to_owned(),
+        server: format!("https://mcp.example/{server}"),
+    }
+}
+
+/// Fills the store with records that nobody writes to afterwards.
+async fn fill(store: &FileStore) {
+    for other in 0..OTHERS {
+        let data = Some(Secret::new("{}"));
+        let saved = store.save(&key(&other.to_string()), data, None).await;
+        assert!(matches!(saved, Ok(Saved::As(_))));
+    }
+}
+
 /// Reads the number of the record, which must be whole.
 async fn number(store: &FileStore) -> u64 {
-    let keys = store.keys().unwrap();
-    assert_eq!(keys.len(), 1);
-    let stored = store.load(&keys[0]).await.unwrap().unwrap();
+    assert_eq!(store.keys().unwrap().len(), OTHERS + 1);
+    let stored = store.load(&key("mcp")).await.unwrap().unwrap();
     let record: Value = serde_json::from_str(stored.data.expose()).unwrap();
     let number = record["number"].as_u64().unwrap();
     assert_eq!(record["end"], number);
@@ -71,6 +88,7 @@ async fn writer_killed_five_hundred_times_leaves_a_whole_record() {
     let copy = folder.path().join("credentials.json.tmp");
     let store = FileStore::new(&path);
     let mut hits = Hits::default();
+    fill(&store).await;
     let (mut last, cycle) = time_of_a_write(&path).await;
     let begun = Instant::now();
     for kill in 0..KILLS {
@@ -148,11 +166,7 @@ async fn time_of_a_write(path: &Path) -> (u64, Duration) {
 
 /// The next write finds no lock in its way, and clears up.
 async fn leaves_nothing_behind(store: &FileStore, folder: &Path) {
-    let key = StoreKey {
-        profile: "default".to_owned(),
-        server: "https://mcp.example/other".to_owned(),
-    };
-    let data = Some(mcp_reauth::Secret::new("{}"));
-    store.save(&key, data, None).await.unwrap();
+    let data = Some(Secret::new("{}"));
+    store.save(&key("one more"), data, None).await.unwrap();
     assert_eq!(names(folder), ["credentials.json", "credentials.json.lock"]);
 }
