@@ -132,7 +132,9 @@ async fn file_without_versions_left_can_be_read_and_is_not_written() {
     let key = key("https://a.example/mcp");
     assert_eq!(store.load(&key).await, Ok(None));
     let saved = store.save(&key, record(), None).await;
-    names(&path, &saved.expect_err("no version is left"));
+    let error = saved.expect_err("no version is left");
+    names(&path, &error);
+    assert!(error.to_string().contains("no versions left"), "{error}");
     assert_eq!(fs::read_to_string(&path).expect("it is there"), contents);
 }
 

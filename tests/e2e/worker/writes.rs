@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::tell;
 
 /// Writes records of about `size` bytes, numbered on from what is there. Each number is told when it is safe.
+/// Ends when one cannot be written.
 pub(crate) async fn run(store: &str, size: &str) {
     let store = FileStore::new(store);
     let size: usize = size.parse().expect("a number");
@@ -26,11 +27,14 @@ pub(crate) async fn run(store: &str, size: &str) {
         let padding = (number % 10).to_string().repeat(size);
         let record = json!({ "number": number, "padding": padding, "end": number });
         let data = Some(Secret::new(record.to_string()));
-        let saved = store.save(&key, data, version).await;
-        let Saved::As(written) = saved.expect("it is written") else {
-            panic!("nobody else writes");
-        };
-        version = Some(written);
+        match store.save(&key, data, version).await {
+            Ok(Saved::As(written)) => version = Some(written),
+            Ok(Saved::Conflict) => panic!("nobody else writes"),
+            Err(error) => {
+                tell(&json!({ "code": error.code(), "message": error.to_string() }));
+                return;
+            }
+        }
         tell(&json!({ "number": number }));
     }
 }

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod durability;
+#[cfg(unix)]
 mod killed;
 mod renewal;
 mod stage;
+#[cfg(unix)]
+mod unwritable;

@@ -14,6 +14,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 /// can have waited for one to lapse.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// The program.
+pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_e2e-worker");
+
 /// Waits, but not for ever.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, what).await.expect("it ends")
@@ -126,8 +129,14 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_e2e-worker"))
-            .args(args)
+        let mut command = std::process::Command::new(WORKER);
+        command.args(args);
+        Self::run(command)
+    }
+
+    /// Starts it by a command of the test's own.
+    pub(crate) fn run(command: std::process::Command) -> Self {
+        let mut child = Command::from(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
