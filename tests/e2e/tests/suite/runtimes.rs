@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::{
-    AuthChallenge, AuthSessionBuilder, HandleOptions, Outcome, Runtime as _, ScopeSet, TokioRuntime,
+    AuthChallenge, AuthSessionBuilder, HandleOptions, Outcome, ScopeSet, TokioRuntime,
 };
 use mcp_reauth_fixture::Config;
 use tokio::runtime::{Builder, Runtime};
