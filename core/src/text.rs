@@ -27,24 +27,35 @@ pub(crate) fn displayable(text: &str) -> Option<String> {
     (!shown.is_empty()).then(|| shown.to_owned())
 }
 
-/// The text without these secrets: a server may quote what it was sent. Where the text was cut off, so may be a
-/// secret at its end.
+/// What stands in the place of a secret.
+const REDACTED: &str = "[redacted]";
+
+/// The text without these secrets: a server may quote what it was sent. Text that was bounded before may end in
+/// the middle of one.
 pub(crate) fn without<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
-    const REDACTED: &str = "[redacted]";
     let mut text = text.to_owned();
-    for secret in secrets
-        .into_iter()
-        .filter(|secret| secret.len() >= MIN_SECRET)
-    {
+    for secret in secrets.into_iter().filter(|secret| is_secret(secret)) {
         text = text.replace(secret, REDACTED);
-        let cuts = (MIN_SECRET..secret.len()).rev();
-        let mut begun = cuts.filter_map(|cut| secret.get(..cut));
-        if let Some(begun) = begun.find(|begun| text.ends_with(begun)) {
-            text.truncate(text.len() - begun.len());
+        let longest = secret.len().min(text.len() + 1);
+        let cut = (MIN_SECRET..longest)
+            .rev()
+            .filter_map(|length| secret.get(..length))
+            .find(|start| text.ends_with(start));
+        if let Some(cut) = cut {
+            text.truncate(text.len() - cut.len());
             text.push_str(REDACTED);
         }
     }
     text
+}
+
+/// Whether a secret stands in a text.
+pub(crate) fn quotes(text: &str, secret: &str) -> bool {
+    is_secret(secret) && text.contains(secret)
+}
+
+fn is_secret(secret: &str) -> bool {
+    secret.len() >= MIN_SECRET
 }
 
 /// An address without its query and fragment.
@@ -57,16 +68,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_taken_out_whole_and_cut_off() {
-        let secret = "secret-token-1";
-        let without = |text| without(text, [secret, "short"]);
-        assert_eq!(without("a secret-token-1 b"), "a [redacted] b");
-        assert_eq!(without("a secret-token-1"), "a [redacted]");
-        assert_eq!(without("a secret-token-"), "a [redacted]");
-        assert_eq!(without("a secret-t"), "a [redacted]");
-        assert_eq!(without("a secret-"), "a secret-");
-        assert_eq!(without("secret-t secret-t"), "secret-t [redacted]");
-        assert_eq!(without("a short one"), "a short one");
-        assert_eq!(without(""), "");
+    fn secrets_are_taken_out_also_where_the_end_cuts_them() {
+        let secret = "at_0123456789";
+        for (text, expected) in [
+            ("a at_0123456789 b", "a [redacted] b"),
+            ("at_0123456789at_0123456789", "[redacted][redacted]"),
+            ("a at_012345678", "a [redacted]"),
+            ("a at_01234", "a [redacted]"),
+            // Too short to be told from any other word.
+            ("a at_0123", "a at_0123"),
+            ("at_0123456 b", "at_0123456 b"),
+            ("", ""),
+        ] {
+            assert_eq!(without(text, [secret]), expected, "{text}");
+        }
+        assert_eq!(
+            without(
+                "\u{e9}\u{e9}\u{e9}\u{e9}",
+                ["\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}"]
+            ),
+            REDACTED
+        );
+        assert_eq!(without("short", ["short"]), "short");
     }
 }

@@ -208,8 +208,16 @@ impl AuthChallenge {
         self
     }
 
-    /// Takes out the token that was sent, should the server have quoted it.
+    /// Takes out the token that was sent, should the server have quoted it. What it stands in goes into addresses
+    /// and questions, and is of no use with a part taken out.
     pub(crate) fn redact(&mut self, token: &str) {
+        let quotes = |text: &str| text::quotes(text, token);
+        if self.required_scopes.iter().any(quotes) {
+            let scopes = self.required_scopes.iter();
+            self.required_scopes = scopes.filter(|scope| !quotes(scope)).collect();
+        }
+        self.acr_values.retain(|value| !quotes(value));
+        self.resource_metadata.take_if(|url| quotes(url));
         let raw = &mut self.raw.www_authenticate;
         for text in [&mut self.message, raw].into_iter().flatten() {
             *text = text::without(text, [token]);

@@ -123,6 +123,12 @@ impl Exchange {
         self.request.sent()
     }
 
+    /// The token it was sent with last.
+    pub(super) fn token(&self) -> Option<&str> {
+        let grant = self.request.sent()?.grant();
+        Some(grant.access_token.expose())
+    }
+
     /// Sends the request until its response is the caller's.
     pub(super) async fn send(&mut self) -> Result<reqwest::Response, Failure> {
         loop {

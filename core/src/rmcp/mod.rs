@@ -93,14 +93,14 @@ impl ReauthClient {
         &self,
         outgoing: Outgoing,
         idle: bool,
-    ) -> Result<(reqwest::Response, bool), Failure> {
+    ) -> Result<(reqwest::Response, Exchange), Failure> {
         let mut pause = FIRST_PAUSE;
         loop {
             let operation = Operation::default();
             let mut exchange = self.exchange(outgoing.clone(), operation, Trigger::Ambient);
             let error = match exchange.send().await {
                 Err(StreamableHttpError::Client(TransportError::Auth(error))) if idle => error,
-                answer => return Ok((answer?, exchange.in_session())),
+                answer => return Ok((answer?, exchange)),
             };
             match error.code() {
                 "interaction_required" => self.session.changed(exchange.sent()).await,
@@ -125,7 +125,7 @@ impl ReauthClient {
         let outgoing = outgoing.with_body(body);
         let mut exchange = self.exchange(outgoing, operation, Trigger::Command);
         let answer = exchange.send().await?;
-        let answer = response::read(answer, &message, exchange.in_session(), max_event).await?;
+        let answer = response::read(answer, &message, &exchange, max_event).await?;
         if calls_tool {
             return tool_result::recover(exchange, message, answer, max_event).await;
         }
@@ -175,7 +175,7 @@ impl StreamableHttpClient for ReauthClient {
         if answer.status() == StatusCode::METHOD_NOT_ALLOWED || answer.status().is_success() {
             return Ok(());
         }
-        Err(response::unexpected(answer).await)
+        Err(response::unexpected(answer, &exchange).await)
     }
 
     async fn get_stream(
@@ -209,11 +209,13 @@ impl StreamableHttpClient for ReauthClient {
         let idle = last_event_id.is_none();
         let outgoing = Outgoing::new(Method::GET, &uri, session_id, custom_headers)?
             .with_last_event_id(last_event_id)?;
-        let (answer, in_session) = self.open_stream(outgoing, idle).await?;
+        let (answer, exchange) = self.open_stream(outgoing, idle).await?;
         match answer.status() {
             StatusCode::METHOD_NOT_ALLOWED => Err(StreamableHttpError::ServerDoesNotSupportSse),
-            StatusCode::NOT_FOUND if in_session => Err(StreamableHttpError::SessionExpired),
-            status if !status.is_success() => Err(response::unexpected(answer).await),
+            StatusCode::NOT_FOUND if exchange.in_session() => {
+                Err(StreamableHttpError::SessionExpired)
+            }
+            status if !status.is_success() => Err(response::unexpected(answer, &exchange).await),
             _ if response::is_event_stream(&answer) => {
                 Ok(response::events(answer, max_sse_event_size))
             }

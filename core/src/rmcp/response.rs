@@ -12,7 +12,7 @@ use rmcp::transport::streamable_http_client::{
 };
 use sse_stream::SseStream;
 
-use super::exchange::connection;
+use super::exchange::{Exchange, connection};
 use super::{Events, Failure};
 
 /// The longest JSON answer that is read, in bytes.
@@ -24,13 +24,13 @@ const MAX_ERROR: usize = 64 * 1024;
 pub(super) async fn read(
     response: reqwest::Response,
     message: &ClientJsonRpcMessage,
-    in_session: bool,
+    exchange: &Exchange,
     max_event: usize,
 ) -> Result<StreamableHttpPostResponse, Failure> {
     let status = response.status();
     let waits = matches!(message, JsonRpcMessage::Request(_));
     if !status.is_success() {
-        return read_failure(response, message, in_session).await;
+        return read_failure(response, message, exchange).await;
     }
     if matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
         return Ok(StreamableHttpPostResponse::Accepted);
@@ -58,16 +58,17 @@ pub(super) async fn read(
 async fn read_failure(
     response: reqwest::Response,
     message: &ClientJsonRpcMessage,
-    in_session: bool,
+    exchange: &Exchange,
 ) -> Result<StreamableHttpPostResponse, Failure> {
     let status = response.status();
+    let in_session = exchange.in_session();
     if status == StatusCode::NOT_FOUND && in_session {
         return Err(StreamableHttpError::SessionExpired);
     }
     let auth = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let is_json = is(&response, "application/json");
     if auth || status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && !is_json) {
-        return Err(unexpected(response).await);
+        return Err(unexpected(response, exchange).await);
     }
     let passing = passing(&response);
     let body = body(response, MAX_ERROR).await?;
@@ -93,25 +94,29 @@ async fn read_failure(
             None,
         )),
         (None, Some(passing)) => Err(passing.into()),
-        (None, None) => Err(said(status, &body)),
+        (None, None) => Err(said(status, &body, exchange)),
     }
 }
 
 /// A response that is none of what was expected.
-pub(super) async fn unexpected(response: reqwest::Response) -> Failure {
+pub(super) async fn unexpected(response: reqwest::Response, exchange: &Exchange) -> Failure {
     if let Some(passing) = passing(&response) {
         return passing.into();
     }
     let status = response.status();
     match body(response, MAX_ERROR).await {
-        Ok(body) => said(status, &body),
+        Ok(body) => said(status, &body, exchange),
         Err(error) => error,
     }
 }
 
-fn said(status: StatusCode, body: &[u8]) -> Failure {
+/// What a page says, but for the token that was sent, should it quote that.
+fn said(status: StatusCode, body: &[u8], exchange: &Exchange) -> Failure {
     let text = String::from_utf8_lossy(body);
-    let said = crate::text::displayable(&text).map_or_else(String::new, |said| format!(": {said}"));
+    let text = crate::text::displayable(&text);
+    let said = text
+        .map(|text| crate::text::without(&text, exchange.token()))
+        .map_or_else(String::new, |said| format!(": {said}"));
     StreamableHttpError::UnexpectedServerResponse(
         format!("the server answered {status}{said}").into(),
     )

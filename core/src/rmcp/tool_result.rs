@@ -54,7 +54,7 @@ async fn again(
     max_event: usize,
 ) -> Result<StreamableHttpPostResponse, Failure> {
     let answer = exchange.send().await?;
-    response::read(answer, message, exchange.in_session(), max_event).await
+    response::read(answer, message, exchange, max_event).await
 }
 
 /// Events pass as they are. One that carries a challenge is held back; when recovery succeeds, the events of
