@@ -6,7 +6,7 @@ mod reqwest_client;
 mod shared;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -90,6 +90,10 @@ pub(crate) struct Limited {
 impl Limited {
     pub(crate) fn new(client: Arc<dyn HttpClient>, runtime: Arc<dyn Runtime>) -> Self {
         Self { client, runtime }
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.runtime.now()
     }
 
     /// One request, no redirects: what token and registration endpoints get.
@@ -202,6 +206,12 @@ mod tests {
             "http://[::1]:80/",
             "http://localhost:6276/cb",
             "http://LOCALHOST/",
+            // Other spellings of 127.0.0.1, which is what is connected to.
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1/",
+            "http://127.1/",
+            "http://127.0.0.1./",
         ] {
             assert!(is_secure(url), "{url}");
         }
@@ -211,7 +221,15 @@ mod tests {
             "http://127.0.0.1.evil.example/",
             "http://evil.example/?127.0.0.1",
             "http://localhost@evil.example/",
+            "http://localhost./",
             "http://0.0.0.0/",
+            "http://0/",
+            "http://[::]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[::127.0.0.1]/",
+            "http://2886794753/",
+            "http://127.0.0.1:80@evil.example/",
+            "http://evil.example#@localhost/",
             "http://10.0.0.1/",
             "http://a.localhost/",
             "ftp://localhost/",

@@ -77,6 +77,21 @@ fn form_request(
     request.body(form.finish().into_bytes())
 }
 
+/// A secret as it stands in a form, and as it is.
+pub(crate) fn spellings(secret: &Secret) -> [String; 2] {
+    let text = secret.expose();
+    let encoded = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    [encoded, text.to_owned()]
+}
+
+/// The credentials that a client with a secret sends in a header, where it does.
+pub(crate) fn basic_credentials(client: &Registration) -> Option<String> {
+    let secret = client.client_secret.as_ref()?;
+    let header = basic(&client.client_id, secret).ok()?;
+    let credentials = header.to_str().ok()?.strip_prefix("Basic ")?;
+    Some(credentials.to_owned())
+}
+
 /// Each part is form-encoded first, which leaves `-._*` and alphanumerics as they are.
 fn basic(id: &str, secret: &Secret) -> Result<HeaderValue, http::Error> {
     let part = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();

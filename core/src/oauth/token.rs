@@ -1,5 +1,7 @@
 //! Requests to the token endpoint, and what its answers mean for a credential.
 
+use std::time::SystemTime;
+
 use http::{HeaderMap, StatusCode, header};
 use oauth2::TokenResponse;
 use oauth2::basic::{
@@ -7,7 +9,7 @@ use oauth2::basic::{
 };
 use serde_json::Value;
 
-use super::client_auth::post_form;
+use super::client_auth::{basic_credentials, post_form, spellings};
 use crate::http::{HttpError, Limited, Response};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -133,10 +135,11 @@ pub(crate) async fn request(
         params.push(("resource", resource));
     }
     let answer = post_form(http, endpoint, client, &params).await;
-    read(answer).map_err(|failure| {
+    read(answer, http.now()).map_err(|failure| {
         let sent = grant.secrets().chain(&client.client_secret);
-        let sent: Vec<&str> = sent.map(Secret::expose).collect();
-        failure.without(sent)
+        let mut sent: Vec<String> = sent.flat_map(spellings).collect();
+        sent.extend(basic_credentials(client));
+        failure.without(sent.iter().map(String::as_str))
     })
 }
 
@@ -159,8 +162,11 @@ pub(crate) async fn revoke(
     )))
 }
 
-/// Reads the answer to a token request.
-pub(crate) fn read(answer: Result<Response, HttpError>) -> Result<Tokens, TokenFailure> {
+/// Reads the answer to a token request. `now` is only for servers that do not say when they answered.
+pub(crate) fn read(
+    answer: Result<Response, HttpError>,
+    now: SystemTime,
+) -> Result<Tokens, TokenFailure> {
     let transient = |detail, retry_after| TokenFailure::Transient {
         detail,
         retry_after,
@@ -171,7 +177,7 @@ pub(crate) fn read(answer: Result<Response, HttpError>) -> Result<Tokens, TokenF
         Err(error) => return Err(transient(error.to_string(), None)),
     };
     let status = response.status();
-    let retry_after = retry_after(response.headers());
+    let retry_after = retry_after(response.headers(), now);
     if is_transient(status) {
         let detail = format!("the server answered {status}");
         return Err(transient(detail, retry_after));
@@ -277,11 +283,18 @@ fn whole_seconds(lifetime: f64) -> Option<u64> {
     (lifetime >= 0.0).then_some(lifetime as u64)
 }
 
-/// `Retry-After` in seconds (RFC 9110 section 10.2.3). Its other form, a date, is not worth a dependency on
-/// the server's clock.
-fn retry_after(headers: &HeaderMap) -> Option<u64> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok()
+/// `Retry-After` in seconds (RFC 9110 section 10.2.3). A date is read by the server's own clock, which its `Date`
+/// tells, and only without one by ours.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<u64> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let value = text(header::RETRY_AFTER)?;
+    if value.bytes().all(|b| b.is_ascii_digit()) {
+        return value.parse().ok();
+    }
+    let now = text(header::DATE).and_then(date).unwrap_or(now);
+    let wait = date(value)?.duration_since(now).unwrap_or_default();
+    Some(wait.as_secs())
 }
 
 #[cfg(test)]
@@ -292,7 +305,7 @@ mod tests {
         let mut response = Response::new(body.as_bytes().to_vec());
         *response.status_mut() = StatusCode::from_u16(status).expect("a status");
         response.headers_mut().insert(header::RETRY_AFTER, 7.into());
-        read(Ok(response))
+        read(Ok(response), SystemTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -383,5 +396,38 @@ mod tests {
         let bare = bare.unwrap_or_else(|f| panic!("{f:?}"));
         assert_eq!(bare.scope, Some(ScopeSet::parse("a b")));
         assert!(bare.refresh_token.is_none());
+    }
+
+    #[test]
+    fn retry_after_in_both_forms() {
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(784_111_777);
+        let date = "Sun, 06 Nov 1994 08:49:30 GMT";
+        for (value, by, expected) in [
+            ("7", None, Some(7)),
+            (" 7 ", None, Some(7)),
+            ("0", None, Some(0)),
+            // The client's clock says 08:49:37.
+            ("Sun, 06 Nov 1994 08:51:37 GMT", None, Some(120)),
+            ("Sunday, 06-Nov-94 08:51:37 GMT", None, Some(120)),
+            ("Sun Nov  6 08:51:37 1994", None, Some(120)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", None, Some(0)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", None, Some(0)),
+            // The server's says 08:49:30.
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some(date), Some(127)),
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some("soon"), Some(120)),
+            ("soon", Some(date), None),
+            ("-7", None, None),
+            ("7.5", None, None),
+            ("99999999999999999999999", None, None),
+            ("", None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            let value: http::HeaderValue = value.parse().expect("a value");
+            headers.insert(header::RETRY_AFTER, value.clone());
+            if let Some(by) = by {
+                headers.insert(header::DATE, by.parse().expect("a value"));
+            }
+            assert_eq!(retry_after(&headers, now), expected, "{value:?} {by:?}");
+        }
     }
 }

@@ -340,8 +340,9 @@ impl Inner {
             let Err(TokenFailure::Transient { retry_after, .. }) = &answer else {
                 return answer;
             };
-            let asked = retry_after.map(Duration::from_secs);
-            let wait = asked.unwrap_or_else(|| jittered(pause));
+            // A server that asks for less than it takes to recover is not taken at its word.
+            let asked = retry_after.map(Duration::from_secs).unwrap_or_default();
+            let wait = asked.max(jittered(pause));
             if attempt == TRIES || wait > LONGEST_PAUSE {
                 return answer;
             }
