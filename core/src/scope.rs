@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// must not make comparing sets slow.
 const MAX_SCOPES: usize = 256;
 
+/// The longest scope there is, in bytes; a longer one is dropped too. It would be shown to people and stand in
+/// addresses.
+const MAX_SCOPE: usize = 1024;
+
 /// An ordered set of scopes. Order is that of first appearance, and is kept when sets are joined, so
 /// that what a person is shown does not jump about.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,9 +58,10 @@ impl ScopeSet {
         self.0.iter().any(|own| own == scope)
     }
 
-    /// Adds one scope at the end, unless it is there, is empty or has control characters, or the set is full.
+    /// Adds one scope at the end, unless it is there, is empty, overlong or has control characters, or the set is full.
     pub fn insert(&mut self, scope: &str) {
-        let usable = !scope.is_empty() && !scope.chars().any(char::is_control);
+        let length = 1..=MAX_SCOPE;
+        let usable = length.contains(&scope.len()) && !scope.chars().any(char::is_control);
         if usable && self.len() < MAX_SCOPES && !self.contains(scope) {
             self.0.push(scope.to_owned());
         }
