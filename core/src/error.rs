@@ -298,7 +298,7 @@ impl Error {
     pub(crate) fn http(url: &str, detail: impl Into<String>) -> Self {
         Self::Http {
             url: text::displayable(text::without_query(url)).unwrap_or_default(),
-            detail: detail.into(),
+            detail: text::displayable(&detail.into()).unwrap_or_default(),
         }
     }
 }
