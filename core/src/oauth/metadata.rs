@@ -83,7 +83,8 @@ impl ServerMetadata {
 
     fn secure<'a>(&self, name: &str, url: Option<&'a str>) -> Result<&'a str, Error> {
         let url = url.ok_or_else(|| Error::metadata(&self.issuer, format!("it has no {name}")))?;
-        if !url.bytes().all(|b| b.is_ascii_graphic()) {
+        // Browsers take a backslash for a slash, others for a part of the host: nobody is sent on such a way.
+        if !url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
             return Err(Error::metadata(
                 &self.issuer,
                 format!("its {name} is no URL"),
