@@ -72,8 +72,8 @@ pub(crate) async fn discover(
     })
 }
 
-/// Whether the resource still names `issuer` among its authorization servers. A resource without
-/// metadata names its own origin.
+/// Whether the resource still names `issuer` among its authorization servers. Metadata that is not there names
+/// nobody else: a gateway's page in its place, or a 404, is trouble like any other.
 pub(crate) async fn still_names(
     http: &Limited,
     server: &str,
@@ -82,7 +82,7 @@ pub(crate) async fn still_names(
 ) -> Result<bool, Error> {
     Ok(match resource_metadata(http, server, metadata_url).await? {
         Some((_, metadata)) => metadata.authorization_servers.iter().any(|s| s == issuer),
-        None => origin(server) == issuer,
+        None => true,
     })
 }
 
