@@ -1,8 +1,9 @@
 //! Requests that nobody waits for: no prompts, and no hammering.
 
+use mcp_reauth::AuthSession;
 use mcp_reauth::recovery::Trigger::Ambient;
 
-use crate::support::{Bench, Fault, Mcp, Token, code, pass};
+use crate::support::{Bench, Fault, Mcp, Meta, Prm, Token, code, pass};
 
 #[tokio::test(start_paused = true)]
 async fn ambient_failure_is_refreshed_silently() {
@@ -91,6 +92,80 @@ async fn ambient_requests_of_an_hour_ask_a_dead_server_a_bounded_number_of_times
     bench.world.take();
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
+}
+
+/// Ambient triggers once a second; how many requests the authorization server gets, minute by minute.
+async fn minutes(bench: &Bench, session: &AuthSession, minutes: usize) -> Vec<usize> {
+    let mut counts = Vec::new();
+    for _ in 0..minutes {
+        bench.world.take();
+        for _ in 0..60 {
+            let result = bench.send_as(session, "", Ambient).await;
+            assert_eq!(code(&result), "refresh_unavailable");
+            pass(1).await;
+        }
+        counts.push(
+            bench
+                .world
+                .take()
+                .iter()
+                .filter(|seen| seen.kind != Mcp)
+                .count(),
+        );
+    }
+    counts
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambient_requests_ask_a_dead_server_a_bounded_number_of_times_a_minute() {
+    for fault in [
+        Fault::Status(503),
+        Fault::Connection,
+        Fault::Body(200, "<html>"),
+    ] {
+        let bench = Bench::new();
+        bench.world.servers(|s| s.lifetime = None);
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        for kind in [Token, Prm, Meta] {
+            bench.world.always(kind, fault.clone());
+        }
+        let counts = minutes(&bench, &session, 30).await;
+        // Renewals of three tries and a look at the metadata, with pauses of 5, 10, 20, 40, ... 300 s.
+        let look = counts[0] / 4 - 3;
+        assert!((1..=2).contains(&look), "{counts:?}");
+        assert_eq!(counts[0], 4 * (3 + look), "{counts:?}");
+        assert!(
+            counts[1..].iter().all(|count| *count <= 3 + look),
+            "{counts:?}"
+        );
+        let late: usize = counts[15..].iter().sum();
+        assert_eq!(
+            late,
+            3 * (3 + look),
+            "one renewal every five minutes: {counts:?}"
+        );
+        assert_eq!(bench.host.prompts(), (0, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambient_requests_heed_retry_after() {
+    for fault in [Fault::RetryAfter(120), Fault::RetryAt(120)] {
+        let bench = Bench::new();
+        bench.world.servers(|s| s.lifetime = None);
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        bench.world.always(Token, fault.clone());
+        let counts = minutes(&bench, &session, 10).await;
+        // One try and one look at the metadata each time; never sooner than asked.
+        assert!(counts.iter().all(|count| *count <= 2), "{counts:?}");
+        assert!(
+            counts.windows(2).all(|two| two[0] + two[1] <= 2),
+            "{counts:?}"
+        );
+        assert!(counts.iter().sum::<usize>() >= 2, "{counts:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

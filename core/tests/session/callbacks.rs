@@ -98,6 +98,17 @@ async fn answer_of_another_issuer_is_refused_and_nothing_of_it_surfaces() {
         "error=poison&error_description=poison",
         "code=poison&iss=https://as.example&iss=https://evil.example",
         "code=poison&iss=https://as.example/",
+        "code=poison&iss=https://AS.example",
+        "code=poison&iss=HTTPS://as.example",
+        "code=poison&iss=https://as.example:443",
+        "code=poison&iss=https://as.example./",
+        "code=poison&iss=https://as.example%23",
+        "code=poison&iss=https://as.example%20",
+        "code=poison&iss=https%253A%252F%252Fas.example",
+        "code=poison&iss=https://a%2573.example",
+        "code=poison&iss=as.example",
+        "code=poison&iss=",
+        "code=poison&ISS=https://as.example",
     ] {
         bench.host.journeys(Journey::Elsewhere);
         assert!(bench.send(&session, "").await.is_err());

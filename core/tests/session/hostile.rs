@@ -1,5 +1,7 @@
 //! Servers that mean harm with what they say.
 
+use std::time::{Duration, Instant};
+
 use mcp_reauth::{AuthChallenge, CallbackParams, ScopeSet};
 
 use crate::support::{Bench, Fault, Journey, Meta, code};
@@ -74,4 +76,49 @@ async fn a_page_that_navigated_away_is_told_what_was_not_granted() {
     assert_eq!(error.code(), "scope_not_granted");
     // What was granted counts all the same.
     assert_eq!(bench.send(&session, "").await, Ok(200));
+}
+
+#[test]
+fn any_number_of_challenges_is_read_in_bounded_time() {
+    let unit = "Bearer realm=\"x\", scope=\"a b\"";
+    let last = "Bearer error=\"insufficient_scope\", scope=\"found\"";
+    let mut lines = vec![unit; 10_000];
+    lines.push(last);
+    let joined = lines.join(", ");
+    for lines in [lines, vec![&joined]] {
+        let before = Instant::now();
+        for _ in 0..10 {
+            let challenge = AuthChallenge::from_response(403, lines.iter().copied());
+            let challenge = challenge.expect("a challenge");
+            assert_eq!(challenge.required_scopes, ScopeSet::parse("found"));
+            // What is kept is what was sent, and no more.
+            let kept = challenge.raw.www_authenticate.expect("the lines");
+            assert_eq!(kept.len(), joined.len());
+        }
+        // Milliseconds, if the work grows with the input; minutes, if with its square.
+        assert!(before.elapsed() < Duration::from_secs(20));
+    }
+}
+
+#[test]
+fn a_megabyte_of_anything_is_read_in_bounded_time() {
+    let before = Instant::now();
+    for unit in [
+        "Bearer ",
+        "Bearer,",
+        "a=b,",
+        "a=\"\\\"",
+        "\"",
+        ",",
+        "Bearer a=\"",
+        "=",
+        "\u{e9}",
+        " ",
+        "Bearer a=b ",
+    ] {
+        let line = format!("Bearer {}", unit.repeat(1_000_000 / unit.len()));
+        let challenge = AuthChallenge::from_response(401, [line.as_str()]).expect("a challenge");
+        assert!(challenge.message.is_none() && challenge.required_scopes.is_empty());
+    }
+    assert!(before.elapsed() < Duration::from_secs(20));
 }

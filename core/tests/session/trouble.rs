@@ -132,6 +132,112 @@ async fn long_retry_after_is_told_and_heeded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn retry_after_by_a_date_is_heeded_whatever_the_clocks_say() {
+    type Skew = fn(&Bench);
+    let skews: [Skew; 3] = [
+        |_| {},
+        |bench| bench.runtime.set_clock_back(86400),
+        |bench| bench.runtime.set_clock_forward(600),
+    ];
+    for skew in skews {
+        let bench = Bench::new();
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        skew(&bench);
+        bench.world.next(Token, Fault::RetryAt(4));
+        let before = bench.runtime.elapsed();
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+        let waited = (bench.runtime.elapsed() - before).as_millis();
+        assert!((4000..4100).contains(&waited), "{waited} ms");
+        bench.world.servers(|s| s.revoke_access());
+        bench.world.next(Token, Fault::RetryAt(120));
+        bench.world.take();
+        let told = bench.send(&session, "").await;
+        assert!(
+            matches!(
+                told,
+                Err(Error::RefreshUnavailable {
+                    retry_after: Some(119..=120),
+                    ..
+                })
+            ),
+            "{told:?}"
+        );
+        assert_eq!(bench.world.count(Token), 1);
+        pass(121).await;
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+        assert_eq!(bench.world.count(Token), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_of_nothing_is_no_leave_to_hammer() {
+    for fault in [Fault::RetryAfter(0), Fault::RetryAt(0)] {
+        let bench = Bench::new();
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        bench.world.always(Token, fault);
+        let before = bench.runtime.elapsed();
+        assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
+        assert_eq!(bench.world.count(Token), 3);
+        let took = (bench.runtime.elapsed() - before).as_millis();
+        assert!(took >= 1000, "three tries within {took} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_of_an_age_holds_nobody_for_so_long() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    for age in [86400 * 365, u64::MAX / 2, u64::MAX] {
+        bench.world.next(Token, Fault::RetryAfter(age));
+        assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
+        pass(301).await;
+    }
+    assert_eq!(bench.world.count(Token), 3);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn page_in_the_place_of_everything_is_trouble_and_no_reason_to_ask_anybody() {
+    for page in [Fault::Body(200, "<html>"), Fault::Status(404)] {
+        let bench = Bench::new();
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        bench.world.always(Token, Fault::Body(200, "<html>"));
+        bench.world.always(Prm, page.clone());
+        bench.world.always(Meta, page);
+        assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
+        assert_eq!(bench.world.trace(), [Mcp, Token, Token, Token, Prm, Prm]);
+        assert_eq!(bench.host.prompts(), (0, 1));
+        for kind in [Token, Prm, Meta] {
+            bench.world.heal(kind);
+        }
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+        assert_eq!(bench.host.prompts(), (0, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_that_hangs_at_a_sign_in_is_given_up_in_bounded_time() {
+    // Three tries of 20 s and the pauses between them at the token endpoint, one anywhere else.
+    for (kind, most) in [(Prm, 20), (Meta, 20), (Register, 20), (Token, 63)] {
+        let bench = Bench::new();
+        let session = bench.open().await;
+        bench.world.always(kind, Fault::Hang);
+        let before = bench.runtime.elapsed();
+        let error = bench.send(&session, "").await.expect_err("it hangs");
+        assert_eq!(error.code(), "http", "{kind:?}");
+        assert!(error.to_string().contains("20 s"), "{error}");
+        let took = (bench.runtime.elapsed() - before).as_secs();
+        assert!((20..=most).contains(&took), "{kind:?}: {took} s");
+        bench.world.heal(kind);
+        assert_eq!(bench.send(&session, "").await, Ok(200), "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn sign_in_is_possible_while_renewal_has_to_wait() {
     let bench = Bench::new();
     let session = bench.signed_in("").await;

@@ -1,6 +1,7 @@
 //! What the servers know and answer. Refresh tokens rotate, and one that is used twice ends its family.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -188,6 +189,20 @@ impl Servers {
         }
         let more = format!(r#", error="insufficient_scope", scope="{scope}""#);
         refuse(403, &more)
+    }
+
+    /// 429 that tells by a date when to come back.
+    pub(crate) fn come_back_in(&self, seconds: u64) -> Response {
+        let now = UNIX_EPOCH + Duration::from_secs(self.runtime.server_seconds());
+        let date = |time| httpdate::fmt_http_date(time).parse().expect("a value");
+        let mut response = response(429, "");
+        let headers = response.headers_mut();
+        headers.insert(http::header::DATE, date(now));
+        headers.insert(
+            http::header::RETRY_AFTER,
+            date(now + Duration::from_secs(seconds)),
+        );
+        response
     }
 
     pub(crate) fn answer(&mut self, seen: &Seen) -> Response {

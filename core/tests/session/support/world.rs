@@ -27,6 +27,8 @@ pub(crate) enum Fault {
     Status(u16),
     /// 429 with `Retry-After`.
     RetryAfter(u64),
+    /// 429 with `Retry-After` as a date by the server's clock, so many seconds from now.
+    RetryAt(u64),
     /// There is no connection.
     Connection,
     /// The server does its part, and the answer gets lost.
@@ -188,6 +190,7 @@ impl World {
                 }
                 Some(Fault::Status(status)) => Some(Ok(response(status, ""))),
                 Some(Fault::Body(status, body)) => Some(Ok(response(status, body))),
+                Some(Fault::RetryAt(seconds)) => Some(Ok(state.servers.come_back_in(seconds))),
                 Some(Fault::RetryAfter(seconds)) => {
                     let mut response = response(429, "");
                     let headers = response.headers_mut();
