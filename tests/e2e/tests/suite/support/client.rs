@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use mcp_reauth::Error;
 use mcp_reauth::rmcp::find_error;
 use rmcp::model::{
     CallToolRequestParams, ClientConfig, GetPromptRequestParams, ReadResourceRequestParams,
@@ -24,11 +25,20 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Writes an error of a session down.
+    pub(crate) fn told(error: &Error) -> Self {
+        log::note_error(error);
+        Self {
+            code: error.code().to_owned(),
+            text: error.to_string(),
+        }
+    }
+
     /// Reads an error of rmcp. An error that had to travel inside a stream is a JSON-RPC error with the code.
     pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
-        log::note(&format!("{error} {error:?}"));
+        log::note_error(error);
         let found = find_error(error).map(|error| {
-            log::note(&format!("{error} {error:?}"));
+            log::note_error(error);
             error.code().to_owned()
         });
         let inside = || match error.downcast_ref() {

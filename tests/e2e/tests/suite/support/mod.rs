@@ -1,10 +1,12 @@
 //! What every test needs: servers, a person, a client, and a look at everything that was written down.
 
 pub(crate) mod browser;
+mod canary;
 mod client;
 mod clock;
 mod elsewhere;
 mod front;
+mod hand;
 pub(crate) mod log;
 mod server;
 mod user;
@@ -15,11 +17,42 @@ pub(crate) use client::{Client, Failure};
 pub(crate) use clock::Clock;
 pub(crate) use elsewhere::Elsewhere;
 pub(crate) use front::Front;
+pub(crate) use hand::{Speaker, send};
 pub(crate) use user::User;
 pub(crate) use wire::{Wire, connect_to};
 pub(crate) use world::World;
 
 use std::time::Duration;
+
+/// Other spellings of an issuer with a path, each the same to somebody who normalizes, and another to whoever does
+/// not.
+pub(crate) fn spellings(issuer: &str) -> Vec<String> {
+    let (origin, path) = issuer.rsplit_once('/').expect("it has a path");
+    let (host, port) = origin.rsplit_once(':').expect("it has a port");
+    let encoded = format!("%{:02X}{}", path.as_bytes()[0], &path[1..]);
+    vec![
+        format!("{issuer}/"),
+        format!("{issuer}?"),
+        format!("{issuer}#"),
+        format!("{issuer} "),
+        format!(" {issuer}"),
+        format!("{origin}//{path}"),
+        format!("{origin}/./{path}"),
+        format!("{origin}/x/../{path}"),
+        format!("{origin}/x/%2e%2e/{path}"),
+        format!("{origin}/{encoded}"),
+        format!("{origin}/{}", path.to_uppercase()),
+        format!("{host}:0{port}/{path}"),
+        issuer.replacen("http", "HTTP", 1),
+        issuer.replacen("http", "https", 1),
+        issuer.replacen("127.0.0.1", "localhost", 1),
+        issuer.replacen("127.0.0.1", "2130706433", 1),
+        issuer.replacen("http://", "http://user@", 1),
+        issuer.replace('/', "%2F"),
+        origin.to_owned(),
+        String::new(),
+    ]
+}
 
 /// How long a test may take before it counts as hanging.
 const LIMIT: Duration = Duration::from_secs(60);

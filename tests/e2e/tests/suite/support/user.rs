@@ -1,6 +1,6 @@
 //! The person in front of the program, with a browser of their own.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -21,6 +21,7 @@ type Browser = Arc<dyn Fn(AuthorizationRequest) -> BoxFuture<'static, ()> + Send
 pub(crate) struct User {
     says_yes: AtomicBool,
     goes_elsewhere: AtomicBool,
+    answers_after: AtomicUsize,
     questions: AtomicU64,
     pages: AtomicU64,
     events: watch::Sender<Vec<Event>>,
@@ -36,6 +37,7 @@ impl Default for User {
         Self {
             says_yes: AtomicBool::new(true),
             goes_elsewhere: AtomicBool::new(false),
+            answers_after: AtomicUsize::new(0),
             questions: AtomicU64::new(0),
             pages: AtomicU64::new(0),
             events: watch::Sender::default(),
@@ -52,6 +54,11 @@ impl User {
     /// What the person answers from now on.
     pub(crate) fn says(&self, yes: bool) {
         self.says_yes.store(yes, Ordering::Relaxed);
+    }
+
+    /// From now on questions are answered only after so many challenges have been heard of.
+    pub(crate) fn answers_after(&self, challenges: usize) {
+        self.answers_after.store(challenges, Ordering::Relaxed);
     }
 
     /// From now on the callback arrives elsewhere, as with a web page.
@@ -123,15 +130,27 @@ impl AuthHost for User {
     }
 
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
-        log::note(&format!("{request:?}"));
+        log::note_forms(&request);
         *lock(&self.last_step_up) = Some(request);
         self.questions.fetch_add(1, Ordering::Relaxed);
         let answer = self.says_yes.load(Ordering::Relaxed);
-        Box::pin(std::future::ready(Ok(answer)))
+        let enough = self.answers_after.load(Ordering::Relaxed);
+        let mut events = self.events.subscribe();
+        Box::pin(async move {
+            let challenges = |events: &[Event]| {
+                let challenges = events
+                    .iter()
+                    .filter(|e| matches!(e, Event::Challenged { .. }));
+                challenges.count()
+            };
+            let heard = events.wait_for(|events| challenges(events) >= enough).await;
+            heard.map_err(|_| Error::host("nobody is there"))?;
+            Ok(answer)
+        })
     }
 
     fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
-        log::note(&format!("{request:?}"));
+        log::note_forms(&request);
         *lock(&self.last_page) = Some(request.clone());
         self.pages.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
@@ -157,7 +176,8 @@ impl AuthHost for User {
     }
 
     fn event(&self, event: Event) {
-        log::note(&format!("{event} {event:?}"));
+        log::note(&event.to_string());
+        log::note_forms(&event);
         if let Some(hook) = &*lock(&self.on_event) {
             hook(&event);
         }

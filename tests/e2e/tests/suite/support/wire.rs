@@ -6,13 +6,12 @@ use std::time::Duration;
 use mcp_reauth::AuthSession;
 use mcp_reauth::rmcp::ReauthClient;
 use rmcp::model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
-use rmcp::service::ClientInitializeError;
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::common::client_side_sse::FixedInterval;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _};
 
-use super::Client;
+use super::{Client, Failure};
 
 /// A generation of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +40,7 @@ impl Wire {
 }
 
 /// Connects a client.
-pub(crate) async fn connect_to(
-    session: &AuthSession,
-    wire: Wire,
-) -> Result<Client, ClientInitializeError> {
+pub(crate) async fn connect_to(session: &AuthSession, wire: Wire) -> Result<Client, Failure> {
     let version = wire.version();
     let config = ClientConfig::new(
         ClientCapabilities::default(),
@@ -65,6 +61,7 @@ pub(crate) async fn connect_to(
             preferred_versions: vec![version],
         },
     };
-    let service = config.serve_with_lifecycle(transport, lifecycle).await?;
+    let service = config.serve_with_lifecycle(transport, lifecycle).await;
+    let service = service.map_err(|error| Failure::of(&error))?;
     Ok(Client::new(service))
 }

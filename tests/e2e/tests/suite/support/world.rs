@@ -1,16 +1,19 @@
 //! The stage of a test.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mcp_reauth::{AuthSession, AuthSessionBuilder, ScopeSet};
 use mcp_reauth_fixture::{Config, Control, Counters, Faults};
 
 use super::server::Servers;
-use super::{Client, Clock, Failure, User, Wire, connect_to, log};
+use super::{Client, Clock, Failure, User, Wire, canary, connect_to, log};
 
-/// Servers, a person, and one session. When it ends, nothing that was written down may hold a secret.
+/// Servers, a person, and one session. When it ends, no secret may have got to where it does not belong: see
+/// [`canary`].
 pub(crate) struct World {
     servers: Servers,
+    sessions: Mutex<Vec<AuthSession>>,
+    judged: bool,
     pub(crate) user: Arc<User>,
     pub(crate) clock: Clock,
     pub(crate) session: AuthSession,
@@ -38,6 +41,8 @@ impl World {
         let session = set_up(builder).open().await.expect("the session opens");
         Self {
             servers,
+            sessions: Mutex::new(vec![session.clone()]),
+            judged: false,
             user,
             clock,
             session,
@@ -51,7 +56,34 @@ impl World {
         set_up: impl FnOnce(AuthSessionBuilder) -> AuthSessionBuilder,
     ) -> AuthSession {
         let builder = builder(url, &self.clock, &self.user);
-        set_up(builder).open().await.expect("the session opens")
+        let session = set_up(builder).open().await.expect("the session opens");
+        self.sessions().push(session.clone());
+        session
+    }
+
+    /// No session can be opened for the server at this address.
+    pub(crate) async fn cannot_open(&self, url: &str) -> Failure {
+        let opened = builder(url, &self.clock, &self.user).open().await;
+        Failure::told(&opened.expect_err("it does not open"))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Vec<AuthSession>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What must not be, at the end of a test: every secret that got to where it does not belong.
+    fn leaks(&self) -> Vec<String> {
+        for session in &*self.sessions() {
+            let authorization = session.authorization();
+            log::note(&format!("{session:?} {session:#?} {authorization:?}"));
+        }
+        canary::leaks(self.control())
+    }
+
+    /// Ends a test in which something leaks on purpose; what leaked.
+    pub(crate) fn into_leaks(mut self) -> Vec<String> {
+        self.judged = true;
+        self.leaks()
     }
 
     /// A client that is signed in and connected, with everything counted so far forgotten.
@@ -76,8 +108,7 @@ impl World {
     }
 
     pub(crate) async fn try_connect(&self, wire: Wire) -> Result<Client, Failure> {
-        let client = connect_to(&self.session, wire).await;
-        client.map_err(|error| Failure::of(&error))
+        connect_to(&self.session, wire).await
     }
 
     /// Connecting fails with this code.
@@ -150,11 +181,10 @@ fn builder(url: &str, clock: &Clock, user: &Arc<User>) -> AuthSessionBuilder {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || self.judged {
             return;
         }
-        log::note(&format!("{:?}", self.session));
-        let leaks = log::leaks(&self.control().issued_secrets());
-        assert!(leaks.is_empty(), "secrets were written down: {leaks:#?}");
+        let leaks = self.leaks();
+        assert!(leaks.is_empty(), "secrets got astray: {leaks:#?}");
     }
 }
