@@ -4,7 +4,9 @@
 
 mod authentication;
 mod callback;
+mod challenges;
 mod clients;
+mod endpoints;
 mod metadata;
 mod parallel;
 mod redirects;
@@ -19,6 +21,8 @@ mod sign_out;
 mod streams;
 mod stubborn;
 mod support;
+mod swapped;
 mod takeover;
 mod token_trouble;
+mod tokens;
 mod tool_results;

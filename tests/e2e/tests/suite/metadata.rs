@@ -2,7 +2,9 @@
 
 use mcp_reauth_fixture::{Config, Faults};
 
-use crate::support::{Clock, Elsewhere, Wire, World, at_both_wires, tests};
+use serde_json::json;
+
+use crate::support::{Clock, Elsewhere, Wire, World, at_both_wires, spellings, tests};
 
 /// Connecting fails with this code without anybody being prompted, and works once the fault is mended.
 async fn refused(wire: Wire, config: Config, faults: Faults, code: &str) {
@@ -34,7 +36,49 @@ async fn refused_in_any_case(wire: Wire, faults: Faults, code: &str) {
     refused_later(wire, faults, code).await;
 }
 
+/// Answers that nobody would wait for or keep, and how the error names them.
+fn unreasonable() -> [(Faults, &'static str); 3] {
+    let none = Faults::default;
+    [
+        (
+            Faults {
+                slow_bytes: true,
+                ..none()
+            },
+            "20 s",
+        ),
+        (
+            Faults {
+                endless_body: true,
+                ..none()
+            },
+            "1048576 bytes",
+        ),
+        (
+            Faults {
+                oversized_body: true,
+                ..none()
+            },
+            "1048576 bytes",
+        ),
+    ]
+}
+
 at_both_wires! {
+    /// With PKCE in name only.
+    async fn no_usable_pkce(wire: Wire) {
+        let world = World::new().await;
+        for methods in [json!([]), json!(["plain"]), json!(["s256"]), json!(["S256 "]), json!(["plain S256"])] {
+            let members = json!({ "code_challenge_methods_supported": methods });
+            world.fault(Faults {
+                server_metadata_members: members.as_object().unwrap().clone(),
+                ..Faults::default()
+            });
+            world.refuses(wire, "pkce_unsupported").await;
+            assert_eq!((world.prompts(), world.counters().registrations), ((0, 0), 0), "{methods}");
+        }
+    }
+
     /// Without PKCE there is no sign-in.
     async fn no_pkce(wire: Wire) {
         let faults = Faults { no_pkce_in_metadata: true, ..Faults::default() };
@@ -48,6 +92,45 @@ at_both_wires! {
             ..Faults::default()
         };
         refused_in_any_case(wire, faults, "metadata_invalid").await;
+    }
+
+    /// About what is the same authorization server to anybody who normalizes.
+    async fn another_spelling_of_the_issuer(wire: Wire) {
+        let world = World::with(Config { issuer_path: "/tenant1".into(), ..Config::default() }).await;
+        for variant in spellings(world.issuer()) {
+            world.fault(Faults { metadata_issuer: Some(variant.clone()), ..Faults::default() });
+            world.refuses(wire, "metadata_invalid").await;
+            assert_eq!((world.prompts(), world.counters().registrations), ((0, 0), 0), "{variant}");
+        }
+        world.mend();
+        let client = world.connect(wire).await;
+        world.works(&client).await;
+    }
+
+    /// About another resource at the same origin, or what looks like the same origin.
+    async fn another_resource_nearby(wire: Wire) {
+        let world = World::new().await;
+        let origin = world.url().trim_end_matches("/mcp").to_owned();
+        for resource in [
+            format!("{origin}/mc"),
+            format!("{origin}/mcp/x"),
+            format!("{origin}/other"),
+            format!("{origin}/mcp?x=1"),
+            format!("{origin}/mcp#x"),
+            format!("{origin}.evil.example/mcp"),
+            format!("{origin}@evil.example/mcp"),
+            origin.replace("http:", "https:"),
+            origin.replace("127.0.0.1", "localhost"),
+            world.issuer().to_owned(),
+            String::new(),
+        ] {
+            world.fault(Faults { metadata_resource: Some(resource.clone()), ..Faults::default() });
+            world.refuses(wire, "resource_mismatch").await;
+            assert_eq!((world.prompts(), world.counters().server_metadata), ((0, 0), 0), "{resource}");
+        }
+        world.mend();
+        let client = world.connect(wire).await;
+        world.works(&client).await;
     }
 
     /// About another resource.
@@ -82,6 +165,35 @@ at_both_wires! {
         assert_eq!(elsewhere.hits().await, 0);
     }
 
+    /// By any other status, and to any other place that is another origin.
+    async fn redirected_anyhow(wire: Wire) {
+        let elsewhere = Elsewhere::start().await;
+        let world = World::new().await;
+        let by_name = elsewhere.url.replace("127.0.0.1", "localhost");
+        let bare = elsewhere.url.trim_start_matches("http:").to_owned();
+        let as_user = elsewhere.url.replace("http://", "http://127.0.0.1@");
+        for target in [&elsewhere.url, &by_name, &bare, &as_user] {
+            for status in [301, 302, 303, 307, 308] {
+                world.fault(Faults {
+                    redirect_metadata_to: Some(target.clone()),
+                    redirect_status: Some(status),
+                    ..Faults::default()
+                });
+                world.refuses(wire, "http").await;
+            }
+        }
+        assert_eq!((elsewhere.hits().await, world.prompts()), (0, (0, 0)));
+    }
+
+    /// An endless place to go is named, but not at length.
+    async fn redirected_to_an_endless_address(wire: Wire) {
+        let world = World::new().await;
+        let target = format!("http://evil.example/{}", "x".repeat(100_000));
+        world.fault(Faults { redirect_metadata_to: Some(target), ..Faults::default() });
+        let failure = world.refuses(wire, "http").await;
+        assert!(failure.text.len() < 2000, "{}", failure.text.len());
+    }
+
     /// A legacy server's authorization metadata points to another origin: nobody goes there either.
     async fn redirected_at_a_legacy_server(wire: Wire) {
         let elsewhere = Elsewhere::start().await;
@@ -109,6 +221,63 @@ tests! {
         let failure = world.refuses(Wire::Stateless, "http").await;
         assert!(failure.text.contains("20 s"), "{failure:?}");
         world.mend();
+        let client = world.connect(Wire::Stateless).await;
+        world.works(&client).await;
+    }
+
+    /// The authorization server's metadata comes one byte a second, without end, or at length. A legacy server has
+    /// none about the resource, so that the faults meet this first.
+    async fn unreasonable_server_metadata() {
+        let clock = Clock::with_scale(20);
+        let legacy = Config { legacy: true, ..Config::default() };
+        let world = World::with_session(legacy, |b| b.runtime(clock)).await;
+        for (faults, said) in unreasonable() {
+            world.fault(faults);
+            let failure = world.refuses(Wire::Stateless, "http").await;
+            assert!(failure.text.contains("/.well-known/oauth-auth") && failure.text.contains(said), "{failure:?}");
+            assert_eq!((world.counters().registrations, world.prompts()), (0, (0, 0)));
+        }
+        world.mend();
+        let client = world.connect(Wire::Stateless).await;
+        world.works(&client).await;
+    }
+
+    /// Registration answers one byte a second, without end, or at length. There is no metadata, so that the
+    /// faults meet registration first.
+    async fn unreasonable_registration() {
+        let legacy = || Config { legacy: true, legacy_without_metadata: true, ..Config::default() };
+        let clock = Clock::with_scale(20);
+        let world = World::with_session(legacy(), |b| b.runtime(clock)).await;
+        for (faults, said) in unreasonable() {
+            world.reset();
+            world.fault(faults);
+            let failure = world.refuses(Wire::Stateless, "http").await;
+            assert!(failure.text.contains("/register") && failure.text.contains(said), "{failure:?}");
+            assert_eq!((world.counters().registrations, world.prompts()), (1, (0, 0)));
+        }
+        world.mend();
+        let client = world.connect(Wire::Stateless).await;
+        world.works(&client).await;
+    }
+
+    /// The token endpoint does the same, right after the person came back: three tries, and it ends.
+    async fn unreasonable_token_endpoint() {
+        let clock = Clock::with_scale(20);
+        let world = World::with_session(Config::default(), |b| b.runtime(clock)).await;
+        for (faults, said) in unreasonable() {
+            world.reset();
+            let control = world.control().clone();
+            world.user.on_event(move |event| {
+                if event.to_string() == "authorization_started" {
+                    control.set_faults(faults.clone());
+                }
+            });
+            let failure = world.refuses(Wire::Stateless, "http").await;
+            assert!(failure.text.contains("/token") && failure.text.contains(said), "{failure:?}");
+            assert_eq!((world.counters().token_requests, world.prompts()), (3, (0, 1)));
+            world.mend();
+        }
+        world.user.on_event(|_| {});
         let client = world.connect(Wire::Stateless).await;
         world.works(&client).await;
     }

@@ -1,8 +1,12 @@
-//! An MCP endpoint that points elsewhere.
+//! Endpoints that point elsewhere: what is secret does not follow.
 
+use mcp_reauth::Revocation;
 use mcp_reauth_fixture::Faults;
 
 use crate::support::{Elsewhere, Wire, World, at_both_wires};
+
+/// Every status by which a server can point elsewhere.
+const STATUSES: [u16; 6] = [300, 301, 302, 303, 307, 308];
 
 at_both_wires! {
     /// The token goes to no other origin, and neither does the request.
@@ -17,6 +21,101 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
         world.mend();
         world.works(&client).await;
+    }
+
+    /// By whichever status.
+    async fn by_any_status(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        let elsewhere = Elsewhere::start().await;
+        for status in STATUSES {
+            world.reset();
+            world.fault(Faults {
+                redirect_mcp_to: Some(elsewhere.url.clone()),
+                redirect_status: Some(status),
+                ..Faults::default()
+            });
+            client.fails("echo", "").await;
+            assert_eq!(world.counters().mcp_post, 1, "{status}");
+        }
+        assert_eq!(elsewhere.hits().await, 0);
+        assert_eq!(world.prompts(), (0, 0));
+        world.mend();
+        world.works(&client).await;
+    }
+
+    /// A refresh token follows no redirect of the token endpoint, to another origin or to the same.
+    async fn of_the_token_endpoint_when_renewing(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        let elsewhere = Elsewhere::start().await;
+        let same = format!("{}/token", world.issuer());
+        for (target, status) in [&elsewhere.url, &same].into_iter().flat_map(|t| STATUSES.map(|s| (t, s))) {
+            world.reset();
+            world.control().expire_access_tokens();
+            let astray = Faults {
+                redirect_token_to: Some(target.clone()),
+                redirect_status: Some(status),
+                ..Faults::default()
+            };
+            world.fault(astray);
+            client.fails("echo", "authorization_denied").await;
+            // One renewal, and the code of the sign-in that followed: each was sent once.
+            let counters = world.counters();
+            assert_eq!((counters.token_refresh, counters.token_code), (1, 1), "{status}: {counters:?}");
+            world.mend();
+            world.works(&client).await;
+        }
+        assert_eq!(elsewhere.hits().await, 0);
+    }
+
+    /// Neither does a code.
+    async fn of_the_token_endpoint_at_a_sign_in(wire: Wire) {
+        let elsewhere = Elsewhere::start().await;
+        let world = World::new().await;
+        for status in STATUSES {
+            world.reset();
+            world.fault(Faults {
+                redirect_token_to: Some(elsewhere.url.clone()),
+                redirect_status: Some(status),
+                ..Faults::default()
+            });
+            world.refuses(wire, "authorization_denied").await;
+            assert_eq!(world.counters().token_code, 1, "{status}");
+        }
+        assert_eq!(elsewhere.hits().await, 0);
+    }
+
+    /// A registration is not made elsewhere.
+    async fn of_the_registration_endpoint(wire: Wire) {
+        let elsewhere = Elsewhere::start().await;
+        let world = World::new().await;
+        for status in STATUSES {
+            world.fault(Faults {
+                redirect_registration_to: Some(elsewhere.url.clone()),
+                redirect_status: Some(status),
+                ..Faults::default()
+            });
+            world.refuses(wire, "registration_rejected").await;
+        }
+        assert_eq!((elsewhere.hits().await, world.prompts()), (0, (0, 0)));
+    }
+
+    /// Tokens are not revoked elsewhere; whoever signs out is told so.
+    async fn of_the_revocation_endpoint(wire: Wire) {
+        let elsewhere = Elsewhere::start().await;
+        let world = World::new().await;
+        for status in STATUSES {
+            world.connect(wire).await;
+            world.fault(Faults {
+                redirect_revocation_to: Some(elsewhere.url.clone()),
+                redirect_status: Some(status),
+                ..Faults::default()
+            });
+            assert_eq!(world.session.sign_out().await.unwrap(), Revocation::Failed, "{status}");
+            world.mend();
+        }
+        assert_eq!(elsewhere.hits().await, 0);
     }
 
     /// From the start.
@@ -48,7 +147,7 @@ at_both_wires! {
         let target = world.url().to_owned();
         world.fault(Faults { redirect_mcp_to: Some(target), ..Faults::default() });
         client.fails("echo", "").await;
-        assert!(world.counters().mcp_post <= 6, "{:?}", world.counters());
+        assert_eq!(world.counters().mcp_post, 6, "{:?}", world.counters());
         world.mend();
         world.works(&client).await;
     }

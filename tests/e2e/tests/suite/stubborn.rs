@@ -1,5 +1,6 @@
 //! Servers that refuse whatever happens: few requests, few prompts, a typed error.
 
+use futures_util::future::join_all;
 use mcp_reauth_fixture::Faults;
 
 use crate::support::{Wire, World, at_both_wires};
@@ -29,12 +30,47 @@ at_both_wires! {
         world.fault(Faults { always_401: true, ..Faults::default() });
         world.refuses(wire, "unauthorized").await;
         let counters = world.counters();
-        assert!(counters.http_requests() <= 8, "{counters:?}");
+        assert_eq!(counters.http_requests(), 8, "{counters:?}");
         assert_eq!(world.prompts(), (0, 1));
         world.mend();
         let client = world.connect(wire).await;
         world.works(&client).await;
         assert_eq!(world.prompts(), (0, 1));
+    }
+
+    /// 401 for ever, to ten calls at once: what is tried is shared, and each call is sent three times at the most.
+    async fn always_401_in_parallel(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        world.fault(Faults { always_401: true, ..Faults::default() });
+        for call in join_all((0..10).map(|_| client.call("echo"))).await {
+            assert_eq!(call.unwrap_err().code, "unauthorized");
+        }
+        let counters = world.counters();
+        assert!(counters.mcp_post <= 30, "{counters:?}");
+        assert_eq!((counters.token_refresh, counters.token_code), (1, 1), "{counters:?}");
+        assert_eq!(world.prompts(), (0, 1));
+        world.mend();
+        world.works(&client).await;
+    }
+
+    /// From the start, every kind of refusal comes to an end.
+    async fn from_the_start(wire: Wire) {
+        for (faults, code, requests, prompts) in [
+            (Faults { always_403_scope: true, ..Faults::default() }, "insufficient_scope", 8, (0, 1)),
+            (Faults { plain_403: true, ..Faults::default() }, "", 6, (0, 1)),
+            (Faults { alternate_401_403: true, ..Faults::default() }, "insufficient_scope", 8, (0, 1)),
+        ] {
+            let world = World::new().await;
+            world.fault(faults.clone());
+            world.refuses(wire, code).await;
+            let counters = world.counters();
+            assert_eq!(counters.http_requests(), requests, "{faults:?}: {counters:?}");
+            assert_eq!(world.prompts(), prompts, "{faults:?}");
+            world.mend();
+            let client = world.connect(wire).await;
+            world.works(&client).await;
+        }
     }
 
     /// 403 for a scope that is there: one renewal.

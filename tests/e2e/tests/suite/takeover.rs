@@ -41,7 +41,17 @@ at_both_wires! {
         assert_eq!((counters.token_refresh, counters.token_code), (1, 1));
         assert_eq!((counters.registrations, counters.token_failures), (1, 0));
         assert_eq!(world.prompts(), (0, 1));
-        assert!(counters.http_requests() <= 8, "{counters:?}");
+        assert_eq!(counters.http_requests(), 8, "{counters:?}");
+
+        // Nor does either hear of the other's registration. That no token crosses, every test looks at its end.
+        for request in world.control().requests() {
+            let foreign = match request.server.as_str() {
+                "first" => client_id(&new.url),
+                "second" => client_id(&old.url),
+                _ => continue,
+            };
+            assert!(!format!("{request:?}").contains(&foreign), "{request:?}");
+        }
 
         world.reset();
         world.control().expire_access_tokens();

@@ -1,5 +1,7 @@
 //! A token endpoint in trouble while a token is renewed: nothing is lost.
 
+use std::time::Duration;
+
 use mcp_reauth_fixture::{Config, Faults};
 
 use crate::support::{Elsewhere, Wire, World, at_both_wires};
@@ -23,6 +25,30 @@ async fn passes(wire: Wire, faults: Faults, tries: u64) {
     world.works(&client).await;
     assert_eq!(world.prompts(), (0, 0));
     assert_eq!(world.counters().reuse_detected, 0);
+}
+
+/// The token endpoint says when to come back. Its clock is a day ahead of the client's, which must not matter.
+async fn waits(wire: Wire, faults: Faults) {
+    let world = World::new().await;
+    world.control().advance(Duration::from_secs(86400));
+    let client = world.connected(wire).await;
+    world.control().expire_access_tokens();
+    let faults = Faults {
+        token_status: Some(429),
+        token_retry_after: Some(120),
+        ..faults
+    };
+    world.fault(faults);
+    client.fails("echo", "refresh_unavailable").await;
+    assert_eq!(world.counters().token_requests, 1);
+    world.mend();
+    let failure = client.fails("echo", "refresh_unavailable").await;
+    assert!(failure.text.contains("120"), "{failure:?}");
+    assert_eq!(world.counters().token_requests, 1);
+    world.clock.advance(121);
+    world.works(&client).await;
+    assert_eq!(world.counters().token_requests, 2);
+    assert_eq!(world.prompts(), (0, 0));
 }
 
 at_both_wires! {
@@ -74,25 +100,12 @@ at_both_wires! {
 
     /// It says when to come back: until then it is left alone, also by other calls.
     async fn told_to_wait(wire: Wire) {
-        let world = World::new().await;
-        let client = world.connected(wire).await;
-        world.control().expire_access_tokens();
-        let faults = Faults {
-            token_status: Some(429),
-            token_retry_after: Some(120),
-            ..Faults::default()
-        };
-        world.fault(faults);
-        client.fails("echo", "refresh_unavailable").await;
-        assert_eq!(world.counters().token_requests, 1);
-        world.mend();
-        let failure = client.fails("echo", "refresh_unavailable").await;
-        assert!(failure.text.contains("120"), "{failure:?}");
-        assert_eq!(world.counters().token_requests, 1);
-        world.clock.advance(121);
-        world.works(&client).await;
-        assert_eq!(world.counters().token_requests, 2);
-        assert_eq!(world.prompts(), (0, 0));
+        waits(wire, Faults::default()).await;
+    }
+
+    /// It says so by a date.
+    async fn told_to_wait_until(wire: Wire) {
+        waits(wire, Faults { token_retry_after_date: true, ..Faults::default() }).await;
     }
 
     /// Down, the whole server.

@@ -1,0 +1,139 @@
+//! Answers of registration and token endpoints that hold what they should not.
+
+use mcp_reauth_fixture::{Config, Faults};
+use serde_json::{Map, Value, json};
+use url::{Url, form_urlencoded};
+
+use crate::support::{Wire, World, at_both_wires};
+
+fn members(members: Value) -> Map<String, Value> {
+    members.as_object().unwrap().clone()
+}
+
+/// Tokens that no header can carry, or that would end one and begin another.
+const UNFIT: [&str; 8] = [
+    "at_canary\r\nX-Evil: at_canary",
+    "at_canary\nat_canary",
+    "at_canary\rat_canary",
+    "at_canary at_canary",
+    "at_canary\tat_canary",
+    "at_canary\u{0}",
+    "at_canary\u{7f}",
+    "at_canary-\u{e9}",
+];
+
+at_both_wires! {
+    /// A first token that no header can carry is refused; nothing of it goes anywhere.
+    async fn unfit_from_the_start(wire: Wire) {
+        let world = World::new().await;
+        for token in UNFIT {
+            world.reset();
+            world.fault(Faults { token_members: members(json!({ "access_token": token })), ..Faults::default() });
+            world.refuses(wire, "authorization_denied").await;
+            assert_eq!(world.prompts(), (0, 1), "{token:?}");
+            assert!(world.session.authorization().is_none(), "{token:?}");
+        }
+        world.mend();
+        let client = world.connect(wire).await;
+        world.works(&client).await;
+    }
+
+    /// The same when renewing: the sign-in that follows meets it too, and the next one works.
+    async fn unfit_when_renewed(wire: Wire) {
+        for token in UNFIT {
+            let world = World::new().await;
+            let client = world.connected(wire).await;
+            world.control().expire_access_tokens();
+            world.fault(Faults { token_members: members(json!({ "access_token": token })), ..Faults::default() });
+            client.fails("echo", "authorization_denied").await;
+            assert_eq!((world.counters().token_requests, world.prompts()), (2, (0, 1)));
+            world.mend();
+            world.works(&client).await;
+        }
+    }
+
+    /// Anything but text.
+    async fn no_text(wire: Wire) {
+        let world = World::new().await;
+        for answer in [
+            json!({ "access_token": 5 }),
+            json!({ "access_token": ["at_canary"] }),
+            json!({ "access_token": null }),
+            json!({ "access_token": "" }),
+            json!({ "token_type": "Bearer\r\nX: y" }),
+            json!({ "refresh_token": { "at": "rt_canary" } }),
+        ] {
+            world.fault(Faults { token_members: members(answer.clone()), ..Faults::default() });
+            world.refuses(wire, "authorization_denied").await;
+            assert!(world.session.authorization().is_none(), "{answer}");
+        }
+        world.mend();
+        let client = world.connect(wire).await;
+        world.works(&client).await;
+    }
+
+    /// A refresh token may be any text: it goes back as it is, within its own parameter.
+    async fn a_refresh_token_with_line_breaks(wire: Wire) {
+        let world = World::new().await;
+        let token = "rt_canary\r\nX-Evil: 1&grant_type=password&resource=evil#\u{e9}";
+        world.fault(Faults { token_members: members(json!({ "refresh_token": token })), ..Faults::default() });
+        let client = world.connected(wire).await;
+        world.mend();
+        world.control().expire_access_tokens();
+        client.succeeds("echo").await;
+        let requests = world.control().requests();
+        let sent = requests.iter().find(|request| request.body.contains("grant_type=refresh_token")).unwrap();
+        let form: Vec<_> = form_urlencoded::parse(sent.body.as_bytes()).into_owned().collect();
+        let all = |name: &str| form.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect::<Vec<_>>();
+        assert_eq!(all("refresh_token"), [token]);
+        assert_eq!(all("grant_type"), ["refresh_token"]);
+        assert_eq!(all("resource"), [world.url()]);
+        assert!(sent.header("x-evil").is_none());
+        assert_eq!(world.prompts(), (0, 1), "nobody knows it, so the person signs in");
+    }
+
+    /// A client id may be any text too.
+    async fn a_client_id_with_line_breaks(wire: Wire) {
+        let world = World::new().await;
+        let id = "client\r\nX: y&state=evil&redirect_uri=https://evil.example/#\u{0}";
+        world.fault(Faults { registration_members: members(json!({ "client_id": id })), ..Faults::default() });
+        // The fixture knows no such client, and says so on its page.
+        world.refuses(wire, "host").await;
+        let page = world.user.last_page();
+        let url = Url::parse(&page.url).unwrap();
+        let all = |name: &str| {
+            let pairs = url.query_pairs().filter(|(n, _)| n == name);
+            pairs.map(|(_, value)| value.into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(all("client_id"), [id]);
+        assert_eq!(all("state"), [page.state]);
+        assert_eq!(all("redirect_uri"), [page.redirect_uri]);
+        assert_eq!(url.fragment(), None);
+    }
+
+    /// Error descriptions that quote all they were sent, and ones so long that the quotation is cut.
+    async fn quoting_the_request(wire: Wire) {
+        for code in ["invalid_grant", "invalid_request", "invalid_client", "server_error"] {
+            let world = World::new().await;
+            let client = world.connected(wire).await;
+            world.control().expire_access_tokens();
+            world.fault(Faults { token_error: Some(code.into()), token_error_quotes: true, ..Faults::default() });
+            client.call("echo").await.unwrap_err();
+            world.mend();
+            world.works(&client).await;
+        }
+    }
+
+    /// The same where the client has a secret, by either method.
+    async fn quoting_the_secret(wire: Wire) {
+        use mcp_reauth_fixture::config::AuthMethod::{ClientSecretBasic, ClientSecretPost};
+        for method in [ClientSecretBasic, ClientSecretPost] {
+            let config = Config { token_endpoint_auth_methods_supported: vec![method], ..Config::default() };
+            let world = World::with(config).await;
+            let client = world.connected(wire).await;
+            world.control().expire_access_tokens();
+            world.fault(Faults { token_error: Some("invalid_request".into()), token_error_quotes: true, ..Faults::default() });
+            client.call("echo").await.unwrap_err();
+        }
+    }
+}
