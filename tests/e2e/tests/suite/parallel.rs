@@ -64,12 +64,15 @@ at_both_wires! {
         let world = World::new().await;
         let client = world.connected(wire).await;
         world.user.answers_after(4);
-        let (write, delete, secret, brief) = tokio::join!(
-            client.call("write_note"),
-            client.call("delete_note"),
-            client.read("note://secret"),
-            client.prompt("brief"),
-        );
+        let others = async {
+            world.user.hears("consent_asked").await;
+            tokio::join!(
+                client.call("delete_note"),
+                client.read("note://secret"),
+                client.prompt("brief"),
+            )
+        };
+        let (write, (delete, secret, brief)) = tokio::join!(client.call("write_note"), others);
         for call in [write, delete, secret, brief] {
             call.unwrap();
         }
