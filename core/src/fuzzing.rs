@@ -56,7 +56,7 @@ pub fn token_answer(
     response: Response,
     sent: &str,
 ) -> Result<(Secret, Option<Secret>), (String, String)> {
-    match token::read(Ok(response)) {
+    match token::read(Ok(response), SystemTime::UNIX_EPOCH) {
         Ok(tokens) => Ok((tokens.access_token, tokens.refresh_token)),
         Err(failure) => {
             let failure = failure.without([sent]);
