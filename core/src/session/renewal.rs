@@ -16,6 +16,7 @@ use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
 use crate::session::{GrantType, Inner};
 use crate::store::Lease;
+use crate::store::grace::GRACE;
 use crate::store::record::{AuthMethod, Grant, Grantor, Record, Registration};
 
 /// How often a token request is made at the most when the server is in passing trouble.
@@ -32,7 +33,9 @@ const _: () = {
     assert!(LEASE_TTL.as_secs() > tries + DISCOVERY_LIMIT.as_secs());
 };
 /// How long to wait for somebody else's renewal: a stuck holder's lease has ended by then.
-const LEASE_WAIT: Duration = Duration::from_secs(110);
+const LEASE_WAIT: Duration = LEASE_TTL
+    .saturating_add(GRACE)
+    .saturating_add(Duration::from_secs(8));
 
 /// What a silent flight came to.
 pub(crate) struct Renewal {

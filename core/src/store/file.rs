@@ -9,10 +9,12 @@ pub(crate) mod contents;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::BoxFuture;
 
+use super::grace::Grace;
 use super::{Lease, Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
 use crate::runtime::unix_seconds;
@@ -29,13 +31,17 @@ const REPLACE_TRIES: u32 = 50;
 #[derive(Debug, Clone)]
 pub struct FileStore {
     path: PathBuf,
+    grace: Arc<Grace>,
 }
 
 impl FileStore {
     /// A store in the file at `path`. The file is created, with its folder, by the first write.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            path: path.into(),
+            grace: Arc::default(),
+        }
     }
 
     /// Where the file is.
@@ -201,7 +207,8 @@ impl FileStore {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
             Err(TryLockError::WouldBlock) => {
                 // The holder lives. Has it overstayed? Then it is stuck, and gets to keep its own file.
-                if !overstayed(&mut file, now) {
+                let lapsed = lapses_at(&mut file).filter(|at| unix_seconds(now) >= *at);
+                if !lapsed.is_some_and(|at| self.grace.is_over(key, at, now)) {
                     return Ok(None);
                 }
                 let fresh = with_suffix(&path, "tmp");
@@ -220,6 +227,7 @@ impl FileStore {
             write!(file, "{}", unix_seconds(now).saturating_add(ttl.as_secs()))
         };
         write(&mut file).map_err(failed)?;
+        self.grace.forget(key);
         Ok(Some(Lease::new(move || drop(file))))
     }
 }
@@ -262,16 +270,12 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn overstayed(lease: &mut File, now: SystemTime) -> bool {
+/// When the holder of a lease has to have ended, in seconds since 1970, if that can be read.
+fn lapses_at(lease: &mut File) -> Option<u64> {
     let mut until = String::new();
-    let read = lease
-        .rewind()
-        .and_then(|()| lease.read_to_string(&mut until));
-    read.is_ok()
-        && until
-            .trim()
-            .parse()
-            .is_ok_and(|until: u64| unix_seconds(now) >= until)
+    lease.rewind().ok()?;
+    lease.read_to_string(&mut until).ok()?;
+    until.trim().parse().ok()
 }
 
 /// A file name for a key: FNV-1a, which is the same in every build. Two keys that share one only wait for

@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::{BoxFuture, ready};
 
+use super::grace::Grace;
 use super::{Lease, Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
+use crate::runtime::unix_seconds;
 use crate::secret::Secret;
 use crate::sync::{Mutex, MutexGuard, lock};
 
@@ -23,6 +25,7 @@ struct State {
     sequence: u64,
     records: HashMap<StoreKey, Stored>,
     leases: HashMap<StoreKey, (u64, SystemTime)>,
+    grace: Grace,
 }
 
 impl State {
@@ -75,9 +78,13 @@ impl TokenStore for MemoryStore {
         ttl: Duration,
     ) -> BoxFuture<'static, Result<Option<Lease>, Error>> {
         let mut state = self.state();
-        if state.leases.get(key).is_some_and(|(_, until)| now < *until) {
+        let held = state.leases.get(key);
+        if held.is_some_and(|(_, until)| {
+            now < *until || !state.grace.is_over(key, unix_seconds(*until), now)
+        }) {
             return Box::pin(ready(Ok(None)));
         }
+        state.grace.forget(key);
         let id = state.next();
         state.leases.insert(key.clone(), (id, now + ttl));
         let (store, key) = (self.clone(), key.clone());

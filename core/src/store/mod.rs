@@ -1,5 +1,6 @@
 //! Where records live between runs.
 
+pub(crate) mod grace;
 mod memory;
 pub(crate) mod record;
 
@@ -73,7 +74,9 @@ pub trait TokenStore: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Saved, Error>>;
 
     /// Takes the lease of a record if nobody holds it. A lease ends when it is dropped, when its holder's
-    /// process ends, or `ttl` after `now`, whichever comes first.
+    /// process ends, or `ttl` after `now`, whichever comes first. A machine may have slept meanwhile: a store that
+    /// shares it with its sessions leaves a lapsed lease for another 22 s to a holder that may be alive, from when
+    /// somebody first asks for it.
     ///
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
