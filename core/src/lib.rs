@@ -28,6 +28,7 @@ mod runtime;
 mod scope;
 mod secret;
 mod session;
+mod signal;
 pub mod store;
 mod sync;
 mod text;

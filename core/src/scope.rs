@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// How many scopes a set holds at the most; more are dropped. No server means as many, and whoever sends them
 /// must not make comparing sets slow.
 const MAX_SCOPES: usize = 256;
@@ -61,7 +63,7 @@ impl ScopeSet {
     /// Adds one scope at the end, unless it is there, is empty, overlong or has control characters, or the set is full.
     pub fn insert(&mut self, scope: &str) {
         let length = 1..=MAX_SCOPE;
-        let usable = length.contains(&scope.len()) && !scope.chars().any(char::is_control);
+        let usable = length.contains(&scope.len()) && !text::has_controls(scope);
         if usable && self.len() < MAX_SCOPES && !self.contains(scope) {
             self.0.push(scope.to_owned());
         }

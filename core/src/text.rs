@@ -14,16 +14,30 @@ fn deceives(c: char) -> bool {
     c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
+/// Whether a text is printable ASCII, as almost all of it is: then nothing in it is a control character or deceives.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Whether there are control characters in a text.
+pub(crate) fn has_controls(text: &str) -> bool {
+    !is_plain(text) && text.contains(char::is_control)
+}
+
 /// The text without characters that deceive, trimmed and bounded; `None` if nothing is left.
 pub(crate) fn displayable(text: &str) -> Option<String> {
-    let clean: Cow<'_, str> = if text.contains(deceives) {
-        text.chars().filter(|c| !deceives(*c)).collect()
-    } else {
+    let clean: Cow<'_, str> = if is_plain(text) {
         text.into()
+    } else {
+        text.chars().filter(|c| !deceives(*c)).collect()
     };
-    let shown = clean.trim();
-    let end = shown.char_indices().nth(MAX_SHOWN);
-    let shown = end.map_or(shown, |(end, _)| &shown[..end]);
+    let mut shown = clean.trim();
+    // There are no more characters than bytes.
+    if shown.len() > MAX_SHOWN
+        && let Some((end, _)) = shown.char_indices().nth(MAX_SHOWN)
+    {
+        shown = &shown[..end];
+    }
     (!shown.is_empty()).then(|| shown.to_owned())
 }
 

@@ -241,9 +241,7 @@ impl AuthChallenge {
             authorization_scopes: ScopeSet::new(),
             resource: None,
             resource_metadata: param("resource_metadata")
-                .filter(|url| {
-                    !url.is_empty() && !url.contains(|c: char| c.is_control() || c == ' ')
-                })
+                .filter(|url| !url.is_empty() && !url.contains(' ') && !text::has_controls(url))
                 .map(str::to_owned),
             audience: None,
             acr_values: param("acr_values").map_or_else(Vec::new, |v| ScopeSet::parse(v).into()),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
 use url::Url;
 
 use crate::error::Error;
@@ -184,8 +183,9 @@ impl AuthSessionBuilder {
             issuer_check: Default::default(),
             interactions: Default::default(),
             hold: Default::default(),
-            closed: watch::Sender::new(false),
-            unsettled: watch::Sender::new(0),
+            closed: Default::default(),
+            unsettled: Default::default(),
+            ended: Default::default(),
         };
         inner.reload().await?;
         let inner = Arc::new(inner);

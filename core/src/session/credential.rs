@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
 
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
+use crate::signal::Signal;
 use crate::store::record::{Grant, Record, Versioned};
 
 /// The value of an `Authorization` header, and what it stands for. Cloning costs a reference count.
@@ -116,19 +116,11 @@ impl Snapshot {
 }
 
 /// The place where the current credential is read from and written to.
+#[derive(Default)]
 pub(crate) struct Current {
     snapshot: ArcSwap<Snapshot>,
     /// Says that it may have become another.
-    changed: watch::Sender<()>,
-}
-
-impl Default for Current {
-    fn default() -> Self {
-        Self {
-            snapshot: ArcSwap::default(),
-            changed: watch::Sender::new(()),
-        }
-    }
+    changed: Signal,
 }
 
 impl Current {
@@ -139,9 +131,7 @@ impl Current {
 
     /// Waits until it is another than `from`.
     pub(crate) async fn changed(&self, from: Option<&Authorization>) {
-        let mut changed = self.changed.subscribe();
-        // The sender lives as long as this does.
-        let _ = changed.wait_for(|()| self.get().as_ref() != from).await;
+        self.changed.until(|| self.get().as_ref() != from).await;
     }
 
     pub(crate) fn version(&self) -> Option<u64> {
@@ -171,7 +161,7 @@ impl Current {
                 unstored: None,
             })
         });
-        self.changed.send_replace(());
+        self.changed.tell();
     }
 
     /// Takes over a grant that could not be stored: better in memory alone than nowhere.
@@ -188,7 +178,7 @@ impl Current {
                 unstored: Some(unstored.clone()),
             })
         });
-        self.changed.send_replace(());
+        self.changed.tell();
     }
 
     /// The grant that is still to be stored.
@@ -204,6 +194,6 @@ impl Current {
                 ..Snapshot::default()
             })
         });
-        self.changed.send_replace(());
+        self.changed.tell();
     }
 }

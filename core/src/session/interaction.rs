@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
@@ -338,11 +339,11 @@ impl Inner {
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let limit = self.policy.interaction_timeout;
-        let mut closed = self.closed.subscribe();
+        let closed = self.ended.until(|| self.closed.load(Ordering::SeqCst));
         tokio::select! {
             biased;
             // First: nobody is to be shown anything for a session that is gone.
-            _ = closed.wait_for(|closed| *closed) => Err(Error::Cancelled { what }),
+            () = closed => Err(Error::Cancelled { what }),
             answered = timeout(&*self.runtime, limit, answer) => answered.unwrap_or_else(|| {
                 Err(Error::Timeout {
                     what: what.to_owned(),

@@ -13,9 +13,10 @@ mod sign_in;
 mod state;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 pub use builder::AuthSessionBuilder;
 pub use credential::Authorization;
@@ -35,6 +36,7 @@ use crate::policy::Policy;
 use crate::recovery::{IssuerCheck, Trigger};
 use crate::runtime::{Runtime, timeout, unix_seconds};
 use crate::scope::ScopeSet;
+use crate::signal::Signal;
 use crate::store::record::{self, Grant, Record, Versioned};
 use crate::store::{Saved, StoreKey, TokenStore};
 use credential::Current;
@@ -94,7 +96,8 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.inner.closed.send_replace(true);
+        self.inner.closed.store(true, Ordering::SeqCst);
+        self.inner.ended.tell();
     }
 }
 
@@ -117,17 +120,22 @@ pub(crate) struct Inner {
     issuer_check: Flight<IssuerCheck>,
     interactions: Interactions,
     hold: Hold,
-    closed: watch::Sender<bool>,
+    /// Nobody holds the session any more.
+    closed: AtomicBool,
     /// How many tokens are under way between a server and the store.
-    unsettled: watch::Sender<usize>,
+    unsettled: AtomicUsize,
+    /// Tells of `closed`, and when nothing is under way any more.
+    ended: Signal,
 }
 
 /// Held from before a token is asked for until it is stored.
-pub(crate) struct Unsettled<'a>(&'a watch::Sender<usize>);
+pub(crate) struct Unsettled<'a>(&'a Inner);
 
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        if self.0.unsettled.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.ended.tell();
+        }
     }
 }
 
@@ -324,9 +332,9 @@ impl AuthSession {
     /// Waits until no token is under way from a server to the store. A program that is told to end waits for
     /// this, for a few seconds at most: a rotated refresh token that never reaches the store is lost.
     pub async fn settle(&self) {
-        let mut unsettled = self.inner().unsettled.subscribe();
-        // The sender lives as long as the session.
-        let _ = unsettled.wait_for(|count| *count == 0).await;
+        let inner = self.inner();
+        let settled = || inner.unsettled.load(Ordering::SeqCst) == 0;
+        inner.ended.until(settled).await;
     }
 
     /// Runs `work` on its own: whoever stops waiting for it does not leave it half-done.
@@ -367,8 +375,8 @@ impl Inner {
     }
 
     fn unsettled(&self) -> Unsettled<'_> {
-        self.unsettled.send_modify(|count| *count += 1);
-        Unsettled(&self.unsettled)
+        self.unsettled.fetch_add(1, Ordering::SeqCst);
+        Unsettled(self)
     }
 
     fn event(&self, event: Event) {
