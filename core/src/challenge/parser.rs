@@ -12,6 +12,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 /// One challenge of the field: a scheme and its parameters. A token68 is read and forgotten, since the
 /// schemes that matter here carry none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +153,7 @@ fn past(text: &str, wanted: impl Fn(u8) -> bool) -> &str {
 
 /// The inside of a quoted string and what follows its closing quote, or `None` if it has none.
 fn quoted(inside: &str) -> Option<(Cow<'_, str>, &str)> {
-    let stop = inside.bytes().position(|b| b == b'"' || b == b'\\')?;
+    let stop = memchr2(b'"', b'\\', inside.as_bytes())?;
     if inside[stop..].starts_with('"') {
         return Some((Cow::Borrowed(&inside[..stop]), &inside[stop + 1..]));
     }

@@ -142,14 +142,17 @@ impl Current {
     /// version that was current before the record was read: a record that is gone counts only if nothing
     /// was taken over in the meantime.
     pub(crate) fn publish(&self, read: &Versioned, since: Option<u64>) {
+        let outdated = |now: &Snapshot| match read.version {
+            // What a version says never changes.
+            Some(version) => now.version.is_some_and(|own| own >= version),
+            None => now.version != since,
+        };
+        if outdated(&self.snapshot.load()) {
+            return;
+        }
         let fresh = read.record.grant.as_ref().map(Authorization::new);
         self.snapshot.rcu(|now| {
-            let outdated = match read.version {
-                // What a version says never changes.
-                Some(version) => now.version.is_some_and(|own| own >= version),
-                None => now.version != since,
-            };
-            if outdated {
+            if outdated(now) {
                 return Arc::clone(now);
             }
             // An unchanged grant keeps its place in memory, and every clone of it.

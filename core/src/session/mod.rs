@@ -395,8 +395,14 @@ impl Inner {
     }
 
     /// Changes the record and takes over the result.
-    async fn update(
+    async fn update(&self, change: impl FnMut(&mut Record) -> bool) -> Result<Versioned, Error> {
+        self.update_known(None, change).await
+    }
+
+    /// As [`update`](Self::update), of a record that was read just before and is going to be written.
+    async fn update_known(
         &self,
+        known: Option<Versioned>,
         mut change: impl FnMut(&mut Record) -> bool,
     ) -> Result<Versioned, Error> {
         let since = self.current.version();
@@ -407,7 +413,7 @@ impl Inner {
                 .is_some_and(|unstored| unstored.put_into(record));
             change(record) || restored
         };
-        let read = record::update(&*self.store, &self.key, with_unstored).await?;
+        let read = record::update(&*self.store, &self.key, known, with_unstored).await?;
         self.current.publish(&read, since);
         Ok(read)
     }

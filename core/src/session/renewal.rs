@@ -17,7 +17,7 @@ use crate::session::credential::Authorization;
 use crate::session::{GrantType, Inner};
 use crate::store::Lease;
 use crate::store::grace::GRACE;
-use crate::store::record::{AuthMethod, Grant, Grantor, Record, Registration};
+use crate::store::record::{AuthMethod, Grant, Grantor, Registration, Versioned};
 
 /// How often a token request is made at the most when the server is in passing trouble.
 const TRIES: u32 = 3;
@@ -159,8 +159,8 @@ impl Inner {
         }
         let _unsettled = self.unsettled();
         let end = match plan.means {
-            Means::Refresh => self.refresh(&read.record, plan, until).await,
-            Means::NewToken => self.new_token(&read.record, plan).await,
+            Means::Refresh => self.refresh(read, plan, until).await,
+            Means::NewToken => self.new_token(read, plan).await,
             Means::IdpSession | Means::Mint => Err(Error::config(
                 "this session has no identity provider to renew by",
             )),
@@ -204,7 +204,7 @@ impl Inner {
 
     async fn refresh(
         &self,
-        record: &Record,
+        read: Versioned,
         plan: &RenewalPlan,
         until: SystemTime,
     ) -> Result<RenewalEnd, Error> {
@@ -230,7 +230,7 @@ impl Inner {
                 let mut renewed = self.granted(tokens, &grant.by, client, &grant.granted);
                 // A new one replaces the old; none keeps the old (RFC 6749 section 6).
                 renewed.refresh_token = renewed.refresh_token.or_else(|| Some(token.clone()));
-                self.keep(record, plan, renewed, &record.requested).await
+                self.keep(read, plan, renewed, &ScopeSet::new()).await
             }
             Err(failure) => {
                 self.discard(grant, &failure).await?;
@@ -239,7 +239,8 @@ impl Inner {
         }
     }
 
-    async fn new_token(&self, record: &Record, plan: &RenewalPlan) -> Result<RenewalEnd, Error> {
+    async fn new_token(&self, read: Versioned, plan: &RenewalPlan) -> Result<RenewalEnd, Error> {
+        let record = &read.record;
         let bound = self.bound_issuer(record);
         let elsewhere = |issuer: &str| bound.as_ref().is_some_and(|bound| bound != issuer);
         let held = record.grant.as_ref();
@@ -267,7 +268,7 @@ impl Inner {
         match self.token(&by, &client, &presented, None).await {
             Ok(tokens) => {
                 let granted = self.granted(tokens, &by, client, &plan.scopes);
-                self.keep(record, plan, granted, &plan.scopes).await
+                self.keep(read, plan, granted, &plan.scopes).await
             }
             Err(failure) => Ok(failed(&by.issuer, &failure)),
         }
@@ -376,19 +377,21 @@ impl Inner {
         }
     }
 
-    /// Stores a renewed grant, unless somebody else has replaced or cleared the one that `read` held.
+    /// Stores a renewed grant, unless somebody else has replaced or cleared the one that `read` held; adds to what
+    /// was requested over time.
     async fn keep(
         &self,
-        read: &Record,
+        read: Versioned,
         plan: &RenewalPlan,
         new: Grant,
         requested: &ScopeSet,
     ) -> Result<RenewalEnd, Error> {
         let mut kept = false;
-        let written = self.update(|record| {
+        let over = read.record.grant.clone();
+        let written = self.update_known(Some(read), |record| {
             // What was renewed may have been stored only now.
             let of = plan.of.as_ref().map(Authorization::grant);
-            kept = match (&record.grant, &read.grant) {
+            kept = match (&record.grant, &over) {
                 (Some(now), then) => [then.as_ref(), of].into_iter().flatten().any(|g| now.is(g)),
                 (None, then) => then.is_none(),
             };
@@ -399,7 +402,7 @@ impl Inner {
             kept
         });
         if let Err(error) = written.await {
-            self.current.keep_unstored(&new, read.grant.as_ref());
+            self.current.keep_unstored(&new, over.as_ref());
             return Err(error);
         }
         if !kept {

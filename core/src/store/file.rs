@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::BoxFuture;
+use zeroize::Zeroizing;
 
 use super::grace::Grace;
 use super::{Lease, Saved, StoreKey, Stored, TokenStore};
@@ -103,9 +104,10 @@ impl FileStore {
         let target = self.target();
         let copy = with_suffix(&target, "tmp");
         let write = || -> io::Result<()> {
+            let mut text = Zeroizing::new(serde_json::to_vec(contents)?);
+            text.push(b'\n');
             let mut file = new_private_file(&copy)?;
-            serde_json::to_writer(&mut file, contents)?;
-            file.write_all(b"\n")?;
+            file.write_all(&text)?;
             file.sync_all()?;
             replace(&copy, &target)?;
             sync_folder(parent(&target));

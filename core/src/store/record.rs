@@ -134,29 +134,12 @@ pub(crate) struct Pending {
 impl Record {
     /// Reads a record.
     pub(crate) fn decode(stored: &Stored) -> Result<Self, Error> {
-        /// Read first: a newer form may differ in anything else.
-        #[derive(Deserialize)]
-        struct Form {
-            format: u32,
-        }
         let data = stored.data.expose();
-        let form: Form = serde_json::from_str(data).map_err(|_| {
-            Error::store("a record in it was not written by mcp-reauth; it was left as it is")
-        })?;
-        if form.format != FORMAT {
-            return Err(Error::store(format!(
-                "a record in it has format {}, and this program reads {FORMAT}; use a newer mcp-reauth. It was left as it is",
-                form.format
-            )));
+        match serde_json::from_str(data) {
+            Ok(record @ Self { format: FORMAT, .. }) => Ok(record),
+            Ok(_) => Err(unreadable(data, None)),
+            Err(error) => Err(unreadable(data, Some(&error))),
         }
-        // The message of a JSON error can quote what it met, which may be a secret: only the place is told.
-        serde_json::from_str(data).map_err(|error| {
-            Error::store(format!(
-                "a record in it is damaged (line {}, column {}); it was left as it is",
-                error.line(),
-                error.column()
-            ))
-        })
     }
 
     pub(crate) fn encode(&self) -> Result<Secret, Error> {
@@ -191,6 +174,27 @@ impl Record {
     }
 }
 
+/// Why a record cannot be read.
+fn unreadable(data: &str, error: Option<&serde_json::Error>) -> Error {
+    /// Another form may differ in anything else.
+    #[derive(Deserialize)]
+    struct Form {
+        format: u32,
+    }
+    let what = match serde_json::from_str(data) {
+        Err(_) => "was not written by mcp-reauth".to_owned(),
+        Ok(Form { format }) if format != FORMAT => {
+            format!("has format {format}, and this program reads {FORMAT}; use a newer mcp-reauth")
+        }
+        // The message of a JSON error can quote what it met, which may be a secret: only the place is told.
+        Ok(_) => {
+            let (line, column) = error.map_or((0, 0), |error| (error.line(), error.column()));
+            format!("is damaged (line {line}, column {column})")
+        }
+    };
+    Error::store(format!("a record in it {what}. It was left as it is"))
+}
+
 /// A record as it was read, with the version to replace it by.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Versioned {
@@ -215,14 +219,19 @@ pub(crate) async fn read(store: &dyn TokenStore, key: &StoreKey) -> Result<Versi
 }
 
 /// Changes the record of `key`: reads, lets `change` have it, and writes, all over again when a sibling was
-/// faster. `change` returns whether there is anything to write.
+/// faster. `change` returns whether there is anything to write. Who has just read the record, and will write, hands
+/// it in as `known`.
 pub(crate) async fn update(
     store: &dyn TokenStore,
     key: &StoreKey,
+    mut known: Option<Versioned>,
     mut change: impl FnMut(&mut Record) -> bool,
 ) -> Result<Versioned, Error> {
     for _ in 0..WRITE_TRIES {
-        let mut read = read(store, key).await?;
+        let mut read = match known.take() {
+            Some(known) => known,
+            None => read(store, key).await?,
+        };
         if !change(&mut read.record) {
             return Ok(read);
         }

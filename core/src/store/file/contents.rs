@@ -46,24 +46,11 @@ impl Default for Contents {
 impl Contents {
     /// Reads a whole file, or says why that cannot be done, without quoting it.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        /// Read first: a newer form may differ in anything else.
-        #[derive(Deserialize)]
-        struct Form {
-            format: u32,
-        }
-        let Ok(form) = serde_json::from_slice::<Form>(bytes) else {
-            return Err("this is no credential file of mcp-reauth, or a truncated one".to_owned());
+        let contents = match serde_json::from_slice(bytes) {
+            Ok(contents @ Self { format: FORMAT, .. }) => contents,
+            Ok(_) => return Err(unreadable(bytes, None)),
+            Err(error) => return Err(unreadable(bytes, Some(&error))),
         };
-        if form.format != FORMAT {
-            return Err(format!(
-                "this file has format {}, and this program reads {FORMAT}; use a newer mcp-reauth",
-                form.format
-            ));
-        }
-        let contents: Self = serde_json::from_slice(bytes).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            format!("this file is damaged at line {line}, column {column}")
-        })?;
         let mut keys = HashSet::new();
         let mut records = contents.records.iter();
         if !records.all(|entry| keys.insert((&entry.profile, &entry.server))) {
@@ -81,5 +68,26 @@ impl Contents {
         let now = now.ok().and_then(|now| u64::try_from(now.as_millis()).ok());
         self.sequence = next.max(now.unwrap_or_default());
         Ok(self.sequence)
+    }
+}
+
+/// Why a file cannot be read.
+fn unreadable(bytes: &[u8], error: Option<&serde_json::Error>) -> String {
+    /// Another form may differ in anything else.
+    #[derive(Deserialize)]
+    struct Form {
+        format: u32,
+    }
+    match serde_json::from_slice(bytes) {
+        Err(_) => "this is no credential file of mcp-reauth, or a truncated one".to_owned(),
+        Ok(Form { format }) if format != FORMAT => {
+            format!(
+                "this file has format {format}, and this program reads {FORMAT}; use a newer mcp-reauth"
+            )
+        }
+        Ok(_) => {
+            let (line, column) = error.map_or((0, 0), |error| (error.line(), error.column()));
+            format!("this file is damaged at line {line}, column {column}")
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! How fast it is and how small, beside what it is measured against: `cargo bench`.
 //!
 //! Where the aim is a ratio, both sides are measured in turns in one run, so that whatever else the machine does
-//! falls on both. Run without `--bench` (as tests are), everything is measured once or twice, to see that it works.
+//! falls on both. Names of parts choose among them: `cargo bench -p mcp-reauth-bench -- recoveries`. Run without
+//! `--bench` (as tests are), everything is measured once or twice, to see that it works.
 
 #![allow(clippy::unwrap_used)]
 
@@ -48,14 +49,27 @@ const TRIAL: Effort = Effort {
     crowd: 10,
 };
 
+type Part = (&'static str, fn(&mut Report, Effort));
+
+const PARTS: [Part; 5] = [
+    ("in_memory", in_memory::measure),
+    ("sessions", sessions::measure),
+    ("calls", calls::measure),
+    ("recoveries", recoveries::measure),
+    ("crowd", crowd::measure),
+];
+
 fn main() {
-    let full = std::env::args().any(|argument| argument == "--bench");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let full = arguments.iter().any(|argument| argument == "--bench");
     let effort = if full { FULL } else { TRIAL };
+    let named = |part: &str| arguments.iter().any(|argument| argument == part);
+    let all = !PARTS.iter().any(|(part, _)| named(part));
     let mut report = Report::default();
-    in_memory::measure(&mut report, effort);
-    sessions::measure(&mut report, effort);
-    calls::measure(&mut report, effort);
-    recoveries::measure(&mut report, effort);
-    crowd::measure(&mut report, effort);
+    for (part, measure) in PARTS {
+        if all || named(part) {
+            measure(&mut report, effort);
+        }
+    }
     report.print();
 }

@@ -63,7 +63,7 @@ fn requests(stage: &Stage) -> u64 {
     counters.mcp_post + counters.token_requests
 }
 
-/// What it takes to sync a file of this one's size, and its folder.
+/// What it takes to sync a file of this one's size, to put it in another's place, and to sync its folder.
 fn syncing(effort: Effort, path: &Path) -> Duration {
     let contents = std::fs::read(path).unwrap();
     let folder = path.parent().unwrap();
@@ -72,11 +72,9 @@ fn syncing(effort: Effort, path: &Path) -> Duration {
         file.write_all(&contents).unwrap();
         let start = Instant::now();
         file.sync_all().unwrap();
-        let file_synced = start.elapsed();
         std::fs::rename(folder.join("copy"), folder.join("target")).unwrap();
-        let start = Instant::now();
         File::open(folder).unwrap().sync_all().unwrap();
-        file_synced + start.elapsed()
+        start.elapsed()
     };
     let mut times: Vec<Duration> = (0..effort.rounds * 10).map(|_| once()).collect();
     at(&mut times, 0.5)
