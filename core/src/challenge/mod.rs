@@ -12,6 +12,9 @@ use parser::RawChallenge;
 /// Where challenges travel inside a successful tool result: a string, or a list of them.
 pub const TOOL_RESULT_CHALLENGE: &str = "mcp/www_authenticate";
 
+/// How much of a response is kept with its challenge, in bytes. It goes along with events, errors and questions.
+const MAX_RAW: usize = 16 * 1024;
+
 /// Why a server rejected a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -114,7 +117,7 @@ pub struct RawResponse {
     /// The HTTP status; for a challenge inside a tool result, the one it is read as.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// The field lines, joined by commas (RFC 9110 section 5.3).
+    /// The field lines, joined by commas (RFC 9110 section 5.3); of more than 16 KiB, the beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub www_authenticate: Option<String>,
 }
@@ -252,10 +255,20 @@ impl AuthChallenge {
             context: Operation::default(),
             raw: RawResponse {
                 http_status: Some(status),
-                www_authenticate: (!lines.is_empty()).then(|| lines.join(", ")),
+                www_authenticate: (!lines.is_empty()).then(|| raw(lines)),
             },
         }
     }
+}
+
+/// The field lines as they are kept.
+fn raw(lines: &[&str]) -> String {
+    let mut raw = lines.join(", ");
+    if raw.len() > MAX_RAW {
+        raw.truncate(raw.floor_char_boundary(MAX_RAW));
+        raw.shrink_to_fit();
+    }
+    raw
 }
 
 /// The challenge that counts: of the Bearer and DPoP ones the first that carries an `error`, else the
