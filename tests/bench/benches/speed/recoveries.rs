@@ -5,15 +5,57 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mcp_reauth::{AuthSession, FileStore};
+use futures_util::future::{BoxFuture, ready};
+use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
+use mcp_reauth::recovery::Trigger;
+use mcp_reauth::{AuthSession, FileStore, Operation, Recovery};
 
 use crate::Effort;
 use crate::bare::{ByHand, Call};
 use crate::pairs::{at, compare, micros, timed};
 use crate::report::Report;
+use crate::sessions::{OPAQUE, state};
 use crate::stage::{Stage, one_thread};
 
+/// A token endpoint that answers at once.
+struct AtOnce;
+
+impl HttpClient for AtOnce {
+    fn send(&self, _: Request, _: usize) -> BoxFuture<'static, Result<Response, HttpError>> {
+        const TOKENS: &str = r#"{"access_token":"0123456789abcdef0123456789abcdef","token_type":"Bearer",
+            "expires_in":3600,"refresh_token":"fedcba9876543210fedcba9876543210","scope":"files:read"}"#;
+        Box::pin(ready(Ok(Response::new(TOKENS.as_bytes().to_vec()))))
+    }
+}
+
+/// What there is to do when nothing has to be waited for.
+fn without_the_network(report: &mut Report, effort: Effort) {
+    one_thread().block_on(async {
+        let builder = AuthSession::builder("https://mcp.example.com/mcp");
+        let session = builder.http_client(AtOnce).open().await.unwrap();
+        session.set_auth_state(state(OPAQUE)).await.unwrap();
+        let recover = async || {
+            let mut request = session.request(Operation::default(), Trigger::Command);
+            request.authorize().await;
+            let line = [r#"Bearer error="invalid_token""#];
+            let ((), time) = timed(async {
+                let recovery = request.recover(401, line).await;
+                assert!(matches!(recovery, Recovery::Retry), "{recovery:?}");
+            })
+            .await;
+            time
+        };
+        let mut times = Vec::new();
+        for _ in 0..effort.batches {
+            times.push(recover().await);
+        }
+        let words = format!("{:.1} us", micros(at(&mut times, 0.5)));
+        report.noted("recovery by a server that answers at once", words);
+    });
+}
+
 pub(crate) fn measure(report: &mut Report, effort: Effort) {
+    without_the_network(report, effort);
     let stage = Stage::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("credentials.json");
