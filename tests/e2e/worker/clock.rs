@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::{Runtime, TokioRuntime};
 
-/// Tokio's runtime with a wall clock that can be moved forward and waits of another length.
+/// Tokio's runtime with a wall clock that can be moved forward, and time that passes faster.
 #[derive(Clone)]
 pub(crate) struct Clock {
+    began: (SystemTime, Instant),
     ahead: Arc<AtomicU64>,
-    /// How much faster waits pass.
+    /// How much faster.
     speed: f64,
 }
 
 impl Clock {
     pub(crate) fn new(speed: f64) -> Self {
         Self {
+            began: (SystemTime::now(), Instant::now()),
             ahead: Arc::default(),
             speed,
         }
@@ -30,7 +32,9 @@ impl Clock {
 
 impl Runtime for Clock {
     fn now(&self) -> SystemTime {
-        SystemTime::now() + Duration::from_secs(self.ahead.load(Ordering::Relaxed))
+        let (wall, timer) = self.began;
+        let ahead = Duration::from_secs(self.ahead.load(Ordering::Relaxed));
+        wall + timer.elapsed().mul_f64(self.speed) + ahead
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
