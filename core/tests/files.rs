@@ -1,6 +1,7 @@
 //! The file store under a running session, on a real file.
 
 use std::fs;
+use std::time::SystemTime;
 
 use mcp_reauth::store::{Saved, StoreKey, TokenStore};
 use mcp_reauth::{FileStore, Secret};
@@ -10,6 +11,11 @@ fn key(server: &str) -> StoreKey {
         profile: "default".to_owned(),
         server: server.to_owned(),
     }
+}
+
+fn unix_milliseconds() -> u64 {
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
+    u64::try_from(now.as_millis()).expect("before the end of time")
 }
 
 async fn save(store: &FileStore, server: &str, text: &str, expected: Option<u64>) -> Saved {
@@ -55,8 +61,10 @@ async fn versions_do_not_come_again_when_an_older_file_is_put_back() {
         panic!("nobody else writes");
     };
     fs::write(&path, backup).expect("it is put back");
-    // A millisecond later, so that the clock has gone on.
-    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    // Versions follow the clock, in milliseconds: once that has gone on, they do too.
+    while unix_milliseconds() <= second {
+        tokio::task::yield_now().await;
+    }
     let Saved::As(third) = save(&store, "a", "3", Some(first)).await else {
         panic!("the first is there again");
     };
@@ -65,7 +73,7 @@ async fn versions_do_not_come_again_when_an_older_file_is_put_back() {
 
 #[tokio::test]
 async fn lease_is_held_once_also_before_1970() {
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
     let folder = tempfile::tempdir().expect("a folder");
     let store = FileStore::new(folder.path().join("credentials.json"));
     let (now, ttl) = (
@@ -101,7 +109,7 @@ async fn what_a_crash_left_is_replaced_and_nothing_else_is_left() {
 #[tokio::test]
 async fn only_the_owner_can_read_any_of_it() {
     use std::os::unix::fs::PermissionsExt;
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("new").join("credentials.json");
     let store = FileStore::new(&path);
@@ -138,7 +146,7 @@ async fn only_the_owner_can_read_any_of_it() {
 
 #[tokio::test]
 async fn a_lease_is_held_once_and_ends_with_its_holder_or_its_time() {
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
     let folder = tempfile::tempdir().expect("a folder");
     let store = FileStore::new(folder.path().join("credentials.json"));
     let (now, ttl) = (SystemTime::now(), Duration::from_secs(60));
@@ -174,7 +182,7 @@ async fn a_lease_is_held_once_and_ends_with_its_holder_or_its_time() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_and_its_file_are_one_store() {
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
     let folder = tempfile::tempdir().expect("a folder");
     let real = folder.path().join("real.json");
     let link = folder.path().join("link.json");
