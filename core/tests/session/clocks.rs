@@ -120,18 +120,21 @@ async fn clock_set_back_by_a_year_ends_a_pause_and_does_not_lengthen_it() {
     assert_eq!(bench.host.prompts(), (0, 1));
 }
 
+/// A session whose person is on another page, and what that will send them back with.
+async fn sign_in_under_way(bench: &Bench) -> (AuthSession, CallbackParams) {
+    let session = bench.open().await;
+    bench.host.journeys(Journey::Elsewhere);
+    let sent = bench.send(&session, "").await;
+    assert_eq!(code(&sent), "interaction_required");
+    let callback = bench.world.visit(&bench.host.sign_ins()[0].url);
+    (session, CallbackParams::parse(&callback))
+}
+
 #[tokio::test(start_paused = true)]
 async fn sign_in_under_way_outlives_a_clock_that_is_set_back_by_a_year() {
     let bench = Bench::new();
-    let session = bench.open().await;
-    bench.host.journeys(Journey::Elsewhere);
-    assert_eq!(
-        code(&bench.send(&session, "").await),
-        "interaction_required"
-    );
-    let callback = bench.world.visit(&bench.host.sign_ins()[0].url);
+    let (session, callback) = sign_in_under_way(&bench).await;
     bench.runtime.set_clock_back(YEAR);
-    let callback = CallbackParams::parse(&callback);
     assert_eq!(session.complete_authorization(callback).await, Ok(()));
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.host.prompts(), (0, 1));
@@ -140,15 +143,8 @@ async fn sign_in_under_way_outlives_a_clock_that_is_set_back_by_a_year() {
 #[tokio::test(start_paused = true)]
 async fn sign_in_under_way_that_the_clock_has_left_behind_is_too_old_and_no_loop() {
     let bench = Bench::new();
-    let session = bench.open().await;
-    bench.host.journeys(Journey::Elsewhere);
-    assert_eq!(
-        code(&bench.send(&session, "").await),
-        "interaction_required"
-    );
-    let callback = bench.world.visit(&bench.host.sign_ins()[0].url);
+    let (session, callback) = sign_in_under_way(&bench).await;
     bench.runtime.set_clock_forward(YEAR);
-    let callback = CallbackParams::parse(&callback);
     let completed = session.complete_authorization(callback).await;
     assert_eq!(code(&completed), "state_mismatch");
     assert_eq!(bench.send(&session, "").await, Ok(200));
