@@ -169,6 +169,29 @@ pub enum Error {
         /// What it said.
         detail: String,
     },
+    /// An ID token cannot be trusted (OpenID Connect Core section 3.1.3.7). Nothing of it was used.
+    #[error(
+        "The sign-in at {issuer} cannot be trusted: {detail}. Nothing of it was used; try again, and if it happens again ask your administrator."
+    )]
+    IdTokenInvalid {
+        /// The identity provider.
+        issuer: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Enterprise-managed authorization was asked for, and no identity provider was given.
+    #[error(
+        "Your organization's sign-in is not configured here: give the identity provider's issuer and the client id that this program has there."
+    )]
+    EnterpriseNotConfigured,
+    /// Enterprise-managed authorization was asked for; it is configured, and switched off.
+    #[error(
+        "Your organization's sign-in by {issuer} is configured here, but switched off. Switch it on, or connect without it."
+    )]
+    EnterpriseDisabled {
+        /// The identity provider.
+        issuer: String,
+    },
     /// Somebody stopped it.
     #[error("{what} was cancelled. Nothing was lost; try again when you like.")]
     Cancelled {
@@ -233,6 +256,9 @@ impl Error {
             Self::RegistrationRejected { .. } => "registration_rejected",
             Self::InsecureEndpoint { .. } => "insecure_endpoint",
             Self::PolicyDenied { .. } => "policy_denied",
+            Self::IdTokenInvalid { .. } => "id_token_invalid",
+            Self::EnterpriseNotConfigured => "enterprise_not_configured",
+            Self::EnterpriseDisabled { .. } => "enterprise_disabled",
             Self::Cancelled { .. } => "cancelled",
             Self::Timeout { .. } => "timeout",
             Self::Store { .. } => "store",

@@ -17,7 +17,7 @@ use crate::runtime::Runtime;
 use crate::secret::Secret;
 use crate::store::Stored;
 use crate::store::file::contents::Contents;
-use crate::store::record::Record;
+use crate::store::record::{self, Record};
 
 /// A scheme with its parameters.
 pub type Challenge = (String, Vec<(String, String)>);
@@ -56,7 +56,8 @@ pub fn token_answer(
     response: Response,
     sent: &str,
 ) -> Result<(Secret, Option<Secret>), (String, String)> {
-    match token::read(Ok(response), SystemTime::UNIX_EPOCH) {
+    let read = token::read(Ok(response), SystemTime::UNIX_EPOCH);
+    match read.and_then(|body| token::tokens(body, true)) {
         Ok(tokens) => Ok((tokens.access_token, tokens.refresh_token)),
         Err(failure) => {
             let failure = failure.without([sent]);
@@ -88,8 +89,11 @@ pub fn authorization_url(
         scopes: &found.scopes_supported,
         resource: found.resource.as_deref(),
         challenge: &AuthChallenge::unauthenticated(),
+        dpop_jkt: None,
+        nonce: None,
     };
-    Ok(authorization::prepare(&found.server, &parameters)?.url)
+    found.server.require_pkce()?;
+    Ok(authorization::prepare(&found.server, &parameters)?.url())
 }
 
 /// Reads a store file and writes it again.
@@ -100,11 +104,11 @@ pub fn store_file(bytes: &[u8]) -> Result<Vec<u8>, String> {
 
 /// Reads a record and writes it again.
 pub fn record(text: &str) -> Result<String, Error> {
-    let record = Record::decode(&Stored {
+    let record: Record = record::decode(&Stored {
         version: 1,
         data: Secret::new(text),
     })?;
-    Ok(record.encode()?.expose().to_owned())
+    Ok(record::encode(&record)?.expose().to_owned())
 }
 
 struct Script {

@@ -9,6 +9,7 @@ use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::scope::ScopeSet;
+use crate::secret::Secret;
 
 /// The application around a session.
 ///
@@ -41,6 +42,16 @@ pub trait AuthHost: Send + Sync + 'static {
     fn event(&self, event: Event) {
         let _ = event;
     }
+}
+
+/// Where the assertions of a workload come from by which it gets its tokens (RFC 7523 section 2.1): from its platform.
+pub trait WorkloadIdentity: Send + Sync + 'static {
+    /// An assertion that is meant for the authorization server with the issuer `audience`. It is asked for each time
+    /// one is needed, and used once: give a fresh one where the platform makes them.
+    ///
+    /// # Errors
+    /// [`Error::Host`] when there is none.
+    fn assertion(&self, audience: &str) -> BoxFuture<'_, Result<Secret, Error>>;
 }
 
 /// What the person is asked to agree to.
@@ -109,6 +120,11 @@ pub enum Event {
     },
     /// Another session or process had renewed it already.
     Adopted,
+    /// The session at the organization's identity provider was renewed silently.
+    IdpSessionRenewed {
+        /// The identity provider.
+        issuer: String,
+    },
     /// Silent renewal failed.
     RenewalFailed {
         /// The error's code.
@@ -151,6 +167,7 @@ impl fmt::Display for Event {
             Self::Challenged { .. } => "challenged",
             Self::Renewed { .. } => "renewed",
             Self::Adopted => "adopted",
+            Self::IdpSessionRenewed { .. } => "idp_session_renewed",
             Self::RenewalFailed { .. } => "renewal_failed",
             Self::ConsentAsked { .. } => "consent_asked",
             Self::AuthorizationStarted { .. } => "authorization_started",

@@ -11,15 +11,18 @@
 
 mod callback;
 pub mod challenge;
+pub mod enterprise;
 mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host;
 pub mod http;
+pub mod jose;
 #[cfg(feature = "loopback")]
 pub mod loopback;
 mod oauth;
+mod patience;
 mod policy;
 pub mod recovery;
 #[cfg(feature = "rmcp")]
@@ -32,14 +35,20 @@ mod signal;
 pub mod store;
 mod sync;
 mod text;
+#[cfg(all(test, feature = "jwt"))]
+mod vectors;
 pub mod wording;
 
 pub use callback::CallbackParams;
 pub use challenge::{AuthChallenge, Operation, Reason};
+pub use enterprise::{IdentityProvider, IdpSession};
 pub use error::Error;
-pub use host::{AuthHost, Event};
+pub use host::{AuthHost, Event, WorkloadIdentity};
+#[cfg(feature = "jwt")]
+pub use jose::PrivateKey;
+pub use jose::SigningKey;
 pub use oauth::authorization::is_from_issuer;
-pub use policy::{OnInsufficientScope, Policy};
+pub use policy::{Dpop, OnInsufficientScope, Policy};
 pub use runtime::Runtime;
 #[cfg(feature = "tokio")]
 pub use runtime::TokioRuntime;
@@ -47,7 +56,8 @@ pub use scope::ScopeSet;
 pub use secret::Secret;
 pub use session::{
     AuthSession, AuthSessionBuilder, AuthState, Authorization, ConnectionState, FailedCredential,
-    HandleOptions, Outcome, Recovery, ResourceRequest, Revocation, StoredCredential, is_satisfied,
+    HandleOptions, Outcome, Recovery, RequestCredential, ResourceRequest, Revocation,
+    StoredCredential, is_satisfied,
 };
 #[cfg(feature = "file-store")]
 pub use store::FileStore;

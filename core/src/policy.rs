@@ -15,6 +15,17 @@ pub enum OnInsufficientScope {
     Throw,
 }
 
+/// Whether tokens are bound to a key, so that nobody else can use them (RFC 9449).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dpop {
+    /// Where the server asks for it.
+    #[default]
+    WhenAsked,
+    /// Always; a server that does not bind tokens is not signed in to.
+    Always,
+}
+
 /// What a session may do by itself. The default suits a program with a person in front of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -22,6 +33,9 @@ pub struct Policy {
     pub on_insufficient_scope: OnInsufficientScope,
     /// How many step-ups one request may go through (default 1); 0 is as [`OnInsufficientScope::Throw`].
     pub max_step_up_retries: u8,
+    /// Whether people are asked before an enterprise session extends access, which it could do silently (default no:
+    /// the organization has decided).
+    pub confirm_enterprise_step_up: bool,
     /// Whether a person may be involved at all (default yes).
     pub interaction: bool,
     /// How long before expiry a credential is renewed (default 30 s).
@@ -35,6 +49,7 @@ impl Default for Policy {
         Self {
             on_insufficient_scope: OnInsufficientScope::default(),
             max_step_up_retries: 1,
+            confirm_enterprise_step_up: false,
             interaction: true,
             refresh_ahead: Duration::from_secs(30),
             interaction_timeout: Duration::from_secs(15 * 60),

@@ -98,6 +98,19 @@ pub enum Protocol {
     },
 }
 
+/// What a challenge says of the proof that came with the request (RFC 9449).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Nothing.
+    #[default]
+    Unquestioned,
+    /// It lacks a nonce, which came along (section 9).
+    NeedsNonce,
+    /// It is refused, whatever the token; or it lacks another nonce each time.
+    Refused,
+}
+
 /// Which authorization server the resource names now, compared with the one in use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -137,8 +150,8 @@ pub struct Situation {
     /// The request carried another credential than the current one, and the current one could answer: it
     /// is not known to be expired and, where scope is lacking, covers what is required.
     pub newer_credential: bool,
-    /// The challenge is a DPoP nonce challenge (RFC 9449 section 9) not yet answered.
-    pub dpop_nonce: bool,
+    /// What the challenge says of the proof of possession.
+    pub proof: Proof,
     /// The current grant covers what is required.
     pub covered: bool,
     /// The store holds another credential than the one whose renewal was rejected.
@@ -290,7 +303,14 @@ pub const RULES: &[Rule] = &[
         about: ALL,
         when: "a DPoP nonce challenge not yet answered",
         then: "keep the nonce, retry",
-        step: |s| s.dpop_nonce.then_some(Step::RetryWithNonce),
+        step: |s| (s.proof == Proof::NeedsNonce).then_some(Step::RetryWithNonce),
+    },
+    Rule {
+        id: "2a",
+        about: ALL,
+        when: "the DPoP proof is refused, whatever the token; or another nonce is wanted each time",
+        then: "fail `unauthorized`: no other token would help, nor a person",
+        step: |s| (s.proof == Proof::Refused).then_some(Step::Fail(Ending::Unauthorized)),
     },
     Rule {
         id: "3",
@@ -339,8 +359,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "7, 8",
         about: TOKEN,
-        when: "enterprise-managed: ID token valid and not tried; or none, but the identity provider's session can be renewed",
-        then: "exchange and grant; or renew that session first",
+        when: "enterprise-managed: ID token valid and not tried; or none, or one that the identity provider itself refuses, but its session can be renewed",
+        then: "exchange and grant; or renew that session first, once",
         step: |s| {
             (s.token() && s.enterprise())
                 .then(|| s.untried(Ask::Afresh))
@@ -563,9 +583,13 @@ impl Situation {
                 id_token,
                 idp,
                 mint,
-            } => match (of(mint, Means::Mint), id_token) {
-                (Silent::Untried(_) | Silent::Nothing, false) => of(idp, Means::IdpSession),
-                (minted, _) => minted,
+            } => match mint {
+                Attempt::Absent | Attempt::Untried if !id_token => of(idp, Means::IdpSession),
+                // The ID token was refused. Another one may not be.
+                Attempt::Rejected if matches!(idp, Attempt::Untried | Attempt::Unreachable) => {
+                    of(idp, Means::IdpSession)
+                }
+                minted => of(minted, Means::Mint),
             },
         }
     }
@@ -577,13 +601,14 @@ impl Situation {
         }
     }
 
-    /// The exchange itself was refused. A dead session at the identity provider is not that: it takes a
-    /// new sign-in there.
+    /// The exchange or the grant itself was refused, or the exchange of an ID token that could not be fresher. A
+    /// session at the identity provider that is over is not that: it takes a new sign-in there.
     fn refused_by_policy(&self) -> bool {
-        let Protocol::Enterprise { mint, .. } = self.protocol else {
+        let Protocol::Enterprise { idp, mint, .. } = self.protocol else {
             return false;
         };
-        matches!(mint, Attempt::Rejected | Attempt::Refused)
+        let as_fresh_as_can_be = matches!(idp, Attempt::Absent | Attempt::Succeeded);
+        mint == Attempt::Refused || (mint == Attempt::Rejected && as_fresh_as_can_be)
     }
 
     fn ask_consent(&self) -> Option<Step> {

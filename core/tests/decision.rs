@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use mcp_reauth::recovery::{
-    Ask, Attempt, Consent, Failure, IssuerCheck, Means, Protocol, RULES, Situation, Step, Trigger,
-    Venue, decide, next_step,
+    Ask, Attempt, Consent, Failure, IssuerCheck, Means, Proof, Protocol, RULES, Situation, Step,
+    Trigger, Venue, decide, next_step,
 };
 
 const ATTEMPTS: [Attempt; 6] = [
@@ -40,6 +40,12 @@ fn protocols() -> Vec<Protocol> {
     all
 }
 
+fn proofs_and_bits() -> impl Iterator<Item = (Proof, u32)> {
+    let proofs = [Proof::Unquestioned, Proof::NeedsNonce, Proof::Refused];
+    let with_bits = |proof| (0..512).map(move |bits| (proof, bits));
+    proofs.into_iter().flat_map(with_bits)
+}
+
 /// Calls `visit` with every situation there is.
 fn every_situation(mut visit: impl FnMut(Situation)) -> usize {
     let failures = [
@@ -60,7 +66,7 @@ fn every_situation(mut visit: impl FnMut(Situation)) -> usize {
             for issuer in issuers {
                 for consent in consents {
                     for (step_ups, max_step_ups) in [(0, 0), (0, 1), (1, 1), (1, 2), (2, 2)] {
-                        for bits in 0..1024_u32 {
+                        for (proof, bits) in proofs_and_bits() {
                             let bit = |n: u32| bits & (1 << n) != 0;
                             count += 1;
                             visit(Situation {
@@ -76,14 +82,14 @@ fn every_situation(mut visit: impl FnMut(Situation)) -> usize {
                                     Trigger::Command
                                 },
                                 newer_credential: bit(1),
-                                dpop_nonce: bit(2),
-                                covered: bit(3),
-                                store_moved: bit(4),
-                                answered: bit(5),
-                                reauthorized: bit(6),
-                                interaction: bit(7),
-                                can_authorize: bit(8),
-                                confirm: bit(9),
+                                proof,
+                                covered: bit(2),
+                                store_moved: bit(3),
+                                answered: bit(4),
+                                reauthorized: bit(5),
+                                interaction: bit(6),
+                                can_authorize: bit(7),
+                                confirm: bit(8),
                             });
                         }
                     }
@@ -174,6 +180,10 @@ fn invariants_hold_everywhere() {
             "a no is a no",
         );
         check(
+            s.newer_credential || s.proof == Proof::Unquestioned || is_last(step),
+            "no other token, and nobody, is asked to answer for a proof",
+        );
+        check(
             !(token && unreachable && s.issuer != IssuerCheck::Moved && prompts(step)),
             "passing trouble never prompts",
         );
@@ -232,7 +242,11 @@ fn renewed(s: Situation, means: Means, ask: Ask, outcome: Attempt, good: bool) -
         Protocol::Enterprise { mint, .. } if idp_session => Protocol::Enterprise {
             id_token: outcome == Attempt::Succeeded,
             idp: outcome,
-            mint,
+            mint: match (mint, outcome) {
+                // The new one was not refused yet.
+                (Attempt::Rejected, Attempt::Succeeded) => Attempt::Untried,
+                _ => mint,
+            },
         },
         Protocol::Enterprise { id_token, idp, .. } => Protocol::Enterprise {
             id_token,
@@ -320,8 +334,6 @@ fn printed_table_is_current() {
          This table is the decision function of `core/src/recovery.rs`, printed from its code; a test fails when\n\
          the two differ. It is read from the top, and the first row that applies wins. Whoever drives a recovery\n\
          carries out what the row says, notes the result, and reads the table again, until a row ends it.\n\n\
-         What it says of DPoP, enterprise-managed access and workload identity is decided, and not reachable yet:\n\
-         no session can be set up for them so far.\n\n\
          | # | rejected with | when | what happens |\n| --- | --- | --- | --- |\n",
     );
     for rule in RULES {

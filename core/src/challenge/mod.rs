@@ -5,6 +5,7 @@ pub(crate) mod parser;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::oauth::dpop;
 use crate::scope::ScopeSet;
 use crate::text;
 use parser::RawChallenge;
@@ -161,7 +162,44 @@ pub struct AuthChallenge {
     pub raw: RawResponse,
 }
 
+/// What a challenge says of DPoP (RFC 9449 sections 7.1 and 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DpopDemand {
+    /// Nothing: a bearer token would do.
+    None,
+    /// A token that is bound to a key, or another proof for it.
+    Token,
+    /// A nonce in the proof.
+    Nonce,
+    /// The proof is refused, whatever the token.
+    Refused,
+}
+
 impl AuthChallenge {
+    /// What it says of DPoP. Where bearer tokens are taken too, there is no demand.
+    pub(crate) fn dpop_demand(&self) -> DpopDemand {
+        let Some(lines) = self.raw.www_authenticate.as_deref() else {
+            return DpopDemand::None;
+        };
+        // Nothing is taken apart for servers that never heard of it.
+        if !contains_dpop(lines) {
+            return DpopDemand::None;
+        }
+        let challenges = parser::parse([lines]);
+        let is = |c: &&RawChallenge<'_>, scheme: &str| c.scheme.eq_ignore_ascii_case(scheme);
+        let errors = challenges.iter().filter(|c| is(c, "dpop"));
+        let errors: Vec<_> = errors.map(|c| c.param("error")).collect();
+        if errors.contains(&Some(dpop::USE_NONCE)) {
+            DpopDemand::Nonce
+        } else if errors.contains(&Some(dpop::INVALID_PROOF)) {
+            DpopDemand::Refused
+        } else if errors.is_empty() || challenges.iter().any(|c| is(&c, "bearer")) {
+            DpopDemand::None
+        } else {
+            DpopDemand::Token
+        }
+    }
+
     /// Reads a response: its status and its `WWW-Authenticate` field lines, in order. `None` when the
     /// status is neither 401 nor 403.
     #[must_use]
@@ -285,6 +323,11 @@ fn select<'a, 'b>(challenges: &'b [RawChallenge<'a>]) -> Option<&'b RawChallenge
     }
     ours.find(|challenge| challenge.param("error").is_some())
         .or(Some(first))
+}
+
+fn contains_dpop(lines: &str) -> bool {
+    let mut windows = lines.as_bytes().windows(4);
+    windows.any(|four| four.eq_ignore_ascii_case(b"dpop"))
 }
 
 #[cfg(all(test, feature = "rmcp"))]

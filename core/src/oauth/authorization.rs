@@ -2,9 +2,12 @@
 //! taken from its response (RFC 9207).
 
 use oauth2::{CsrfToken, PkceCodeChallenge};
+use serde_json::Value;
 use url::Url;
 
+use super::client::Client;
 use super::metadata::ServerMetadata;
+use super::token;
 use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
@@ -14,7 +17,8 @@ use crate::text;
 
 /// A prepared authorization request.
 pub(crate) struct Prepared {
-    pub(crate) url: String,
+    endpoint: Url,
+    params: Vec<(&'static str, String)>,
     pub(crate) state: String,
     pub(crate) verifier: Secret,
 }
@@ -27,52 +31,89 @@ pub(crate) struct Parameters<'a> {
     pub(crate) resource: Option<&'a str>,
     /// Its `acr_values` and `max_age` are passed on (RFC 9470 section 4).
     pub(crate) challenge: &'a AuthChallenge,
+    /// The thumbprint of the key that the code, too, is to be bound to (RFC 9449 section 10).
+    pub(crate) dpop_jkt: Option<&'a str>,
+    /// What the ID token is to repeat (OpenID Connect Core section 3.1.2.1).
+    pub(crate) nonce: Option<&'a str>,
 }
 
-/// Makes the address a person is sent to, with a fresh `state` and PKCE verifier.
+/// Prepares the request that a person is sent with, with a fresh `state` and PKCE verifier.
 pub(crate) fn prepare(server: &ServerMetadata, with: &Parameters<'_>) -> Result<Prepared, Error> {
-    server.require_pkce()?;
     let endpoint = server.authorization_endpoint()?;
-    let mut url = Url::parse(endpoint).map_err(|error| {
+    let mut endpoint = Url::parse(endpoint).map_err(|error| {
         Error::metadata(
             &server.issuer,
             format!("its authorization_endpoint is no URL: {error}"),
         )
     })?;
-    url.set_fragment(None);
+    endpoint.set_fragment(None);
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let state = CsrfToken::new_random_len(32);
-    let mut query = url.query_pairs_mut();
-    query
-        .append_pair("response_type", "code")
-        .append_pair("client_id", with.client_id)
-        .append_pair("redirect_uri", with.redirect_uri)
-        .append_pair("state", state.secret())
-        .append_pair("code_challenge", challenge.as_str())
-        .append_pair("code_challenge_method", "S256");
-    if !with.scopes.is_empty() {
-        query.append_pair("scope", &with.scopes.to_string());
-    }
-    if let Some(resource) = with.resource {
-        query.append_pair("resource", resource);
-    }
-    if !with.challenge.acr_values.is_empty() {
-        query.append_pair("acr_values", &with.challenge.acr_values.join(" "));
-    }
-    if let Some(max_age) = with.challenge.max_age {
-        query.append_pair("max_age", &max_age.to_string());
-    }
+    let mut params = vec![
+        ("response_type", "code".to_owned()),
+        ("client_id", with.client_id.to_owned()),
+        ("redirect_uri", with.redirect_uri.to_owned()),
+        ("state", state.secret().clone()),
+        ("code_challenge", challenge.as_str().to_owned()),
+        ("code_challenge_method", "S256".to_owned()),
+    ];
+    let asked = with.challenge;
+    let acr_values = (!asked.acr_values.is_empty()).then(|| asked.acr_values.join(" "));
     // A refresh token is given only with consent, which some servers ask for only when told to
     // (OpenID Connect Core section 11).
-    if with.scopes.contains("offline_access") {
-        query.append_pair("prompt", "consent");
-    }
-    drop(query);
+    let consent = with.scopes.contains("offline_access").then_some("consent");
+    let optional = [
+        (
+            "scope",
+            (!with.scopes.is_empty()).then(|| with.scopes.to_string()),
+        ),
+        ("resource", with.resource.map(str::to_owned)),
+        ("acr_values", acr_values),
+        ("max_age", asked.max_age.map(|age| age.to_string())),
+        ("prompt", consent.map(str::to_owned)),
+        ("nonce", with.nonce.map(str::to_owned)),
+        ("dpop_jkt", with.dpop_jkt.map(str::to_owned)),
+    ];
+    params.extend(
+        optional
+            .into_iter()
+            .filter_map(|(name, v)| Some((name, v?))),
+    );
     Ok(Prepared {
-        url: url.into(),
+        endpoint,
+        params,
         state: state.into_secret(),
         verifier: Secret::new(verifier.into_secret()),
     })
+}
+
+impl Prepared {
+    /// The address a person is sent to.
+    pub(crate) fn url(&self) -> String {
+        self.with(self.params.iter().map(|(name, value)| (*name, &**value)))
+    }
+
+    /// Hands the request to the server beforehand, so that nobody on the way can read or change it; the address a
+    /// person is sent to then (RFC 9126).
+    pub(crate) async fn push(&self, client: &Client<'_>, to: &str) -> Result<String, Error> {
+        let id = &client.registration.client_id;
+        // Who the client is, its authentication says.
+        let own = ["client_id"];
+        let params = self.params.iter().map(|(name, value)| (*name, &**value));
+        let params: Vec<_> = params.filter(|(name, _)| !own.contains(name)).collect();
+        let pushed = token::post(client, to, &params, std::iter::empty()).await;
+        let pushed = pushed.map_err(|failure| failure.into_error(client.issuer, to))?;
+        match pushed.get("request_uri").and_then(Value::as_str) {
+            Some(uri) => Ok(self.with([("client_id", &**id), ("request_uri", uri)])),
+            None => Err(Error::metadata(to, "its answer has no request_uri")),
+        }
+    }
+
+    fn with<'a>(&self, params: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+        let mut url = self.endpoint.clone();
+        url.query_pairs_mut().extend_pairs(params);
+        url.into()
+    }
 }
 
 /// Whether a response comes from `issuer`, by its `iss` alone (RFC 9207 section 2.4, MCP 2026-07-28

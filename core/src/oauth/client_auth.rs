@@ -1,80 +1,130 @@
-//! How a client proves who it is at the token endpoint, and the one way a form gets there.
+//! How a client proves who it is at an authorization server.
+
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderValue, Method, header};
+use serde::Serialize;
 use url::form_urlencoded;
 
-use crate::http::{HttpError, Limited, Request, Response};
+use crate::error::Error;
+use crate::jose::{SigningKey, encoded, fresh_id, sign};
+use crate::runtime::unix_seconds;
 use crate::secret::Secret;
-use crate::store::record::{AuthMethod, Registration};
+use crate::store::record::AuthMethod;
+
+/// What a client assertion is, where it is presented (RFC 7523 section 2.2).
+pub(crate) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// How long an assertion is good, in seconds: for the request it is made for.
+const ASSERTION_LIFE: u64 = 60;
+
+/// What a client has to prove itself by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Means {
+    pub(crate) secret: bool,
+    pub(crate) key: bool,
+}
 
 /// Chooses a method by what registration said, else by what the server's metadata offers
 /// (RFC 7591 section 2, RFC 8414 section 2).
-pub(crate) fn method(
-    said: Option<&str>,
-    offered: Option<&[String]>,
-    has_secret: bool,
-) -> AuthMethod {
-    let by_name = |name: &str| match name {
-        "none" => Some(AuthMethod::None),
-        "client_secret_basic" => Some(AuthMethod::ClientSecretBasic),
-        "client_secret_post" => Some(AuthMethod::ClientSecretPost),
-        _ => None,
+pub(crate) fn method(said: Option<&str>, offered: Option<&[String]>, has: Means) -> AuthMethod {
+    let usable = |method: AuthMethod| match method {
+        AuthMethod::None => true,
+        AuthMethod::PrivateKeyJwt => has.key,
+        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => has.secret,
     };
-    if !has_secret {
-        return AuthMethod::None;
-    }
-    if let Some(method) = said.and_then(by_name) {
+    if let Some(method) = said.and_then(by_name).filter(|method| usable(*method)) {
         return method;
     }
-    match offered {
+    let offers = |name: &str| match offered {
         // What a server supports that does not say (RFC 8414 section 2).
-        None => AuthMethod::ClientSecretBasic,
-        Some(offered) => ["client_secret_basic", "client_secret_post"]
-            .into_iter()
-            .find(|name| offered.iter().any(|own| own == name))
-            .and_then(by_name)
-            .unwrap_or(AuthMethod::None),
+        None => name == "client_secret_basic",
+        Some(offered) => offered.iter().any(|own| own == name),
+    };
+    let best = [
+        "private_key_jwt",
+        "client_secret_basic",
+        "client_secret_post",
+    ]
+    .into_iter()
+    .filter(|name| offers(name))
+    .filter_map(by_name)
+    .find(|method| usable(*method));
+    match best {
+        Some(method) => method,
+        // A key proves nothing to whom it is not known: it is no risk to show what it signs.
+        None if has.key => AuthMethod::PrivateKeyJwt,
+        None => AuthMethod::None,
     }
 }
 
-/// Posts a form to an endpoint of the authorization server, authenticated as `client` (RFC 6749
-/// section 2.3.1).
-pub(crate) async fn post_form(
-    http: &Limited,
-    endpoint: &str,
-    client: &Registration,
-    params: &[(&str, &str)],
-) -> Result<Response, HttpError> {
-    let request = form_request(endpoint, client, params)
-        .map_err(|_| HttpError::Connection("the address is not valid".to_owned()))?;
-    http.send(request).await
+fn by_name(name: &str) -> Option<AuthMethod> {
+    Some(match name {
+        "none" => AuthMethod::None,
+        "client_secret_basic" => AuthMethod::ClientSecretBasic,
+        "client_secret_post" => AuthMethod::ClientSecretPost,
+        "private_key_jwt" => AuthMethod::PrivateKeyJwt,
+        _ => return None,
+    })
 }
 
-fn form_request(
-    endpoint: &str,
-    client: &Registration,
-    params: &[(&str, &str)],
-) -> Result<Request, http::Error> {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.extend_pairs(params);
-    let mut request = http::Request::builder()
-        .method(Method::POST)
-        .uri(endpoint)
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-    match (client.auth_method, &client.client_secret) {
-        (AuthMethod::ClientSecretBasic, Some(secret)) => {
-            request = request.header(header::AUTHORIZATION, basic(&client.client_id, secret)?);
+/// The claims of a client assertion (RFC 7523 section 3).
+#[derive(Serialize)]
+pub(crate) struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    iat: u64,
+    exp: u64,
+    jti: String,
+}
+
+impl<'a> Claims<'a> {
+    /// The audience is the issuer, and no endpoint: another server can put any endpoint in its metadata
+    /// (draft-ietf-oauth-rfc7523bis section 4).
+    pub(crate) fn new(client_id: &'a str, issuer: &'a str, jti: String, now: SystemTime) -> Self {
+        let iat = unix_seconds(now);
+        Self {
+            iss: client_id,
+            sub: client_id,
+            aud: issuer,
+            iat,
+            exp: iat.saturating_add(ASSERTION_LIFE),
+            jti,
         }
-        (AuthMethod::ClientSecretPost, Some(secret)) => {
-            form.append_pair("client_id", &client.client_id);
-            form.append_pair("client_secret", secret.expose());
-        }
-        _ => drop(form.append_pair("client_id", &client.client_id)),
     }
-    request.body(form.finish().into_bytes())
+}
+
+/// The header of a client assertion.
+#[derive(Serialize)]
+pub(crate) struct Header<'a> {
+    typ: &'static str,
+    alg: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+}
+
+impl<'a> Header<'a> {
+    pub(crate) fn of(key: &'a dyn SigningKey) -> Self {
+        Self {
+            // draft-ietf-oauth-rfc7523bis section 4
+            typ: "client-authentication+jwt",
+            alg: key.algorithm().name(),
+            kid: key.key_id(),
+        }
+    }
+}
+
+/// An assertion by which a client authenticates at `issuer`, once.
+pub(crate) async fn assertion(
+    key: &dyn SigningKey,
+    client_id: &str,
+    issuer: &str,
+    now: SystemTime,
+) -> Result<Secret, Error> {
+    let header = encoded(&Header::of(key))?;
+    let claims = encoded(&Claims::new(client_id, issuer, fresh_id()?, now))?;
+    sign(key, &header, &claims).await
 }
 
 /// A secret as it stands in a form, and as it is.
@@ -84,21 +134,11 @@ pub(crate) fn spellings(secret: &Secret) -> [String; 2] {
     [encoded, text.to_owned()]
 }
 
-/// The credentials that a client with a secret sends in a header, where it does.
-pub(crate) fn basic_credentials(client: &Registration) -> Option<String> {
-    let secret = client.client_secret.as_ref()?;
-    let header = basic(&client.client_id, secret).ok()?;
-    let credentials = header.to_str().ok()?.strip_prefix("Basic ")?;
-    Some(credentials.to_owned())
-}
-
-/// Each part is form-encoded first, which leaves `-._*` and alphanumerics as they are.
-fn basic(id: &str, secret: &Secret) -> Result<HeaderValue, http::Error> {
+/// The credentials of the `Basic` scheme (RFC 6749 section 2.3.1). Each part is form-encoded first, which leaves
+/// `-._*` and alphanumerics as they are.
+pub(crate) fn basic(id: &str, secret: &Secret) -> String {
     let part = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", part(id), part(secret.expose()));
-    let mut value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(pair)))?;
-    value.set_sensitive(true);
-    Ok(value)
+    BASE64_STANDARD.encode(format!("{}:{}", part(id), part(secret.expose())))
 }
 
 #[cfg(test)]
@@ -107,35 +147,67 @@ mod tests {
 
     #[test]
     fn method_by_registration_then_by_metadata() {
+        const NOTHING: Means = Means {
+            secret: false,
+            key: false,
+        };
+        const SECRET: Means = Means {
+            secret: true,
+            ..NOTHING
+        };
+        const KEY: Means = Means {
+            key: true,
+            ..NOTHING
+        };
+        const BOTH: Means = Means {
+            secret: true,
+            key: true,
+        };
         let only = |name: &str| Some(vec![name.to_owned()]);
         let cases = [
             (
                 Some("client_secret_post"),
                 only("client_secret_basic"),
-                true,
+                SECRET,
                 AuthMethod::ClientSecretPost,
             ),
-            (Some("none"), None, true, AuthMethod::None),
-            (None, None, true, AuthMethod::ClientSecretBasic),
+            (Some("none"), None, SECRET, AuthMethod::None),
+            (None, None, SECRET, AuthMethod::ClientSecretBasic),
             (
                 None,
                 only("client_secret_post"),
-                true,
+                SECRET,
                 AuthMethod::ClientSecretPost,
             ),
             // A secret where only `none` is offered is no reason to use it.
-            (None, only("none"), true, AuthMethod::None),
-            (Some("client_secret_basic"), None, false, AuthMethod::None),
+            (None, only("none"), SECRET, AuthMethod::None),
+            (Some("client_secret_basic"), None, NOTHING, AuthMethod::None),
             (
                 Some("tls_client_auth"),
                 only("client_secret_basic"),
-                true,
+                SECRET,
                 AuthMethod::ClientSecretBasic,
             ),
+            (None, None, KEY, AuthMethod::PrivateKeyJwt),
+            (None, only("none"), KEY, AuthMethod::PrivateKeyJwt),
+            (
+                None,
+                only("private_key_jwt"),
+                BOTH,
+                AuthMethod::PrivateKeyJwt,
+            ),
+            (
+                None,
+                only("client_secret_post"),
+                BOTH,
+                AuthMethod::ClientSecretPost,
+            ),
+            (None, None, BOTH, AuthMethod::ClientSecretBasic),
+            (None, only("private_key_jwt"), SECRET, AuthMethod::None),
         ];
-        for (said, offered, has_secret, expected) in cases {
+        for (said, offered, has, expected) in cases {
             assert_eq!(
-                method(said, offered.as_deref(), has_secret),
+                method(said, offered.as_deref(), has),
                 expected,
                 "{said:?} {offered:?}"
             );

@@ -5,11 +5,12 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::metadata::{
-    ResourceMetadata, ServerMetadata, origin, protects, resource_metadata_urls,
-    server_metadata_urls,
+    ResourceMetadata, ServerMetadata, openid_metadata_urls, origin, protects,
+    resource_metadata_urls, server_metadata_urls,
 };
 use crate::error::Error;
 use crate::http::{HttpError, Limited};
+use crate::jose::JwkSet;
 use crate::scope::ScopeSet;
 use crate::store::record::Grantor;
 use crate::text;
@@ -24,6 +25,8 @@ pub(crate) struct Discovered {
     pub(crate) resource: Option<String>,
     /// The scopes the resource's metadata lists.
     pub(crate) scopes_supported: ScopeSet,
+    /// The resource takes only tokens that are bound to a key (RFC 9449).
+    pub(crate) wants_proofs: bool,
     pub(crate) server: ServerMetadata,
 }
 
@@ -58,7 +61,7 @@ pub(crate) async fn discover(
         return discover_legacy(http, server, preference).await;
     };
     let issuer = choose(server, &metadata.authorization_servers, preference)?;
-    let found = server_metadata(http, issuer).await?;
+    let found = server_metadata(http, issuer, server_metadata_urls(issuer)).await?;
     let Some(found) = found else {
         return Err(Error::metadata(
             issuer,
@@ -68,6 +71,7 @@ pub(crate) async fn discover(
     Ok(Discovered {
         resource: Some(metadata.resource),
         scopes_supported: metadata.scopes_supported.unwrap_or_default().into(),
+        wants_proofs: metadata.dpop_bound_access_tokens_required,
         server: found,
     })
 }
@@ -125,12 +129,24 @@ async fn discover_legacy(
     let origin = origin(server);
     // A server that stops publishing its metadata does not thereby become the one a client is bound to.
     choose(server, &[origin.to_owned()], preference)?;
-    let found = server_metadata(http, origin).await?;
+    let found = server_metadata(http, origin, server_metadata_urls(origin)).await?;
     Ok(Discovered {
         resource: None,
         scopes_supported: ScopeSet::new(),
+        wants_proofs: false,
         server: found.unwrap_or_else(|| ServerMetadata::assumed(origin)),
     })
+}
+
+/// The scopes that the resource's metadata lists, if it has any.
+pub(crate) async fn scopes_of(
+    http: &Limited,
+    server: &str,
+    metadata_url: Option<&str>,
+) -> Result<ScopeSet, Error> {
+    let metadata = resource_metadata(http, server, metadata_url).await?;
+    let scopes = metadata.and_then(|(_, metadata)| metadata.scopes_supported);
+    Ok(scopes.unwrap_or_default().into())
 }
 
 async fn resource_metadata(
@@ -168,11 +184,38 @@ async fn resource_metadata(
     unusable.map_or(Ok(None), Err)
 }
 
+/// The metadata of an identity provider (OpenID Connect Discovery section 4).
+pub(crate) async fn identity_provider(
+    http: &Limited,
+    issuer: &str,
+) -> Result<ServerMetadata, Error> {
+    let found = server_metadata(http, issuer, openid_metadata_urls(issuer)).await?;
+    found.ok_or_else(|| {
+        Error::metadata(
+            issuer,
+            "the identity provider publishes no metadata; check its issuer",
+        )
+    })
+}
+
+/// A published set of keys.
+pub(crate) async fn keys(http: &Limited, url: &str) -> Result<JwkSet, Error> {
+    match document(http, url).await? {
+        Document::Found(keys) => Ok(keys),
+        Document::Unusable(error) => Err(error),
+        Document::Absent => Err(Error::metadata(url, "there are no keys")),
+    }
+}
+
 /// The metadata of `issuer`, or `None` when there is none anywhere. A document about another issuer is
 /// never used (RFC 8414 section 3.3).
-async fn server_metadata(http: &Limited, issuer: &str) -> Result<Option<ServerMetadata>, Error> {
+async fn server_metadata(
+    http: &Limited,
+    issuer: &str,
+    urls: Vec<String>,
+) -> Result<Option<ServerMetadata>, Error> {
     let mut unusable = None;
-    for url in server_metadata_urls(issuer) {
+    for url in urls {
         match document::<ServerMetadata>(http, &url).await? {
             Document::Found(metadata) if metadata.issuer == issuer => return Ok(Some(metadata)),
             Document::Found(metadata) => {

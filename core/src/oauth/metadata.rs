@@ -16,6 +16,9 @@ pub(crate) struct ResourceMetadata {
     #[serde(default)]
     pub(crate) authorization_servers: Vec<String>,
     pub(crate) scopes_supported: Option<Vec<String>>,
+    /// RFC 9728 section 2, for RFC 9449.
+    #[serde(default)]
+    pub(crate) dpop_bound_access_tokens_required: bool,
 }
 
 /// Authorization server metadata (RFC 8414 section 2), as far as it matters here.
@@ -34,6 +37,14 @@ pub(crate) struct ServerMetadata {
     pub(crate) authorization_response_iss_parameter_supported: bool,
     #[serde(default)]
     pub(crate) client_id_metadata_document_supported: bool,
+    /// RFC 9126 section 5.
+    pub(crate) pushed_authorization_request_endpoint: Option<String>,
+    #[serde(default)]
+    pub(crate) require_pushed_authorization_requests: bool,
+    /// RFC 9449 section 5.1.
+    pub(crate) dpop_signing_alg_values_supported: Option<Vec<String>>,
+    /// Where an identity provider's keys are (OpenID Connect Discovery section 3).
+    pub(crate) jwks_uri: Option<String>,
     /// Not from a document: the endpoints every server of 2025-03-26 has.
     #[serde(skip)]
     pub(crate) assumed: bool,
@@ -55,6 +66,10 @@ impl ServerMetadata {
             token_endpoint_auth_methods_supported: None,
             authorization_response_iss_parameter_supported: false,
             client_id_metadata_document_supported: false,
+            pushed_authorization_request_endpoint: None,
+            require_pushed_authorization_requests: false,
+            dpop_signing_alg_values_supported: None,
+            jwks_uri: None,
             assumed: true,
         }
     }
@@ -68,6 +83,27 @@ impl ServerMetadata {
             "authorization_endpoint",
             self.authorization_endpoint.as_deref(),
         )
+    }
+
+    /// Where authorization requests are pushed to (RFC 9126), if the server insists on it, or `wanted` and offered.
+    pub(crate) fn push_to(&self, wanted: bool) -> Result<Option<&str>, Error> {
+        let name = "pushed_authorization_request_endpoint";
+        let endpoint = self.pushed_authorization_request_endpoint.as_deref();
+        if self.require_pushed_authorization_requests || (wanted && endpoint.is_some()) {
+            return self.secure(name, endpoint).map(Some);
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn jwks_uri(&self) -> Result<&str, Error> {
+        self.secure("jwks_uri", self.jwks_uri.as_deref())
+    }
+
+    /// Whether proofs signed by `algorithm` may be sent (RFC 9449 section 5.1). A server that lists none may not
+    /// know what they are.
+    pub(crate) fn takes_proofs(&self, algorithm: &str) -> Option<bool> {
+        let offered = self.dpop_signing_alg_values_supported.as_deref()?;
+        Some(offered.iter().any(|own| own == algorithm))
     }
 
     /// PKCE with S256 is a must (MCP, authorization code protection).
@@ -117,6 +153,14 @@ pub(crate) fn server_metadata_urls(issuer: &str) -> Vec<String> {
         format!("{origin}/.well-known/openid-configuration{path}"),
         format!("{origin}{path}/.well-known/openid-configuration"),
     ]
+}
+
+/// Where an identity provider's metadata may be: the place that OpenID Connect Discovery gives it, then the others.
+pub(crate) fn openid_metadata_urls(issuer: &str) -> Vec<String> {
+    let mut urls = server_metadata_urls(issuer);
+    // Its own place is the last of them.
+    urls.reverse();
+    urls
 }
 
 fn well_known(name: &str, url: &str) -> Vec<String> {

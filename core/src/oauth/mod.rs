@@ -1,8 +1,11 @@
 //! The legs of the protocol, one file each. They know nothing of sessions, stores or retries.
 
 pub(crate) mod authorization;
+pub(crate) mod client;
 pub(crate) mod client_auth;
 pub(crate) mod discovery;
+pub(crate) mod dpop;
+pub(crate) mod id_token;
 pub(crate) mod metadata;
 pub(crate) mod registration;
 pub(crate) mod token;

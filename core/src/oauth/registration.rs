@@ -1,19 +1,23 @@
 //! How a client becomes known to an authorization server (MCP 2026-07-28, client registration).
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::client_auth::method;
+use super::client_auth::{Means, method};
 use super::metadata::ServerMetadata;
+use super::token::JWT_BEARER;
 use crate::error::Error;
 use crate::http::{Limited, is_loopback};
+use crate::jose::SigningKey;
 use crate::secret::Secret;
 use crate::store::record::{AuthMethod, Registration};
 use crate::text;
 
 /// What the application brought along to be known by.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct ClientIdentity {
     /// Shown on consent pages.
     pub(crate) name: String,
@@ -24,10 +28,12 @@ pub(crate) struct ClientIdentity {
 }
 
 /// A client that was registered beforehand.
-#[derive(Debug, Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Preregistered {
     pub(crate) client_id: String,
     pub(crate) client_secret: Option<Secret>,
+    /// The key that it authenticates by.
+    pub(crate) client_key: Option<Arc<dyn SigningKey>>,
     /// The issuer it is registered at; `None`: whichever the resource names first.
     pub(crate) issuer: Option<String>,
 }
@@ -41,19 +47,8 @@ pub(crate) async fn register(
     redirect_uri: &str,
     recorded: Option<&Registration>,
 ) -> Result<Registration, Error> {
-    if let Some(client) = &identity.preregistered {
-        return Ok(preregistered(client, server));
-    }
-    if let Some(url) = &identity.metadata_url
-        && server.client_id_metadata_document_supported
-    {
-        return Ok(Registration {
-            client_id: url.clone(),
-            client_secret: None,
-            auth_method: AuthMethod::None,
-            redirect_uris: Vec::new(),
-            dynamic: false,
-        });
+    if let Some(client) = brought_along(server, identity) {
+        return Ok(client);
     }
     // Not every server lets the port of a loopback redirect vary (RFC 8252 section 7.3).
     if let Some(known) = recorded
@@ -62,7 +57,38 @@ pub(crate) async fn register(
     {
         return Ok(known.clone());
     }
-    register_dynamically(http, server, &identity.name, redirect_uri).await
+    register_dynamically(http, server, &identity.name, Some(redirect_uri)).await
+}
+
+/// As [`register`], for a client that nobody is redirected to: it presents assertions (RFC 7523).
+pub(crate) async fn register_for_assertions(
+    http: &Limited,
+    server: &ServerMetadata,
+    identity: &ClientIdentity,
+    recorded: Option<&Registration>,
+) -> Result<Registration, Error> {
+    if let Some(client) = brought_along(server, identity) {
+        return Ok(client);
+    }
+    if let Some(known) = recorded.filter(|known| known.dynamic && known.redirect_uris.is_empty()) {
+        return Ok(known.clone());
+    }
+    register_dynamically(http, server, &identity.name, None).await
+}
+
+fn brought_along(server: &ServerMetadata, identity: &ClientIdentity) -> Option<Registration> {
+    if let Some(client) = &identity.preregistered {
+        return Some(preregistered(client, server));
+    }
+    let url = identity.metadata_url.as_ref();
+    let url = url.filter(|_| server.client_id_metadata_document_supported)?;
+    Some(Registration {
+        client_id: url.clone(),
+        client_secret: None,
+        auth_method: AuthMethod::None,
+        redirect_uris: Vec::new(),
+        dynamic: false,
+    })
 }
 
 /// The registration of a client that was registered beforehand.
@@ -70,7 +96,14 @@ pub(crate) fn preregistered(client: &Preregistered, server: &ServerMetadata) -> 
     let offered = server.token_endpoint_auth_methods_supported.as_deref();
     Registration {
         client_id: client.client_id.clone(),
-        auth_method: method(None, offered, client.client_secret.is_some()),
+        auth_method: method(
+            None,
+            offered,
+            Means {
+                secret: client.client_secret.is_some(),
+                key: client.client_key.is_some(),
+            },
+        ),
         client_secret: client.client_secret.clone(),
         redirect_uris: Vec::new(),
         dynamic: false,
@@ -96,7 +129,7 @@ async fn register_dynamically(
     http: &Limited,
     server: &ServerMetadata,
     name: &str,
-    redirect_uri: &str,
+    redirect_uri: Option<&str>,
 ) -> Result<Registration, Error> {
     let rejected = |detail: String| Error::RegistrationRejected {
         issuer: server.issuer.clone(),
@@ -106,14 +139,22 @@ async fn register_dynamically(
         rejected("it registers no clients by itself, and no client id was given".to_owned())
     })?;
     let offered = server.token_endpoint_auth_methods_supported.as_deref();
-    let body = json!({
+    let mut body = json!({
         "client_name": name,
-        "redirect_uris": [redirect_uri],
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
         "token_endpoint_auth_method": wanted_method(offered),
-        "application_type": application_type(redirect_uri),
     });
+    match redirect_uri {
+        Some(uri) => {
+            body["redirect_uris"] = json!([uri]);
+            body["grant_types"] = json!(["authorization_code", "refresh_token"]);
+            body["response_types"] = json!(["code"]);
+            body["application_type"] = json!(application_type(uri));
+        }
+        None => {
+            body["grant_types"] = json!([JWT_BEARER]);
+            body["response_types"] = json!([]);
+        }
+    }
     let response = http
         .post_json(endpoint, body.to_string().into_bytes())
         .await
@@ -138,11 +179,14 @@ async fn register_dynamically(
         auth_method: method(
             registered.token_endpoint_auth_method.as_deref(),
             offered,
-            registered.client_secret.is_some(),
+            Means {
+                secret: registered.client_secret.is_some(),
+                key: false,
+            },
         ),
         client_id: registered.client_id,
         client_secret: registered.client_secret,
-        redirect_uris: vec![redirect_uri.to_owned()],
+        redirect_uris: redirect_uri.map(str::to_owned).into_iter().collect(),
         dynamic: true,
     })
 }

@@ -7,14 +7,19 @@ use oauth2::TokenResponse;
 use oauth2::basic::{
     BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse, BasicTokenType,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::client_auth::{basic_credentials, post_form, spellings};
-use crate::http::{HttpError, Limited, Response};
+use super::client::Client;
+use super::client_auth::spellings;
+use super::dpop::{INVALID_PROOF, USE_NONCE};
+use crate::error::Error;
+use crate::http::{HttpError, Response};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
-use crate::store::record::Registration;
 use crate::text;
+
+/// The grant type of RFC 7523 section 2.1.
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// What is presented for a token.
 pub(crate) enum TokenGrant<'a> {
@@ -28,13 +33,35 @@ pub(crate) enum TokenGrant<'a> {
     Refresh { token: &'a Secret },
     /// RFC 6749 section 4.4.
     ClientCredentials { scopes: &'a ScopeSet },
+    /// RFC 7523 section 2.1.
+    JwtBearer {
+        assertion: &'a Secret,
+        scopes: &'a ScopeSet,
+    },
 }
 
 impl TokenGrant<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Code { .. } => "authorization_code",
+            Self::Refresh { .. } => "refresh_token",
+            Self::ClientCredentials { .. } => "client_credentials",
+            Self::JwtBearer { .. } => JWT_BEARER,
+        }
+    }
+
+    fn scopes(&self) -> Option<&ScopeSet> {
+        match self {
+            Self::ClientCredentials { scopes } | Self::JwtBearer { scopes, .. } => Some(scopes),
+            Self::Code { .. } | Self::Refresh { .. } => None,
+        }
+    }
+
     fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let (first, second) = match self {
             Self::Code { code, verifier, .. } => (Some(*code), Some(*verifier)),
             Self::Refresh { token } => (Some(*token), None),
+            Self::JwtBearer { assertion, .. } => (Some(*assertion), None),
             Self::ClientCredentials { .. } => (None, None),
         };
         first.into_iter().chain(second)
@@ -48,6 +75,10 @@ pub(crate) struct Tokens {
     pub(crate) refresh_token: Option<Secret>,
     /// Authoritative when present, even when narrower; absent means as requested.
     pub(crate) scope: Option<ScopeSet>,
+    /// The access token is bound to the key of the proof that was sent (RFC 9449 section 5).
+    pub(crate) bound: bool,
+    /// OpenID Connect Core section 3.1.3.3.
+    pub(crate) id_token: Option<Secret>,
 }
 
 /// Why there is no token, by what it means for the means that was tried.
@@ -66,6 +97,8 @@ pub(crate) enum TokenFailure {
     Other { code: String, detail: String },
     /// The endpoint is neither https nor on this machine.
     Insecure,
+    /// This program could not make the request: a key failed it.
+    Local(Box<Error>),
 }
 
 impl TokenFailure {
@@ -87,6 +120,25 @@ impl TokenFailure {
         self
     }
 
+    /// The error of a request that a person's sign-in depended on. `issuer` answered it, at `endpoint`.
+    pub(crate) fn into_error(self, issuer: &str, endpoint: &str) -> Error {
+        let detail = self.detail();
+        let issuer = issuer.to_owned();
+        let denied = |issuer, error: &str| Error::AuthorizationDenied {
+            issuer,
+            error: error.to_owned(),
+            description: Some(detail.clone()),
+        };
+        match self {
+            Self::Insecure => Error::insecure(endpoint),
+            Self::Transient { .. } => Error::http(endpoint, detail),
+            Self::InvalidClient { .. } => Error::RegistrationRejected { issuer, detail },
+            Self::InvalidGrant { .. } => denied(issuer, "invalid_grant"),
+            Self::Other { code, .. } => denied(issuer, &code),
+            Self::Local(error) => *error,
+        }
+    }
+
     pub(crate) fn detail(&self) -> String {
         match self {
             Self::Transient { detail, .. }
@@ -94,79 +146,84 @@ impl TokenFailure {
             | Self::InvalidClient { detail }
             | Self::Other { detail, .. } => detail.clone(),
             Self::Insecure => "its token endpoint is not protected by https".to_owned(),
+            Self::Local(error) => error.to_string(),
         }
     }
 }
 
 /// Asks for a token. `resource` is the resource indicator (RFC 8707), where one is to be sent.
 pub(crate) async fn request(
-    http: &Limited,
+    client: &Client<'_>,
     endpoint: &str,
-    client: &Registration,
     grant: &TokenGrant<'_>,
     resource: Option<&str>,
 ) -> Result<Tokens, TokenFailure> {
     let scopes;
-    let mut params: Vec<(&str, &str)> = match grant {
+    let mut params = vec![("grant_type", grant.name())];
+    match grant {
         TokenGrant::Code {
             code,
             verifier,
             redirect_uri,
-        } => vec![
-            ("grant_type", "authorization_code"),
+        } => params.extend([
             ("code", code.expose()),
             ("code_verifier", verifier.expose()),
             ("redirect_uri", redirect_uri),
-        ],
-        TokenGrant::Refresh { token } => vec![
-            ("grant_type", "refresh_token"),
-            ("refresh_token", token.expose()),
-        ],
-        TokenGrant::ClientCredentials { scopes: wanted } => {
-            scopes = wanted.to_string();
-            let mut params = vec![("grant_type", "client_credentials")];
-            if !wanted.is_empty() {
-                params.push(("scope", &scopes));
-            }
-            params
-        }
-    };
+        ]),
+        TokenGrant::Refresh { token } => params.push(("refresh_token", token.expose())),
+        TokenGrant::JwtBearer { assertion, .. } => params.push(("assertion", assertion.expose())),
+        TokenGrant::ClientCredentials { .. } => {}
+    }
+    if let Some(wanted) = grant.scopes().filter(|wanted| !wanted.is_empty()) {
+        scopes = wanted.to_string();
+        params.push(("scope", &scopes));
+    }
     if let Some(resource) = resource {
         params.push(("resource", resource));
     }
-    let answer = post_form(http, endpoint, client, &params).await;
-    read(answer, http.now()).map_err(|failure| {
-        let sent = grant.secrets().chain(&client.client_secret);
-        let mut sent: Vec<String> = sent.flat_map(spellings).collect();
-        sent.extend(basic_credentials(client));
+    let body = post(client, endpoint, &params, grant.secrets()).await?;
+    tokens(body, client.proof.is_some())
+}
+
+/// Posts to a token endpoint and reads the answer as far as it is the same for every grant. Of a failure, nothing of
+/// what was sent is told.
+pub(crate) async fn post<'a>(
+    client: &Client<'_>,
+    endpoint: &str,
+    params: &[(&str, &str)],
+    presented: impl Iterator<Item = &'a Secret>,
+) -> Result<Map<String, Value>, TokenFailure> {
+    let posted = client.post(endpoint, params).await;
+    let posted = posted.map_err(|error| TokenFailure::Local(Box::new(error)))?;
+    read(posted.answer, client.now()).map_err(|failure| {
+        let mut sent: Vec<String> = presented.flat_map(spellings).collect();
+        sent.extend(posted.secrets);
         failure.without(sent.iter().map(String::as_str))
     })
 }
 
 /// Tells a server to forget a token (RFC 7009).
 pub(crate) async fn revoke(
-    http: &Limited,
+    client: &Client<'_>,
     endpoint: &str,
-    client: &Registration,
     token: &Secret,
     hint: &str,
-) -> Result<(), HttpError> {
+) -> Result<(), Error> {
     let params = [("token", token.expose()), ("token_type_hint", hint)];
-    let response = post_form(http, endpoint, client, &params).await?;
+    let posted = client.without_proof().post(endpoint, &params).await?;
+    let response = posted.answer.map_err(|error| error.at(endpoint))?;
     if response.status().is_success() {
         return Ok(());
     }
-    Err(HttpError::Connection(format!(
-        "the server answered {}",
-        response.status()
-    )))
+    let detail = format!("the server answered {}", response.status());
+    Err(Error::http(endpoint, detail))
 }
 
-/// Reads the answer to a token request. `now` is only for servers that do not say when they answered.
+/// Reads an answer of a token endpoint: its members, or what its failure means. `now` is only for servers that do not say when they answered.
 pub(crate) fn read(
     answer: Result<Response, HttpError>,
     now: SystemTime,
-) -> Result<Tokens, TokenFailure> {
+) -> Result<Map<String, Value>, TokenFailure> {
     let transient = |detail, retry_after| TokenFailure::Transient {
         detail,
         retry_after,
@@ -188,7 +245,7 @@ pub(crate) fn read(
             detail: "its token endpoint redirects, which is not followed".to_owned(),
         });
     }
-    let Ok(Value::Object(mut body)) = serde_json::from_slice(response.body()) else {
+    let Ok(Value::Object(body)) = serde_json::from_slice(response.body()) else {
         return Err(transient("the answer is not JSON".to_owned(), retry_after));
     };
     // Some servers report errors with status 200.
@@ -196,7 +253,14 @@ pub(crate) fn read(
     if !status.is_success() || (token.is_none() && body.contains_key("error")) {
         return Err(failure(Value::Object(body), retry_after));
     }
+    Ok(body)
+}
+
+/// The tokens in an answer. `proven`: a proof came with the request, so that they may be bound to its key.
+pub(crate) fn tokens(mut body: Map<String, Value>, proven: bool) -> Result<Tokens, TokenFailure> {
     mend(&mut body);
+    let id_token = body.get("id_token").and_then(Value::as_str);
+    let id_token = id_token.map(Secret::new);
     let unusable = |detail: &str| TokenFailure::Other {
         code: "invalid_response".to_owned(),
         detail: detail.to_owned(),
@@ -205,12 +269,17 @@ pub(crate) fn read(
     let tokens: BasicTokenResponse = serde_json::from_value(Value::Object(body))
         .map_err(|_| unusable("its answer is not a token response"))?;
     // RFC 6749 section 7.1: a client must not use a token of a type it does not know.
-    if !matches!(tokens.token_type(), BasicTokenType::Bearer) {
+    let bound = match tokens.token_type() {
+        BasicTokenType::Bearer => Some(false),
+        BasicTokenType::Extension(name) if name.eq_ignore_ascii_case("dpop") => Some(true),
+        _ => None,
+    };
+    let Some(bound) = bound.filter(|bound| proven || !bound) else {
         return Err(TokenFailure::Other {
             code: "unsupported_token_type".to_owned(),
             detail: "it issues tokens of a type that this program does not know".to_owned(),
         });
-    }
+    };
     let access_token = tokens.access_token().secret();
     if access_token.is_empty() || !access_token.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(unusable("its answer has a token that no header can carry"));
@@ -228,12 +297,21 @@ pub(crate) fn read(
         scope: tokens
             .scopes()
             .map(|scopes| scopes.iter().map(|scope| scope.as_str()).collect()),
+        bound,
+        id_token,
     })
 }
 
 /// Passing trouble by its status alone, whatever the body says.
 fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
+}
+
+/// Passing trouble by its code. A proof that is refused is the clock's fault, or that of a server which wants another
+/// nonce each time: no token is to blame, and no person would help.
+fn is_passing(code: &str) -> bool {
+    let passing = ["temporarily_unavailable", "server_error"];
+    passing.contains(&code) || [USE_NONCE, INVALID_PROOF].contains(&code)
 }
 
 fn failure(body: Value, retry_after: Option<u64>) -> TokenFailure {
@@ -251,19 +329,17 @@ fn failure(body: Value, retry_after: Option<u64>) -> TokenFailure {
     match error.error() {
         BasicErrorResponseType::InvalidGrant => TokenFailure::InvalidGrant { detail },
         BasicErrorResponseType::InvalidClient => TokenFailure::InvalidClient { detail },
-        _ if matches!(code.as_str(), "temporarily_unavailable" | "server_error") => {
-            TokenFailure::Transient {
-                detail,
-                retry_after,
-            }
-        }
+        _ if is_passing(&code) => TokenFailure::Transient {
+            detail,
+            retry_after,
+        },
         _ => TokenFailure::Other { code, detail },
     }
 }
 
 /// Mends what servers in the field get wrong and has one sensible reading: a lifetime that is a string or a
 /// fraction, a missing type, members that are null.
-fn mend(body: &mut serde_json::Map<String, Value>) {
+fn mend(body: &mut Map<String, Value>) {
     body.retain(|_, value| !value.is_null());
     body.entry("token_type").or_insert_with(|| "Bearer".into());
     if let Some(lifetime) = body.get("expires_in") {
@@ -305,7 +381,7 @@ mod tests {
         let mut response = Response::new(body.as_bytes().to_vec());
         *response.status_mut() = StatusCode::from_u16(status).expect("a status");
         response.headers_mut().insert(header::RETRY_AFTER, 7.into());
-        read(Ok(response), SystemTime::UNIX_EPOCH)
+        tokens(read(Ok(response), SystemTime::UNIX_EPOCH)?, false)
     }
 
     #[test]

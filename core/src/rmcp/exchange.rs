@@ -137,15 +137,11 @@ impl Exchange {
                 return Ok(response);
             }
             // Servers may write what is no ASCII; what is no UTF-8 either cannot be a challenge.
-            let lines = response.headers().get_all(header::WWW_AUTHENTICATE);
-            let lines = lines
-                .iter()
-                .filter_map(|line| std::str::from_utf8(line.as_bytes()).ok());
-            match self
-                .request
-                .recover(response.status().as_u16(), lines)
-                .await
-            {
+            let headers = response.headers().iter().filter_map(|(name, value)| {
+                Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?))
+            });
+            let status = response.status().as_u16();
+            match self.request.recover(status, headers).await {
                 Recovery::Retry => {}
                 Recovery::PassThrough => return Ok(response),
                 Recovery::Failed(error) => return Err(StreamableHttpError::Client(error.into())),
@@ -169,16 +165,19 @@ impl Exchange {
             headers,
             body,
         } = self.outgoing.clone();
-        let mut request = self.client.request(method, &*uri).headers(headers);
+        let mut request = self.client.request(method.clone(), &*uri).headers(headers);
         if let Some(body) = body {
             request = request.body(body);
         }
-        if self.authorized
-            && let Some(authorization) = self.request.authorize().await
-        {
-            let mut value = value(authorization.header_value())?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
+        if self.authorized {
+            let credential = self.request.authorize(method.as_str(), &uri).await;
+            let credential =
+                credential.map_err(|error| StreamableHttpError::Client(error.into()))?;
+            for (name, text) in credential.iter().flat_map(|c| c.headers()) {
+                let mut value = value(text)?;
+                value.set_sensitive(true);
+                request = request.header(name, value);
+            }
         }
         request.send().await.map_err(connection)
     }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::enterprise::{IdentityProvider, Idp};
 use crate::error::Error;
-use crate::host::AuthHost;
+use crate::host::{AuthHost, WorkloadIdentity};
 use crate::http::{HttpClient, Limited, is_secure};
+use crate::jose::SigningKey;
 use crate::oauth::registration::{ClientIdentity, Preregistered};
-use crate::policy::Policy;
+use crate::policy::{Dpop, Policy};
 use crate::runtime::Runtime;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
+use crate::session::possession::Possession;
 use crate::session::{AuthSession, GrantType, Handle, Inner};
 use crate::store::{MemoryStore, StoreKey, TokenStore};
 
@@ -25,6 +28,11 @@ pub struct AuthSessionBuilder {
     identity: ClientIdentity,
     scopes: ScopeSet,
     send_resource: bool,
+    push_requests: bool,
+    workload: Option<Arc<dyn WorkloadIdentity>>,
+    provider: Option<IdentityProvider>,
+    dpop: Dpop,
+    dpop_key: Option<Arc<dyn SigningKey>>,
     host: Option<Arc<dyn AuthHost>>,
     store: Option<Arc<dyn TokenStore>>,
     http: Option<Arc<dyn HttpClient>>,
@@ -44,6 +52,11 @@ impl AuthSessionBuilder {
             },
             scopes: ScopeSet::new(),
             send_resource: true,
+            push_requests: false,
+            workload: None,
+            provider: None,
+            dpop: Dpop::default(),
+            dpop_key: None,
             host: None,
             store: None,
             http: None,
@@ -59,25 +72,29 @@ impl AuthSessionBuilder {
 
     /// A client that is registered already, and its secret if it has one.
     pub fn client_id(mut self, id: impl Into<String>, secret: Option<Secret>) -> Self {
-        let issuer = self.identity.preregistered.take().and_then(|c| c.issuer);
-        self.identity.preregistered = Some(Preregistered {
-            client_id: id.into(),
-            client_secret: secret,
-            issuer,
-        });
+        let client = self.client();
+        client.client_id = id.into();
+        client.client_secret = secret;
         self
+    }
+
+    /// The private key by which the client of [`client_id`](Self::client_id) authenticates (`private_key_jwt`,
+    /// RFC 7523 section 2.2).
+    pub fn client_key(mut self, key: impl SigningKey) -> Self {
+        self.client().client_key = Some(Arc::new(key));
+        self
+    }
+
+    fn client(&mut self) -> &mut Preregistered {
+        let none = Preregistered::default;
+        self.identity.preregistered.get_or_insert_with(none)
     }
 
     /// Binds the client of [`client_id`](Self::client_id) to the authorization server it is registered at. Its
     /// secret goes nowhere else, also when the MCP server changes its authorization server. Without this, it is
     /// bound to the first server it is used at.
     pub fn client_issuer(mut self, issuer: impl Into<String>) -> Self {
-        let client = self.identity.preregistered.get_or_insert(Preregistered {
-            client_id: String::new(),
-            client_secret: None,
-            issuer: None,
-        });
-        client.issuer = Some(issuer.into());
+        self.client().issuer = Some(issuer.into());
         self
     }
 
@@ -88,9 +105,47 @@ impl AuthSessionBuilder {
     }
 
     /// The client acts for itself (RFC 6749 section 4.4): no person, no host. Needs
-    /// [`client_id`](Self::client_id) with a secret.
+    /// [`client_id`](Self::client_id) with a secret, or [`client_key`](Self::client_key).
     pub fn client_credentials(mut self) -> Self {
         self.grant_type = GrantType::ClientCredentials;
+        self
+    }
+
+    /// The client is a workload, whose platform vouches for it (RFC 7523 section 2.1): no person, no host. Needs
+    /// [`client_id`](Self::client_id).
+    pub fn workload_identity(mut self, workload: impl WorkloadIdentity) -> Self {
+        self.grant_type = GrantType::WorkloadIdentity;
+        self.workload = Some(Arc::new(workload));
+        self
+    }
+
+    /// Access is managed by the organization whose identity provider this is
+    /// ([`enterprise`](crate::enterprise)). `None`, or one that is not
+    /// [enabled](IdentityProvider::enabled), makes [`open`](Self::open) fail by an error that says so.
+    pub fn enterprise_managed(mut self, provider: Option<IdentityProvider>) -> Self {
+        self.grant_type = GrantType::Enterprise;
+        self.provider = provider;
+        self
+    }
+
+    /// When tokens are bound to a key (RFC 9449; default: where the server asks for it). Requests then need a proof
+    /// each, which [`ResourceRequest::authorize`](crate::ResourceRequest::authorize) makes.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = dpop;
+        self
+    }
+
+    /// The key that tokens are bound to, for an application that keeps it itself (default: one of the session's own,
+    /// stored with its tokens).
+    pub fn dpop_key(mut self, key: impl SigningKey) -> Self {
+        self.dpop_key = Some(Arc::new(key));
+        self
+    }
+
+    /// Whether authorization requests are pushed to the server beforehand where it offers that (RFC 9126; default
+    /// no). Where a server insists on it, they always are.
+    pub fn push_requests(mut self, push: bool) -> Self {
+        self.push_requests = push;
         self
     }
 
@@ -163,6 +218,17 @@ impl AuthSessionBuilder {
             Some(http) => http,
             None => default_http()?,
         };
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let http = Limited::new(http, Arc::clone(&runtime));
+        let idp = self.provider.map(|provider| {
+            Arc::new(Idp {
+                key: StoreKey::of_idp(&self.profile, &provider.issuer),
+                provider,
+                store: Arc::clone(&store),
+                http: http.clone(),
+                runtime: Arc::clone(&runtime),
+            })
+        });
         let inner = Inner {
             key: StoreKey {
                 profile: self.profile,
@@ -174,12 +240,17 @@ impl AuthSessionBuilder {
             identity: self.identity,
             scopes: self.scopes,
             send_resource: self.send_resource,
+            push_requests: self.push_requests,
+            workload: self.workload,
+            possession: Possession::new(self.dpop, self.dpop_key),
+            idp,
             host: self.host,
-            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
-            http: Limited::new(http, Arc::clone(&runtime)),
+            store,
+            http,
             runtime,
             current: Default::default(),
             renewal: Default::default(),
+            idp_renewal: Default::default(),
             issuer_check: Default::default(),
             interactions: Default::default(),
             hold: Default::default(),
@@ -222,30 +293,44 @@ impl AuthSessionBuilder {
                 )));
             }
         }
+        self.check_client()
+    }
+
+    fn check_client(&self) -> Result<(), Error> {
         let client = self.identity.preregistered.as_ref();
         if client.is_some_and(|client| client.client_id.is_empty()) {
             return Err(Error::config(
-                "there is a client secret or issuer, but no client id",
+                "there is a client secret, key or issuer, but no client id",
             ));
         }
-        let has_secret = client.is_some_and(|client| client.client_secret.is_some());
-        if self.grant_type == GrantType::ClientCredentials && !has_secret {
-            return Err(Error::config(
-                "client credentials need a client id and its secret",
-            ));
+        let proves = client
+            .is_some_and(|client| client.client_secret.is_some() || client.client_key.is_some());
+        match self.grant_type {
+            GrantType::AuthorizationCode => Ok(()),
+            GrantType::ClientCredentials if proves => Ok(()),
+            GrantType::ClientCredentials => Err(Error::config(
+                "client credentials need a client id, and its secret or key",
+            )),
+            GrantType::WorkloadIdentity if client.is_some() => Ok(()),
+            GrantType::WorkloadIdentity => {
+                Err(Error::config("a workload identity needs a client id"))
+            }
+            GrantType::Enterprise => match &self.provider {
+                Some(provider) => provider.check(),
+                None => Err(Error::EnterpriseNotConfigured),
+            },
         }
-        Ok(())
     }
 }
 
 #[cfg(feature = "tokio")]
 #[allow(clippy::unnecessary_wraps)]
-fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
+pub(crate) fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
     Ok(Arc::new(crate::runtime::TokioRuntime))
 }
 
 #[cfg(not(feature = "tokio"))]
-fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
+pub(crate) fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
     Err(Error::config(
         "no runtime was given, and this build has none of its own",
     ))
@@ -253,12 +338,12 @@ fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
 
 #[cfg(feature = "reqwest")]
 #[allow(clippy::unnecessary_wraps)]
-fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
+pub(crate) fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
     Ok(Arc::new(crate::http::SharedClient::default()))
 }
 
 #[cfg(not(feature = "reqwest"))]
-fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
+pub(crate) fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
     Err(Error::config(
         "no HTTP client was given, and this build has none of its own",
     ))

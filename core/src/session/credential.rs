@@ -25,13 +25,17 @@ struct Credential {
 impl Authorization {
     fn new(grant: &Grant) -> Self {
         Self(Arc::new(Credential {
-            // RFC 6750 section 2.1, in the one spelling that all servers accept.
-            header: Secret::new(format!("Bearer {}", grant.access_token.expose())),
+            // RFC 6750 section 2.1 and RFC 9449 section 7.1, in the one spelling that all servers accept.
+            header: Secret::new(match grant.binding {
+                None => format!("Bearer {}", grant.access_token.expose()),
+                Some(_) => format!("DPoP {}", grant.access_token.expose()),
+            }),
             grant: grant.clone(),
         }))
     }
 
-    /// The value of the `Authorization` header. It is a secret: send it to the MCP server, nowhere else.
+    /// The value of the `Authorization` header. It is a secret: send it to the MCP server, nowhere else. One that
+    /// [needs a proof](Self::needs_proof) is of no use by itself.
     #[must_use]
     pub fn header_value(&self) -> &str {
         self.0.header.expose()
@@ -41,6 +45,13 @@ impl Authorization {
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.0.grant.granted
+    }
+
+    /// Whether each request needs a proof besides (RFC 9449), which
+    /// [`ResourceRequest::authorize`](crate::ResourceRequest::authorize) makes.
+    #[must_use]
+    pub fn needs_proof(&self) -> bool {
+        self.0.grant.binding.is_some()
     }
 
     pub(crate) fn grant(&self) -> &Grant {

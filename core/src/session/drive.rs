@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::challenge::AuthChallenge;
+use crate::challenge::{AuthChallenge, DpopDemand};
+use crate::enterprise::{IdpEnd, View};
 use crate::error::Error;
 use crate::host::Event;
 use crate::recovery::{
-    Ask, Attempt, Consent, Ending, Failure, IssuerCheck, Means, Protocol, Situation, Step, Trigger,
-    next_step,
+    Ask, Attempt, Consent, Ending, Failure, IssuerCheck, Means, Proof, Protocol, Situation, Step,
+    Trigger, next_step,
 };
-use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
 use crate::session::interaction::{Interacted, Need, Place};
 use crate::session::renewal::{RenewalEnd, RenewalPlan};
@@ -20,6 +20,9 @@ use crate::session::{GrantType, Inner};
 /// How often a request may be sent again because somebody else has a newer credential. Siblings that renew
 /// all the time must not keep it going for ever.
 const MAX_ADOPTIONS: u8 = 3;
+/// How often a request may be sent again because its proof lacked a nonce. They are changed from time to time, and
+/// after a renewal the request may meet another server.
+const MAX_NONCES: u8 = 3;
 
 /// What a host says along with a challenge.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +33,28 @@ pub struct HandleOptions {
     pub trigger: Trigger,
     /// The credential that was rejected; `None`: the current one.
     pub failed: Option<Authorization>,
+}
+
+/// How a recovery is gone about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) trigger: Trigger,
+    /// The person has agreed to this step-up already.
+    pub(crate) confirmed: bool,
+    /// Whoever is to confirm a step-up is asked here and now.
+    pub(crate) asks: bool,
+}
+
+/// What became of the nonce for proofs that a response may carry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Nonce {
+    /// No proof was sent.
+    #[default]
+    Unused,
+    /// There was none, or the one that was used.
+    Known,
+    /// There was a new one.
+    Fresh,
 }
 
 /// How handling a challenge ended.
@@ -120,6 +145,11 @@ pub(crate) struct Progress {
     held: Option<Attempt>,
     /// Silent widening by a machine grant: at most one for a challenge.
     widening: Option<Attempt>,
+    /// Silent renewal of the session at the identity provider: at most one for a request.
+    idp: Option<Attempt>,
+    /// What the last response said of proofs, and how often one was made again for a nonce.
+    pub(crate) proof: Nonce,
+    nonces: u8,
     /// Why the last silent means brought nothing.
     error: Option<Error>,
     issuer: IssuerCheck,
@@ -138,6 +168,9 @@ impl Progress {
             renewal: None,
             held: None,
             widening: None,
+            idp: None,
+            proof: Nonce::Unused,
+            nonces: 0,
             error: None,
             issuer: IssuerCheck::Unchecked,
             consent: Consent::NotAsked,
@@ -208,10 +241,9 @@ pub(crate) async fn drive(
     inner: &Arc<Inner>,
     progress: &mut Progress,
     challenge: &AuthChallenge,
-    trigger: Trigger,
-    confirmed: bool,
+    how: Manner,
 ) -> Conclusion {
-    progress.begin(confirmed);
+    progress.begin(how.confirmed);
     inner.event(Event::Challenged {
         challenge: challenge.clone(),
     });
@@ -220,12 +252,15 @@ pub(crate) async fn drive(
         inner,
         progress,
         challenge,
-        trigger,
+        how,
+        idp: View::default(),
         place: None,
         reread: false,
     };
     loop {
-        drive.look();
+        if let Err(error) = drive.look().await {
+            return Conclusion::Failed(error);
+        }
         let situation = drive.situation();
         let step = next_step(&situation);
         tracing::trace!(?situation, ?step, "recovery");
@@ -239,7 +274,9 @@ struct Drive<'a> {
     inner: &'a Arc<Inner>,
     progress: &'a mut Progress,
     challenge: &'a AuthChallenge,
-    trigger: Trigger,
+    how: Manner,
+    /// The session at the identity provider that the next decision is about.
+    idp: View,
     /// The credential that the next decision is about. By the time its step is carried out another may be
     /// current; then nobody is asked.
     current: Option<Authorization>,
@@ -251,22 +288,24 @@ struct Drive<'a> {
 
 impl Drive<'_> {
     /// Notes what the next decision is about.
-    fn look(&mut self) {
+    async fn look(&mut self) -> Result<(), Error> {
+        self.idp = self.inner.idp_view().await?;
         self.current = self.inner.current.get();
         if self.progress.renewal.is_some() {
-            return;
+            return Ok(());
         }
         let now = self.inner.now();
         let held = self
             .inner
             .hold
-            .verdict(self.current.as_ref(), self.trigger, now);
+            .verdict(self.current.as_ref(), self.how.trigger, now);
         self.progress.held = held.map(|(attempt, error)| {
             self.progress.error = error;
             // Whoever gives a server time need not look where else to go.
             self.progress.issuer = IssuerCheck::Same;
             attempt
         });
+        Ok(())
     }
 
     fn situation(&self) -> Situation {
@@ -281,14 +320,14 @@ impl Drive<'_> {
         let may_adopt = progress.retries < progress.earned().saturating_add(MAX_ADOPTIONS);
         // A server that does not say what it lacks is not known to have it until somebody authorized.
         let covered = covers && (!required.is_empty() || progress.answered);
-        let machine = self.inner.grant_type == GrantType::ClientCredentials;
+        let alone = self.inner.grant_type != GrantType::AuthorizationCode;
         let attended = policy.interaction && self.inner.host.is_some();
         Situation {
             failure,
-            trigger: self.trigger,
+            trigger: self.how.trigger,
             protocol: self.protocol(failure == Failure::Scope && !covered),
             newer_credential: moved && usable && may_adopt && (failure != Failure::Scope || covers),
-            dpop_nonce: false,
+            proof: self.proof(),
             covered,
             store_moved: moved && may_adopt,
             issuer: progress.issuer,
@@ -298,21 +337,39 @@ impl Drive<'_> {
             step_ups: progress.step_ups,
             max_step_ups: policy.max_step_ups(),
             interaction: attended,
-            can_authorize: self.inner.host.is_some() || machine,
-            confirm: false,
+            can_authorize: self.inner.host.is_some() || alone,
+            confirm: policy.confirm_enterprise_step_up,
+        }
+    }
+
+    fn proof(&self) -> Proof {
+        if self.progress.proof == Nonce::Unused {
+            return Proof::Unquestioned;
+        }
+        match self.challenge.dpop_demand() {
+            DpopDemand::Nonce if self.progress.nonces >= MAX_NONCES => Proof::Refused,
+            DpopDemand::Nonce if self.progress.proof == Nonce::Fresh => Proof::NeedsNonce,
+            DpopDemand::Nonce | DpopDemand::Refused => Proof::Refused,
+            DpopDemand::None | DpopDemand::Token => Proof::Unquestioned,
         }
     }
 
     fn protocol(&self, widening: bool) -> Protocol {
         let progress = &*self.progress;
         let tried = progress.renewal.or(progress.held);
+        let asking = if widening { progress.widening } else { tried };
+        let mint = asking.unwrap_or(Attempt::Untried);
         match self.inner.grant_type {
-            GrantType::ClientCredentials => {
-                let tried = if widening { progress.widening } else { tried };
-                Protocol::ClientCredentials {
-                    mint: tried.unwrap_or(Attempt::Untried),
-                }
-            }
+            GrantType::ClientCredentials => Protocol::ClientCredentials { mint },
+            GrantType::WorkloadIdentity => Protocol::WorkloadIdentity { mint },
+            GrantType::Enterprise => Protocol::Enterprise {
+                id_token: self.idp.id_token,
+                idp: progress.idp.unwrap_or(match self.idp.renewable {
+                    true => Attempt::Untried,
+                    false => Attempt::Absent,
+                }),
+                mint,
+            },
             GrantType::AuthorizationCode => {
                 let renewable = self
                     .current
@@ -332,8 +389,13 @@ impl Drive<'_> {
     /// Carries out a step; the conclusion, if that was the last.
     async fn take(&mut self, step: Step) -> Option<Conclusion> {
         match step {
-            Step::Retry | Step::RetryWithNonce => Some(self.retry()),
+            Step::Retry => Some(self.retry()),
+            Step::RetryWithNonce => {
+                self.progress.nonces = self.progress.nonces.saturating_add(1);
+                Some(Conclusion::Retry)
+            }
             Step::PassThrough => Some(Conclusion::PassThrough),
+            Step::ConfirmStepUp if self.how.asks => self.interact(Ask::Union).await,
             Step::ConfirmStepUp => Some(Conclusion::ConfirmStepUp),
             Step::Defer | Step::Fail(_) if !self.reread => self.reread(step).await,
             Step::Defer => Some(self.defer()),
@@ -349,6 +411,7 @@ impl Drive<'_> {
                 self.progress.renewal = None;
                 None
             }
+            Step::Renew(Means::IdpSession, _) => self.renew_idp().await,
             Step::Renew(means, ask) => self.renew(means, ask).await,
             Step::AskConsent => self.interact(Ask::Union).await,
             Step::Authorize(_, ask) => self.interact(ask).await,
@@ -386,11 +449,38 @@ impl Drive<'_> {
         Conclusion::Interactive(None)
     }
 
+    async fn renew_idp(&mut self) -> Option<Conclusion> {
+        let Some(end) = self.inner.renew_idp(self.idp.id.clone()).await else {
+            return Some(Conclusion::Failed(Error::Cancelled {
+                what: "The renewal",
+            }));
+        };
+        match &*end {
+            Ok(IdpEnd::Renewed) => {
+                self.progress.idp = Some(Attempt::Succeeded);
+                // What the old ID token was refused for, a new one may not be.
+                let refused = |tried: &mut Option<Attempt>| {
+                    tried.take_if(|tried| *tried == Attempt::Rejected);
+                };
+                refused(&mut self.progress.renewal);
+                refused(&mut self.progress.widening);
+                self.inner.hold.release();
+            }
+            Ok(IdpEnd::Failed(attempt, error)) => {
+                self.progress.idp = Some(*attempt);
+                self.progress.error = Some(error.clone());
+            }
+            Err(error) => return Some(Conclusion::Failed(error.clone())),
+        }
+        None
+    }
+
     async fn renew(&mut self, means: Means, ask: Ask) -> Option<Conclusion> {
-        let scopes = self.scopes(ask);
+        let scopes = self.inner.asked(ask, self.current.as_ref(), self.challenge);
         let plan = RenewalPlan {
             of: self.current.clone(),
             means,
+            ask,
             scopes: scopes.clone(),
             challenge: self.challenge.clone(),
             rediscover: self.progress.issuer == IssuerCheck::Moved,
@@ -416,20 +506,6 @@ impl Drive<'_> {
             self.progress.issuer = IssuerCheck::Same;
         }
         None
-    }
-
-    /// What a machine grant asks for; a refresh has no say in it.
-    fn scopes(&self, ask: Ask) -> ScopeSet {
-        if self.inner.grant_type == GrantType::AuthorizationCode {
-            return ScopeSet::new();
-        }
-        let held = self.current.as_ref();
-        let held = held.map(|c| c.scopes().clone()).unwrap_or_default();
-        let wanted = self.inner.scopes.union(&self.challenge.required_scopes);
-        match ask {
-            Ask::Afresh => wanted,
-            Ask::Union => held.union(&wanted),
-        }
     }
 
     async fn interact(&mut self, ask: Ask) -> Option<Conclusion> {
@@ -506,7 +582,7 @@ impl Drive<'_> {
     fn advice(&self) -> &'static str {
         if self.inner.policy.max_step_ups() == 0 {
             "Asking for more is off in this program's policy."
-        } else if self.inner.grant_type == GrantType::ClientCredentials {
+        } else if self.inner.grant_type.is_machine() {
             "Have the client's own access extended by the server's administrator."
         } else if self.inner.host.is_none() {
             "Nobody is there to ask; sign in where somebody is."

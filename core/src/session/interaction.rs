@@ -9,13 +9,13 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
-use crate::challenge::AuthChallenge;
+use crate::challenge::{AuthChallenge, Reason};
 use crate::error::Error;
-use crate::host::{AuthHost, Authorized, Event, StepUpRequest};
+use crate::host::{AuthHost, AuthorizationRequest, Authorized, Event, StepUpRequest};
 use crate::recovery::Ask;
 use crate::runtime::timeout;
-use crate::session::Inner;
 use crate::session::credential::Authorization;
+use crate::session::{GrantType, Inner};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// What one request needs of a person.
@@ -247,7 +247,7 @@ impl Inner {
         }));
     }
 
-    async fn run_interaction(&self, interaction: &Interaction) -> Ending {
+    async fn run_interaction(self: &Arc<Self>, interaction: &Interaction) -> Ending {
         let host = self
             .host
             .as_ref()
@@ -266,10 +266,50 @@ impl Inner {
         if asks {
             self.ask_consent(&**host, &need.challenge).await?;
         }
+        if self.grant_type == GrantType::Enterprise {
+            return self.by_enterprise(&**host, &need, interaction, asks).await;
+        }
         let request = self.prepare(&**host, &need).await?;
+        self.send_person(&**host, request, interaction, asks).await
+    }
+
+    /// Enterprise-managed: a session at the identity provider is used; only where there is none, a person signs in.
+    async fn by_enterprise(
+        self: &Arc<Self>,
+        host: &dyn AuthHost,
+        need: &Need,
+        interaction: &Interaction,
+        asked: bool,
+    ) -> Ending {
+        let idp = self.idp()?;
+        let waiting = idp.sign_in_turn(self.policy.interaction_timeout);
+        let _turn = self.within_patience("The sign-in", waiting).await?;
+        // For more or later authentication (RFC 9470), only the person will do.
+        let person = need.challenge.reason == Reason::InsufficientUserAuthentication;
+        if !person && self.idp_is_ready().await {
+            let challenge = need.challenge.clone();
+            let plan = self.minting_plan(need.ask, need.of.clone(), challenge);
+            let minted = self.mint_for(plan).await?;
+            return Ok(match minted {
+                true => Interacted::Authorized,
+                false => Interacted::Again,
+            });
+        }
+        let request = self.prepare_idp(host, need).await?;
+        self.send_person(host, request, interaction, asked).await
+    }
+
+    /// Has the person go where they sign in, and takes what they come back with. `asked`: they know of it.
+    async fn send_person(
+        self: &Arc<Self>,
+        host: &dyn AuthHost,
+        request: AuthorizationRequest,
+        interaction: &Interaction,
+        asked: bool,
+    ) -> Ending {
         let (url, state) = (request.url.clone(), request.state.clone());
         // What a person has begun goes on for whoever comes next; nobody else is bothered for nothing.
-        if !asks && !interaction.is_wanted() {
+        if !asked && !interaction.is_wanted() {
             self.forget_pending(&state).await?;
             return Ok(Interacted::Again);
         }

@@ -1,16 +1,19 @@
 //! [`AuthSession`]: everything about one client's authorization for one resource.
 
-mod builder;
+pub(crate) mod builder;
 mod credential;
 mod drive;
+mod enterprise;
 mod flight;
 mod hold;
 mod interaction;
+mod possession;
 mod renewal;
 mod request;
 mod satisfied;
 mod sign_in;
 mod state;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,33 +24,37 @@ use tokio::sync::oneshot;
 pub use builder::AuthSessionBuilder;
 pub use credential::Authorization;
 pub use drive::{HandleOptions, Outcome};
+pub use possession::RequestCredential;
 pub use request::{Recovery, ResourceRequest};
 pub use satisfied::{FailedCredential, StoredCredential, is_satisfied};
 pub use state::{AuthState, ConnectionState};
 
 use crate::callback::CallbackParams;
 use crate::challenge::{AuthChallenge, Operation, Reason};
+use crate::enterprise::{Idp, IdpEnd, IdpSession};
 use crate::error::Error;
-use crate::host::{AuthHost, Event};
-use crate::http::Limited;
+use crate::host::{AuthHost, Event, WorkloadIdentity};
+use crate::http::{CALL_TIMEOUT, Limited};
 use crate::oauth::registration::ClientIdentity;
 use crate::oauth::token;
 use crate::policy::Policy;
 use crate::recovery::{IssuerCheck, Trigger};
 use crate::runtime::{Runtime, timeout, unix_seconds};
 use crate::scope::ScopeSet;
+use crate::secret::Secret;
 use crate::signal::Signal;
 use crate::store::record::{self, Grant, Record, Versioned};
 use crate::store::{Saved, StoreKey, TokenStore};
 use credential::Current;
-use drive::Progress;
+use drive::{Manner, Progress};
 use flight::Flight;
 use hold::Hold;
 use interaction::Interactions;
+use possession::Possession;
 use renewal::Renewal;
 
 /// How long revocation may take when signing out. It is a courtesy; signing out does not depend on it.
-const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
 
 /// One client's authorization for one MCP server. Clones share it; it is cheap, one per connection.
 ///
@@ -111,12 +118,18 @@ pub(crate) struct Inner {
     /// Scopes the application wants from the start.
     scopes: ScopeSet,
     send_resource: bool,
+    /// Authorization requests are pushed where that is offered (RFC 9126).
+    push_requests: bool,
+    workload: Option<Arc<dyn WorkloadIdentity>>,
+    idp: Option<Arc<Idp>>,
+    possession: Possession,
     host: Option<Arc<dyn AuthHost>>,
     store: Arc<dyn TokenStore>,
     http: Limited,
     runtime: Arc<dyn Runtime>,
     current: Current,
     renewal: Flight<Renewal>,
+    idp_renewal: Flight<Result<IdpEnd, Error>>,
     issuer_check: Flight<IssuerCheck>,
     interactions: Interactions,
     hold: Hold,
@@ -146,6 +159,17 @@ pub(crate) enum GrantType {
     AuthorizationCode,
     /// The client's own credential (RFC 6749 section 4.4).
     ClientCredentials,
+    /// An assertion of the workload's platform (RFC 7523).
+    WorkloadIdentity,
+    /// A person signs in at their organization's identity provider.
+    Enterprise,
+}
+
+impl GrantType {
+    /// No person is involved, ever.
+    pub(crate) fn is_machine(self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::WorkloadIdentity)
+    }
 }
 
 impl AuthSession {
@@ -201,8 +225,11 @@ impl AuthSession {
             inner,
             &mut progress,
             &challenge,
-            options.trigger,
-            options.confirmed_step_up,
+            Manner {
+                trigger: options.trigger,
+                confirmed: options.confirmed_step_up,
+                asks: false,
+            },
         )
         .await;
         conclusion.into_outcome(inner, challenge)
@@ -272,7 +299,7 @@ impl AuthSession {
     pub async fn sign_in_again(&self) -> Outcome {
         let mut challenge = AuthChallenge::unauthenticated();
         // A client that acts for itself has nobody to sign in: it gets a new token.
-        if self.inner().grant_type == GrantType::AuthorizationCode {
+        if !self.inner().grant_type.is_machine() {
             challenge.reason = Reason::InsufficientUserAuthentication;
             challenge.max_age = Some(0);
         }
@@ -288,12 +315,22 @@ impl AuthSession {
     /// # Errors
     /// [`Error::Store`].
     pub async fn connection_state(&self) -> Result<ConnectionState, Error> {
-        let read = self.inner().reload().await?;
-        Ok(ConnectionState::of(
-            self.server(),
-            &read.record,
-            self.inner().now(),
-        ))
+        let inner = self.inner();
+        let read = inner.reload().await?;
+        let mut state = ConnectionState::of(self.server(), &read.record, inner.now());
+        let minted = read.record.grant.is_some_and(|grant| grant.via.is_some());
+        if minted {
+            let idp = inner.idp_view().await?;
+            state.renewable = idp.id_token || idp.renewable;
+        }
+        Ok(state)
+    }
+
+    /// The session at the organization's identity provider, if this one is enterprise-managed.
+    #[must_use]
+    pub fn identity_provider(&self) -> Option<IdpSession> {
+        let idp = self.inner().idp.as_ref()?;
+        Some(IdpSession::new(Arc::clone(idp)))
     }
 
     /// The credential with all that is needed to renew it, for handing it to another process. It holds
@@ -418,11 +455,24 @@ impl Inner {
         Ok(read)
     }
 
+    async fn workload_assertion(&self, audience: &str) -> Result<Secret, Error> {
+        let workload = self.workload.as_ref();
+        let workload = workload.ok_or_else(|| Error::config("there is no workload identity"))?;
+        let assertion = workload.assertion(audience);
+        let assertion = timeout(&*self.runtime, CALL_TIMEOUT, assertion).await;
+        assertion.unwrap_or_else(|| {
+            Err(Error::Timeout {
+                what: "The workload's platform".to_owned(),
+                seconds: CALL_TIMEOUT.as_secs(),
+            })
+        })
+    }
+
     async fn sign_out(&self) -> Result<Revocation, Error> {
         self.current.clear();
         let stored = self.store.load(&self.key).await?;
         // What cannot be read cannot be revoked, but it can be cleared.
-        let record = stored.as_ref().map(Record::decode).transpose();
+        let record = stored.as_ref().map(record::decode::<Record>).transpose();
         let record = record.map(Option::unwrap_or_default);
         let revocation = match record.as_ref().map(|record| record.grant.as_ref()) {
             Err(error) => {
@@ -461,8 +511,9 @@ impl Inner {
         let refresh = grant.refresh_token.as_ref().map(|t| (t, "refresh_token"));
         let access = (&grant.access_token, "access_token");
         let mut revocation = Revocation::Done;
+        let client = self.client_at(&grant.by.issuer, &client, None);
         for (secret, hint) in refresh.into_iter().chain([access]) {
-            if let Err(error) = token::revoke(&self.http, endpoint, &client, secret, hint).await {
+            if let Err(error) = token::revoke(&client, endpoint, secret, hint).await {
                 tracing::warn!(issuer = %grant.by.issuer, %error, "a token could not be revoked");
                 revocation = Revocation::Failed;
             }

@@ -6,36 +6,25 @@ use std::time::{Duration, SystemTime};
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::host::Event;
-use crate::http::CALL_TIMEOUT;
-use crate::oauth::discovery::{Preference, discover, still_names};
+use crate::oauth::discovery::{Discovered, Preference, discover, still_names};
 use crate::oauth::registration::preregistered;
-use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
-use crate::recovery::{Attempt, IssuerCheck, Means};
+use crate::oauth::token::{TokenFailure, TokenGrant};
+use crate::patience;
+use crate::recovery::{Ask, Attempt, IssuerCheck, Means};
 use crate::runtime::timeout;
 use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
+use crate::session::tokens::At;
 use crate::session::{GrantType, Inner};
 use crate::store::Lease;
-use crate::store::grace::GRACE;
-use crate::store::record::{AuthMethod, Grant, Grantor, Registration, Versioned};
+use crate::store::record::{Grant, Grantor, Registration, Versioned};
+use crate::store::turn::Turn;
 
-/// How often a token request is made at the most when the server is in passing trouble.
-const TRIES: u32 = 3;
-/// The longest pause between tries. A server that wants a longer one is not waited for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long finding the authorization server may take, when its endpoint is not on record.
 const DISCOVERY_LIMIT: Duration = Duration::from_secs(20);
 /// How long a lease lasts when its holder is stuck: longer than a renewal can take.
 const LEASE_TTL: Duration = Duration::from_secs(100);
-const _: () = {
-    let tries =
-        CALL_TIMEOUT.as_secs() * TRIES as u64 + LONGEST_PAUSE.as_secs() * (TRIES as u64 - 1);
-    assert!(LEASE_TTL.as_secs() > tries + DISCOVERY_LIMIT.as_secs());
-};
-/// How long to wait for somebody else's renewal: a stuck holder's lease has ended by then.
-const LEASE_WAIT: Duration = LEASE_TTL
-    .saturating_add(GRACE)
-    .saturating_add(Duration::from_secs(8));
+const _: () = assert!(LEASE_TTL.as_secs() > patience::LIMIT.as_secs() + DISCOVERY_LIMIT.as_secs());
 
 /// What a silent flight came to.
 pub(crate) struct Renewal {
@@ -59,10 +48,12 @@ pub(crate) enum RenewalEnd {
 }
 
 /// What to renew, and by what.
+#[derive(Clone)]
 pub(crate) struct RenewalPlan {
     /// The credential that the decision to renew was about. If another is current by now, nobody is asked.
     pub(crate) of: Option<Authorization>,
     pub(crate) means: Means,
+    pub(crate) ask: Ask,
     /// What is asked for, where the means lets one ask (a refresh does not).
     pub(crate) scopes: ScopeSet,
     pub(crate) challenge: AuthChallenge,
@@ -88,11 +79,30 @@ impl Inner {
         self.renewal.join(&*self.runtime, start).await
     }
 
+    /// What somebody who does not wait for a person asks for; a refresh has no say in it.
+    pub(super) fn asked(
+        &self,
+        ask: Ask,
+        held: Option<&Authorization>,
+        challenge: &AuthChallenge,
+    ) -> ScopeSet {
+        if self.grant_type == GrantType::AuthorizationCode {
+            return ScopeSet::new();
+        }
+        let held = held.map(|c| c.scopes().clone()).unwrap_or_default();
+        let wanted = self.scopes.union(&challenge.required_scopes);
+        match ask {
+            Ask::Afresh => wanted,
+            Ask::Union => held.union(&wanted),
+        }
+    }
+
     /// What a credential can be renewed by, if anything.
     pub(crate) fn renewal_means(&self, of: &Authorization) -> Option<Means> {
         let grant = of.grant();
         match self.grant_type {
-            GrantType::ClientCredentials => Some(Means::NewToken),
+            GrantType::ClientCredentials | GrantType::WorkloadIdentity => Some(Means::NewToken),
+            GrantType::Enterprise => Some(Means::Mint),
             GrantType::AuthorizationCode => {
                 let renewable = grant.refresh_token.is_some() && grant.client.is_some();
                 renewable.then_some(Means::Refresh)
@@ -116,7 +126,7 @@ impl Inner {
         }
     }
 
-    fn renewal_failed(&self, error: &Error) {
+    pub(super) fn renewal_failed(&self, error: &Error) {
         self.event(Event::RenewalFailed {
             code: error.code(),
             message: error.to_string(),
@@ -161,8 +171,10 @@ impl Inner {
         let end = match plan.means {
             Means::Refresh => self.refresh(read, plan, until).await,
             Means::NewToken => self.new_token(read, plan).await,
-            Means::IdpSession | Means::Mint => Err(Error::config(
-                "this session has no identity provider to renew by",
+            Means::Mint => self.mint(read, plan, until).await,
+            // It is not this record's.
+            Means::IdpSession => Err(Error::config(
+                "the identity provider's session is renewed by itself",
             )),
         };
         Ok((end?, Some(until)))
@@ -180,21 +192,11 @@ impl Inner {
         &self,
         of: Option<&Authorization>,
     ) -> Result<Option<(Lease, SystemTime)>, Error> {
-        let mut waited = Duration::ZERO;
-        let mut pause = Duration::from_millis(10);
+        let mut turn = Turn::new(&*self.store, &*self.runtime, &self.key, LEASE_TTL);
         loop {
-            let now = self.runtime.now();
-            if let Some(lease) = self.store.try_lease(&self.key, now, LEASE_TTL).await? {
-                return Ok(Some((lease, now + LEASE_TTL)));
+            if let Some(lease) = turn.come().await? {
+                return Ok(Some(lease));
             }
-            if waited >= LEASE_WAIT {
-                return Err(Error::store(
-                    "another program has been renewing this credential for too long",
-                ));
-            }
-            self.runtime.sleep(pause).await;
-            waited += pause;
-            pause = (pause * 2).min(Duration::from_millis(250));
             self.reload().await?;
             if self.has_moved(of) {
                 return Ok(None);
@@ -221,20 +223,27 @@ impl Inner {
             };
             return Ok(RenewalEnd::Failed(Attempt::Refused, error));
         };
+        let binding = match &grant.binding {
+            // Tokens stay bound to the key they are bound to.
+            Some(binding) => Some(binding.clone()),
+            None => self.binding_for(&plan.challenge, Some(grant), None)?,
+        };
+        let at = At {
+            by: &grant.by,
+            client: &client,
+            binding: binding.as_ref(),
+        };
         let presented = TokenGrant::Refresh { token };
-        match self
-            .token(&grant.by, &client, &presented, Some(until))
-            .await
-        {
+        match self.token(&at, &presented, Some(until)).await {
             Ok(tokens) => {
-                let mut renewed = self.granted(tokens, &grant.by, client, &grant.granted);
+                let mut renewed = self.granted(tokens, &at, &grant.granted);
                 // A new one replaces the old; none keeps the old (RFC 6749 section 6).
                 renewed.refresh_token = renewed.refresh_token.or_else(|| Some(token.clone()));
                 self.keep(read, plan, renewed, &ScopeSet::new()).await
             }
             Err(failure) => {
                 self.discard(grant, &failure).await?;
-                Ok(failed(&grant.by.issuer, &failure))
+                failed(&grant.by, failure)
             }
         }
     }
@@ -246,52 +255,39 @@ impl Inner {
         let held = record.grant.as_ref();
         let held = held.filter(|grant| !plan.rediscover && !elsewhere(&grant.by.issuer));
         let held = held.and_then(|grant| Some((grant.by.clone(), self.own_client_of(grant)?)));
-        let (by, client) = match held {
-            Some(held) => held,
+        let (by, client, found) = match held {
+            Some((by, client)) => (by, client, None),
             None => match self.find_grantor(plan, bound.as_deref()).await {
-                Ok(found) => found,
-                // Passing trouble, as it would be at the token endpoint.
-                Err(error @ (Error::Http { .. } | Error::Timeout { .. })) => {
-                    let unavailable = Error::RefreshUnavailable {
-                        issuer: self.server.clone(),
-                        detail: error.to_string(),
-                        retry_after: None,
-                    };
-                    return Ok(RenewalEnd::Failed(Attempt::Unreachable, unavailable));
-                }
-                Err(error) => return Err(error),
+                Ok((by, client, found)) => (by, client, Some(found)),
+                Err(error) => return passing(error, &self.server),
             },
         };
-        let presented = TokenGrant::ClientCredentials {
-            scopes: &plan.scopes,
+        let held = record.grant.as_ref();
+        let binding = self.binding_for(&plan.challenge, held, found.as_ref())?;
+        let at = At {
+            by: &by,
+            client: &client,
+            binding: binding.as_ref(),
         };
-        match self.token(&by, &client, &presented, None).await {
+        let asked = match self.grant_type {
+            GrantType::WorkloadIdentity => self.by_workload(&at, &plan.scopes).await,
+            _ => {
+                let scopes = &plan.scopes;
+                let presented = TokenGrant::ClientCredentials { scopes };
+                self.token(&at, &presented, None).await
+            }
+        };
+        match asked {
             Ok(tokens) => {
-                let granted = self.granted(tokens, &by, client, &plan.scopes);
+                let granted = self.granted(tokens, &at, &plan.scopes);
                 self.keep(read, plan, granted, &plan.scopes).await
             }
-            Err(failure) => Ok(failed(&by.issuer, &failure)),
+            Err(failure) => failed(&by, failure),
         }
-    }
-
-    /// The client that a grant belongs to, with the secret that the application has for it now.
-    pub(crate) fn client_of(&self, grant: &Grant) -> Option<Registration> {
-        let mut client = grant.client.clone()?;
-        if let Some(own) = &self.identity.preregistered
-            && own.client_id == client.client_id
-            && let Some(secret) = &own.client_secret
-        {
-            client.client_secret = Some(secret.clone());
-            // It was used without one, so its server did not say how it wants it.
-            if client.auth_method == AuthMethod::None {
-                client.auth_method = AuthMethod::ClientSecretBasic;
-            }
-        }
-        Some(client)
     }
 
     /// As [`client_of`](Self::client_of), if it is the one that the application acts as now.
-    fn own_client_of(&self, grant: &Grant) -> Option<Registration> {
+    pub(super) fn own_client_of(&self, grant: &Grant) -> Option<Registration> {
         let own = self.identity.preregistered.as_ref()?;
         self.client_of(grant)
             .filter(|client| client.client_id == own.client_id)
@@ -302,9 +298,20 @@ impl Inner {
         &self,
         plan: &RenewalPlan,
         bound: Option<&str>,
-    ) -> Result<(Grantor, Registration), Error> {
+    ) -> Result<(Grantor, Registration, Discovered), Error> {
         let identity = self.identity.preregistered.as_ref();
         let identity = identity.ok_or_else(|| Error::config("there is no client id"))?;
+        let found = self.find(plan, bound).await?;
+        let client = preregistered(identity, &found.server);
+        Ok((found.grantor(self.send_resource)?, client, found))
+    }
+
+    /// Finds the authorization server, as far as that takes no person.
+    pub(super) async fn find(
+        &self,
+        plan: &RenewalPlan,
+        bound: Option<&str>,
+    ) -> Result<Discovered, Error> {
         let preference = Preference {
             required: bound,
             current: None,
@@ -312,74 +319,17 @@ impl Inner {
         let named = plan.challenge.resource_metadata.as_deref();
         let found = discover(&self.http, &self.server, named, &preference);
         let found = timeout(&*self.runtime, DISCOVERY_LIMIT, found).await;
-        let found = found.unwrap_or_else(|| {
+        found.unwrap_or_else(|| {
             Err(Error::Timeout {
                 what: format!("Finding the authorization server of {}", self.server),
                 seconds: DISCOVERY_LIMIT.as_secs(),
             })
-        })?;
-        let client = preregistered(identity, &found.server);
-        Ok((found.grantor(self.send_resource)?, client))
-    }
-
-    /// Makes a token request, again while the server is in passing trouble, a few times; but not after `until`:
-    /// a process or a machine that stood still must not present what a sibling may have used meanwhile.
-    pub(crate) async fn token(
-        &self,
-        by: &Grantor,
-        client: &Registration,
-        grant: &TokenGrant<'_>,
-        until: Option<SystemTime>,
-    ) -> Result<Tokens, TokenFailure> {
-        let (endpoint, resource) = (&by.token_endpoint, by.resource.as_deref());
-        let mut pause = Duration::from_millis(250);
-        for attempt in 1.. {
-            if until.is_some_and(|until| self.runtime.now() >= until) {
-                return Err(TokenFailure::Transient {
-                    detail: "this program stood still for too long".to_owned(),
-                    retry_after: None,
-                });
-            }
-            let answer = token::request(&self.http, endpoint, client, grant, resource).await;
-            let Err(TokenFailure::Transient { retry_after, .. }) = &answer else {
-                return answer;
-            };
-            // A server that asks for less than it takes to recover is not taken at its word.
-            let asked = retry_after.map(Duration::from_secs).unwrap_or_default();
-            let wait = asked.max(jittered(pause));
-            if attempt == TRIES || wait > LONGEST_PAUSE {
-                return answer;
-            }
-            self.runtime.sleep(wait).await;
-            pause *= 3;
-        }
-        unreachable!("the last try returns")
-    }
-
-    /// The grant that `tokens` make.
-    pub(crate) fn granted(
-        &self,
-        tokens: Tokens,
-        by: &Grantor,
-        client: Registration,
-        requested: &ScopeSet,
-    ) -> Grant {
-        let now = self.now();
-        Grant {
-            id: Grant::new_id(),
-            by: by.clone(),
-            access_token: tokens.access_token,
-            granted: tokens.scope.unwrap_or_else(|| requested.clone()),
-            expires_at: tokens.expires_in.map(|life| now.saturating_add(life)),
-            obtained_at: now,
-            refresh_token: tokens.refresh_token,
-            client: Some(client),
-        }
+        })
     }
 
     /// Stores a renewed grant, unless somebody else has replaced or cleared the one that `read` held; adds to what
     /// was requested over time.
-    async fn keep(
+    pub(super) async fn keep(
         &self,
         read: Versioned,
         plan: &RenewalPlan,
@@ -478,12 +428,13 @@ impl Inner {
     }
 }
 
-fn failed(issuer: &str, failure: &TokenFailure) -> RenewalEnd {
+/// How a renewal ended that `by` did not grant.
+pub(super) fn failed(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, Error> {
     let detail = failure.detail();
-    let issuer = issuer.to_owned();
-    match failure {
+    let issuer = by.issuer.clone();
+    Ok(match failure {
+        TokenFailure::Local(error) => return Err(*error),
         TokenFailure::Transient { retry_after, .. } => {
-            let retry_after = *retry_after;
             let error = Error::RefreshUnavailable {
                 issuer,
                 detail,
@@ -495,13 +446,20 @@ fn failed(issuer: &str, failure: &TokenFailure) -> RenewalEnd {
             RenewalEnd::Failed(Attempt::Rejected, Error::RefreshRejected { issuer, detail })
         }
         _ => RenewalEnd::Failed(Attempt::Refused, Error::RefreshRejected { issuer, detail }),
-    }
+    })
 }
 
-/// Up to half as long again, so that a fleet does not come back in step.
-fn jittered(pause: Duration) -> Duration {
-    let mut byte = [0_u8; 1];
-    // Without randomness there is merely no jitter.
-    let _ = getrandom::fill(&mut byte);
-    pause + pause * u32::from(byte[0]) / 512
+/// How a renewal ended that did not get as far as a token endpoint: passing trouble is what it would be there.
+pub(super) fn passing(error: Error, server: &str) -> Result<RenewalEnd, Error> {
+    match error {
+        Error::Http { .. } | Error::Timeout { .. } => {
+            let unavailable = Error::RefreshUnavailable {
+                issuer: server.to_owned(),
+                detail: error.to_string(),
+                retry_after: None,
+            };
+            Ok(RenewalEnd::Failed(Attempt::Unreachable, unavailable))
+        }
+        error => Err(error),
+    }
 }

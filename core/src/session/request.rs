@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use crate::challenge::{AuthChallenge, Operation};
 use crate::error::Error;
-use crate::recovery::Trigger;
+use crate::oauth::dpop;
+use crate::recovery::{Ask, Means, Trigger};
 use crate::runtime::timeout;
 use crate::session::AuthSession;
 use crate::session::credential::Authorization;
-use crate::session::drive::{Conclusion, Progress, drive};
+use crate::session::drive::{Conclusion, Manner, Nonce, Progress, drive};
+use crate::session::possession::RequestCredential;
 use crate::session::renewal::RenewalPlan;
 
 /// How long a request waits for a renewal that it does not depend on. The renewal goes on.
@@ -29,14 +31,17 @@ pub enum Recovery {
 ///
 /// ```no_run
 /// # use mcp_reauth::{AuthSession, Operation, Recovery, Error, recovery::Trigger};
-/// # async fn send(header: Option<&str>) -> (u16, Vec<String>) { (200, vec![]) }
+/// # type Headers = Vec<(&'static str, String)>;
+/// # async fn post(url: &str, headers: Headers) -> (u16, Headers) { (200, vec![]) }
 /// # async fn run(session: AuthSession) -> Result<(), Error> {
 /// let mut request = session.request(Operation::default(), Trigger::Command);
 /// let response = loop {
-///     let authorization = request.authorize().await;
-///     let header = authorization.as_ref().map(|a| a.header_value());
-///     let (status, www_authenticate) = send(header).await;
-///     match request.recover(status, www_authenticate.iter().map(String::as_str)).await {
+///     let url = session.server();
+///     let credential = request.authorize("POST", url).await?;
+///     let headers = credential.iter().flat_map(|c| c.headers());
+///     let headers = headers.map(|(name, value)| (name, value.to_owned()));
+///     let (status, answered) = post(url, headers.collect()).await;
+///     match request.recover(status, answered.iter().map(|(name, value)| (*name, value.as_str()))).await {
 ///         Recovery::Retry => {}
 ///         Recovery::PassThrough => break status,
 ///         Recovery::Failed(error) => return Err(error),
@@ -49,6 +54,8 @@ pub struct ResourceRequest {
     operation: Operation,
     trigger: Trigger,
     progress: Progress,
+    /// Where it was sent last.
+    url: Option<String>,
 }
 
 impl ResourceRequest {
@@ -58,15 +65,31 @@ impl ResourceRequest {
             session,
             operation,
             trigger,
+            url: None,
         }
     }
 
-    /// The credential to send it with. One that is about to expire is renewed first; if that cannot be done
-    /// now, the old one is sent, and the server has its say.
-    pub async fn authorize(&mut self) -> Option<Authorization> {
+    /// What to send it with to `url`, by the HTTP method `method`. A credential that is about to expire is renewed
+    /// first; if that cannot be done now, the old one is sent, and the server has its say.
+    ///
+    /// # Errors
+    /// Only for a credential that is bound to a key (RFC 9449): [`Error::Host`] when the key could not be used or is
+    /// not there any more.
+    pub async fn authorize(
+        &mut self,
+        method: &str,
+        url: &str,
+    ) -> Result<Option<RequestCredential>, Error> {
         self.renew_ahead().await;
         self.progress.sent = self.session.authorization();
-        self.progress.sent.clone()
+        let Some(authorization) = self.progress.sent.clone() else {
+            return Ok(None);
+        };
+        if authorization.needs_proof() {
+            self.url = Some(url.to_owned());
+        }
+        let inner = self.session.inner();
+        inner.credential(authorization, method, url).await.map(Some)
     }
 
     /// The credential it was sent with last.
@@ -98,10 +121,14 @@ impl ResourceRequest {
         if inner.hold.verdict(Some(&current), patience, now).is_some() {
             return;
         }
+        if means == Means::Mint && !inner.idp_is_ready().await {
+            return;
+        }
         let plan = RenewalPlan {
             scopes: inner.scopes.union(current.scopes()),
             of: Some(current.clone()),
             means,
+            ask: Ask::Afresh,
             challenge: AuthChallenge::unauthenticated(),
             rediscover: false,
         };
@@ -120,14 +147,35 @@ impl ResourceRequest {
         }
     }
 
-    /// What to do about a response: its status and its `WWW-Authenticate` field lines. Costs nothing unless
-    /// the status is 401 or 403.
+    /// What to do about a response: its status and its header fields, of which it reads `WWW-Authenticate` and
+    /// `DPoP-Nonce`, in any case of letters and wherever they stand. Costs nothing unless the status is 401 or 403, or
+    /// the credential is bound to a key.
     pub async fn recover<'a>(
         &mut self,
         status: u16,
-        www_authenticate: impl IntoIterator<Item = &'a str>,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Recovery {
-        match AuthChallenge::from_response(status, www_authenticate) {
+        if !matches!(status, 401 | 403) && self.url.is_none() {
+            return Recovery::PassThrough;
+        }
+        let mut challenges = Vec::new();
+        let mut nonce = None;
+        for (name, value) in headers {
+            if name.eq_ignore_ascii_case("www-authenticate") {
+                challenges.push(value);
+            } else if name.eq_ignore_ascii_case(dpop::NONCE) {
+                nonce = Some(value);
+            }
+        }
+        // It may come with any response (RFC 9449 section 8.2).
+        let inner = self.session.inner();
+        let url = self.url.take();
+        self.progress.proof = match url {
+            Some(url) if inner.possession.nonces.note(&url, nonce) => Nonce::Fresh,
+            Some(_) => Nonce::Known,
+            None => Nonce::Unused,
+        };
+        match AuthChallenge::from_response(status, challenges) {
             None => Recovery::PassThrough,
             Some(challenge) => self.recover_from(challenge).await,
         }
@@ -139,7 +187,13 @@ impl ResourceRequest {
         let mut challenge = challenge.with_operation(self.operation.clone());
         self.progress.redact(&mut challenge);
         let inner = self.session.inner();
-        let conclusion = drive(inner, &mut self.progress, &challenge, self.trigger, false).await;
+        let how = Manner {
+            trigger: self.trigger,
+            confirmed: false,
+            // Somebody waits for this very request: they are asked, and not sent away to come back.
+            asks: inner.host.is_some(),
+        };
+        let conclusion = drive(inner, &mut self.progress, &challenge, how).await;
         let interaction_required = |authorization_url| {
             Recovery::Failed(Error::InteractionRequired {
                 server: inner.server.clone(),

@@ -1,6 +1,9 @@
 //! A sign-in: from discovery to the page a person is sent to, and from the callback to the grant.
 
+use std::sync::Arc;
+
 use crate::callback::CallbackParams;
+use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Event};
 use crate::oauth::authorization::{self, Parameters};
@@ -12,7 +15,8 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::Inner;
 use crate::session::interaction::Need;
-use crate::store::record::{Grant, Pending, Record, Registration};
+use crate::session::tokens::At;
+use crate::store::record::{Grant, IdpLeg, Pending, Record, Registration};
 
 /// The scope that asks for a refresh token (OpenID Connect Core section 11).
 const OFFLINE_ACCESS: &str = "offline_access";
@@ -42,6 +46,8 @@ impl Inner {
         let recorded = record.clients.get(&by.issuer);
         let client = register(&self.http, server, &self.identity, &redirect_uri, recorded).await?;
         let scopes = self.wanted(need, &record, &found);
+        let held = record.grant.as_ref();
+        let binding = self.binding_for(&need.challenge, held, Some(&found))?;
         let prepared = authorization::prepare(
             server,
             &Parameters {
@@ -50,8 +56,17 @@ impl Inner {
                 scopes: &scopes,
                 resource: by.resource.as_deref(),
                 challenge: &need.challenge,
+                dpop_jkt: binding.as_ref().map(|binding| binding.thumbprint.as_str()),
+                nonce: None,
             },
         )?;
+        let url = match server.push_to(self.push_requests)? {
+            Some(endpoint) => {
+                let client = self.client_at(&by.issuer, &client, None);
+                prepared.push(&client, endpoint).await?
+            }
+            None => prepared.url(),
+        };
         let pending = Pending {
             by,
             iss_expected: server.authorization_response_iss_parameter_supported,
@@ -62,24 +77,37 @@ impl Inner {
             client,
             created_at: self.now(),
             required: need.challenge.required_scopes.clone(),
+            binding,
+            idp: None,
         };
         self.note_pending(&prepared.state, &pending).await?;
-        let mut challenge = need.challenge.clone();
+        Ok(self.request(url, prepared.state, pending, &need.challenge))
+    }
+
+    /// What the person is sent with.
+    pub(super) fn request(
+        &self,
+        url: String,
+        state: String,
+        pending: Pending,
+        challenge: &AuthChallenge,
+    ) -> AuthorizationRequest {
+        let mut challenge = challenge.clone();
         challenge.authorization_scopes = pending.scopes.clone();
         challenge.resource = pending.by.resource;
         challenge.audience = Some(pending.by.issuer.clone());
-        Ok(AuthorizationRequest {
-            url: prepared.url,
-            state: prepared.state,
+        AuthorizationRequest {
+            url,
+            state,
             redirect_uri: pending.redirect_uri,
             server: self.server.clone(),
             issuer: pending.by.issuer,
             scopes: pending.scopes,
             challenge,
-        })
+        }
     }
 
-    async fn note_pending(&self, state: &str, pending: &Pending) -> Result<(), Error> {
+    pub(super) async fn note_pending(&self, state: &str, pending: &Pending) -> Result<(), Error> {
         let patience = self.policy.interaction_timeout.as_secs();
         let oldest = pending.created_at.saturating_sub(patience);
         self.update(|record| {
@@ -136,7 +164,10 @@ impl Inner {
 
     /// Finishes the authorization that a callback belongs to. What was required and not granted is told; the
     /// credential is kept all the same.
-    pub(super) async fn complete(&self, callback: &CallbackParams) -> Result<Option<Error>, Error> {
+    pub(super) async fn complete(
+        self: &Arc<Self>,
+        callback: &CallbackParams,
+    ) -> Result<Option<Error>, Error> {
         let now = self.now();
         let oldest = now.saturating_sub(self.policy.interaction_timeout.as_secs());
         // Taken out before it is used: whoever takes it out is the one who may use it, once.
@@ -159,6 +190,10 @@ impl Inner {
             }
         };
         let _unsettled = self.unsettled();
+        if let Some(leg) = &pending.idp {
+            self.complete_idp(&pending, leg, &code).await?;
+            return self.mint_after(&pending, leg).await;
+        }
         let grant = self.exchange(&pending, &code).await?;
         let asked = without_offline_access(&pending.scopes);
         let mut replaced = None;
@@ -176,11 +211,7 @@ impl Inner {
             return Err(error);
         }
         self.hold.release();
-        let missing = pending.required.difference(&grant.granted);
-        let short = (!missing.is_empty()).then(|| Error::ScopeNotGranted {
-            issuer: grant.by.issuer.clone(),
-            missing,
-        });
+        let short = short_of(&pending.required, &grant);
         self.event(Event::Authorized {
             issuer: grant.by.issuer,
             scopes: grant.granted,
@@ -213,30 +244,49 @@ impl Inner {
             redirect_uri: &pending.redirect_uri,
         };
         let by = &pending.by;
-        let failure = match self.token(by, &pending.client, &presented, None).await {
-            Ok(tokens) => {
-                let client = pending.client.clone();
-                return Ok(self.granted(tokens, by, client, &pending.scopes));
-            }
+        let at = At {
+            by,
+            client: &pending.client,
+            binding: pending.binding.as_ref(),
+        };
+        let failure = match self.token(&at, &presented, None).await {
+            Ok(tokens) => return Ok(self.granted(tokens, &at, &pending.scopes)),
             Err(failure) => failure,
         };
-        let (issuer, detail) = (by.issuer.clone(), failure.detail());
-        let denied = |issuer, error: &str, detail| Error::AuthorizationDenied {
-            issuer,
-            error: error.to_owned(),
-            description: Some(detail),
-        };
-        Err(match failure {
-            TokenFailure::Insecure => Error::insecure(&by.token_endpoint),
-            TokenFailure::Transient { .. } => Error::http(&by.token_endpoint, detail),
-            TokenFailure::InvalidClient { .. } => {
-                self.discard_client(&issuer, &pending.client).await?;
-                Error::RegistrationRejected { issuer, detail }
-            }
-            TokenFailure::InvalidGrant { .. } => denied(issuer, "invalid_grant", detail),
-            TokenFailure::Other { code, .. } => denied(issuer, &code, detail),
-        })
+        if matches!(failure, TokenFailure::InvalidClient { .. }) {
+            self.discard_client(&by.issuer, &pending.client).await?;
+        }
+        Err(failure.into_error(&by.issuer, &by.token_endpoint))
     }
+
+    /// What a sign-in at the identity provider was for.
+    async fn mint_after(
+        self: &Arc<Self>,
+        pending: &Pending,
+        leg: &IdpLeg,
+    ) -> Result<Option<Error>, Error> {
+        let mut challenge = AuthChallenge::unauthenticated();
+        challenge.required_scopes = pending.required.clone();
+        challenge.resource_metadata = leg.resource_metadata.clone();
+        let ask = if pending.widen {
+            Ask::Union
+        } else {
+            Ask::Afresh
+        };
+        let plan = self.minting_plan(ask, self.current.get(), challenge);
+        self.mint_for(plan).await?;
+        let now = self.current.get();
+        Ok(now.and_then(|now| short_of(&pending.required, now.grant())))
+    }
+}
+
+/// The error of a grant that lacks what was required.
+fn short_of(required: &ScopeSet, grant: &Grant) -> Option<Error> {
+    let missing = required.difference(&grant.granted);
+    (!missing.is_empty()).then(|| Error::ScopeNotGranted {
+        issuer: grant.by.issuer.clone(),
+        missing,
+    })
 }
 
 fn without_offline_access(scopes: &ScopeSet) -> ScopeSet {

@@ -3,6 +3,7 @@
 pub(crate) mod grace;
 mod memory;
 pub(crate) mod record;
+pub(crate) mod turn;
 
 #[cfg(feature = "file-store")]
 pub(crate) mod file;
@@ -22,8 +23,28 @@ pub use memory::MemoryStore;
 pub struct StoreKey {
     /// Whose authorization it is. Part of every key, so that users of one backend never meet.
     pub profile: String,
-    /// What it is for: the MCP server's address, exactly as the session was given it.
+    /// What it is for: the MCP server's address, exactly as the session was given it; or `idp:` and the issuer of
+    /// an identity provider, for the session there that several servers share.
     pub server: String,
+}
+
+/// What tells the session at an identity provider from a server: no address begins with it.
+const IDP: &str = "idp:";
+
+impl StoreKey {
+    /// The key of the session that a profile has at the identity provider `issuer`.
+    pub(crate) fn of_idp(profile: &str, issuer: &str) -> Self {
+        Self {
+            profile: profile.to_owned(),
+            server: format!("{IDP}{issuer}"),
+        }
+    }
+
+    /// The issuer of the identity provider, if it is not for a server.
+    #[must_use]
+    pub fn identity_provider(&self) -> Option<&str> {
+        self.server.strip_prefix(IDP)
+    }
 }
 
 /// A record as a store keeps it. Stores do not look inside.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Saved, StoreKey, Stored, TokenStore};
@@ -10,11 +11,23 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
 /// The version of the record's form that this program writes and reads.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 /// How often a write is tried again when siblings write at the same time.
 const WRITE_TRIES: usize = 16;
 /// How many authorizations may be pending at once; the oldest go first.
 const MAX_PENDING: usize = 16;
+
+/// What a store keeps under one key.
+pub(crate) trait Document: Default + PartialEq + Serialize + DeserializeOwned {
+    /// The version of its form.
+    fn format(&self) -> u32;
+}
+
+impl Document for Record {
+    fn format(&self) -> u32 {
+        self.format
+    }
+}
 
 /// All that is known of one profile at one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +88,22 @@ pub(crate) struct Grant {
     /// The client it was granted to, the only one that can renew it. `None`: its server no longer knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client: Option<Registration>,
+    /// The key that its tokens are bound to (RFC 9449); `None`: whoever has them may use them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) binding: Option<KeyBinding>,
+    /// The issuer of the identity provider's session it was minted through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) via: Option<String>,
+}
+
+/// A key that tokens are bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyBinding {
+    /// Its thumbprint (RFC 7638).
+    pub(crate) thumbprint: String,
+    /// The private key, in PKCS #8; `None`: the application keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<Secret>,
 }
 
 impl Grant {
@@ -112,6 +141,7 @@ pub(crate) enum AuthMethod {
     None,
     ClientSecretBasic,
     ClientSecretPost,
+    PrivateKeyJwt,
 }
 
 /// An authorization that was started: what is needed when its answer comes, be it after a restart.
@@ -129,35 +159,47 @@ pub(crate) struct Pending {
     pub(crate) created_at: u64,
     /// The scopes that were required, without which it would be in vain.
     pub(crate) required: ScopeSet,
+    /// The key that the tokens are to be bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) binding: Option<KeyBinding>,
+    /// It is a sign-in at an identity provider, which is answered by an ID token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) idp: Option<IdpLeg>,
+}
+
+/// What it takes to check the ID token that a sign-in is answered by (OpenID Connect Core section 3.1.3.7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IdpLeg {
+    pub(crate) nonce: Secret,
+    pub(crate) jwks_uri: String,
+    /// The metadata of the MCP server, if the challenge named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource_metadata: Option<String>,
+}
+
+/// Reads a document.
+pub(crate) fn decode<D: Document>(stored: &Stored) -> Result<D, Error> {
+    let data = stored.data.expose();
+    match serde_json::from_str::<D>(data) {
+        Ok(document) if document.format() == FORMAT => Ok(document),
+        Ok(_) => Err(unreadable(data, None)),
+        Err(error) => Err(unreadable(data, Some(&error))),
+    }
+}
+
+pub(crate) fn encode(document: &impl Document) -> Result<Secret, Error> {
+    serde_json::to_string(document)
+        .map(Secret::new)
+        .map_err(|error| Error::store(error.to_string()))
 }
 
 impl Record {
-    /// Reads a record.
-    pub(crate) fn decode(stored: &Stored) -> Result<Self, Error> {
-        let data = stored.data.expose();
-        match serde_json::from_str(data) {
-            Ok(record @ Self { format: FORMAT, .. }) => Ok(record),
-            Ok(_) => Err(unreadable(data, None)),
-            Err(error) => Err(unreadable(data, Some(&error))),
-        }
-    }
-
-    pub(crate) fn encode(&self) -> Result<Secret, Error> {
-        serde_json::to_string(self)
-            .map(Secret::new)
-            .map_err(|error| Error::store(error.to_string()))
-    }
-
     /// Makes `grant` the current one, and its client the one to use next time.
     pub(crate) fn set_grant(&mut self, grant: &Grant) {
         if let Some(client) = &grant.client {
             self.clients.insert(grant.by.issuer.clone(), client.clone());
         }
         self.grant = Some(grant.clone());
-    }
-
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
     }
 
     /// Notes a started authorization, and forgets those older than `oldest` and those that are too many.
@@ -195,38 +237,43 @@ fn unreadable(data: &str, error: Option<&serde_json::Error>) -> Error {
     Error::store(format!("a record in it {what}. It was left as it is"))
 }
 
-/// A record as it was read, with the version to replace it by.
+/// A document as it was read, with the version to replace it by.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Versioned {
+pub(crate) struct Versioned<D = Record> {
     pub(crate) version: Option<u64>,
-    pub(crate) record: Record,
+    pub(crate) record: D,
 }
 
-/// Reads the record of `key`; a missing one is an empty one.
-pub(crate) async fn read(store: &dyn TokenStore, key: &StoreKey) -> Result<Versioned, Error> {
-    match store.load(key).await? {
-        None => Ok(Versioned::default()),
-        Some(stored) => Ok(Versioned {
-            version: Some(stored.version),
-            record: Record::decode(&stored).map_err(|error| match (error, store.place()) {
-                (Error::Store { detail }, Some(place)) => {
-                    Error::store(format!("{place}: {detail}"))
-                }
-                (error, _) => error,
-            })?,
-        }),
-    }
-}
-
-/// Changes the record of `key`: reads, lets `change` have it, and writes, all over again when a sibling was
-/// faster. `change` returns whether there is anything to write. Who has just read the record, and will write, hands
-/// it in as `known`.
-pub(crate) async fn update(
+/// Reads the document of `key`; a missing one is an empty one.
+pub(crate) async fn read<D: Document>(
     store: &dyn TokenStore,
     key: &StoreKey,
-    mut known: Option<Versioned>,
-    mut change: impl FnMut(&mut Record) -> bool,
-) -> Result<Versioned, Error> {
+) -> Result<Versioned<D>, Error> {
+    let Some(stored) = store.load(key).await? else {
+        return Ok(Versioned {
+            version: None,
+            record: D::default(),
+        });
+    };
+    let record = decode(&stored).map_err(|error| match (error, store.place()) {
+        (Error::Store { detail }, Some(place)) => Error::store(format!("{place}: {detail}")),
+        (error, _) => error,
+    })?;
+    Ok(Versioned {
+        version: Some(stored.version),
+        record,
+    })
+}
+
+/// Changes the document of `key`: reads, lets `change` have it, and writes, all over again when a sibling was
+/// faster. `change` returns whether there is anything to write. Who has just read it, and will write, hands it in as
+/// `known`.
+pub(crate) async fn update<D: Document>(
+    store: &dyn TokenStore,
+    key: &StoreKey,
+    mut known: Option<Versioned<D>>,
+    mut change: impl FnMut(&mut D) -> bool,
+) -> Result<Versioned<D>, Error> {
     for _ in 0..WRITE_TRIES {
         let mut read = match known.take() {
             Some(known) => known,
@@ -235,10 +282,10 @@ pub(crate) async fn update(
         if !change(&mut read.record) {
             return Ok(read);
         }
-        let data = if read.record.is_empty() {
+        let data = if read.record == D::default() {
             None
         } else {
-            Some(read.record.encode()?)
+            Some(encode(&read.record)?)
         };
         if data.is_none() && read.version.is_none() {
             return Ok(read);

@@ -44,12 +44,13 @@ async fn failure_that_comes_late_takes_the_newer_token_without_the_network() {
         .map(|_| session.request(Operation::default(), Trigger::Command))
         .collect();
     for request in &mut late {
-        assert!(request.authorize().await.is_some());
+        let credential = request.authorize("POST", session.server()).await;
+        assert!(credential.expect("no key").is_some());
     }
     bench.world.servers(|s| s.revoke_access());
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
-    let line = r#"Bearer error="invalid_token""#;
+    let line = ("WWW-Authenticate", r#"Bearer error="invalid_token""#);
     for request in &mut late {
         assert!(matches!(
             request.recover(401, [line]).await,
@@ -59,7 +60,9 @@ async fn failure_that_comes_late_takes_the_newer_token_without_the_network() {
     assert_eq!(bench.world.trace(), []);
     let current = session.authorization();
     for request in &mut late {
-        assert_eq!(request.authorize().await, current);
+        let credential = request.authorize("POST", session.server()).await;
+        let credential = credential.expect("no key").expect("a credential");
+        assert_eq!(Some(credential.authorization()), current.as_ref());
     }
     assert_eq!(bench.world.trace(), []);
 }
@@ -69,10 +72,16 @@ async fn late_failure_for_scope_that_was_granted_meanwhile_asks_nobody() {
     let bench = Bench::new();
     let session = bench.signed_in("").await;
     let mut late = session.request(Operation::default(), Trigger::Command);
-    late.authorize().await;
+    let _ = late
+        .authorize("POST", session.server())
+        .await
+        .expect("no key");
     assert_eq!(bench.send(&session, "a").await, Ok(200));
     bench.world.take();
-    let line = r#"Bearer error="insufficient_scope", scope="a""#;
+    let line = (
+        "WWW-Authenticate",
+        r#"Bearer error="insufficient_scope", scope="a""#,
+    );
     assert!(matches!(late.recover(403, [line]).await, Recovery::Retry));
     assert_eq!(bench.world.trace(), []);
     assert_eq!(bench.host.prompts(), (1, 2));

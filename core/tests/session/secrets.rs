@@ -35,7 +35,8 @@ async fn nothing_that_can_be_printed_holds_a_secret() {
     show(&authorization);
     show(&Some(&authorization));
     let mut request = session.request(Operation::default(), Trigger::Command);
-    request.authorize().await;
+    let credential = request.authorize("POST", session.server()).await;
+    show(&credential);
     show(&request);
     show(&HandleOptions {
         failed: Some(authorization),

@@ -82,7 +82,7 @@ async fn call(session: &AuthSession, http: &reqwest::Client) -> Result<(), Error
     });
     let mut request = session.request(Operation::of_message(&body), Trigger::Command);
     for _ in 0..MOST_TRIES {
-        let authorization = request.authorize().await;
+        let credential = request.authorize("POST", session.server()).await?;
         let mut message = http
             .post(session.server())
             .header("Accept", "application/json, text/event-stream")
@@ -91,13 +91,14 @@ async fn call(session: &AuthSession, http: &reqwest::Client) -> Result<(), Error
             .header("Mcp-Method", "tools/call")
             .header("Mcp-Name", "echo")
             .body(body.to_string());
-        if let Some(authorization) = &authorization {
-            message = message.header("Authorization", authorization.header_value());
+        for (name, value) in credential.iter().flat_map(|c| c.headers()) {
+            message = message.header(name, value);
         }
         let answer = message.send().await.expect("the server answers");
-        let challenges = answer.headers().get_all("WWW-Authenticate").iter();
-        let challenges = challenges.filter_map(|line| line.to_str().ok());
-        match request.recover(answer.status().as_u16(), challenges).await {
+        let headers = answer.headers().iter();
+        let headers =
+            headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        match request.recover(answer.status().as_u16(), headers).await {
             Recovery::Retry => {}
             Recovery::PassThrough if answer.status().is_success() => return Ok(()),
             Recovery::PassThrough => panic!("unexpected status {}", answer.status()),

@@ -87,11 +87,11 @@ impl Bench {
         };
         let mut request = session.request(operation, trigger);
         for _ in 0..MOST_TRIES {
-            let authorization = request.authorize().await;
-            let header = authorization.as_ref().map(|a| a.header_value());
-            let (status, lines) = self.world.call(scope, header).await;
-            let lines = lines.iter().map(String::as_str);
-            match request.recover(status, lines).await {
+            let credential = request.authorize("POST", session.server()).await?;
+            let headers = credential.iter().flat_map(|c| c.headers()).collect();
+            let (status, headers) = self.world.call(scope, headers).await;
+            let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+            match request.recover(status, headers).await {
                 Recovery::Retry => {}
                 Recovery::PassThrough => return Ok(status),
                 Recovery::Failed(error) => return Err(error),

@@ -128,13 +128,15 @@ impl World {
         self.lock().log.iter().filter(|s| s.kind == kind).count()
     }
 
-    /// One request to the MCP server that needs this scope: status and `WWW-Authenticate` lines.
+    /// One request to the MCP server that needs this scope: status and header fields.
     pub(crate) async fn call(
         &self,
         scope: &str,
-        authorization: Option<&str>,
-    ) -> (u16, Vec<String>) {
-        let answer = {
+        headers: Vec<(&'static str, &str)>,
+    ) -> (u16, Vec<(&'static str, String)>) {
+        let authorization = headers.iter().find(|(name, _)| *name == "authorization");
+        let authorization = authorization.map(|(_, value)| *value);
+        let (status, lines) = {
             let mut state = self.lock();
             state.log.push(Seen {
                 kind: Kind::Mcp,
@@ -152,7 +154,8 @@ impl World {
             gate.pass().await;
         }
         yield_now().await;
-        answer
+        let lines = lines.into_iter().map(|line| ("WWW-Authenticate", line));
+        (status, lines.collect())
     }
 
     /// The person goes to the authorization endpoint; the address they are sent back to.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{AuthSession, Operation, Recovery};
@@ -72,11 +72,12 @@ impl Call {
     pub(crate) async fn send_through(&self, session: &AuthSession) {
         let mut request = session.request(self.operation.clone(), Trigger::Command);
         loop {
-            let authorization = request.authorize().await.unwrap();
+            let credential = request.authorize("POST", &self.url).await.unwrap().unwrap();
+            let authorization = credential.authorization();
             let (status, headers) = self.send(authorization.header_value()).await;
-            let lines = headers.get_all(WWW_AUTHENTICATE).iter();
-            let lines = lines.filter_map(|line| line.to_str().ok());
-            match request.recover(status.as_u16(), lines).await {
+            let headers = headers.iter();
+            let headers = headers.filter_map(|(name, v)| Some((name.as_str(), v.to_str().ok()?)));
+            match request.recover(status.as_u16(), headers).await {
                 Recovery::Retry => {}
                 Recovery::PassThrough => {
                     assert_eq!(status, StatusCode::OK);

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use mcp_reauth::recovery::{
-    Attempt, Consent, Failure, IssuerCheck, Protocol, Situation, Trigger, next_step,
+    Attempt, Consent, Failure, IssuerCheck, Proof, Protocol, Situation, Trigger, next_step,
 };
 use mcp_reauth::{AuthChallenge, AuthSession};
 use mcp_reauth_bench::counted;
@@ -96,7 +96,7 @@ fn situations() -> Vec<Situation> {
             refresh: Attempt::Untried,
         },
         newer_credential: false,
-        dpop_nonce: false,
+        proof: Proof::Unquestioned,
         covered: false,
         store_moved: false,
         issuer: IssuerCheck::Unchecked,

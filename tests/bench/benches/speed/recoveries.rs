@@ -36,8 +36,9 @@ fn without_the_network(report: &mut Report, effort: Effort) {
         session.set_auth_state(state(OPAQUE)).await.unwrap();
         let recover = async || {
             let mut request = session.request(Operation::default(), Trigger::Command);
-            request.authorize().await;
-            let line = [r#"Bearer error="invalid_token""#];
+            let url = session.server();
+            request.authorize("POST", url).await.unwrap();
+            let line = [("www-authenticate", r#"Bearer error="invalid_token""#)];
             let ((), time) = timed(async {
                 let recovery = request.recover(401, line).await;
                 assert!(matches!(recovery, Recovery::Retry), "{recovery:?}");

@@ -1,0 +1,425 @@
+//! The session at the identity provider: begun by a person, kept for all servers, renewed silently.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::IdentityProvider;
+use super::record::{IdpRecord, SignedIn};
+use crate::error::Error;
+use crate::http::Limited;
+use crate::jose::JwkSet;
+use crate::oauth::client::Client;
+use crate::oauth::client_auth::{Means, method};
+use crate::oauth::discovery;
+use crate::oauth::id_token::{Expected, Identity, Refusal, check_claims};
+use crate::oauth::metadata::ServerMetadata;
+use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
+use crate::patience::{self, patiently};
+use crate::recovery::Attempt;
+use crate::runtime::{Runtime, unix_seconds};
+use crate::secret::Secret;
+use crate::store::record::{self, AuthMethod, Grant, Grantor, IdpLeg, Registration, Versioned};
+use crate::store::turn::Turn;
+use crate::store::{Lease, StoreKey, TokenStore};
+
+/// How long the lease on a renewal lasts when its holder is stuck: longer than one can take, the keys' fetch included.
+const LEASE_TTL: Duration = patience::LIMIT.saturating_add(Duration::from_secs(30));
+
+/// One profile at one identity provider.
+pub(crate) struct Idp {
+    pub(crate) provider: IdentityProvider,
+    pub(crate) key: StoreKey,
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) http: Limited,
+    pub(crate) runtime: Arc<dyn Runtime>,
+}
+
+/// What a decision needs to know of the session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct View {
+    /// Stands for its ID token.
+    pub(crate) id: Option<String>,
+    /// There is a valid ID token.
+    pub(crate) id_token: bool,
+    /// It can be renewed silently.
+    pub(crate) renewable: bool,
+}
+
+/// How a renewal ended.
+#[derive(Debug, Clone)]
+pub(crate) enum IdpEnd {
+    /// There is a new ID token, be it a sibling's.
+    Renewed,
+    /// There is none: how far it got, and why.
+    Failed(Attempt, Error),
+}
+
+impl Idp {
+    pub(crate) fn now(&self) -> u64 {
+        unix_seconds(self.runtime.now())
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.provider.issuer
+    }
+
+    pub(crate) async fn read(&self) -> Result<IdpRecord, Error> {
+        Ok(record::read(&*self.store, &self.key).await?.record)
+    }
+
+    pub(crate) async fn update(
+        &self,
+        change: impl FnMut(&mut IdpRecord) -> bool,
+    ) -> Result<Versioned<IdpRecord>, Error> {
+        record::update(&*self.store, &self.key, None, change).await
+    }
+
+    pub(crate) async fn view(&self) -> Result<View, Error> {
+        let session = self.read().await?.session;
+        Ok(session.map_or_else(View::default, |session| View {
+            id_token: session.is_valid(self.now()),
+            renewable: session.refresh_token.is_some(),
+            id: Some(session.id),
+        }))
+    }
+
+    /// The registered client with the credentials that the application has for it now.
+    pub(crate) fn client<'a>(&'a self, registration: &'a Registration) -> Client<'a> {
+        Client {
+            http: &self.http,
+            registration,
+            issuer: &self.provider.issuer,
+            key: self.provider.client_key.as_deref(),
+            proof: None,
+        }
+    }
+
+    pub(crate) async fn discover(&self) -> Result<ServerMetadata, Error> {
+        discovery::identity_provider(&self.http, &self.provider.issuer).await
+    }
+
+    pub(crate) fn registration(&self, server: &ServerMetadata) -> Registration {
+        let provider = &self.provider;
+        let has = Means {
+            secret: provider.client_secret.is_some(),
+            key: provider.client_key.is_some(),
+        };
+        let offered = server.token_endpoint_auth_methods_supported.as_deref();
+        Registration {
+            client_id: provider.client_id.clone(),
+            client_secret: provider.client_secret.clone(),
+            auth_method: method(None, offered, has),
+            redirect_uris: Vec::new(),
+            dynamic: false,
+        }
+    }
+
+    /// The turn of whoever has a person sign in: where several servers need it at once, one page is enough.
+    pub(crate) async fn sign_in_turn(&self, patience: Duration) -> Result<Lease, Error> {
+        let key = StoreKey {
+            server: format!("{} (sign-in)", self.key.server),
+            ..self.key.clone()
+        };
+        let mut turn = Turn::new(&*self.store, &*self.runtime, &key, patience);
+        loop {
+            if let Some((lease, _)) = turn.come().await? {
+                return Ok(lease);
+            }
+        }
+    }
+
+    /// Finishes leg 1: takes the tokens of a sign-in for good, and keeps them.
+    pub(crate) async fn finish(
+        &self,
+        tokens: Tokens,
+        by: &Grantor,
+        client: &Registration,
+        leg: &IdpLeg,
+    ) -> Result<(), Error> {
+        let id_token = tokens.id_token.ok_or_else(|| self.no_id_token())?;
+        let keys = discovery::keys(&self.http, &leg.jwks_uri).await?;
+        let expected = Expected {
+            issuer: &by.issuer,
+            client_id: &client.client_id,
+            nonce: Some(leg.nonce.expose()),
+        };
+        let identity = self.verified(&id_token, &keys, &expected)?;
+        let now = self.now();
+        let session = SignedIn {
+            id: Grant::new_id(),
+            by: by.clone(),
+            client: client.clone(),
+            subject: identity.subject,
+            id_token,
+            expires_at: identity.expires_at,
+            obtained_at: now,
+            refresh_token: tokens.refresh_token,
+            jwks_uri: Some(leg.jwks_uri.clone()),
+            keys,
+        };
+        self.update(|record| {
+            record.session = Some(session.clone());
+            true
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Takes over an ID token that the application has from a sign-in of its own.
+    pub(crate) async fn adopt(&self, sign_in: super::SignIn) -> Result<(), Error> {
+        let expected = Expected {
+            issuer: &self.provider.issuer,
+            client_id: &self.provider.client_id,
+            nonce: None,
+        };
+        let identity = check_claims(sign_in.id_token.expose(), &expected, self.now())
+            .map_err(|refusal| self.refused(refusal))?;
+        let server = self.discover().await?;
+        let client = self.registration(&server);
+        let session = SignedIn {
+            id: Grant::new_id(),
+            by: self.grantor(&server)?,
+            client,
+            subject: identity.subject,
+            id_token: sign_in.id_token,
+            expires_at: identity.expires_at,
+            obtained_at: self.now(),
+            refresh_token: sign_in.refresh_token,
+            jwks_uri: server.jwks_uri.clone(),
+            keys: JwkSet::default(),
+        };
+        self.update(|record| {
+            record.session = Some(session.clone());
+            true
+        })
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) fn grantor(&self, server: &ServerMetadata) -> Result<Grantor, Error> {
+        Ok(Grantor {
+            issuer: server.issuer.clone(),
+            token_endpoint: server.token_endpoint()?.to_owned(),
+            revocation_endpoint: server.revocation_endpoint.clone(),
+            resource: None,
+        })
+    }
+
+    /// Renews the session by its refresh token, unless somebody else has done so since the ID token `of` was looked
+    /// at.
+    pub(crate) async fn renew(&self, of: Option<&str>) -> Result<IdpEnd, Error> {
+        let mut turn = Turn::new(&*self.store, &*self.runtime, &self.key, LEASE_TTL);
+        let (_lease, until) = loop {
+            if let Some(lease) = turn.come().await? {
+                break lease;
+            }
+            if self.is_another(&self.read().await?, of) {
+                return Ok(IdpEnd::Renewed);
+            }
+        };
+        let record = self.read().await?;
+        if self.is_another(&record, of) {
+            return Ok(IdpEnd::Renewed);
+        }
+        let held = record.session.as_ref();
+        let held = held.and_then(|held| Some((held, held.refresh_token.as_ref()?)));
+        let Some((held, refresh_token)) = held else {
+            return Ok(IdpEnd::Failed(Attempt::Rejected, self.signed_out()));
+        };
+        match self.refresh(held, refresh_token, until).await {
+            Ok(renewed) => {
+                self.replace(held, renewed).await?;
+                Ok(IdpEnd::Renewed)
+            }
+            Err(failure) => self.failed(held, failure).await,
+        }
+    }
+
+    fn is_another(&self, record: &IdpRecord, of: Option<&str>) -> bool {
+        let session = record.session.as_ref();
+        session.is_some_and(|now| of != Some(now.id.as_str()) && now.is_valid(self.now()))
+    }
+
+    async fn refresh(
+        &self,
+        held: &SignedIn,
+        refresh_token: &Secret,
+        until: SystemTime,
+    ) -> Result<SignedIn, Failure> {
+        let registration = self.current_client(&held.client);
+        let client = self.client(&registration);
+        let presented = TokenGrant::Refresh {
+            token: refresh_token,
+        };
+        let (client, presented) = (&client, &presented);
+        let endpoint = &held.by.token_endpoint;
+        let ask = || token::request(client, endpoint, presented, None);
+        let tokens = patiently(&*self.runtime, Some(until), ask).await?;
+        let id_token = tokens.id_token.ok_or_else(|| self.no_id_token())?;
+        let expected = Expected {
+            issuer: &held.by.issuer,
+            client_id: &held.client.client_id,
+            nonce: None,
+        };
+        let mut keys = held.keys.clone();
+        let mut identity = self.verified(&id_token, &keys, &expected);
+        // Keys are changed from time to time.
+        if identity.is_err()
+            && let Some(url) = &held.jwks_uri
+        {
+            keys = discovery::keys(&self.http, url).await?;
+            identity = self.verified(&id_token, &keys, &expected);
+        }
+        let identity = identity?;
+        // A refresh renews a session; it does not make it somebody else's (section 12.2).
+        if identity.subject != held.subject {
+            return Err(self.untrue("it is about another person").into());
+        }
+        Ok(SignedIn {
+            id: Grant::new_id(),
+            id_token,
+            expires_at: identity.expires_at,
+            obtained_at: self.now(),
+            refresh_token: Some(
+                tokens
+                    .refresh_token
+                    .unwrap_or_else(|| refresh_token.clone()),
+            ),
+            keys,
+            ..held.clone()
+        })
+    }
+
+    /// The secret may have been changed since.
+    fn current_client(&self, held: &Registration) -> Registration {
+        let mut client = held.clone();
+        if client.client_id == self.provider.client_id
+            && let Some(secret) = &self.provider.client_secret
+        {
+            client.client_secret = Some(secret.clone());
+            if client.auth_method == AuthMethod::None {
+                client.auth_method = AuthMethod::ClientSecretBasic;
+            }
+        }
+        client
+    }
+
+    async fn replace(&self, held: &SignedIn, renewed: SignedIn) -> Result<(), Error> {
+        self.update(|record| {
+            // Whoever signed out or in meanwhile has the last word.
+            let still = record.session.as_ref().is_some_and(|now| now.id == held.id);
+            if still {
+                record.session = Some(renewed.clone());
+            }
+            still
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn failed(&self, held: &SignedIn, failure: Failure) -> Result<IdpEnd, Error> {
+        let issuer = held.by.issuer.clone();
+        let failure = match failure {
+            Failure::Token(failure) => failure,
+            // Passing trouble, as it would be at the token endpoint.
+            Failure::Other(error @ (Error::Http { .. } | Error::Timeout { .. })) => {
+                let unavailable = Error::RefreshUnavailable {
+                    issuer,
+                    detail: error.to_string(),
+                    retry_after: None,
+                };
+                return Ok(IdpEnd::Failed(Attempt::Unreachable, unavailable));
+            }
+            Failure::Other(error) => return Ok(IdpEnd::Failed(Attempt::Refused, error)),
+        };
+        let detail = failure.detail();
+        Ok(match failure {
+            TokenFailure::Local(error) => return Err(*error),
+            TokenFailure::Transient { retry_after, .. } => IdpEnd::Failed(
+                Attempt::Unreachable,
+                Error::RefreshUnavailable {
+                    issuer,
+                    detail,
+                    retry_after,
+                },
+            ),
+            TokenFailure::InvalidGrant { .. } => {
+                self.update(|record| match &mut record.session {
+                    Some(now) if now.id == held.id => now.refresh_token.take().is_some(),
+                    _ => false,
+                })
+                .await?;
+                IdpEnd::Failed(Attempt::Rejected, Error::RefreshRejected { issuer, detail })
+            }
+            other => {
+                let endpoint = &held.by.token_endpoint;
+                IdpEnd::Failed(Attempt::Refused, other.into_error(&issuer, endpoint))
+            }
+        })
+    }
+
+    /// Notes that something was minted for a server, before it is kept: signing out must find it.
+    pub(crate) async fn note_server(&self, server: &str) -> Result<(), Error> {
+        self.update(|record| record.servers.insert(server.to_owned()))
+            .await?;
+        Ok(())
+    }
+
+    #[cfg(feature = "jwt")]
+    fn verified(
+        &self,
+        token: &Secret,
+        keys: &JwkSet,
+        expected: &Expected<'_>,
+    ) -> Result<Identity, Error> {
+        crate::oauth::id_token::verify(token.expose(), keys, expected, self.now())
+            .map_err(|refusal| self.refused(refusal))
+    }
+
+    #[cfg(not(feature = "jwt"))]
+    fn verified(&self, _: &Secret, _: &JwkSet, _: &Expected<'_>) -> Result<Identity, Error> {
+        Err(Error::config(
+            "this build cannot check signatures (feature jwt); hand in an ID token that you have checked",
+        ))
+    }
+
+    fn refused(&self, refusal: Refusal) -> Error {
+        self.untrue(refusal.reason())
+    }
+
+    fn untrue(&self, detail: &str) -> Error {
+        Error::IdTokenInvalid {
+            issuer: self.provider.issuer.clone(),
+            detail: detail.to_owned(),
+        }
+    }
+
+    fn no_id_token(&self) -> Error {
+        self.untrue("there is none in its answer")
+    }
+
+    pub(crate) fn signed_out(&self) -> Error {
+        Error::RefreshRejected {
+            issuer: self.provider.issuer.clone(),
+            detail: "the session there is over".to_owned(),
+        }
+    }
+}
+
+/// Why there is no renewed session.
+enum Failure {
+    Token(TokenFailure),
+    Other(Error),
+}
+
+impl From<TokenFailure> for Failure {
+    fn from(failure: TokenFailure) -> Self {
+        Self::Token(failure)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}

@@ -1,0 +1,100 @@
+//! Enterprise-managed authorization: an organization's identity provider decides who may use which server.
+//!
+//! A person signs in at the identity provider once (leg 1, OpenID Connect). For each server, the ID token is exchanged
+//! there for an identity assertion (leg 2, RFC 8693), which that server's authorization server takes for an access
+//! token (leg 3, RFC 7523). Legs 2 and 3 are silent; nobody ever visits the authorization endpoint of the server.
+//!
+//! Give [`AuthSessionBuilder::enterprise_managed`](crate::AuthSessionBuilder::enterprise_managed) an
+//! [`IdentityProvider`], and declare [`CAPABILITY`] where the client lists its capabilities. Sessions of one profile in
+//! one store share the [`IdpSession`].
+
+mod idp;
+pub(crate) mod legs;
+pub(crate) mod record;
+mod session;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::jose::SigningKey;
+use crate::secret::Secret;
+
+pub(crate) use idp::{Idp, IdpEnd, View};
+pub use session::{IdpSession, IdpSessionBuilder, IdpState, SignIn};
+
+/// The extension that a client declares in its MCP capabilities when it is enterprise-managed.
+pub const CAPABILITY: &str = "io.modelcontextprotocol/enterprise-managed-authorization";
+
+/// An organization's identity provider, and the client that this program is there.
+#[derive(Clone)]
+pub struct IdentityProvider {
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Option<Secret>,
+    pub(crate) client_key: Option<Arc<dyn SigningKey>>,
+    pub(crate) enabled: bool,
+}
+
+impl IdentityProvider {
+    /// The identity provider with this issuer, and the id that this program is registered by there. The issuer is
+    /// kept exactly as given.
+    pub fn new(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            client_id: client_id.into(),
+            client_secret: None,
+            client_key: None,
+            enabled: true,
+        }
+    }
+
+    /// The client's secret, if it has one.
+    #[must_use]
+    pub fn client_secret(mut self, secret: Secret) -> Self {
+        self.client_secret = Some(secret);
+        self
+    }
+
+    /// The key that the client authenticates by (`private_key_jwt`), if it has one.
+    #[must_use]
+    pub fn client_key(mut self, key: impl SigningKey) -> Self {
+        self.client_key = Some(Arc::new(key));
+        self
+    }
+
+    /// Whether it is to be used (default yes). What is configured and switched off is another error than what is not
+    /// configured at all.
+    #[must_use]
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if !self.enabled {
+            return Err(Error::EnterpriseDisabled {
+                issuer: self.issuer.clone(),
+            });
+        }
+        if !crate::http::is_secure(&self.issuer) {
+            return Err(Error::insecure(&self.issuer));
+        }
+        if self.client_id.is_empty() {
+            return Err(Error::config(
+                "the identity provider is given without a client id",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for IdentityProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentityProvider")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .field("enabled", &self.enabled)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,292 @@
+//! [`IdpSession`]: the session at the identity provider, for whoever shows it or ends it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::IdentityProvider;
+use super::idp::Idp;
+use super::record::{IdpRecord, SignedIn};
+use crate::error::Error;
+use crate::http::{HttpClient, Limited};
+use crate::oauth::client::Client;
+use crate::oauth::token::revoke;
+use crate::runtime::{Runtime, timeout};
+use crate::secret::Secret;
+use crate::session::builder::{default_http, default_runtime};
+use crate::session::{REVOCATION_LIMIT, Revocation};
+use crate::store::record::{self, Record};
+use crate::store::{MemoryStore, StoreKey, TokenStore};
+
+/// The session that a profile has at an identity provider.
+///
+/// ```no_run
+/// # use mcp_reauth::{FileStore, Error, enterprise::IdpSession};
+/// # async fn run() -> Result<(), Error> {
+/// let idp = IdpSession::builder("https://login.example.com")
+///     .store(FileStore::new("credentials.json"))
+///     .open()?;
+/// println!("{:?}", idp.state().await?);
+/// idp.sign_out().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct IdpSession(Arc<Idp>);
+
+/// Sets up an [`IdpSession`].
+#[must_use = "nothing happens before `open`"]
+pub struct IdpSessionBuilder {
+    provider: IdentityProvider,
+    profile: String,
+    store: Option<Arc<dyn TokenStore>>,
+    http: Option<Arc<dyn HttpClient>>,
+    runtime: Option<Arc<dyn Runtime>>,
+}
+
+/// What is known of the session at an identity provider. Holds no secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IdpState {
+    /// The identity provider.
+    pub issuer: String,
+    /// Whether there is an ID token that has not expired.
+    pub authorized: bool,
+    /// Whether there is a session at all.
+    pub signed_in: bool,
+    /// Who is signed in, by the name the identity provider has for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// When the ID token expires, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// Whether it can be renewed without anybody noticing.
+    pub renewable: bool,
+    /// The MCP servers that access was had to through it.
+    pub servers: Vec<String>,
+}
+
+/// A sign-in that the application has seen to itself.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// The ID token. Its signature is the application's to have checked.
+    pub id_token: Secret,
+    /// The refresh token, if the identity provider gave one.
+    pub refresh_token: Option<Secret>,
+}
+
+impl IdpSessionBuilder {
+    /// Whose session it is (default `default`).
+    pub fn profile(mut self, profile: impl Into<String>) -> Self {
+        self.profile = profile.into();
+        self
+    }
+
+    /// Where records live (default: in memory).
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// What sends requests, as for [`AuthSession`](crate::AuthSession).
+    pub fn http_client(mut self, client: impl HttpClient) -> Self {
+        self.http = Some(Arc::new(client));
+        self
+    }
+
+    /// The clock, sleeping and spawning, as for [`AuthSession`](crate::AuthSession).
+    pub fn runtime(mut self, runtime: impl Runtime) -> Self {
+        self.runtime = Some(Arc::new(runtime));
+        self
+    }
+
+    /// Opens it. No network.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when something is missing that this build has no default for.
+    pub fn open(self) -> Result<IdpSession, Error> {
+        let runtime = match self.runtime {
+            Some(runtime) => runtime,
+            None => default_runtime()?,
+        };
+        let http = match self.http {
+            Some(http) => http,
+            None => default_http()?,
+        };
+        Ok(IdpSession(Arc::new(Idp {
+            key: StoreKey::of_idp(&self.profile, &self.provider.issuer),
+            provider: self.provider,
+            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
+            http: Limited::new(http, Arc::clone(&runtime)),
+            runtime,
+        })))
+    }
+}
+
+impl IdpSession {
+    /// The session at the identity provider with this issuer.
+    pub fn builder(issuer: impl Into<String>) -> IdpSessionBuilder {
+        IdpSessionBuilder {
+            provider: IdentityProvider::new(issuer, ""),
+            profile: "default".to_owned(),
+            store: None,
+            http: None,
+            runtime: None,
+        }
+    }
+
+    pub(crate) fn new(idp: Arc<Idp>) -> Self {
+        Self(idp)
+    }
+
+    /// The identity provider.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.0.issuer()
+    }
+
+    /// What is known of the session. From the store alone, no network.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn state(&self) -> Result<IdpState, Error> {
+        let IdpRecord {
+            session, servers, ..
+        } = self.0.read().await?;
+        let session = session.as_ref();
+        Ok(IdpState {
+            issuer: self.issuer().to_owned(),
+            authorized: session.is_some_and(|session| session.is_valid(self.0.now())),
+            signed_in: session.is_some(),
+            subject: session.map(|session| session.subject.clone()),
+            expires_at: session.map(|session| session.expires_at),
+            renewable: session.is_some_and(|session| session.refresh_token.is_some()),
+            servers: servers.into_iter().collect(),
+        })
+    }
+
+    /// Takes over a sign-in that the application has seen to itself, so that nobody is asked to sign in again. It
+    /// replaces what was there. Only of a session that knows its client, as
+    /// [`AuthSession::identity_provider`](crate::AuthSession::identity_provider) does.
+    ///
+    /// # Errors
+    /// [`Error::IdTokenInvalid`] when it is another issuer's or client's, or has expired; [`Error::Config`] when there
+    /// is no client; and those of finding the identity provider's endpoints.
+    pub async fn adopt(&self, sign_in: SignIn) -> Result<(), Error> {
+        self.0.provider.check()?;
+        self.0.adopt(sign_in).await
+    }
+
+    /// Signs out: revokes the refresh token, and the tokens that were minted through this session, where their servers
+    /// revoke tokens (RFC 7009); then clears exactly those, also where revoking failed. A server that was signed in to
+    /// in another way is left alone.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when something could not be read or cleared; what came before is cleared.
+    pub async fn sign_out(&self) -> Result<Revocation, Error> {
+        let idp = &self.0;
+        let mut ended = None;
+        // First of all: whoever mints looks again afterwards, so that from here on nothing more comes of it.
+        let left = idp.update(|record| {
+            ended = record.session.take();
+            ended.is_some()
+        });
+        let servers = left.await?.record.servers;
+        let revoked = match &ended {
+            Some(session) => self.revoke(session).await,
+            None => Revocation::Nothing,
+        };
+        let minted = self.clear_servers(&servers).await?;
+        idp.update(|record| {
+            let before = record.servers.len();
+            record.servers.retain(|server| !servers.contains(server));
+            record.servers.len() != before
+        })
+        .await?;
+        Ok(worse(revoked, minted))
+    }
+
+    async fn revoke(&self, session: &SignedIn) -> Revocation {
+        let idp = &self.0;
+        let Some(token) = &session.refresh_token else {
+            return Revocation::Nothing;
+        };
+        let Some(endpoint) = &session.by.revocation_endpoint else {
+            return Revocation::NotOffered;
+        };
+        let client = idp.client(&session.client);
+        self.told(revoke(&client, endpoint, token, "refresh_token"))
+            .await
+    }
+
+    async fn told(&self, telling: impl Future<Output = Result<(), Error>>) -> Revocation {
+        match timeout(&*self.0.runtime, REVOCATION_LIMIT, telling).await {
+            Some(Ok(())) => Revocation::Done,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "a token could not be revoked");
+                Revocation::Failed
+            }
+            None => Revocation::Failed,
+        }
+    }
+
+    /// Clears what was minted; what became of the tokens at their servers.
+    async fn clear_servers(&self, servers: &BTreeSet<String>) -> Result<Revocation, Error> {
+        let mut all = Revocation::Nothing;
+        for server in servers {
+            all = worse(all, self.clear_server(server).await?);
+        }
+        Ok(all)
+    }
+
+    async fn clear_server(&self, server: &str) -> Result<Revocation, Error> {
+        let idp = &self.0;
+        let key = StoreKey {
+            profile: idp.key.profile.clone(),
+            server: server.to_owned(),
+        };
+        let mut minted = None;
+        record::update::<Record>(&*idp.store, &key, None, |record| {
+            let ours = |via: &Option<String>| via.as_deref() == Some(idp.issuer());
+            minted = record.grant.take_if(|grant| ours(&grant.via));
+            if minted.is_some() {
+                record.requested = Default::default();
+            }
+            minted.is_some()
+        })
+        .await?;
+        let Some(grant) = minted else {
+            return Ok(Revocation::Nothing);
+        };
+        let (Some(endpoint), Some(registration)) = (&grant.by.revocation_endpoint, &grant.client)
+        else {
+            return Ok(Revocation::NotOffered);
+        };
+        let client = Client {
+            http: &idp.http,
+            registration,
+            issuer: &grant.by.issuer,
+            key: None,
+            proof: None,
+        };
+        let telling = revoke(&client, endpoint, &grant.access_token, "access_token");
+        Ok(self.told(telling).await)
+    }
+}
+
+/// Of two, what is worth telling.
+fn worse(one: Revocation, other: Revocation) -> Revocation {
+    let order = [Revocation::Failed, Revocation::NotOffered, Revocation::Done];
+    let told = order.into_iter().find(|r| [one, other].contains(r));
+    told.unwrap_or(Revocation::Nothing)
+}
+
+impl fmt::Debug for IdpSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdpSession")
+            .field("issuer", &self.0.issuer())
+            .field("profile", &self.0.key.profile)
+            .finish()
+    }
+}

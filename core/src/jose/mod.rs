@@ -1,0 +1,169 @@
+//! Signed tokens: the keys that sign them, and the form they have (RFC 7515, RFC 7517).
+
+#[cfg(feature = "jwt")]
+mod private_key;
+#[cfg(feature = "jwt")]
+pub(crate) mod verify;
+
+use std::fmt;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::secret::Secret;
+#[cfg(feature = "jwt")]
+pub use private_key::PrivateKey;
+
+/// How a token is signed (RFC 7518 section 3.1, RFC 8037 section 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum SigningAlgorithm {
+    /// ECDSA with P-256 and SHA-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// ECDSA with P-384 and SHA-384.
+    #[serde(rename = "ES384")]
+    Es384,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// RSASSA-PSS with SHA-256.
+    #[serde(rename = "PS256")]
+    Ps256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+impl SigningAlgorithm {
+    /// Its registered name, such as `ES256`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
+impl fmt::Display for SigningAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The public part of a key (RFC 7517), with its values in base64url as in the JSON form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kty")]
+pub enum PublicJwk {
+    /// An elliptic curve key.
+    #[serde(rename = "EC")]
+    Ec {
+        /// The curve, such as `P-256`.
+        crv: String,
+        /// The x coordinate.
+        x: String,
+        /// The y coordinate.
+        y: String,
+    },
+    /// An RSA key.
+    #[serde(rename = "RSA")]
+    Rsa {
+        /// The modulus.
+        n: String,
+        /// The exponent.
+        e: String,
+    },
+    /// An Edwards curve key.
+    #[serde(rename = "OKP")]
+    Okp {
+        /// The curve, such as `Ed25519`.
+        crv: String,
+        /// The public key.
+        x: String,
+    },
+}
+
+impl PublicJwk {
+    /// The SHA-256 thumbprint (RFC 7638), in base64url: what a DPoP-bound token names as `jkt`.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        // The required members alone, in lexicographic order; `Value` keeps its members sorted.
+        let members = match self {
+            Self::Ec { crv, x, y } => json!({ "crv": crv, "kty": "EC", "x": x, "y": y }),
+            Self::Rsa { n, e } => json!({ "e": e, "kty": "RSA", "n": n }),
+            Self::Okp { crv, x } => json!({ "crv": crv, "kty": "OKP", "x": x }),
+        };
+        base64url(Sha256::digest(members.to_string()))
+    }
+}
+
+/// A set of keys as its owner publishes it (RFC 7517 section 5). What cannot be used is kept, and passed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct JwkSet {
+    pub(crate) keys: Vec<serde_json::Value>,
+}
+
+/// Signs with a private key, wherever that is: in memory ([`PrivateKey`]), in the key store of an operating
+/// system, or in hardware.
+pub trait SigningKey: Send + Sync + 'static {
+    /// How it signs.
+    fn algorithm(&self) -> SigningAlgorithm;
+
+    /// Its public part. It must not change while the key is in use.
+    fn public_jwk(&self) -> PublicJwk;
+
+    /// The name that servers know the key by (`kid`), if it has one.
+    fn key_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// Signs `message`. The signature has the form that JWS wants: for ECDSA both numbers one after the other
+    /// in full length (RFC 7518 section 3.4), not DER.
+    ///
+    /// # Errors
+    /// [`Error::Host`] when the key could not be used.
+    fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Error>>;
+}
+
+/// A part of a token, as it stands there.
+pub(crate) fn encoded(part: &impl Serialize) -> Result<String, Error> {
+    let json = serde_json::to_vec(part).map_err(|error| Error::config(error.to_string()))?;
+    Ok(base64url(json))
+}
+
+/// Signs what is encoded already: `header` and `claims`.
+pub(crate) async fn sign(
+    key: &dyn SigningKey,
+    header: &str,
+    claims: &str,
+) -> Result<Secret, Error> {
+    let mut token = String::with_capacity(header.len() + claims.len() + 100);
+    token.push_str(header);
+    token.push('.');
+    token.push_str(claims);
+    let signature = key.sign(token.as_bytes()).await?;
+    token.push('.');
+    BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Ok(Secret::new(token))
+}
+
+pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A name for one token that no other has (`jti`): 128 random bits.
+pub(crate) fn fresh_id() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::config(format!("there is no source of randomness: {error}")))?;
+    Ok(base64url(bytes))
+}

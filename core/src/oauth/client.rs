@@ -1,0 +1,195 @@
+//! A client as it speaks to one authorization server.
+
+use std::time::SystemTime;
+
+use http::{HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use super::client_auth::{ASSERTION_TYPE, assertion, basic, spellings};
+use super::dpop::{self, Nonces, Prover};
+use crate::error::Error;
+use crate::http::{HttpError, Limited, Request, Response};
+use crate::jose::SigningKey;
+use crate::secret::Secret;
+use crate::store::record::{AuthMethod, Registration};
+
+/// A client, with all it takes to prove who it is to one authorization server.
+#[derive(Clone, Copy)]
+pub(crate) struct Client<'a> {
+    pub(crate) http: &'a Limited,
+    /// Who it is there.
+    pub(crate) registration: &'a Registration,
+    /// The authorization server.
+    pub(crate) issuer: &'a str,
+    /// The key of a client that authenticates by one.
+    pub(crate) key: Option<&'a dyn SigningKey>,
+    /// What its tokens are bound to.
+    pub(crate) proof: Option<(&'a Prover, &'a Nonces)>,
+}
+
+/// What became of a request.
+pub(crate) struct Posted {
+    pub(crate) answer: Result<Response, HttpError>,
+    /// What of the client's own secrets was sent, should the server quote it.
+    pub(crate) secrets: Vec<String>,
+}
+
+/// A request as it goes out.
+struct Form {
+    request: Request,
+    secrets: Vec<String>,
+}
+
+impl<'a> Client<'a> {
+    /// The same without proofs, for what is not bound to a key.
+    pub(crate) fn without_proof(self) -> Self {
+        Self {
+            proof: None,
+            ..self
+        }
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.http.now()
+    }
+
+    /// Posts a form to an endpoint of the authorization server, authenticated (RFC 6749 section 2.3, RFC 7523
+    /// section 2.2). A server that asks for a nonce in the proof is given it, once.
+    ///
+    /// # Errors
+    /// When a key could not be used.
+    pub(crate) async fn post(
+        &self,
+        endpoint: &str,
+        params: &[(&str, &str)],
+    ) -> Result<Posted, Error> {
+        let posted = self.post_once(endpoint, params).await?;
+        let again = match (&posted.answer, self.proof) {
+            (Ok(answer), Some((_, nonces))) => {
+                nonces.note_all(endpoint, answer.headers()) && wants_nonce(answer)
+            }
+            _ => false,
+        };
+        if !again {
+            return Ok(posted);
+        }
+        let posted = self.post_once(endpoint, params).await?;
+        if let (Ok(answer), Some((_, nonces))) = (&posted.answer, self.proof) {
+            nonces.note_all(endpoint, answer.headers());
+        }
+        Ok(posted)
+    }
+
+    async fn post_once(&self, endpoint: &str, params: &[(&str, &str)]) -> Result<Posted, Error> {
+        let proof = self.prove(endpoint).await?;
+        let assertion = self.assertion().await?;
+        let form = self.form(endpoint, params, proof.as_ref(), assertion.as_ref());
+        let Ok(form) = form else {
+            return Ok(Posted {
+                answer: Err(HttpError::Connection("the address is not valid".to_owned())),
+                secrets: Vec::new(),
+            });
+        };
+        Ok(Posted {
+            answer: self.http.send(form.request).await,
+            secrets: form.secrets,
+        })
+    }
+
+    async fn prove(&self, endpoint: &str) -> Result<Option<Secret>, Error> {
+        let Some((prover, nonces)) = self.proof else {
+            return Ok(None);
+        };
+        let nonce = nonces.get(endpoint);
+        let request = dpop::Request {
+            method: "POST",
+            url: endpoint,
+            token: None,
+            nonce: nonce.as_deref(),
+        };
+        prover.prove(&request, self.now()).await.map(Some)
+    }
+
+    async fn assertion(&self) -> Result<Option<Secret>, Error> {
+        if self.registration.auth_method != AuthMethod::PrivateKeyJwt {
+            return Ok(None);
+        }
+        let id = &self.registration.client_id;
+        let key = self.key.ok_or_else(|| {
+            Error::config(format!(
+                "the client {id} signs in with a key, and none was given"
+            ))
+        })?;
+        assertion(key, id, self.issuer, self.now()).await.map(Some)
+    }
+
+    fn form(
+        &self,
+        endpoint: &str,
+        params: &[(&str, &str)],
+        proof: Option<&Secret>,
+        assertion: Option<&Secret>,
+    ) -> Result<Form, http::Error> {
+        let Registration {
+            client_id,
+            client_secret,
+            auth_method,
+            ..
+        } = self.registration;
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(params);
+        let mut secrets: Vec<String> = client_secret.iter().flat_map(spellings).collect();
+        secrets.extend(assertion.map(|assertion| assertion.expose().to_owned()));
+        let mut request = http::Request::builder()
+            .method(Method::POST)
+            .uri(endpoint)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(proof) = proof {
+            request = request.header(dpop::PROOF, sensitive(proof.expose())?);
+        }
+        match (auth_method, client_secret, assertion) {
+            (AuthMethod::PrivateKeyJwt, _, Some(assertion)) => {
+                // Who it is, the assertion says (RFC 7523 section 3).
+                form.append_pair("client_assertion_type", ASSERTION_TYPE);
+                form.append_pair("client_assertion", assertion.expose());
+            }
+            (AuthMethod::ClientSecretBasic, Some(secret), _) => {
+                let credentials = basic(client_id, secret);
+                request = request.header(
+                    header::AUTHORIZATION,
+                    sensitive(&format!("Basic {credentials}"))?,
+                );
+                secrets.push(credentials);
+            }
+            (AuthMethod::ClientSecretPost, Some(secret), _) => {
+                form.append_pair("client_id", client_id);
+                form.append_pair("client_secret", secret.expose());
+            }
+            _ => drop(form.append_pair("client_id", client_id)),
+        }
+        let request = request.body(form.finish().into_bytes())?;
+        Ok(Form { request, secrets })
+    }
+}
+
+fn sensitive(value: &str) -> Result<HeaderValue, http::Error> {
+    let mut value = HeaderValue::try_from(value)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Whether an answer asks for a nonce in the proof (RFC 9449 section 8).
+fn wants_nonce(answer: &Response) -> bool {
+    #[derive(Deserialize)]
+    struct Body {
+        error: String,
+    }
+    let refused = matches!(
+        answer.status(),
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED
+    );
+    let body = serde_json::from_slice(answer.body());
+    refused && body.is_ok_and(|Body { error }| error == dpop::USE_NONCE)
+}

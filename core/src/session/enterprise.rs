@@ -1,0 +1,420 @@
+//! Enterprise-managed authorization, as one session goes through it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::future::BoxFuture;
+
+use crate::challenge::AuthChallenge;
+use crate::enterprise::legs::{Assertion, Exchange, exchange};
+use crate::enterprise::record::SignedIn;
+use crate::enterprise::{Idp, IdpEnd, View};
+use crate::error::Error;
+use crate::host::{AuthHost, AuthorizationRequest, Event};
+use crate::oauth::authorization::{self, Parameters};
+use crate::oauth::discovery::{Discovered, scopes_of};
+use crate::oauth::registration::register_for_assertions;
+use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
+use crate::patience::patiently;
+use crate::recovery::{Ask, Attempt, Means};
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::session::Inner;
+use crate::session::credential::Authorization;
+use crate::session::interaction::Need;
+use crate::session::renewal::{RenewalEnd, RenewalPlan, passing};
+use crate::session::tokens::At;
+use crate::store::record::{Grantor, IdpLeg, Pending, Registration, Versioned};
+
+/// What is asked for at the identity provider: who it is, and to be told again without asking (OpenID Connect Core
+/// sections 3.1.2.1 and 11).
+const IDP_SCOPES: &str = "openid offline_access";
+
+/// Where something is minted, and as whom.
+struct Place {
+    by: Grantor,
+    client: Registration,
+    /// `None`: as on record.
+    found: Option<Discovered>,
+}
+
+impl Inner {
+    pub(super) fn idp(&self) -> Result<&Arc<Idp>, Error> {
+        self.idp.as_ref().ok_or(Error::EnterpriseNotConfigured)
+    }
+
+    /// What the decision needs to know of the session at the identity provider, if there is one.
+    pub(super) async fn idp_view(&self) -> Result<View, Error> {
+        match &self.idp {
+            Some(idp) => idp.view().await,
+            None => Ok(View::default()),
+        }
+    }
+
+    /// Whether something can be minted right away; the session at the identity provider is renewed for it if need be.
+    pub(super) async fn idp_is_ready(self: &Arc<Self>) -> bool {
+        let Ok(view) = self.idp_view().await else {
+            return false;
+        };
+        if view.id_token || !view.renewable {
+            return view.id_token;
+        }
+        let renewed = self.renew_idp(view.id).await;
+        renewed.is_some_and(|end| matches!(&*end, Ok(IdpEnd::Renewed)))
+    }
+
+    /// Renews the session at the identity provider, or shares in the renewal under way.
+    /// `of` is the one that the decision was about.
+    pub(super) async fn renew_idp(
+        self: &Arc<Self>,
+        of: Option<String>,
+    ) -> Option<Arc<Result<IdpEnd, Error>>> {
+        let inner = Arc::clone(self);
+        let start = move || -> BoxFuture<'static, Result<IdpEnd, Error>> {
+            Box::pin(async move {
+                let idp = inner.idp()?;
+                let _unsettled = inner.unsettled();
+                let end = idp.renew(of.as_deref()).await;
+                match &end {
+                    Ok(IdpEnd::Renewed) => inner.event(Event::IdpSessionRenewed {
+                        issuer: idp.issuer().to_owned(),
+                    }),
+                    Ok(IdpEnd::Failed(_, error)) | Err(error) => inner.renewal_failed(error),
+                }
+                end
+            })
+        };
+        self.idp_renewal.join(&*self.runtime, start).await
+    }
+
+    /// What a mint asks for, besides what was had before.
+    pub(super) fn minting_plan(
+        &self,
+        ask: Ask,
+        of: Option<Authorization>,
+        challenge: AuthChallenge,
+    ) -> RenewalPlan {
+        RenewalPlan {
+            scopes: self.asked(ask, of.as_ref(), &challenge),
+            of,
+            means: Means::Mint,
+            ask,
+            challenge,
+            rediscover: false,
+        }
+    }
+
+    /// Legs 2 and 3: a credential by the ID token, without anybody noticing.
+    pub(super) async fn mint(
+        &self,
+        read: Versioned,
+        plan: &RenewalPlan,
+        until: SystemTime,
+    ) -> Result<RenewalEnd, Error> {
+        let idp = self.idp()?;
+        let session = idp.read().await?.session;
+        let Some(session) = session.filter(|session| session.is_valid(idp.now())) else {
+            return Ok(RenewalEnd::Failed(Attempt::Rejected, idp.signed_out()));
+        };
+        let place = match self.minting_place(&read, plan).await {
+            Ok(place) => place,
+            Err(error) => return passing(error, &self.server),
+        };
+        let wanted = match self.minted_scopes(&read, plan, &place).await {
+            Ok(wanted) => wanted,
+            Err(error) => return passing(error, &self.server),
+        };
+        let assertion = match self.assert(&session, &place.by, &wanted, until).await {
+            Ok(assertion) => assertion,
+            Err(failure) => {
+                self.forget_refused(&failure, plan).await?;
+                return refused(failure, &session.by, true);
+            }
+        };
+        let binding = self.binding_for(
+            &plan.challenge,
+            read.record.grant.as_ref(),
+            place.found.as_ref(),
+        )?;
+        let at = At {
+            by: &place.by,
+            client: &place.client,
+            binding: binding.as_ref(),
+        };
+        // What the organization does not allow need not be asked for.
+        let allowed = assertion.scopes.unwrap_or_else(|| wanted.clone());
+        let presented = TokenGrant::JwtBearer {
+            assertion: &assertion.token,
+            scopes: &allowed,
+        };
+        let tokens = match self.token(&at, &presented, Some(until)).await {
+            Ok(tokens) => tokens,
+            Err(failure) => {
+                self.forget_refused(&failure, plan).await?;
+                return refused(failure, &place.by, false);
+            }
+        };
+        self.keep_minted(read, plan, &at, tokens, &allowed, &wanted)
+            .await
+    }
+
+    /// Keeps what was minted, unless somebody has signed out at the identity provider meanwhile.
+    async fn keep_minted(
+        &self,
+        read: Versioned,
+        plan: &RenewalPlan,
+        at: &At<'_>,
+        tokens: Tokens,
+        allowed: &ScopeSet,
+        wanted: &ScopeSet,
+    ) -> Result<RenewalEnd, Error> {
+        let idp = self.idp()?;
+        let mut grant = self.granted(tokens, at, allowed);
+        grant.via = Some(idp.issuer().to_owned());
+        // It is minted afresh each time.
+        grant.refresh_token = None;
+        idp.note_server(&self.key.server).await?;
+        let end = self.keep(read, plan, grant.clone(), wanted).await?;
+        if idp.read().await?.session.is_none() {
+            self.update(|record| record.grant.take_if(|now| now.is(&grant)).is_some())
+                .await?;
+            return Ok(RenewalEnd::Failed(Attempt::Rejected, idp.signed_out()));
+        }
+        Ok(end)
+    }
+
+    /// The authorization server that the assertion is for: the one on record, else the one the resource names.
+    async fn minting_place(&self, read: &Versioned, plan: &RenewalPlan) -> Result<Place, Error> {
+        let bound = self.bound_issuer(&read.record);
+        let elsewhere = |issuer: &str| bound.as_ref().is_some_and(|bound| bound != issuer);
+        let held = read.record.grant.as_ref();
+        let held = held.filter(|grant| grant.via.is_some() && !elsewhere(&grant.by.issuer));
+        let client = held.and_then(|grant| match &self.identity.preregistered {
+            Some(_) => self.own_client_of(grant),
+            None => grant.client.clone(),
+        });
+        if let (Some(grant), Some(client)) = (held, client) {
+            return Ok(Place {
+                by: grant.by.clone(),
+                client,
+                found: None,
+            });
+        }
+        let found = self.find(plan, bound.as_deref()).await?;
+        let by = found.grantor(self.send_resource)?;
+        let recorded = read.record.clients.get(&by.issuer);
+        let client =
+            register_for_assertions(&self.http, &found.server, &self.identity, recorded).await?;
+        Ok(Place {
+            by,
+            client,
+            found: Some(found),
+        })
+    }
+
+    /// What is configured, required, and was had before; else what the resource's metadata lists; else nothing.
+    async fn minted_scopes(
+        &self,
+        read: &Versioned,
+        plan: &RenewalPlan,
+        place: &Place,
+    ) -> Result<ScopeSet, Error> {
+        let held = read.record.grant.as_ref();
+        let before = held.is_some_and(|grant| grant.by.issuer == place.by.issuer);
+        let wanted = match before {
+            true => read.record.requested.union(&plan.scopes),
+            false => plan.scopes.clone(),
+        };
+        if !wanted.is_empty() {
+            return Ok(wanted);
+        }
+        match &place.found {
+            Some(found) => Ok(found.scopes_supported.clone()),
+            // It had none then.
+            None if before => Ok(wanted),
+            None => {
+                let named = plan.challenge.resource_metadata.as_deref();
+                scopes_of(&self.http, &self.server, named).await
+            }
+        }
+    }
+
+    async fn assert(
+        &self,
+        session: &SignedIn,
+        by: &Grantor,
+        scopes: &ScopeSet,
+        until: SystemTime,
+    ) -> Result<Assertion, TokenFailure> {
+        let local = |error| TokenFailure::Local(Box::new(error));
+        let idp = self.idp().map_err(local)?;
+        let client = idp.client(&session.client);
+        let wanted = Exchange {
+            id_token: &session.id_token,
+            audience: &by.issuer,
+            resource: by.resource.as_deref().unwrap_or(&self.server),
+            scopes,
+        };
+        let ask = || exchange(&client, &session.by.token_endpoint, &wanted);
+        patiently(&*self.runtime, Some(until), ask).await
+    }
+
+    /// An organization that no longer allows a scope would refuse every renewal that asks for it: next time only what
+    /// is required is asked for.
+    async fn forget_refused(
+        &self,
+        failure: &TokenFailure,
+        plan: &RenewalPlan,
+    ) -> Result<(), Error> {
+        let scope = matches!(failure, TokenFailure::Other { code, .. } if code == "invalid_scope");
+        if scope && plan.ask == Ask::Afresh {
+            self.update(|record| {
+                let known = !record.requested.is_empty();
+                record.requested = ScopeSet::new();
+                known
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Leg 1: prepares the sign-in at the identity provider.
+    pub(super) async fn prepare_idp(
+        &self,
+        host: &dyn AuthHost,
+        need: &Need,
+    ) -> Result<AuthorizationRequest, Error> {
+        let idp = self.idp()?;
+        let server = idp.discover().await?;
+        let by = idp.grantor(&server)?;
+        let client = idp.registration(&server);
+        let redirect_uri = self
+            .within_patience("The sign-in", host.redirect_uri())
+            .await?;
+        let nonce = Secret::new(crate::jose::fresh_id()?);
+        let scopes = ScopeSet::parse(IDP_SCOPES);
+        let prepared = authorization::prepare(
+            &server,
+            &Parameters {
+                client_id: &client.client_id,
+                redirect_uri: &redirect_uri,
+                scopes: &scopes,
+                resource: None,
+                challenge: &need.challenge,
+                dpop_jkt: None,
+                nonce: Some(nonce.expose()),
+            },
+        )?;
+        let url = match server.push_to(self.push_requests)? {
+            Some(endpoint) => prepared.push(&idp.client(&client), endpoint).await?,
+            None => prepared.url(),
+        };
+        let pending = Pending {
+            iss_expected: server.authorization_response_iss_parameter_supported,
+            verifier: prepared.verifier,
+            redirect_uri,
+            scopes,
+            widen: need.ask == Ask::Union,
+            client,
+            created_at: self.now(),
+            required: need.challenge.required_scopes.clone(),
+            binding: None,
+            idp: Some(IdpLeg {
+                nonce,
+                jwks_uri: server.jwks_uri()?.to_owned(),
+                resource_metadata: need.challenge.resource_metadata.clone(),
+            }),
+            by,
+        };
+        self.note_pending(&prepared.state, &pending).await?;
+        Ok(self.request(url, prepared.state, pending, &need.challenge))
+    }
+
+    /// Finishes leg 1 by the code of its answer.
+    pub(super) async fn complete_idp(
+        &self,
+        pending: &Pending,
+        leg: &IdpLeg,
+        code: &Secret,
+    ) -> Result<(), Error> {
+        let idp = self.idp()?;
+        let client = idp.client(&pending.client);
+        let presented = TokenGrant::Code {
+            code,
+            verifier: &pending.verifier,
+            redirect_uri: &pending.redirect_uri,
+        };
+        let (by, presented) = (&pending.by, &presented);
+        let endpoint = &by.token_endpoint;
+        let ask = || token::request(&client, endpoint, presented, None);
+        let tokens = patiently(&*self.runtime, None, ask).await;
+        let tokens = tokens.map_err(|failure| failure.into_error(&by.issuer, endpoint))?;
+        idp.finish(tokens, by, &pending.client, leg).await?;
+        self.hold.release();
+        self.event(Event::Authorized {
+            issuer: by.issuer.clone(),
+            scopes: pending.scopes.clone(),
+        });
+        Ok(())
+    }
+
+    /// Mints by a session that is there, for a person who waits; whether it was minted, and not somebody else's
+    /// credential adopted.
+    pub(super) async fn mint_for(self: &Arc<Self>, plan: RenewalPlan) -> Result<bool, Error> {
+        loop {
+            let (of, asked) = (plan.of.clone(), plan.scopes.clone());
+            let Some(renewal) = self.renew(plan.clone()).await else {
+                return Err(Error::Cancelled {
+                    what: "The renewal",
+                });
+            };
+            // Another may have been under way, for less.
+            if renewal.of != of || !renewal.asked.covers(&asked) {
+                continue;
+            }
+            return match &renewal.end {
+                RenewalEnd::Renewed => Ok(true),
+                RenewalEnd::Adopted => Ok(false),
+                RenewalEnd::Failed(_, error) | RenewalEnd::Broken(error) => Err(error.clone()),
+            };
+        }
+    }
+}
+
+/// What a refusal at leg 2 (`by` the identity provider) or leg 3 means. What an organization's policy says no to is
+/// told as that; an ID token that the identity provider itself does not take (any more) may be renewed.
+fn refused(failure: TokenFailure, by: &Grantor, at_idp: bool) -> Result<RenewalEnd, Error> {
+    let denied = |detail: String| Error::PolicyDenied {
+        issuer: by.issuer.clone(),
+        detail,
+    };
+    Ok(match failure {
+        TokenFailure::Local(error) => return Err(*error),
+        TokenFailure::Transient {
+            detail,
+            retry_after,
+        } => {
+            let unavailable = Error::RefreshUnavailable {
+                issuer: by.issuer.clone(),
+                detail,
+                retry_after,
+            };
+            RenewalEnd::Failed(Attempt::Unreachable, unavailable)
+        }
+        TokenFailure::InvalidGrant { detail } if at_idp => {
+            RenewalEnd::Failed(Attempt::Rejected, denied(detail))
+        }
+        TokenFailure::InvalidGrant { detail } => {
+            RenewalEnd::Failed(Attempt::Refused, denied(detail))
+        }
+        TokenFailure::Other { code, detail }
+            if matches!(code.as_str(), "access_denied" | "invalid_scope") =>
+        {
+            RenewalEnd::Failed(Attempt::Refused, denied(detail))
+        }
+        other => {
+            let error = other.into_error(&by.issuer, &by.token_endpoint);
+            RenewalEnd::Failed(Attempt::Refused, error)
+        }
+    })
+}

@@ -1,0 +1,211 @@
+//! The key that a session's tokens are bound to (RFC 9449).
+
+use std::sync::Arc;
+
+use crate::challenge::{AuthChallenge, DpopDemand};
+use crate::error::Error;
+use crate::jose::SigningKey;
+use crate::oauth::discovery::Discovered;
+use crate::oauth::dpop::{self, Nonces, Prover};
+use crate::policy::Dpop;
+use crate::secret::Secret;
+use crate::session::Inner;
+use crate::session::credential::Authorization;
+use crate::store::record::{Grant, KeyBinding};
+use crate::sync::{Mutex, lock};
+
+/// What a session needs to bind its tokens.
+#[derive(Default)]
+pub(crate) struct Possession {
+    pub(super) mode: Dpop,
+    /// The application's own key.
+    pub(super) key: Option<Arc<dyn SigningKey>>,
+    pub(super) nonces: Nonces,
+    /// The key in use: reading one takes longer than signing by it.
+    prover: Mutex<Option<Arc<Prover>>>,
+    /// The key that new tokens are bound to.
+    own: Mutex<Option<KeyBinding>>,
+}
+
+impl Possession {
+    pub(super) fn new(mode: Dpop, key: Option<Arc<dyn SigningKey>>) -> Self {
+        Self {
+            mode,
+            key,
+            ..Self::default()
+        }
+    }
+}
+
+/// What a request to the MCP server carries.
+#[derive(Clone)]
+pub struct RequestCredential {
+    authorization: Authorization,
+    proof: Option<Secret>,
+}
+
+impl RequestCredential {
+    /// The credential.
+    #[must_use]
+    pub fn authorization(&self) -> &Authorization {
+        &self.authorization
+    }
+
+    /// The header fields to send, by lower-case name. They are secrets, for this one request: a proof is good for no
+    /// other.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let proof = self.proof.as_ref().map(|proof| ("dpop", proof.expose()));
+        std::iter::once(("authorization", self.authorization.header_value())).chain(proof)
+    }
+}
+
+impl std::fmt::Debug for RequestCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RequestCredential")
+            .field("authorization", &self.authorization)
+            .field("proof", &self.proof)
+            .finish()
+    }
+}
+
+impl Inner {
+    /// What a request to `url` by `method` is sent with.
+    pub(super) async fn credential(
+        &self,
+        authorization: Authorization,
+        method: &str,
+        url: &str,
+    ) -> Result<RequestCredential, Error> {
+        let grant = authorization.grant();
+        let Some(binding) = &grant.binding else {
+            return Ok(RequestCredential {
+                authorization,
+                proof: None,
+            });
+        };
+        let prover = self.prover(binding)?;
+        let nonce = self.possession.nonces.get(url);
+        let request = dpop::Request {
+            method,
+            url,
+            token: Some(grant.access_token.expose()),
+            nonce: nonce.as_deref(),
+        };
+        let proof = prover.prove(&request, self.runtime.now()).await?;
+        Ok(RequestCredential {
+            authorization,
+            proof: Some(proof),
+        })
+    }
+
+    /// The key of `binding`.
+    pub(super) fn prover(&self, binding: &KeyBinding) -> Result<Arc<Prover>, Error> {
+        let mut held = lock(&self.possession.prover);
+        if let Some(prover) = &*held
+            && prover.thumbprint() == binding.thumbprint
+        {
+            return Ok(Arc::clone(prover));
+        }
+        let key = match (&binding.key, &self.possession.key) {
+            (Some(stored), _) => read_key(stored)?,
+            (None, Some(key)) => Arc::clone(key),
+            (None, None) => return Err(elsewhere()),
+        };
+        let prover = Arc::new(Prover::new(key)?);
+        if prover.thumbprint() != binding.thumbprint {
+            return Err(elsewhere());
+        }
+        *held = Some(Arc::clone(&prover));
+        Ok(prover)
+    }
+
+    /// The key that a new grant is to be bound to: the application's, else the one that `held` is bound to, else one
+    /// of the session's own.
+    pub(super) fn new_binding(&self, held: Option<&Grant>) -> Result<KeyBinding, Error> {
+        if let Some(key) = &self.possession.key {
+            return Ok(KeyBinding {
+                thumbprint: key.public_jwk().thumbprint(),
+                key: None,
+            });
+        }
+        let held = held.and_then(|grant| grant.binding.as_ref());
+        if let Some(held) = held.filter(|binding| binding.key.is_some()) {
+            return Ok(held.clone());
+        }
+        let mut own = lock(&self.possession.own);
+        match &*own {
+            Some(own) => Ok(own.clone()),
+            None => Ok(own.insert(make_key()?).clone()),
+        }
+    }
+
+    /// The key that the answer to `challenge` is to be bound to, if it is to be bound. `found` is what discovery
+    /// found, if that was necessary.
+    pub(super) fn binding_for(
+        &self,
+        challenge: &AuthChallenge,
+        held: Option<&Grant>,
+        found: Option<&Discovered>,
+    ) -> Result<Option<KeyBinding>, Error> {
+        let always = self.possession.mode == Dpop::Always;
+        let asked = challenge.dpop_demand() != DpopDemand::None
+            || found.is_some_and(|found| found.wants_proofs);
+        if !always && !asked && held.is_none_or(|grant| grant.binding.is_none()) {
+            return Ok(None);
+        }
+        let binding = self.new_binding(held)?;
+        if let Some(found) = found {
+            let algorithm = self.prover(&binding)?.algorithm();
+            let issuer = &found.server.issuer;
+            match found.server.takes_proofs(algorithm) {
+                Some(true) => {}
+                Some(false) => {
+                    let detail = format!("it takes no DPoP proofs that are signed by {algorithm}");
+                    return Err(Error::metadata(issuer, detail));
+                }
+                None if always => {
+                    let detail = "it does not bind tokens to a key (DPoP), which this program was told to insist on";
+                    return Err(Error::metadata(issuer, detail));
+                }
+                // It may know more than it says.
+                None => {}
+            }
+        }
+        Ok(Some(binding))
+    }
+}
+
+fn elsewhere() -> Error {
+    Error::host(
+        "this access is bound to a key that this program does not have (any more); sign in again",
+    )
+}
+
+#[cfg(feature = "jwt")]
+fn read_key(stored: &Secret) -> Result<Arc<dyn SigningKey>, Error> {
+    Ok(Arc::new(crate::jose::PrivateKey::from_pkcs8(stored)?))
+}
+
+#[cfg(feature = "jwt")]
+fn make_key() -> Result<KeyBinding, Error> {
+    let key = crate::jose::PrivateKey::generate()?;
+    Ok(KeyBinding {
+        thumbprint: key.public_jwk().thumbprint(),
+        key: Some(key.to_pkcs8()?),
+    })
+}
+
+#[cfg(not(feature = "jwt"))]
+fn read_key(_: &Secret) -> Result<Arc<dyn SigningKey>, Error> {
+    Err(without_keys())
+}
+
+#[cfg(not(feature = "jwt"))]
+fn make_key() -> Result<KeyBinding, Error> {
+    Err(without_keys())
+}
+
+#[cfg(not(feature = "jwt"))]
+fn without_keys() -> Error {
+    Error::config("the server wants tokens that are bound to a key (DPoP): give the session one")
+}

@@ -1,0 +1,290 @@
+//! The shared vectors (`tests/vectors` at the root of the repository) of what is not public.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::jose::verify::{Signed, Unverified};
+use crate::jose::{JwkSet, PrivateKey, PublicJwk, SigningAlgorithm, SigningKey, base64url};
+use crate::oauth::id_token::{Expected, Refusal, verify};
+use crate::oauth::{client_auth, dpop};
+
+#[derive(Deserialize)]
+struct File<I> {
+    vectors: Vec<Vector<I>>,
+}
+
+#[derive(Deserialize)]
+struct Vector<I> {
+    name: String,
+    input: I,
+    expect: Value,
+}
+
+/// Runs every vector of a file and reports all that fail, not only the first.
+fn run<I: DeserializeOwned>(file: &str, at_least: usize, actual: impl Fn(I) -> Value) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
+    let text = fs::read_to_string(folder.join(file)).expect("the file is there");
+    let File { vectors } = serde_json::from_str::<File<I>>(&text).expect("a file of vectors");
+    assert!(vectors.len() >= at_least, "only {} vectors", vectors.len());
+    let failed: Vec<String> = vectors
+        .into_iter()
+        .filter_map(
+            |Vector {
+                 name,
+                 input,
+                 expect,
+             }| {
+                let found = actual(input);
+                (found != expect).then(|| format!("{name}:\n  found  {found}\n  wanted {expect}"))
+            },
+        )
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "{}:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct IdToken {
+    now: u64,
+    issuer: String,
+    client_id: String,
+    nonce: Option<String>,
+    jwks: JwkSet,
+    token: String,
+}
+
+#[test]
+fn id_tokens() {
+    run("id_tokens.json", 200, |input: IdToken| {
+        let expected = Expected {
+            issuer: &input.issuer,
+            client_id: &input.client_id,
+            nonce: input.nonce.as_deref(),
+        };
+        let error = match verify(&input.token, &input.jwks, &expected, input.now) {
+            Ok(identity) => return json!({ "subject": identity.subject }),
+            Err(refusal) => refusal,
+        };
+        json!({ "error": match error {
+            Refusal::Malformed => "malformed",
+            Refusal::Signature(Unverified::Algorithm) => "algorithm",
+            Refusal::Signature(Unverified::UnknownKey) => "unknown_key",
+            Refusal::Signature(Unverified::Signature) => "signature",
+            Refusal::Issuer => "issuer",
+            Refusal::Audience => "audience",
+            Refusal::Expired => "expired",
+            Refusal::NotYet => "not_yet",
+            Refusal::Nonce => "nonce",
+        } })
+    });
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(deny_unknown_fields)]
+enum Dpop {
+    Thumbprint {
+        jwk: PublicJwk,
+    },
+    Hash {
+        access_token: String,
+    },
+    Proof {
+        jwk: PublicJwk,
+        method: String,
+        url: String,
+        issued_at: u64,
+        id: String,
+        nonce: Option<String>,
+        access_token: Option<String>,
+        /// One that somebody else made.
+        example: Option<String>,
+    },
+}
+
+/// A key that is known by its public part alone.
+struct Elsewhere(PublicJwk);
+
+impl SigningKey for Elsewhere {
+    fn algorithm(&self) -> SigningAlgorithm {
+        match &self.0 {
+            PublicJwk::Ec { crv, .. } if crv == "P-384" => SigningAlgorithm::Es384,
+            PublicJwk::Ec { .. } => SigningAlgorithm::Es256,
+            PublicJwk::Rsa { .. } => SigningAlgorithm::Rs256,
+            PublicJwk::Okp { .. } => SigningAlgorithm::EdDsa,
+        }
+    }
+
+    fn public_jwk(&self) -> PublicJwk {
+        self.0.clone()
+    }
+
+    fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Error>> {
+        Box::pin(async move { Ok(message.to_vec()) })
+    }
+}
+
+#[test]
+fn proofs() {
+    run("dpop.json", 40, |input| match input {
+        Dpop::Thumbprint { jwk } => jwk.thumbprint().into(),
+        Dpop::Hash { access_token } => base64url(Sha256::digest(access_token)).into(),
+        Dpop::Proof {
+            jwk,
+            method,
+            url,
+            issued_at,
+            id,
+            nonce,
+            access_token,
+            example,
+        } => {
+            if let Some(example) = example {
+                assert_signed(&example, &jwk);
+            }
+            let request = dpop::Request {
+                method: &method,
+                url: &url,
+                token: access_token.as_deref(),
+                nonce: nonce.as_deref(),
+            };
+            let prover = dpop::Prover::new(Arc::new(Elsewhere(jwk))).expect("a key");
+            json!({
+                "header": decoded(prover.header()),
+                "claims": dpop::Claims::new(&request, id, at(issued_at)),
+            })
+        }
+    });
+}
+
+/// The signature of `token` is by `key`.
+fn assert_signed(token: &str, key: &PublicJwk) {
+    let (message, signature) = token.rsplit_once('.').expect("a token");
+    let header = decoded(message.split('.').next().expect("a header"));
+    let keys = JwkSet {
+        keys: vec![json!(key)],
+    };
+    let signature = bytes(signature);
+    let signed = Signed {
+        algorithm: header["alg"].as_str().expect("an algorithm"),
+        key_id: None,
+        message,
+        signature: &signature,
+    };
+    assert_eq!(keys.verify(&signed), Ok(()));
+}
+
+fn bytes(part: &str) -> Vec<u8> {
+    use base64::Engine;
+    let decoded = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part);
+    decoded.expect("base64url")
+}
+
+fn decoded(part: &str) -> Value {
+    serde_json::from_slice(&bytes(part)).expect("JSON")
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(deny_unknown_fields)]
+enum Assertion {
+    Key {
+        text: String,
+    },
+    Assertion {
+        client_id: String,
+        issuer: String,
+        issued_at: u64,
+        id: String,
+        kid: Option<String>,
+        algorithm: SigningAlgorithm,
+    },
+}
+
+/// A key of which only its names matter.
+struct Named(SigningAlgorithm, Option<String>);
+
+impl SigningKey for Named {
+    fn algorithm(&self) -> SigningAlgorithm {
+        self.0
+    }
+
+    fn public_jwk(&self) -> PublicJwk {
+        unreachable!("an assertion does not show it")
+    }
+
+    fn key_id(&self) -> Option<&str> {
+        self.1.as_deref()
+    }
+
+    fn sign<'a>(&'a self, _: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Error>> {
+        unreachable!("nothing is signed")
+    }
+}
+
+#[test]
+fn assertions() {
+    run("assertions.json", 80, |input| match input {
+        Assertion::Key { text } => match PrivateKey::read(&text) {
+            Ok(key) => {
+                assert_signs(&key);
+                json!({ "algorithm": key.algorithm(), "publicJwk": key.public_jwk() })
+            }
+            Err(error) => {
+                let (said, longest) = (error.to_string(), 24);
+                let lines = text.lines().filter(|line| line.len() > longest);
+                for line in lines.filter(|line| !line.starts_with("-----")) {
+                    assert!(!said.contains(line), "it quotes the key: {said}");
+                }
+                json!({ "error": error.code() })
+            }
+        },
+        Assertion::Assertion {
+            client_id,
+            issuer,
+            issued_at,
+            id,
+            kid,
+            algorithm,
+        } => json!({
+            "header": client_auth::Header::of(&Named(algorithm, kid)),
+            "claims": client_auth::Claims::new(&client_id, &issuer, id, at(issued_at)),
+        }),
+    });
+}
+
+/// What the key signs, its public part confirms.
+fn assert_signs(key: &PrivateKey) {
+    let message = "header.claims";
+    let signature = key.sign(message.as_bytes()).now_or_never();
+    let signature = signature.expect("at once").expect("a signature");
+    let keys = JwkSet {
+        keys: vec![json!(key.public_jwk())],
+    };
+    let signed = Signed {
+        algorithm: key.algorithm().name(),
+        key_id: None,
+        message,
+        signature: &signature,
+    };
+    assert_eq!(keys.verify(&signed), Ok(()));
+}
