@@ -1,0 +1,68 @@
+//! Clients that act as themselves (client credentials).
+
+use serde_json::{Value, json};
+
+use crate::support::{Program, World};
+
+const ID: &str = "a-machine";
+/// It is spelled differently in a header (RFC 6749 section 2.3.1).
+const SECRET: &str = "s3cret/with+odd=char:acters %71d0";
+
+/// A world that knows the machine, which authenticates in this way.
+async fn world(method: &str, offered: &[&str]) -> World {
+    World::with(json!({
+        "dynamicRegistration": false,
+        "clientAuthMethods": offered,
+        "clients": [{
+            "client_id": ID,
+            "client_secret": SECRET,
+            "token_endpoint_auth_method": method,
+            "grant_types": ["client_credentials"],
+            "redirect_uris": [],
+            "response_types": [],
+        }],
+    }))
+    .await
+}
+
+fn machine(world: &World, secret: &str) -> Program {
+    world
+        .call("echo")
+        .args(["--client-id", ID, "--client-credentials"])
+        .env("MCP_REAUTH_CLIENT_SECRET", secret)
+}
+
+#[tokio::test]
+async fn a_machine_gets_a_token_and_a_new_one_when_that_expires() {
+    let basic = ["client_secret_basic", "client_secret_post", "none"];
+    let post = ["client_secret_post", "none"];
+    for offered in [&basic[..], &post] {
+        let world = world(offered[0], offered).await;
+        for tokens in 1..=2 {
+            let ended = machine(&world, SECRET).run().await;
+            let ended = ended.succeeded().printed("hello\n").showed(0);
+            ended.hides(&[SECRET, &world.access_token()]);
+            let requests = world.token_requests("client_credentials").await;
+            assert_eq!(requests.len(), tokens, "{requests:#?}");
+            let last = &requests[tokens - 1];
+            assert_eq!(last["error"], Value::Null, "{requests:#?}");
+            assert_eq!(last["auth"], offered[0]);
+            assert_eq!(last["resource"], world.url());
+            assert_eq!(world.last_let_in().await["audience"], world.url());
+            world.servers.expire().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_an_error_that_does_not_show_it() {
+    for method in ["client_secret_basic", "client_secret_post"] {
+        let world = world(method, &[method, "client_secret_post", "none"]).await;
+        let ended = machine(&world, "not-the-secret-90be").run().await;
+        let ended = ended.showed(0).failed("[registration_rejected]");
+        ended.said("invalid_client").hides(&["not-the-secret-90be"]);
+        assert!(world.token_requests("client_credentials").await.len() <= 1);
+        let ended = machine(&world, SECRET).run().await;
+        ended.succeeded().printed("hello\n");
+    }
+}

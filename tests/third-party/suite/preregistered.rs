@@ -1,0 +1,59 @@
+//! Clients that were registered beforehand and have a secret; a person signs in.
+
+use serde_json::{Value, json};
+
+use crate::support::{Program, World};
+
+const ID: &str = "an-application";
+const SECRET: &str = "s3cret/with+odd=char:acters %90be";
+
+async fn world(method: &str) -> World {
+    World::with(json!({
+        "dynamicRegistration": false,
+        "clients": [{
+            "client_id": ID,
+            "client_secret": SECRET,
+            "application_type": "native",
+            "token_endpoint_auth_method": method,
+            "grant_types": ["authorization_code", "refresh_token"],
+            "redirect_uris": ["http://127.0.0.1/oauth/callback"],
+        }],
+    }))
+    .await
+}
+
+fn call(world: &World) -> Program {
+    world
+        .call("echo")
+        .args(["--client-id", ID])
+        .env("MCP_REAUTH_CLIENT_SECRET", SECRET)
+}
+
+#[tokio::test]
+async fn its_refresh_token_stays_and_renews_again_and_again() {
+    let world = world("client_secret_basic").await;
+    let ended = call(&world).run().await;
+    ended
+        .succeeded()
+        .printed("hello\n")
+        .showed(1)
+        .hides(&[SECRET]);
+    let refresh_token = world.refresh_token();
+    for renewals in 1..=2 {
+        world.servers.expire().await;
+        // Who the client is, and its secret, are on record.
+        world.still_works().await.hides(&[SECRET]);
+        let refreshes = world.token_requests("refresh_token").await;
+        assert_eq!(refreshes.len(), renewals);
+        assert_eq!(refreshes[renewals - 1]["error"], Value::Null);
+        assert_eq!(refreshes[renewals - 1]["auth"], "client_secret_basic");
+        assert_eq!(world.refresh_token(), refresh_token);
+    }
+}
+
+#[tokio::test]
+async fn without_a_client_where_none_can_register_is_an_error() {
+    let world = world("client_secret_basic").await;
+    let ended = world.call("echo").run().await.showed(0);
+    ended.failed("[registration_rejected]");
+}

@@ -1,0 +1,96 @@
+//! The person with a browser, which keeps its cookies from one visit to the next.
+
+use std::sync::{Arc, Mutex};
+
+use reqwest::{Client, RequestBuilder};
+use url::Url;
+
+use super::page::{Form, Page};
+
+/// Whom they sign in as.
+pub(crate) const USER: &str = "alice";
+/// How many pages and redirects are too many.
+const LIMIT: usize = 20;
+
+/// What they do on a consent page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Agrees,
+    Declines,
+}
+
+#[derive(Clone)]
+pub(crate) struct Person {
+    browser: Client,
+    mood: Mood,
+    /// The headings of the pages they were shown, in order.
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Person {
+    pub(crate) fn new(mood: Mood) -> Self {
+        let browser = super::http().cookie_store(true).build();
+        Self {
+            browser: browser.expect("a browser"),
+            mood,
+            seen: Arc::default(),
+        }
+    }
+
+    /// The headings of the pages shown since they were asked last.
+    pub(crate) fn saw(&self) -> Vec<String> {
+        std::mem::take(&mut self.seen.lock().expect("nobody panics"))
+    }
+
+    /// Opens an address, does what the pages ask for, and ends on the page that asks for nothing.
+    pub(super) async fn visit(&self, address: &str) {
+        let mut request = self.browser.get(address);
+        for _ in 0..LIMIT {
+            match self.follow(request).await {
+                Some(next) => request = next,
+                None => return,
+            }
+        }
+        panic!("{address}: a person loses patience after {LIMIT} pages and redirects");
+    }
+
+    /// Sends a request and says which one comes next.
+    async fn follow(&self, request: RequestBuilder) -> Option<RequestBuilder> {
+        let response = request.send().await.expect("an answer");
+        let (status, here) = (response.status(), response.url().clone());
+        if status.is_redirection() {
+            let to = response.headers().get("location").expect("a location");
+            let to = to.to_str().expect("an address");
+            return Some(self.browser.get(here.join(to).expect("an address")));
+        }
+        let text = response.text().await.expect("a page");
+        assert!(status.is_success(), "{here}: {status} {text}");
+        let page = Page::read(&text);
+        self.seen
+            .lock()
+            .expect("nobody panics")
+            .push(page.heading.clone());
+        let form = page.form?;
+        if self.mood == Mood::Declines && page.heading == "Authorize" {
+            let cancel = page.links.iter().find(|(_, text)| text.contains("Cancel"));
+            let (address, _) = cancel.expect("a way out");
+            return Some(self.browser.get(here.join(address).expect("an address")));
+        }
+        Some(self.submit(&here, &form))
+    }
+
+    fn submit(&self, here: &Url, form: &Form) -> RequestBuilder {
+        let filled: Vec<(&str, &str)> = form
+            .inputs
+            .iter()
+            .map(|input| match input.kind.as_str() {
+                "hidden" => (input.name.as_str(), input.value.as_str()),
+                "text" => (input.name.as_str(), USER),
+                "password" => (input.name.as_str(), "correct horse"),
+                other => panic!("{here}: what to put into a field of type {other}?"),
+            })
+            .collect();
+        let action = here.join(&form.action).expect("an address");
+        self.browser.post(action).form(&filled)
+    }
+}

@@ -1,0 +1,130 @@
+//! Servers, a person, their folder, and programs that use all of them.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) use super::person::{Mood, Person, USER};
+use super::program::Ended;
+use super::{Program, Servers};
+
+pub(crate) struct World {
+    pub(crate) servers: Servers,
+    pub(crate) person: Person,
+    folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::with(json!({})).await
+    }
+
+    pub(crate) async fn with(settings: Value) -> Self {
+        Self {
+            servers: Servers::start(&settings).await,
+            person: Person::new(Mood::Agrees),
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    /// A world whose person is signed in.
+    pub(crate) async fn signed_in() -> Self {
+        let world = Self::start().await;
+        world.sign_in().await;
+        world
+    }
+
+    pub(crate) async fn sign_in(&self) {
+        let program = self.connecting(["login", self.url()]);
+        program.run().await.succeeded().showed(1);
+        self.person.saw();
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.servers.addresses.mcp
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("credentials.json")
+    }
+
+    /// A program that uses the store.
+    pub(crate) fn program<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
+        Program::new(self.person.clone())
+            .env("HOME", self.folder.path())
+            .env("MCP_REAUTH_STORE", self.store())
+            .args(args)
+    }
+
+    /// A program that uses the store and signs in when it must: at any port, without a browser of its own.
+    pub(crate) fn connecting<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
+        let callback = "http://127.0.0.1:0/oauth/callback";
+        self.program(args)
+            .args(["--no-browser", "--callback-url", callback])
+    }
+
+    /// A program that calls a tool with a text.
+    pub(crate) fn call(&self, tool: &str) -> Program {
+        self.connecting(["call", self.url(), tool, "--arg", "text=hello"])
+    }
+
+    /// A call is answered without anybody being bothered.
+    pub(crate) async fn still_works(&self) -> Ended {
+        let ended = self.call("echo").run().await;
+        ended.succeeded().printed("hello\n").showed(0)
+    }
+
+    /// What `status` tells of the server.
+    pub(crate) async fn state(&self) -> Value {
+        let status = ["status", self.url(), "--json"];
+        self.program(status).run().await.json()
+    }
+
+    /// What is on record under that name.
+    pub(crate) fn on_record(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.store()).expect("the store's file");
+        let contents: Value = serde_json::from_str(&text).expect("the store's file is JSON");
+        let value = find(&contents, name).unwrap_or_else(|| panic!("no {name} is on record"));
+        value.as_str().expect("a text").to_owned()
+    }
+
+    pub(crate) fn access_token(&self) -> String {
+        self.on_record("access_token")
+    }
+
+    pub(crate) fn refresh_token(&self) -> String {
+        self.on_record("refresh_token")
+    }
+
+    /// The last request that the MCP server let in.
+    pub(crate) async fn last_let_in(&self) -> Value {
+        let mut events = self.servers.events("mcp").await;
+        events.retain(|event| event["audience"].is_string() && event["status"] == 200);
+        events.pop().expect("a request that was let in")
+    }
+
+    /// How often the MCP server did not let a request in.
+    pub(crate) async fn rejections(&self) -> usize {
+        let events = self.servers.events("mcp").await;
+        events.iter().filter(|event| event["status"] == 401).count()
+    }
+
+    /// The token requests with that grant type, so far.
+    pub(crate) async fn token_requests(&self, grant: &str) -> Vec<Value> {
+        let mut events = self.servers.events("token").await;
+        events.retain(|event| event["grant"] == grant);
+        events
+    }
+}
+
+/// The first member of that name, however deep.
+fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(members) => members
+            .get(name)
+            .or_else(|| members.values().find_map(|member| find(member, name))),
+        Value::Array(items) => items.iter().find_map(|item| find(item, name)),
+        _ => None,
+    }
+}
