@@ -21,7 +21,6 @@ export class Ledger {
     provider.on('grant.success', ({ oidc, body }) => {
       this.note('token', {
         ...this.#request(oidc),
-        auth: oidc.client.clientAuthMethod,
         type: body.token_type,
         scope: body.scope,
         rotations: oidc.entities.RefreshToken?.rotations ?? 0,
@@ -49,7 +48,14 @@ export class Ledger {
     provider.on('grant.destroyed', (grant) => this.grants.delete(grant.jti));
   }
 
-  #request({ params }) {
-    return { grant: params?.grant_type, resource: params?.resource };
+  #request({ params, body, ctx }) {
+    return { grant: params?.grant_type, resource: params?.resource, auth: authentication(ctx, body) };
   }
+}
+
+/** What the client really sent to prove who it is. */
+function authentication(ctx, body) {
+  if (/^basic /i.test(ctx.get('authorization'))) return 'client_secret_basic';
+  if (body?.client_secret) return 'client_secret_post';
+  return body?.client_assertion ? 'private_key_jwt' : 'none';
 }

@@ -22,17 +22,17 @@ async fn world(method: &str) -> World {
     .await
 }
 
-fn call(world: &World) -> Program {
+fn call(world: &World, secret: &str) -> Program {
     world
         .call("echo")
         .args(["--client-id", ID])
-        .env("MCP_REAUTH_CLIENT_SECRET", SECRET)
+        .env("MCP_REAUTH_CLIENT_SECRET", secret)
 }
 
 #[tokio::test]
 async fn its_refresh_token_stays_and_renews_again_and_again() {
     let world = world("client_secret_basic").await;
-    let ended = call(&world).run().await;
+    let ended = call(&world, SECRET).run().await;
     ended
         .succeeded()
         .printed("hello\n")
@@ -49,6 +49,16 @@ async fn its_refresh_token_stays_and_renews_again_and_again() {
         assert_eq!(refreshes[renewals - 1]["auth"], "client_secret_basic");
         assert_eq!(world.refresh_token(), refresh_token);
     }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_an_error_that_does_not_show_it() {
+    let world = world("client_secret_basic").await;
+    let wrong = "not-the-secret-90be";
+    let ended = call(&world, wrong).run().await.showed(1);
+    ended.failed("[registration_rejected]").hides(&[wrong]);
+    let ended = call(&world, SECRET).run().await;
+    ended.succeeded().printed("hello\n").showed(1);
 }
 
 #[tokio::test]

@@ -42,9 +42,11 @@ async fn the_resource_reaches_the_server_and_the_token_is_for_it() {
 async fn without_a_resource_the_token_is_for_nobody_and_no_loop_comes_of_it() {
     let world = World::start().await;
     let program = world.call("echo").args(["--no-resource"]);
-    let ended = program.run().await;
-    ended.failed("[");
-    assert!(world.rejections().await < 10);
+    let ended = program.run().await.showed(1);
+    ended
+        .failed("[unauthorized]")
+        .said("not issued for this resource");
+    assert!(world.rejections().await <= 3);
 }
 
 #[tokio::test]
