@@ -17,6 +17,9 @@ export function control({ authority, guarded, ledger }) {
         ]);
       }
     },
+    async 'forget-clients'() {
+      await Promise.all(ledger.registered.map((id) => provider.Client.adapter.destroy(id)));
+    },
     hold: () => gate.close(),
     release: () => gate.open(),
     'change-nonce': () => guarded.nonces.change(),

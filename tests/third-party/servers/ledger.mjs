@@ -3,6 +3,7 @@ export class Ledger {
   events = [];
   tokens = new Map();
   grants = new Map();
+  registered = [];
 
   note(what, details = {}) {
     this.events.push({ what, ...details });
@@ -11,6 +12,7 @@ export class Ledger {
   /** Listens to what the authorization server does. */
   follow(provider) {
     provider.on('registration_create.success', (_, client) => {
+      this.registered.push(client.clientId);
       this.note('registration', { type: client.applicationType, auth: client.tokenEndpointAuthMethod });
     });
     provider.on('pushed_authorization_request.success', () => this.note('pushed'));

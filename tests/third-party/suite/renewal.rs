@@ -49,7 +49,7 @@ async fn a_token_known_to_be_expired_is_renewed_before_it_is_rejected() {
 
 #[tokio::test]
 async fn a_revoked_grant_is_given_again_by_its_person() {
-    let world = World::signed_in().await;
+    let world = World::signed_in_at_one_port().await;
     world.servers.revoke().await;
     let ended = world.call("echo").run().await;
     ended.succeeded().printed("hello\n").showed(1);
@@ -58,6 +58,21 @@ async fn a_revoked_grant_is_given_again_by_its_person() {
     let refreshes = world.token_requests("refresh_token").await;
     assert_eq!(refreshes.len(), 1, "{refreshes:#?}");
     assert_eq!(refreshes[0]["error"], "invalid_grant");
+    assert_eq!(world.servers.events("registration").await.len(), 1);
+    world.still_works().await;
+}
+
+#[tokio::test]
+async fn a_client_that_the_server_forgot_registers_again() {
+    let world = World::signed_in_at_one_port().await;
+    world.servers.expire().await;
+    world.servers.forget_clients().await;
+    let ended = world.call("echo").run().await;
+    ended.succeeded().printed("hello\n").showed(1);
+    let refreshes = world.token_requests("refresh_token").await;
+    assert_eq!(refreshes.len(), 1, "{refreshes:#?}");
+    assert_eq!(refreshes[0]["error"], "invalid_client");
+    assert_eq!(world.servers.events("registration").await.len(), 2);
     world.still_works().await;
 }
 

@@ -64,6 +64,11 @@ impl Servers {
         self.tell("revoke").await;
     }
 
+    /// The clients that registered themselves are not known any more.
+    pub(crate) async fn forget_clients(&self) {
+        self.tell("forget-clients").await;
+    }
+
     /// Token requests wait, until [`Self::release`].
     pub(crate) async fn hold(&self) {
         self.tell("hold").await;

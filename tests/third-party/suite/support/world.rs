@@ -12,6 +12,8 @@ use super::{Program, Servers};
 pub(crate) struct World {
     pub(crate) servers: Servers,
     pub(crate) person: Person,
+    /// Where sign-ins come back to: by default, another port every time.
+    pub(crate) callback: String,
     folder: TempDir,
 }
 
@@ -24,6 +26,7 @@ impl World {
         Self {
             servers: Servers::start(&settings).await,
             person: Person::new(Mood::Agrees),
+            callback: callback(0),
             folder: tempfile::tempdir().expect("a folder"),
         }
     }
@@ -31,6 +34,16 @@ impl World {
     /// A world whose person is signed in.
     pub(crate) async fn signed_in() -> Self {
         let world = Self::start().await;
+        world.sign_in().await;
+        world
+    }
+
+    /// The same, where all sign-ins come back to one port, and so need one registration.
+    pub(crate) async fn signed_in_at_one_port() -> Self {
+        let mut world = Self::start().await;
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        world.callback = callback(free.local_addr().expect("an address").port());
+        drop(free);
         world.sign_in().await;
         world
     }
@@ -57,11 +70,10 @@ impl World {
             .args(args)
     }
 
-    /// A program that uses the store and signs in when it must: at any port, without a browser of its own.
+    /// A program that uses the store and signs in when it must, without a browser of its own.
     pub(crate) fn connecting<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
-        let callback = "http://127.0.0.1:0/oauth/callback";
         self.program(args)
-            .args(["--no-browser", "--callback-url", callback])
+            .args(["--no-browser", "--callback-url", &self.callback])
     }
 
     /// A program that calls a tool with a text.
@@ -116,6 +128,11 @@ impl World {
         events.retain(|event| event["grant"] == grant);
         events
     }
+}
+
+/// A callback address at that port.
+fn callback(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/oauth/callback")
 }
 
 /// The first member of that name, however deep.
