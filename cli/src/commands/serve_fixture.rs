@@ -43,11 +43,15 @@ fn print(fixture: &Fixture, json: bool) -> Result<(), Failure> {
             "mcpUrl": fixture.mcp_url(),
             "issuer": fixture.issuer(),
             "secondIssuer": fixture.second_issuer(),
+            "idpIssuer": fixture.idp_issuer(),
             "controlUrl": fixture.control_url(),
         }));
     }
     output::line(&format!("MCP server            {}", fixture.mcp_url()))?;
     output::line(&format!("authorization server  {}", fixture.issuer()))?;
+    if let Some(issuer) = fixture.idp_issuer() {
+        output::line(&format!("identity provider     {issuer}"))?;
+    }
     output::line(&format!("control               {}", fixture.control_url()))?;
     output::say(format_args!(
         "GET the control address to see what it can do."

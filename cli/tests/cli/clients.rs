@@ -15,6 +15,7 @@ fn client(grant_types: &[GrantType], method: AuthMethod) -> PreRegisteredClient 
         client_secret: (method != AuthMethod::None).then(|| SECRET.to_owned()),
         redirect_uris: vec!["http://127.0.0.1/oauth/callback".to_owned()],
         token_endpoint_auth_method: Some(method),
+        jwks: None,
         grant_types: grant_types.to_vec(),
     }
 }

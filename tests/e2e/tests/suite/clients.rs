@@ -21,6 +21,7 @@ fn known(method: AuthMethod, grant_types: &[GrantType]) -> Config {
         client_secret: (method != AuthMethod::None).then(|| SECRET.into()),
         redirect_uris: vec!["http://127.0.0.1/oauth/callback".into()],
         token_endpoint_auth_method: Some(method),
+        jwks: None,
         grant_types: grant_types.into(),
     });
     config

@@ -89,6 +89,7 @@ at_both_wires! {
             client_secret: Some("e2e-client-secret".into()),
             redirect_uris: vec!["http://127.0.0.1/oauth/callback".into()],
             token_endpoint_auth_method: None,
+            jwks: None,
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         });
         let issuer = format!("http://127.0.0.1:{}", config.issuer_port);
