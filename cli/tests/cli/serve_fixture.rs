@@ -42,6 +42,28 @@ async fn as_json_the_addresses_are_one_line() {
         assert!(address.starts_with("http://127.0.0.1:"), "{addresses:#}");
         visit(address).await;
     }
+    assert_eq!(addresses["idpIssuer"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_identity_provider_has_an_address_as_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.json");
+    let config = json!({ "identity_provider": { "own": {} } });
+    std::fs::write(&file, config.to_string()).expect("a file");
+    let args = ["serve-fixture", "--json", "--config"];
+    let mut server = Program::new(args).args([&file]).start();
+    let addresses: Value = serde_json::from_str(&server.prints(|_| true).await).expect("JSON");
+    let as_json = addresses["idpIssuer"].as_str().expect("an address");
+    visit(&format!("{as_json}/jwks")).await;
+    let mut server = Program::new(["serve-fixture", "--config"])
+        .args([&file])
+        .start();
+    let line = server
+        .prints(|line| line.starts_with("identity provider"))
+        .await;
+    let address = line.split_whitespace().last().expect("an address");
+    visit(&format!("{address}/jwks")).await;
 }
 
 #[tokio::test]
