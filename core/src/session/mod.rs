@@ -318,8 +318,7 @@ impl AuthSession {
         let inner = self.inner();
         let read = inner.reload().await?;
         let mut state = ConnectionState::of(self.server(), &read.record, inner.now());
-        let minted = read.record.grant.is_some_and(|grant| grant.via.is_some());
-        if minted {
+        if state.identity_provider.is_some() {
             let idp = inner.idp_view().await?;
             state.renewable = idp.id_token || idp.renewable;
         }

@@ -30,6 +30,11 @@ pub struct ConnectionState {
     /// When it expires, in seconds since 1970, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
+    /// Whether it is bound to a key, so that nobody else can use it (RFC 9449).
+    pub bound_to_key: bool,
+    /// The issuer of the identity provider it was had through, if it is enterprise-managed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_provider: Option<String>,
     /// Whether it can be renewed without anybody noticing.
     pub renewable: bool,
     /// How many authorizations were started and not finished.
@@ -50,6 +55,8 @@ impl ConnectionState {
             granted_scopes: grant.map(|g| g.granted.clone()).unwrap_or_default(),
             requested_scopes: record.requested.clone(),
             expires_at,
+            bound_to_key: grant.is_some_and(|g| g.binding.is_some()),
+            identity_provider: grant.and_then(|g| g.via.clone()),
             renewable: client.is_some() && grant.is_some_and(|g| g.refresh_token.is_some()),
             pending: record.pending.len(),
         }
