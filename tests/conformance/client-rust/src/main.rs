@@ -1,14 +1,19 @@
-//! The client that the official conformance suite examines: an ordinary host on the public API. It knows no
-//! scenarios; of its environment it reads the protocol version to speak and the credentials it is given.
+//! The client that the official conformance suite examines: an ordinary host on the public API. Of its environment it
+//! reads the protocol version to speak, and what an operator would set up: the credentials it is given, and whether
+//! it acts for a person or for itself.
 
 use std::error::Error as StdError;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use mcp_reauth::enterprise::SignIn;
 use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
 use mcp_reauth::loopback::CallbackListener;
 use mcp_reauth::rmcp::ReauthClient;
-use mcp_reauth::{AuthHost, AuthSession, Error, Secret};
+use mcp_reauth::{
+    AuthHost, AuthSession, AuthSessionBuilder, Error, IdentityProvider, PrivateKey, Secret,
+    WorkloadIdentity,
+};
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
 };
@@ -22,11 +27,59 @@ use tokio::sync::Mutex;
 const DEADLINE: Duration = Duration::from_secs(25);
 
 /// Credentials the suite hands out (`MCP_CONFORMANCE_CONTEXT`).
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Context {
     client_id: Option<String>,
     client_secret: Option<Secret>,
+    private_key_pem: Option<String>,
     issuer: Option<String>,
+    /// A workload's assertion.
+    valid_jwt: Option<Secret>,
+    idp_issuer: Option<String>,
+    idp_client_id: Option<String>,
+    /// The person has signed in at the identity provider already.
+    idp_id_token: Option<Secret>,
+}
+
+/// A platform that gives its workload one assertion.
+struct Platform(Secret);
+
+impl WorkloadIdentity for Platform {
+    fn assertion(&self, _: &str) -> BoxFuture<'_, Result<Secret, Error>> {
+        Box::pin(std::future::ready(Ok(self.0.clone())))
+    }
+}
+
+impl Context {
+    fn read() -> Result<Self, Box<dyn StdError>> {
+        match std::env::var("MCP_CONFORMANCE_CONTEXT") {
+            Ok(json) => Ok(serde_json::from_str(&json)?),
+            Err(_) => Ok(Self::default()),
+        }
+    }
+
+    fn set_up(self, mut builder: AuthSessionBuilder) -> Result<AuthSessionBuilder, Error> {
+        if let Some(id) = self.client_id {
+            builder = builder.client_id(id, self.client_secret);
+        }
+        if let Some(pem) = self.private_key_pem {
+            builder = builder.client_key(PrivateKey::read(&pem)?);
+        }
+        if let Some(issuer) = self.issuer {
+            builder = builder.client_issuer(issuer);
+        }
+        let for_itself = std::env::var("MCP_CONFORMANCE_SCENARIO");
+        if for_itself.is_ok_and(|scenario| scenario.contains("client-credentials")) {
+            builder = builder.client_credentials();
+        }
+        if let Some(assertion) = self.valid_jwt {
+            builder = builder.workload_identity(Platform(assertion));
+        }
+        if let (Some(issuer), Some(id)) = (self.idp_issuer, self.idp_client_id) {
+            builder = builder.enterprise_managed(Some(IdentityProvider::new(issuer, id)));
+        }
+        Ok(builder)
+    }
 }
 
 /// Agrees to everything, and visits pages as a browser would: following redirects to the callback.
@@ -78,20 +131,21 @@ async fn main() -> Result<(), Box<dyn StdError>> {
 }
 
 async fn run(url: &str) -> Result<(), Box<dyn StdError>> {
-    let mut builder = AuthSession::builder(url)
+    let mut context = Context::read()?;
+    let signed_in = context.idp_id_token.take();
+    let builder = AuthSession::builder(url)
         .client_name("mcp-reauth conformance client")
         .client_metadata_url("https://conformance-test.local/client-metadata.json")
         .host(Host::default());
-    if let Ok(json) = std::env::var("MCP_CONFORMANCE_CONTEXT") {
-        let context: Context = serde_json::from_str(&json)?;
-        if let Some(id) = context.client_id {
-            builder = builder.client_id(id, context.client_secret);
-            if let Some(issuer) = context.issuer {
-                builder = builder.client_issuer(issuer);
-            }
-        }
+    let session = context.set_up(builder)?.open().await?;
+    if let (Some(id_token), Some(idp)) = (signed_in, session.identity_provider()) {
+        let refresh_token = None;
+        idp.adopt(SignIn {
+            id_token,
+            refresh_token,
+        })
+        .await?;
     }
-    let session = builder.open().await?;
 
     let version = std::env::var("MCP_CONFORMANCE_PROTOCOL_VERSION")?;
     let version: ProtocolVersion = serde_json::from_value(version.into())?;
