@@ -378,7 +378,7 @@ pub const RULES: &[Rule] = &[
         id: "10",
         about: TOKEN,
         when: "client credentials or workload identity",
-        then: "get a new token; still 401, or refused: look once whether the resource names another authorization server now, and get one there; else fail `unauthorized` or `refresh_rejected`",
+        then: "get a new token; still 401, or refused: look once whether the resource names another authorization server now, and get one there; else fail `unauthorized`, or by what the server refused it for",
         step: |s| {
             (s.token() && s.machine()).then(|| match (s.silent(), s.issuer) {
                 (Silent::Untried(means), _) => Step::Renew(means, Ask::Afresh),

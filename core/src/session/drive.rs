@@ -395,7 +395,7 @@ impl Drive<'_> {
                 Some(Conclusion::Retry)
             }
             Step::PassThrough => Some(Conclusion::PassThrough),
-            Step::ConfirmStepUp if self.how.asks => self.interact(Ask::Union).await,
+            Step::ConfirmStepUp if self.how.asks => self.interact(Ask::Union, None).await,
             Step::ConfirmStepUp => Some(Conclusion::ConfirmStepUp),
             Step::Defer | Step::Fail(_) if !self.reread => self.reread(step).await,
             Step::Defer => Some(self.defer()),
@@ -413,8 +413,8 @@ impl Drive<'_> {
             }
             Step::Renew(Means::IdpSession, _) => self.renew_idp().await,
             Step::Renew(means, ask) => self.renew(means, ask).await,
-            Step::AskConsent => self.interact(Ask::Union).await,
-            Step::Authorize(_, ask) => self.interact(ask).await,
+            Step::AskConsent => self.interact(Ask::Union, None).await,
+            Step::Authorize(_, ask) => self.interact(ask, self.idp.id.clone()).await,
         }
     }
 
@@ -508,12 +508,14 @@ impl Drive<'_> {
         None
     }
 
-    async fn interact(&mut self, ask: Ask) -> Option<Conclusion> {
+    /// Has the person do their part. `spent` is the ID token that is of no use, if there is one.
+    async fn interact(&mut self, ask: Ask, spent: Option<String>) -> Option<Conclusion> {
         let need = Need {
             of: self.current.clone(),
             ask,
             challenge: self.challenge.clone(),
             consented: self.progress.consent == Consent::Given,
+            spent,
         };
         match self.inner.interact(need, &mut self.place).await {
             Ok(Interacted::Authorized) => {

@@ -27,6 +27,8 @@ pub(crate) struct Need {
     pub(crate) challenge: AuthChallenge,
     /// The person has agreed already.
     pub(crate) consented: bool,
+    /// The ID token that is of no use for it, as far as one is known to be.
+    pub(crate) spent: Option<String>,
 }
 
 impl Need {
@@ -37,6 +39,7 @@ impl Need {
             (
                 need.ask,
                 need.consented,
+                need.spent.clone(),
                 challenge.acr_values.clone(),
                 challenge.max_age,
             )
@@ -286,7 +289,9 @@ impl Inner {
         let _turn = self.within_patience("The sign-in", waiting).await?;
         // For more or later authentication (RFC 9470), only the person will do.
         let person = need.challenge.reason == Reason::InsufficientUserAuthentication;
-        if !person && self.idp_is_ready().await {
+        // Whoever had the turn before may have signed in.
+        let spent = self.idp_view().await?.id == need.spent;
+        if !person && !spent && self.idp_is_ready().await {
             let challenge = need.challenge.clone();
             let plan = self.minting_plan(need.ask, need.of.clone(), challenge);
             let minted = self.mint_for(plan).await?;

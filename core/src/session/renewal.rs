@@ -282,7 +282,7 @@ impl Inner {
                 let granted = self.granted(tokens, &at, &plan.scopes);
                 self.keep(read, plan, granted, &plan.scopes).await
             }
-            Err(failure) => failed(&by, failure),
+            Err(failure) => denied(&by, failure),
         }
     }
 
@@ -447,6 +447,17 @@ pub(super) fn failed(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, 
         }
         _ => RenewalEnd::Failed(Attempt::Refused, Error::RefreshRejected { issuer, detail }),
     })
+}
+
+/// How it ended where a client asked for a token of its own, and `by` did not grant it one.
+fn denied(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, Error> {
+    let attempt = match &failure {
+        TokenFailure::Local(_) | TokenFailure::Transient { .. } => return failed(by, failure),
+        TokenFailure::InvalidGrant { .. } => Attempt::Rejected,
+        _ => Attempt::Refused,
+    };
+    let error = failure.into_error(&by.issuer, &by.token_endpoint);
+    Ok(RenewalEnd::Failed(attempt, error))
 }
 
 /// How a renewal ended that did not get as far as a token endpoint: passing trouble is what it would be there.

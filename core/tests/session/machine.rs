@@ -141,7 +141,7 @@ async fn new_token_that_is_refused_is_a_typed_error() {
     });
     bench.world.take();
     let result = bench.send(&session, "").await;
-    assert_eq!(code(&result), "refresh_rejected");
+    assert_eq!(code(&result), "registration_rejected");
     // Whether the resource has moved is looked up once.
     assert_eq!(bench.world.trace(), [Mcp, Token, Prm]);
     // It was brought along, and is tried again when somebody waits.

@@ -2,13 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod assertions;
 mod authentication;
 mod callback;
 mod challenges;
 mod clients;
+mod dpop;
 mod endpoints;
+mod enterprise;
+mod enterprise_trouble;
 mod metadata;
 mod parallel;
+mod pushed;
 mod redirects;
 mod requests;
 mod responses;
@@ -26,3 +31,4 @@ mod takeover;
 mod token_trouble;
 mod tokens;
 mod tool_results;
+mod workload;

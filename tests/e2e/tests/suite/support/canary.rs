@@ -1,6 +1,8 @@
 //! The rule that no secret gets to where it can be read or used by others. Every test is held to it when its
 //! [`World`](super::World) ends, in what was written down and in what the servers were sent.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use mcp_reauth_fixture::{Control, MAX_REQUESTS, SeenRequest};
 use url::form_urlencoded;
 
@@ -27,8 +29,12 @@ pub(crate) fn leaks(control: &Control) -> Vec<String> {
 struct Secrets {
     /// Issued by the first and by the second authorization server.
     issued: [Vec<String>; 2],
-    /// Made by the client: PKCE verifiers, and clients' credentials as they stand in a header.
+    /// Made by the client: PKCE verifiers, clients' assertions, and their credentials as they stand in a header.
     sent: Vec<String>,
+    /// Issued by the identity provider, but for assertions.
+    idp: Vec<String>,
+    /// The identity provider's assertions, for authorization servers.
+    id_jags: Vec<String>,
 }
 
 impl Secrets {
@@ -36,20 +42,29 @@ impl Secrets {
         let mut sent = Vec::new();
         for request in requests {
             let form = form_urlencoded::parse(request.body.as_bytes());
-            let verifiers = form.filter(|(name, _)| name == "code_verifier");
-            sent.extend(verifiers.map(|(_, verifier)| verifier.into_owned()));
+            let made =
+                form.filter(|(name, _)| name == "code_verifier" || name == "client_assertion");
+            sent.extend(made.map(|(_, made)| made.into_owned()));
             let header = request.header("authorization").unwrap_or_default();
             sent.extend(header.strip_prefix("Basic ").map(str::to_owned));
         }
         let issued = control.issued_secrets_by_server();
+        let of_idp = control.issued_secrets_of_idp().into_iter();
+        let (id_jags, idp): (Vec<_>, Vec<_>) = of_idp.partition(|secret| is_id_jag(secret));
         Self {
+            idp: spellings(&idp),
+            id_jags: spellings(&id_jags),
             issued: issued.map(|secrets| spellings(&secrets)),
             sent: spellings(&sent),
         }
     }
 
     fn all(&self) -> Vec<&str> {
-        let all = self.issued.iter().flatten().chain(&self.sent);
+        let issued = self.issued.iter().flatten();
+        let all = issued
+            .chain(&self.sent)
+            .chain(&self.idp)
+            .chain(&self.id_jags);
         all.map(String::as_str).collect()
     }
 
@@ -69,7 +84,13 @@ impl Secrets {
         }
         let (access, others): (Vec<&str>, Vec<&str>) =
             all.iter().partition(|secret| secret.starts_with("at_"));
+        let of_idp: Vec<&str> = self.idp.iter().map(String::as_str).collect();
+        if request.server != "idp" && any(&request.body, &of_idp) {
+            wrong.push("what is the identity provider's");
+        }
+        let both: Vec<String> = self.issued.concat();
         let foreign = match request.server.as_str() {
+            "idp" => &both,
             "mcp" => {
                 if any(&request.body, &all) || any(credential, &others) {
                     wrong.push("what is no access token");
@@ -89,6 +110,12 @@ impl Secrets {
         }
         wrong
     }
+}
+
+fn is_id_jag(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    let header = BASE64_URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+    String::from_utf8_lossy(&header).contains("oauth-id-jag+jwt")
 }
 
 /// The secrets as they could be written: also in parts, where a line breaks within one, and encoded.

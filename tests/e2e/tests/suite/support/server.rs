@@ -11,6 +11,8 @@ pub(crate) struct Servers {
     pub(crate) mcp_url: String,
     pub(crate) issuer: String,
     pub(crate) second_issuer: String,
+    /// The identity provider's, if there is one.
+    pub(crate) idp_issuer: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -20,19 +22,14 @@ impl Servers {
         let (started, servers) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || run(config, started, stopped));
-        let (control, mcp_url, issuer, second_issuer) = servers.await.expect("the fixture starts");
-        Self {
-            control,
-            mcp_url,
-            issuer,
-            second_issuer,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        let mut started = servers.await.expect("the fixture starts");
+        started.stop = Some(stop);
+        started.thread = Some(thread);
+        started
     }
 }
 
-type Started = oneshot::Sender<(Control, String, String, String)>;
+type Started = oneshot::Sender<Servers>;
 
 fn run(config: Config, started: Started, stopped: oneshot::Receiver<()>) {
     let _silence = super::log::off();
@@ -42,12 +39,15 @@ fn run(config: Config, started: Started, stopped: oneshot::Receiver<()>) {
         .expect("a runtime");
     runtime.block_on(async move {
         let fixture = Fixture::start(config).await.expect("the fixture starts");
-        let told = started.send((
-            fixture.control().clone(),
-            fixture.mcp_url().to_owned(),
-            fixture.issuer().to_owned(),
-            fixture.second_issuer().to_owned(),
-        ));
+        let told = started.send(Servers {
+            control: fixture.control().clone(),
+            mcp_url: fixture.mcp_url().to_owned(),
+            issuer: fixture.issuer().to_owned(),
+            second_issuer: fixture.second_issuer().to_owned(),
+            idp_issuer: fixture.idp_issuer().map(str::to_owned),
+            stop: None,
+            thread: None,
+        });
         if told.is_ok() {
             let _ = stopped.await;
         }

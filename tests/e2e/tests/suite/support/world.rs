@@ -33,12 +33,20 @@ impl World {
         config: Config,
         set_up: impl FnOnce(AuthSessionBuilder) -> AuthSessionBuilder,
     ) -> Self {
+        Self::staged(config, |builder, _| set_up(builder)).await
+    }
+
+    /// As [`with_session`](Self::with_session), with a look at where the servers are.
+    pub(crate) async fn staged(
+        config: Config,
+        set_up: impl FnOnce(AuthSessionBuilder, &Servers) -> AuthSessionBuilder,
+    ) -> Self {
         log::capture();
         let servers = Servers::start(config).await;
         let user = Arc::new(User::default());
         let clock = Clock::default();
-        let builder = builder(&servers.mcp_url, &clock, &user);
-        let session = set_up(builder).open().await.expect("the session opens");
+        let builder = set_up(builder(&servers.mcp_url, &clock, &user), &servers);
+        let session = builder.open().await.expect("the session opens");
         Self {
             servers,
             sessions: Mutex::new(vec![session.clone()]),
@@ -136,6 +144,12 @@ impl World {
 
     pub(crate) fn issuer(&self) -> &str {
         &self.servers.issuer
+    }
+
+    /// The identity provider's.
+    pub(crate) fn idp_issuer(&self) -> &str {
+        let issuer = self.servers.idp_issuer.as_deref();
+        issuer.expect("there is an identity provider")
     }
 
     pub(crate) fn second_issuer(&self) -> &str {

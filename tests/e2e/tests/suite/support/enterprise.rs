@@ -1,0 +1,78 @@
+//! An organization: one identity provider, and MCP servers behind it.
+
+use mcp_reauth::{AuthSessionBuilder, IdentityProvider, MemoryStore, Secret};
+use mcp_reauth_fixture::Config;
+use mcp_reauth_fixture::config::{
+    GrantType, IdentityProvider as Provider, IdpClient, OwnIdentityProvider, PreRegisteredClient,
+};
+
+use super::{Servers, World};
+
+/// The client at the identity provider.
+pub(crate) const IDP_ID: &str = "e2e at the idp";
+const IDP_SECRET: &str = "cs_idp +%:&=secret";
+/// The same client at the authorization servers.
+const ID: &str = "e2e at the server";
+const SECRET: &str = "cs_server +%:&=secret";
+
+/// A server that takes the word of `provider`, and knows one client.
+pub(crate) fn behind(provider: Provider) -> Config {
+    let mut config = Config {
+        identity_provider: provider,
+        ..Config::default()
+    };
+    config.registration.clients.push(PreRegisteredClient {
+        client_id: ID.into(),
+        client_secret: Some(SECRET.into()),
+        grant_types: vec![GrantType::JwtBearer],
+        ..PreRegisteredClient::default()
+    });
+    config
+}
+
+/// An identity provider that knows the same client.
+pub(crate) fn provider() -> OwnIdentityProvider {
+    OwnIdentityProvider {
+        clients: vec![IdpClient {
+            client_id: IDP_ID.into(),
+            client_secret: Some(IDP_SECRET.into()),
+            redirect_uris: vec!["http://127.0.0.1/oauth/callback".into()],
+            resource_client_id: Some(ID.into()),
+            ..IdpClient::default()
+        }],
+        ..OwnIdentityProvider::default()
+    }
+}
+
+/// The client, as its session is set up.
+pub(crate) fn managed(builder: AuthSessionBuilder, issuer: &str) -> AuthSessionBuilder {
+    let provider = IdentityProvider::new(issuer, IDP_ID).client_secret(Secret::new(IDP_SECRET));
+    builder
+        .client_id(ID, Some(Secret::new(SECRET)))
+        .enterprise_managed(Some(provider))
+}
+
+/// One server with its organization; the store is shared with whoever has a clone.
+pub(crate) async fn world(store: &MemoryStore) -> World {
+    staged(provider(), store, |builder| builder).await
+}
+
+/// The same, set up otherwise.
+pub(crate) async fn staged(
+    provider: OwnIdentityProvider,
+    store: &MemoryStore,
+    set_up: impl FnOnce(AuthSessionBuilder) -> AuthSessionBuilder,
+) -> World {
+    let config = behind(Provider::Own(Box::new(provider)));
+    World::staged(config, |builder, servers| {
+        let issuer = servers.idp_issuer.as_deref().expect("one of its own");
+        set_up(managed(builder, issuer)).store(store.clone())
+    })
+    .await
+}
+
+/// Another server of the same organization.
+pub(crate) async fn another(world: &World) -> Servers {
+    let issuer = world.idp_issuer().to_owned();
+    Servers::start(behind(Provider::At { issuer })).await
+}
