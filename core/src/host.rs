@@ -66,6 +66,9 @@ pub struct StepUpRequest {
     pub new_scopes: ScopeSet,
     /// All scopes that would be asked for.
     pub scopes: ScopeSet,
+    /// The organization's identity provider, if it would be asked, silently, and not the person's own access.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_provider: Option<String>,
 }
 
 /// An authorization that has been prepared: the person goes to `url`.
@@ -80,8 +83,10 @@ pub struct AuthorizationRequest {
     pub redirect_uri: String,
     /// The MCP server.
     pub server: String,
-    /// The authorization server.
+    /// The authorization server; enterprise-managed, the identity provider.
     pub issuer: String,
+    /// Whether that is the organization's identity provider.
+    pub at_identity_provider: bool,
     /// The scopes asked for.
     pub scopes: ScopeSet,
     /// What made it necessary.

@@ -58,7 +58,11 @@ impl TerminalHost {
             Some(listener) if listener.redirect_uri() == request.redirect_uri => listener,
             _ => CallbackListener::bind(&request.redirect_uri).await?,
         };
-        say(format_args!("{}", wording::in_progress(&request.server)));
+        let at = match request.at_identity_provider {
+            true => &request.issuer,
+            false => &request.server,
+        };
+        say(format_args!("{}", wording::in_progress(at)));
         say(format_args!("{}", request.url));
         if self.options.open_browser {
             open_browser(&request.url);
@@ -89,10 +93,14 @@ impl AuthHost for TerminalHost {
             server,
             challenge,
             new_scopes,
+            identity_provider,
             ..
         } = request;
         let title = wording::step_up_title(&challenge);
-        let body = wording::step_up_body(&server, &challenge, &new_scopes);
+        let body = match identity_provider {
+            Some(_) => wording::organization_step_up_body(&server, &challenge, &new_scopes),
+            None => wording::step_up_body(&server, &challenge, &new_scopes),
+        };
         say(format_args!("{title}: {body}"));
         if self.options.assume_yes {
             return Box::pin(std::future::ready(Ok(true)));

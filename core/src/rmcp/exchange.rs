@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::{HeaderName, HeaderValue, Method};
-use reqwest::redirect::Policy;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
+use url::Url;
 
 use super::{Failure, TransportError};
 use crate::challenge::{AuthChallenge, Operation};
@@ -158,19 +158,33 @@ impl Exchange {
         }
     }
 
+    /// Sends it, and on to where a redirect points that method, body and credential may follow. Any other redirect
+    /// is the response.
     async fn send_once(&mut self) -> Result<reqwest::Response, Failure> {
+        let mut url = Arc::clone(&self.outgoing.uri);
+        for _ in 0..MAX_REDIRECTS {
+            let response = self.send_to(&url).await?;
+            match redirect_target(&url, &response) {
+                Some(target) => url = target,
+                None => return Ok(response),
+            }
+        }
+        self.send_to(&url).await
+    }
+
+    async fn send_to(&mut self, url: &str) -> Result<reqwest::Response, Failure> {
         let Outgoing {
             method,
-            uri,
             headers,
             body,
+            ..
         } = self.outgoing.clone();
-        let mut request = self.client.request(method.clone(), &*uri).headers(headers);
+        let mut request = self.client.request(method.clone(), url).headers(headers);
         if let Some(body) = body {
             request = request.body(body);
         }
         if self.authorized {
-            let credential = self.request.authorize(method.as_str(), &uri).await;
+            let credential = self.request.authorize(method.as_str(), url).await;
             let credential =
                 credential.map_err(|error| StreamableHttpError::Client(error.into()))?;
             for (name, text) in credential.iter().flat_map(|c| c.headers()) {
@@ -183,23 +197,15 @@ impl Exchange {
     }
 }
 
-/// Follows a redirect only where method, body and credential may go along: within the origin, by 307 and 308.
-/// Any other is the response.
-pub(super) fn same_origin_redirects() -> Policy {
-    Policy::custom(|attempt| {
-        let keeps = matches!(attempt.status().as_u16(), 307 | 308);
-        let from = attempt
-            .previous()
-            .last()
-            .map(|url| url.as_str())
-            .unwrap_or_default();
-        let stays = same_origin(from, attempt.url().as_str());
-        if keeps && stays && attempt.previous().len() <= MAX_REDIRECTS {
-            attempt.follow()
-        } else {
-            attempt.stop()
-        }
-    })
+/// Where a redirect points that keeps method and body (307, 308), if that is within the origin: so far credentials
+/// may go. A proof of possession is for one address, hence each is sent anew.
+fn redirect_target(from: &str, response: &reqwest::Response) -> Option<Arc<str>> {
+    if !matches!(response.status().as_u16(), 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    let target: String = Url::parse(from).ok()?.join(location).ok()?.into();
+    same_origin(from, &target).then(|| target.into())
 }
 
 pub(super) fn connection(error: reqwest::Error) -> Failure {

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use reqwest::redirect::Policy;
 use rmcp::model::ClientJsonRpcMessage;
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
@@ -65,7 +66,7 @@ impl ReauthClient {
     /// # Errors
     /// [`Error::Config`] when TLS could not be set up.
     pub fn new(session: AuthSession) -> Result<Self, Error> {
-        let mut builder = client_builder().redirect(exchange::same_origin_redirects());
+        let mut builder = client_builder().redirect(Policy::none());
         if Url::parse(session.server()).is_ok_and(|url| is_loopback(&url)) {
             // What is sent to this machine in the clear is not for a proxy to see.
             builder = builder.no_proxy();

@@ -365,6 +365,7 @@ impl Inner {
             scopes: held.union(&challenge.required_scopes),
             new_scopes,
             challenge: challenge.clone(),
+            identity_provider: self.idp.as_ref().map(|idp| idp.issuer().to_owned()),
         };
         let answer = host.confirm_step_up(question);
         if self.within_patience("The question", answer).await? {

@@ -102,6 +102,7 @@ impl Inner {
             redirect_uri: pending.redirect_uri,
             server: self.server.clone(),
             issuer: pending.by.issuer,
+            at_identity_provider: pending.idp.is_some(),
             scopes: pending.scopes,
             challenge,
         }

@@ -6,13 +6,13 @@ use std::time::Instant;
 use mcp_reauth::recovery::{
     Attempt, Consent, Failure, IssuerCheck, Proof, Protocol, Situation, Trigger, next_step,
 };
-use mcp_reauth::{AuthChallenge, AuthSession};
+use mcp_reauth::{AuthChallenge, AuthSession, Operation, PrivateKey, SigningKey};
 use mcp_reauth_bench::counted;
 
 use crate::Effort;
 use crate::pairs::at;
 use crate::report::Report;
-use crate::sessions::{OPAQUE, state};
+use crate::sessions::{JWT, OPAQUE, bound_state, state};
 
 const CHALLENGE: &str = "Bearer error=\"insufficient_scope\", \
     error_description=\"Additional file write permission required\", \
@@ -31,11 +31,36 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) {
         black_box(session.authorization());
     });
 
+    proofs(report, effort);
+
     let situations = situations();
     row(report, effort, "next_step", 100.0, situations.len(), || {
         for situation in &situations {
             black_box(next_step(black_box(situation)));
         }
+    });
+}
+
+/// What each request costs that comes with a proof of possession by a key in memory.
+fn proofs(report: &mut Report, effort: Effort) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let session = runtime.block_on(async {
+        let key = PrivateKey::generate().unwrap();
+        let thumbprint = key.public_jwk().thumbprint();
+        let builder = AuthSession::builder("https://mcp.example.com/mcp").dpop_key(key);
+        let session = builder.open().await.unwrap();
+        let state = bound_state(JWT, &thumbprint);
+        session.set_auth_state(state).await.unwrap();
+        session
+    });
+    let mut request = session.request(Operation::default(), Trigger::Command);
+    let what = "DPoP proof (ES256), with its request";
+    row(report, effort, what, 100_000.0, 1, || {
+        let proved = request.authorize("POST", session.server());
+        let proved = runtime.block_on(proved).unwrap().unwrap();
+        assert_eq!(black_box(proved).headers().count(), 2);
     });
 }
 

@@ -13,7 +13,7 @@ use crate::report::Report;
 /// How long access tokens are, in characters: those that mean nothing to anybody but their server, and those that
 /// say everything themselves.
 pub(crate) const OPAQUE: usize = 43;
-const JWT: usize = 900;
+pub(crate) const JWT: usize = 900;
 
 /// Nobody.
 struct Idle;
@@ -34,8 +34,19 @@ impl AuthHost for Idle {
 
 /// A credential such as servers grant, with an access token of this length.
 pub(crate) fn state(token: usize) -> AuthState {
+    AuthState::from_json(&granted(token).to_string()).unwrap()
+}
+
+/// The same, bound to the key with this thumbprint, which the application keeps.
+pub(crate) fn bound_state(token: usize, thumbprint: &str) -> AuthState {
+    let mut json = granted(token);
+    json["grant"]["binding"] = serde_json::json!({ "thumbprint": thumbprint });
+    AuthState::from_json(&json.to_string()).unwrap()
+}
+
+fn granted(token: usize) -> serde_json::Value {
     let issuer = "https://auth.example.com";
-    let json = serde_json::json!({
+    serde_json::json!({
         "grant": {
             "id": "0123456789abcdef",
             "by": {
@@ -57,8 +68,7 @@ pub(crate) fn state(token: usize) -> AuthState {
             },
         },
         "requested": ["files:read", "files:write"],
-    });
-    AuthState::from_json(&json.to_string()).unwrap()
+    })
 }
 
 pub(crate) fn measure(report: &mut Report, effort: Effort) {

@@ -1,5 +1,7 @@
 //! Tokens that are bound to a key (RFC 9449).
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use mcp_reauth::{Dpop, MemoryStore, PrivateKey};
 use mcp_reauth_fixture::config::{Dpop as Binding, DpopNonce};
@@ -119,6 +121,22 @@ at_both_wires! {
         world.mend();
         world.works(&client).await;
         assert_eq!(world.prompts(), (0, 0));
+    }
+
+    /// A proof is for one address and one time: along a redirect, each request has its own.
+    async fn redirected(wire: Wire) {
+        let world = World::with(bound(Binding::Required, DpopNonce::Off)).await;
+        let client = world.connected(wire).await;
+        let before = world.control().requests().len();
+        let target = format!("{}?again", world.url());
+        world.fault(Faults { redirect_mcp_to: Some(target), ..Faults::default() });
+        client.fails("echo", "").await;
+        let requests = world.control().requests().split_off(before);
+        let proofs: Vec<&str> = requests.iter().filter_map(|r| r.header("dpop")).collect();
+        let distinct: HashSet<&str> = proofs.iter().copied().collect();
+        assert_eq!((proofs.len(), distinct.len()), (6, 6));
+        world.mend();
+        world.works(&client).await;
     }
 
     /// One renewal for all, each with a proof of its own.

@@ -99,6 +99,7 @@ found! {
         let question = StepUpRequest {
             server: String::new(),
             challenge: AuthChallenge::unauthenticated(),
+            identity_provider: None,
             new_scopes: ScopeSet::parse(secret),
             scopes: ScopeSet::new(),
         };
