@@ -11,8 +11,10 @@ use crate::callback::CallbackParams;
 use crate::challenge::{AuthChallenge, parser};
 use crate::error::Error;
 use crate::http::{HttpClient, HttpError, Limited, Request, Response};
+use crate::jose::verify::Signed;
+use crate::jose::{JwkSet, PrivateKey, SigningKey};
 use crate::oauth::discovery::{Preference, discover};
-use crate::oauth::{authorization, token};
+use crate::oauth::{authorization, id_token, token};
 use crate::runtime::Runtime;
 use crate::secret::Secret;
 use crate::store::Stored;
@@ -64,6 +66,35 @@ pub fn token_answer(
             Err((failure.detail(), format!("{failure:?}")))
         }
     }
+}
+
+/// The subject of an ID token that a fixed client expects now, checked by a set of keys in JSON.
+pub fn id_token(token: &str, keys: &str) -> Result<String, &'static str> {
+    let keys = serde_json::from_str(keys).map_err(|_| "no keys")?;
+    let expected = id_token::Expected {
+        issuer: "https://idp.example.com",
+        client_id: "client-1",
+        nonce: None,
+    };
+    id_token::verify(token, &keys, &expected, 1_790_000_000)
+        .map(|identity| identity.subject)
+        .map_err(id_token::Refusal::reason)
+}
+
+/// Reads a key file; whether the key's public part confirms what it signs. `None`: it is no key.
+pub fn key_file(text: &str) -> Option<bool> {
+    let key = PrivateKey::read(text).ok()?;
+    let keys = serde_json::json!({ "keys": [key.public_jwk()] });
+    let keys: JwkSet = serde_json::from_value(keys).ok()?;
+    let message = "header.claims";
+    let signature = key.sign(message.as_bytes()).now_or_never()?.ok()?;
+    let signed = Signed {
+        algorithm: key.algorithm().name(),
+        key_id: None,
+        message,
+        signature: &signature,
+    };
+    Some(keys.verify(&signed).is_ok())
 }
 
 /// Where a person would be sent by a server that gives these answers, in turn, to requests for metadata. Asks
