@@ -13,7 +13,7 @@ use crate::recovery::{
     Trigger, next_step,
 };
 use crate::session::credential::Authorization;
-use crate::session::interaction::{Interacted, Need, Place};
+use crate::session::interaction::{Interacted, Need, Place, Purpose};
 use crate::session::renewal::{RenewalEnd, RenewalPlan};
 use crate::session::{GrantType, Inner};
 
@@ -147,6 +147,8 @@ pub(crate) struct Progress {
     widening: Option<Attempt>,
     /// Silent renewal of the session at the identity provider: at most one for a request.
     idp: Option<Attempt>,
+    /// The ID token that there was last.
+    id_token: Option<Option<String>>,
     /// What the last response said of proofs, and how often one was made again for a nonce.
     pub(crate) proof: Nonce,
     nonces: u8,
@@ -169,6 +171,7 @@ impl Progress {
             held: None,
             widening: None,
             idp: None,
+            id_token: None,
             proof: Nonce::Unused,
             nonces: 0,
             error: None,
@@ -216,6 +219,21 @@ impl Progress {
             // Nobody was asked for more.
             RenewalEnd::Adopted | RenewalEnd::Broken(_) => {}
         }
+    }
+
+    /// What the old ID token was refused for, a new one may not be.
+    fn note_id_token(&mut self, id: Option<&String>) {
+        let before = self.id_token.replace(id.cloned());
+        if before.is_none_or(|before| before.as_ref() == id) {
+            return;
+        }
+        let rejected = |tried: &mut Option<Attempt>| {
+            tried.take_if(|tried| *tried == Attempt::Rejected);
+        };
+        rejected(&mut self.renewal);
+        rejected(&mut self.widening);
+        // Somebody signed in: that session was not tried yet. Its own renewal a request tries once.
+        self.idp.take_if(|tried| *tried != Attempt::Succeeded);
     }
 
     /// How many retries this request's own renewal and authorizations are worth.
@@ -290,6 +308,7 @@ impl Drive<'_> {
     /// Notes what the next decision is about.
     async fn look(&mut self) -> Result<(), Error> {
         self.idp = self.inner.idp_view().await?;
+        self.progress.note_id_token(self.idp.id.as_ref());
         self.current = self.inner.current.get();
         if self.progress.renewal.is_some() {
             return Ok(());
@@ -395,7 +414,9 @@ impl Drive<'_> {
                 Some(Conclusion::Retry)
             }
             Step::PassThrough => Some(Conclusion::PassThrough),
-            Step::ConfirmStepUp if self.how.asks => self.interact(Ask::Union, None).await,
+            Step::ConfirmStepUp if self.how.asks => {
+                self.interact(Ask::Union, Purpose::Consent).await
+            }
             Step::ConfirmStepUp => Some(Conclusion::ConfirmStepUp),
             Step::Defer | Step::Fail(_) if !self.reread => self.reread(step).await,
             Step::Defer => Some(self.defer()),
@@ -413,8 +434,9 @@ impl Drive<'_> {
             }
             Step::Renew(Means::IdpSession, _) => self.renew_idp().await,
             Step::Renew(means, ask) => self.renew(means, ask).await,
-            Step::AskConsent => self.interact(Ask::Union, None).await,
-            Step::Authorize(_, ask) => self.interact(ask, self.idp.id.clone()).await,
+            Step::AskConsent => self.interact(Ask::Union, Purpose::Both).await,
+            // Who is to be asked first, the rules have said.
+            Step::Authorize(_, ask) => self.interact(ask, Purpose::Authorization).await,
         }
     }
 
@@ -458,12 +480,6 @@ impl Drive<'_> {
         match &*end {
             Ok(IdpEnd::Renewed) => {
                 self.progress.idp = Some(Attempt::Succeeded);
-                // What the old ID token was refused for, a new one may not be.
-                let refused = |tried: &mut Option<Attempt>| {
-                    tried.take_if(|tried| *tried == Attempt::Rejected);
-                };
-                refused(&mut self.progress.renewal);
-                refused(&mut self.progress.widening);
                 self.inner.hold.release();
             }
             Ok(IdpEnd::Failed(attempt, error)) => {
@@ -508,14 +524,14 @@ impl Drive<'_> {
         None
     }
 
-    /// Has the person do their part. `spent` is the ID token that is of no use, if there is one.
-    async fn interact(&mut self, ask: Ask, spent: Option<String>) -> Option<Conclusion> {
+    /// Has the person do their part.
+    async fn interact(&mut self, ask: Ask, purpose: Purpose) -> Option<Conclusion> {
         let need = Need {
             of: self.current.clone(),
             ask,
             challenge: self.challenge.clone(),
-            consented: self.progress.consent == Consent::Given,
-            spent,
+            purpose,
+            spent: self.idp.id.clone(),
         };
         match self.inner.interact(need, &mut self.place).await {
             Ok(Interacted::Authorized) => {
@@ -529,6 +545,10 @@ impl Drive<'_> {
             }
             Ok(Interacted::Elsewhere { url, state }) => {
                 Some(Conclusion::Interactive(Some((url, state))))
+            }
+            Ok(Interacted::Consented) => {
+                self.progress.consent = Consent::Given;
+                None
             }
             Ok(Interacted::Again) => None,
             Err(Error::ConsentDenied { .. }) if ask == Ask::Union => {

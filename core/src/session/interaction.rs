@@ -25,10 +25,19 @@ pub(crate) struct Need {
     pub(crate) of: Option<Authorization>,
     pub(crate) ask: Ask,
     pub(crate) challenge: AuthChallenge,
-    /// The person has agreed already.
-    pub(crate) consented: bool,
-    /// The ID token that is of no use for it, as far as one is known to be.
+    pub(crate) purpose: Purpose,
+    /// The ID token that there was when it was decided; of no use, or a person would not be needed.
     pub(crate) spent: Option<String>,
+}
+
+/// What a person is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Agree; the rest is silent.
+    Consent,
+    /// Authorize; they have agreed, or nobody wants them asked.
+    Authorization,
+    Both,
 }
 
 impl Need {
@@ -38,7 +47,7 @@ impl Need {
             let challenge = &need.challenge;
             (
                 need.ask,
-                need.consented,
+                need.purpose,
                 need.spent.clone(),
                 challenge.acr_values.clone(),
                 challenge.max_age,
@@ -51,6 +60,8 @@ impl Need {
 /// How an interaction ended well.
 #[derive(Debug, Clone)]
 pub(crate) enum Interacted {
+    /// They agree.
+    Consented,
     /// There is a new credential.
     Authorized,
     /// The person is on another page; the answer will come elsewhere.
@@ -265,40 +276,35 @@ impl Inner {
         let Some(need) = interaction.show() else {
             return Ok(Interacted::Again);
         };
-        let asks = need.ask == Ask::Union && !need.consented;
+        let asks = need.purpose != Purpose::Authorization;
         if asks {
             self.ask_consent(&**host, &need.challenge).await?;
         }
+        if need.purpose == Purpose::Consent {
+            return Ok(Interacted::Consented);
+        }
         if self.grant_type == GrantType::Enterprise {
-            return self.by_enterprise(&**host, &need, interaction, asks).await;
+            return self.sign_in_at_idp(&**host, &need, interaction, asks).await;
         }
         let request = self.prepare(&**host, &need).await?;
         self.send_person(&**host, request, interaction, asks).await
     }
 
-    /// Enterprise-managed: a session at the identity provider is used; only where there is none, a person signs in.
-    async fn by_enterprise(
+    /// Has the person sign in at the identity provider, unless they just did so for another server.
+    async fn sign_in_at_idp(
         self: &Arc<Self>,
         host: &dyn AuthHost,
         need: &Need,
         interaction: &Interaction,
         asked: bool,
     ) -> Ending {
-        let idp = self.idp()?;
-        let waiting = idp.sign_in_turn(self.policy.interaction_timeout);
+        let waiting = self.idp()?.sign_in_turn(self.policy.interaction_timeout);
         let _turn = self.within_patience("The sign-in", waiting).await?;
-        // For more or later authentication (RFC 9470), only the person will do.
-        let person = need.challenge.reason == Reason::InsufficientUserAuthentication;
-        // Whoever had the turn before may have signed in.
-        let spent = self.idp_view().await?.id == need.spent;
-        if !person && !spent && self.idp_is_ready().await {
-            let challenge = need.challenge.clone();
-            let plan = self.minting_plan(need.ask, need.of.clone(), challenge);
-            let minted = self.mint_for(plan).await?;
-            return Ok(match minted {
-                true => Interacted::Authorized,
-                false => Interacted::Again,
-            });
+        // For more or later authentication (RFC 9470), any other sign-in is no answer.
+        let demanded = need.challenge.reason == Reason::InsufficientUserAuthentication;
+        let now = self.idp_view().await?;
+        if !demanded && now.id.is_some() && now.id != need.spent {
+            return Ok(Interacted::Again);
         }
         let request = self.prepare_idp(host, need).await?;
         self.send_person(host, request, interaction, asked).await
