@@ -10,6 +10,10 @@ mod cancelled;
 mod clients;
 mod clocks;
 mod damaged;
+#[cfg(feature = "jwt")]
+mod enterprise;
+#[cfg(feature = "jwt")]
+mod enterprise_step_up;
 mod hostile;
 mod machine;
 mod moved;

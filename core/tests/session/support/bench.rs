@@ -44,7 +44,12 @@ impl Bench {
 
     /// What every session of the bench is made of, without a host.
     pub(crate) fn builder(&self) -> AuthSessionBuilder {
-        AuthSession::builder(SERVER)
+        self.builder_for(SERVER)
+    }
+
+    /// The same for any MCP server.
+    pub(crate) fn builder_for(&self, server: &str) -> AuthSessionBuilder {
+        AuthSession::builder(server)
             .client_name("Session tests")
             .http_client(self.world.clone())
             .runtime(self.runtime.clone())
@@ -89,7 +94,7 @@ impl Bench {
         for _ in 0..MOST_TRIES {
             let credential = request.authorize("POST", session.server()).await?;
             let headers = credential.iter().flat_map(|c| c.headers()).collect();
-            let (status, headers) = self.world.call(scope, headers).await;
+            let (status, headers) = self.world.call(session.server(), scope, headers).await;
             let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
             match request.recover(status, headers).await {
                 Recovery::Retry => {}
@@ -116,10 +121,7 @@ impl Bench {
     }
 
     pub(crate) fn key(&self) -> StoreKey {
-        StoreKey {
-            profile: "default".to_owned(),
-            server: SERVER.to_owned(),
-        }
+        key(SERVER)
     }
 
     /// Nobody holds the lease any more.
@@ -134,6 +136,14 @@ impl Bench {
     /// No refresh token was ever used twice.
     pub(crate) fn assert_no_reuse(&self) {
         assert_eq!(self.world.servers(|s| s.reused), 0, "a token was reused");
+    }
+}
+
+/// The key of the default profile's record for an MCP server.
+pub(crate) fn key(server: &str) -> StoreKey {
+    StoreKey {
+        profile: "default".to_owned(),
+        server: server.to_owned(),
     }
 }
 

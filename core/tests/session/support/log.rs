@@ -16,6 +16,19 @@ pub(crate) enum Kind {
     Visit,
     Token,
     Revoke,
+    /// A pushed authorization request.
+    Push,
+    /// The identity provider's metadata.
+    IdpMeta,
+    /// Its keys.
+    IdpKeys,
+    /// The person at its authorization endpoint.
+    IdpVisit,
+    /// A code or a refresh token at its token endpoint.
+    IdpToken,
+    /// An ID token at its token endpoint.
+    Exchange,
+    IdpRevoke,
 }
 
 /// One request.
@@ -27,6 +40,8 @@ pub(crate) struct Seen {
     pub(crate) params: BTreeMap<String, String>,
     /// The `Authorization` header.
     pub(crate) authorization: Option<String>,
+    /// The `DPoP` header.
+    pub(crate) proof: Option<String>,
 }
 
 impl Seen {
@@ -36,8 +51,8 @@ impl Seen {
 
     /// Whether `text` stands anywhere in it.
     pub(crate) fn mentions(&self, text: &str) -> bool {
-        let authorization = self.authorization.iter();
-        let mut all = self.params.values().chain(authorization);
+        let headers = self.authorization.iter().chain(&self.proof);
+        let mut all = self.params.values().chain(headers);
         self.url.contains(text) || all.any(|value| value.contains(text))
     }
 }

@@ -7,18 +7,26 @@ mod log;
 mod runtime;
 mod schedule;
 mod servers;
+#[cfg_attr(not(feature = "jwt"), path = "unsigned.rs")]
+mod signed;
 mod store;
 mod trace;
 mod world;
 
-pub(crate) use bench::{Bench, all};
+pub(crate) use bench::{Bench, all, key};
 pub(crate) use gate::Gate;
 pub(crate) use host::{Answer, Journey, TestHost};
-pub(crate) use log::Kind::{self, Mcp, Meta, Prm, Register, Revoke, Token, Visit};
+pub(crate) use log::Kind::{
+    self, Exchange, IdpKeys, IdpMeta, IdpRevoke, IdpToken, IdpVisit, Mcp, Meta, Prm, Push,
+    Register, Revoke, Token, Visit,
+};
+pub(crate) use log::Seen;
 pub(crate) use runtime::{pass, settle};
 pub(crate) use servers::{CANARY, Servers};
+#[cfg(feature = "jwt")]
+pub(crate) use signed::{CLIENT, Key, Untrue, claims};
 pub(crate) use trace::Capture;
-pub(crate) use world::{Fault, ISSUER, OTHER, SERVER};
+pub(crate) use world::{Fault, IDP, ISSUER, OTHER, SECOND, SERVER};
 
 use mcp_reauth::Error;
 

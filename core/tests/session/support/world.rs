@@ -1,10 +1,11 @@
-//! The world outside the client: an MCP server and two authorization servers, in this process.
+//! The world outside the client, in this process: two MCP servers, two authorization servers, an identity provider.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
+use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use super::gate::Gate;
@@ -19,6 +20,10 @@ pub(crate) const SERVER: &str = "https://mcp.example/mcp";
 pub(crate) const ISSUER: &str = "https://as.example";
 /// Another one.
 pub(crate) const OTHER: &str = "https://other.example";
+/// Another MCP server, whose authorization server is the other one.
+pub(crate) const SECOND: &str = "https://second.example/mcp";
+/// An organization's identity provider.
+pub(crate) const IDP: &str = "https://idp.example";
 
 /// What can go wrong with one request of the protocol.
 #[derive(Debug, Clone)]
@@ -128,26 +133,30 @@ impl World {
         self.lock().log.iter().filter(|s| s.kind == kind).count()
     }
 
-    /// One request to the MCP server that needs this scope: status and header fields.
+    /// One request to the MCP server at `server` that needs this scope: status and header fields.
     pub(crate) async fn call(
         &self,
+        server: &str,
         scope: &str,
         headers: Vec<(&'static str, &str)>,
     ) -> (u16, Vec<(&'static str, String)>) {
-        let authorization = headers.iter().find(|(name, _)| *name == "authorization");
-        let authorization = authorization.map(|(_, value)| *value);
-        let (status, lines) = {
+        let header = |name| headers.iter().find(|(own, _)| *own == name);
+        let header = |name| header(name).map(|(_, value)| (*value).to_owned());
+        let seen = Seen {
+            kind: Kind::Mcp,
+            url: server.to_owned(),
+            params: [("scope".to_owned(), scope.to_owned())].into(),
+            authorization: header("authorization"),
+            proof: header("dpop"),
+        };
+        let (status, lines, nonce) = {
             let mut state = self.lock();
-            state.log.push(Seen {
-                kind: Kind::Mcp,
-                url: SERVER.to_owned(),
-                params: [("scope".to_owned(), scope.to_owned())].into(),
-                authorization: authorization.map(str::to_owned),
-            });
+            state.log.push(seen.clone());
             let number = state.calls;
             state.calls += 1;
             let scripted = state.answer.as_mut().and_then(|answer| answer(number));
-            scripted.unwrap_or_else(|| state.servers.call(scope, authorization))
+            let (status, lines) = scripted.unwrap_or_else(|| state.servers.call(&seen));
+            (status, lines, state.servers.proofs.nonce(server))
         };
         let gate = self.lock().gates.get(&Kind::Mcp).cloned();
         if let Some(gate) = gate {
@@ -155,7 +164,8 @@ impl World {
         }
         yield_now().await;
         let lines = lines.into_iter().map(|line| ("WWW-Authenticate", line));
-        (status, lines.collect())
+        let nonce = nonce.map(|nonce| ("DPoP-Nonce", nonce));
+        (status, lines.chain(nonce).collect())
     }
 
     /// The person goes to the authorization endpoint; the address they are sent back to.
@@ -163,14 +173,18 @@ impl World {
         let parsed = Url::parse(url).expect("an address");
         let params = parsed.query_pairs().into_owned().collect();
         let seen = Seen {
-            kind: Kind::Visit,
+            kind: match url.starts_with(IDP) {
+                true => Kind::IdpVisit,
+                false => Kind::Visit,
+            },
             url: url.to_owned(),
             params,
             authorization: None,
+            proof: None,
         };
         let mut state = self.lock();
         state.log.push(seen.clone());
-        state.servers.authorize(&seen)
+        state.servers.visit(&seen)
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, HttpError> {
@@ -246,30 +260,43 @@ pub(crate) fn response(status: u16, body: &str) -> Response {
 
 fn seen(request: &Request) -> Seen {
     let url = request.uri().to_string();
-    let path = request.uri().path();
-    let kind = match path {
-        "/register" => Kind::Register,
-        "/token" => Kind::Token,
-        "/revoke" => Kind::Revoke,
-        _ if path.contains("oauth-protected-resource") => Kind::Prm,
-        _ => Kind::Meta,
-    };
     let body = request.body();
-    let params = match serde_json::from_slice::<serde_json::Value>(body) {
-        Ok(serde_json::Value::Object(members)) => members
+    let params: BTreeMap<String, String> = match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(members)) => members
             .into_iter()
             .map(|(name, value)| match value {
-                serde_json::Value::String(text) => (name, text),
+                Value::String(text) => (name, text),
                 other => (name, other.to_string()),
             })
             .collect(),
         _ => form_urlencoded::parse(body).into_owned().collect(),
     };
-    let authorization = request.headers().get(http::header::AUTHORIZATION);
+    let header = |name| {
+        let value = request.headers().get(name)?;
+        Some(value.to_str().ok()?.to_owned())
+    };
     Seen {
-        kind,
+        kind: kind(&url, request.uri().path(), &params),
         url,
         params,
-        authorization: authorization.and_then(|v| Some(v.to_str().ok()?.to_owned())),
+        authorization: header("authorization"),
+        proof: header("dpop"),
+    }
+}
+
+fn kind(url: &str, path: &str, params: &BTreeMap<String, String>) -> Kind {
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    match (url.starts_with(IDP), path) {
+        (_, "/par") => Kind::Push,
+        (true, "/keys") => Kind::IdpKeys,
+        (true, "/revoke") => Kind::IdpRevoke,
+        (true, "/token") if params["grant_type"] == exchange => Kind::Exchange,
+        (true, "/token") => Kind::IdpToken,
+        (true, _) => Kind::IdpMeta,
+        (false, "/register") => Kind::Register,
+        (false, "/token") => Kind::Token,
+        (false, "/revoke") => Kind::Revoke,
+        _ if path.contains("oauth-protected-resource") => Kind::Prm,
+        _ => Kind::Meta,
     }
 }

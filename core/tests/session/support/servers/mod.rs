@@ -1,18 +1,21 @@
 //! What the servers know and answer. Refresh tokens rotate, and one that is used twice ends its family.
 
+mod grants;
+mod resource;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use mcp_reauth::http::Response;
-use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
 use super::log::{Kind, Seen};
 use super::runtime::TestRuntime;
-use super::world::{ISSUER, SERVER, response};
+use super::signed::{Assertions, IdentityProvider, Proofs, Refused};
+use super::world::{ISSUER, OTHER, SECOND, response};
 
 /// In every secret that the servers make, so that it is found wherever it gets to.
 pub(crate) const CANARY: &str = "canary";
@@ -27,8 +30,10 @@ pub(crate) struct Servers {
     pub(crate) rotates: bool,
     /// Whether every access token is the same text, whatever it stands for at the time.
     pub(crate) one_token: bool,
-    /// What the resource names.
+    /// What the resource names. The second one names `OTHER`, always.
     pub(crate) authorization_servers: Vec<String>,
+    /// What the resource's metadata says of scopes.
+    pub(crate) scopes_supported: Option<Vec<&'static str>>,
     /// The scope of a 401.
     pub(crate) base_scope: String,
     /// What is never granted, whoever asks.
@@ -41,8 +46,18 @@ pub(crate) struct Servers {
     pub(crate) authentication: Option<(String, u64)>,
     /// The error the authorization endpoint answers with.
     pub(crate) denies: Option<&'static str>,
+    /// Whether there is a place to push authorization requests to.
+    pub(crate) takes_pushed: bool,
+    /// Whether no other authorization requests are taken.
+    pub(crate) only_pushed: bool,
+    /// Whether tokens can be revoked.
+    pub(crate) revokes: bool,
     /// How often a refresh token was used twice.
     pub(crate) reused: usize,
+    pub(crate) idp: IdentityProvider,
+    pub(crate) proofs: Proofs,
+    /// Of clients and workloads.
+    pub(crate) assertions: Assertions,
     runtime: TestRuntime,
     /// By issuer and client id.
     clients: HashMap<(String, String), Client>,
@@ -50,6 +65,8 @@ pub(crate) struct Servers {
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
     families: HashMap<u64, Family>,
+    /// Authorization requests, by their `request_uri`.
+    pushed: HashMap<String, BTreeMap<String, String>>,
     next: u64,
 }
 
@@ -60,6 +77,8 @@ struct Client {
 
 struct Code {
     family: u64,
+    /// The key it is bound to.
+    jkt: String,
     challenge: String,
     redirect_uri: String,
     client_id: String,
@@ -67,17 +86,23 @@ struct Code {
 
 struct Access {
     family: u64,
+    /// The key it is bound to.
+    jkt: Option<String>,
     expires_at: Option<u64>,
 }
 
 struct Refresh {
     family: u64,
+    /// The key it is bound to.
+    jkt: Option<String>,
     used: bool,
 }
 
 #[derive(Clone)]
 struct Family {
     issuer: String,
+    /// The MCP server.
+    resource: String,
     client_id: String,
     scopes: Vec<String>,
     acr: String,
@@ -93,6 +118,7 @@ impl Servers {
             rotates: true,
             one_token: false,
             authorization_servers: vec![ISSUER.to_owned()],
+            scopes_supported: None,
             base_scope: "base".to_owned(),
             never_granted: HashSet::new(),
             sends_iss: true,
@@ -100,13 +126,20 @@ impl Servers {
             offers_offline_access: false,
             authentication: None,
             denies: None,
+            takes_pushed: false,
+            only_pushed: false,
+            revokes: true,
             reused: 0,
+            idp: IdentityProvider::new(runtime.clone()),
+            proofs: Proofs::default(),
+            assertions: Assertions::default(),
             runtime,
             clients: HashMap::new(),
             codes: HashMap::new(),
             access: HashMap::new(),
             refresh: HashMap::new(),
             families: HashMap::new(),
+            pushed: HashMap::new(),
             next: 0,
         }
     }
@@ -116,6 +149,16 @@ impl Servers {
         let client = Client {
             secret: Some(secret.to_owned()),
             method: method.to_owned(),
+        };
+        self.clients
+            .insert((issuer.to_owned(), id.to_owned()), client);
+    }
+
+    /// Registers a client that has no secret out of band.
+    pub(crate) fn add_public_client(&mut self, issuer: &str, id: &str) {
+        let client = Client {
+            secret: None,
+            method: "none".to_owned(),
         };
         self.clients
             .insert((issuer.to_owned(), id.to_owned()), client);
@@ -148,49 +191,6 @@ impl Servers {
         self.next
     }
 
-    pub(crate) fn call(&self, scope: &str, authorization: Option<&str>) -> (u16, Vec<String>) {
-        let metadata = format!(
-            r#"resource_metadata="{}/.well-known/oauth-protected-resource/mcp""#,
-            &SERVER[..SERVER.len() - 4]
-        );
-        let base = &self.base_scope;
-        let refuse = |status, more: &str| (status, vec![format!("Bearer {metadata}{more}")]);
-        let named = if base.is_empty() {
-            String::new()
-        } else {
-            format!(r#", scope="{base}""#)
-        };
-        let Some(authorization) = authorization else {
-            return refuse(401, &named);
-        };
-        let now = self.runtime.server_seconds();
-        let token = authorization.strip_prefix("Bearer ").unwrap_or_default();
-        let family = self.access.get(token).and_then(|access| {
-            let family = &self.families[&access.family];
-            let good = family.alive
-                && access.expires_at.is_none_or(|at| now < at)
-                && self.authorization_servers.contains(&family.issuer);
-            good.then_some(family)
-        });
-        let Some(family) = family else {
-            return refuse(401, &format!(r#", error="invalid_token"{named}"#));
-        };
-        if let Some((acr, max_age)) = &self.authentication
-            && (family.acr != *acr || now > family.signed_in_at + max_age)
-        {
-            let more = format!(
-                r#", error="insufficient_user_authentication", acr_values="{acr}", max_age={max_age}"#
-            );
-            return refuse(401, &more);
-        }
-        let holds = |scope: &str| family.scopes.iter().any(|own| own == scope);
-        if scope.split(' ').filter(|s| !s.is_empty()).all(holds) {
-            return (200, Vec::new());
-        }
-        let more = format!(r#", error="insufficient_scope", scope="{scope}""#);
-        refuse(403, &more)
-    }
-
     /// 429 that tells by a date when to come back.
     pub(crate) fn come_back_in(&self, seconds: u64) -> Response {
         let now = UNIX_EPOCH + Duration::from_secs(self.runtime.server_seconds());
@@ -207,22 +207,66 @@ impl Servers {
 
     pub(crate) fn answer(&mut self, seen: &Seen) -> Response {
         let (status, body) = match seen.kind {
-            Kind::Prm => self.resource_metadata(),
+            Kind::Prm => self.resource_metadata(seen),
             Kind::Meta => self.metadata(seen),
             Kind::Register => self.register(seen),
             Kind::Token => self.token(seen),
             Kind::Revoke => self.revoke(seen),
-            Kind::Mcp | Kind::Visit => unreachable!("not asked by the client's own HTTP"),
+            Kind::Push => self.push(seen),
+            Kind::IdpMeta => self.idp.metadata(),
+            Kind::IdpKeys => self.idp.keys(),
+            Kind::IdpToken | Kind::Exchange | Kind::IdpRevoke => self.identity_provider(seen),
+            Kind::Mcp | Kind::Visit | Kind::IdpVisit => {
+                unreachable!("not asked by the client's own HTTP")
+            }
         };
-        response(status, &body.to_string())
+        let mut response = response(status, &body.to_string());
+        if let Some(nonce) = self.proofs.nonce(&seen.url) {
+            let headers = response.headers_mut();
+            headers.insert("dpop-nonce", nonce.parse().expect("a value"));
+        }
+        response
     }
 
-    fn resource_metadata(&self) -> (u16, Value) {
-        let body = json!({
-            "resource": SERVER,
-            "authorization_servers": self.authorization_servers,
-        });
-        (200, body)
+    fn identity_provider(&mut self, seen: &Seen) -> (u16, Value) {
+        match self.authenticated(seen, &issuer(&seen.url)) {
+            Some(client) => self.idp.answer(seen, &client),
+            None => refused(401, "invalid_client"),
+        }
+    }
+
+    /// The person goes to an authorization endpoint; the address they are sent back to.
+    pub(crate) fn visit(&mut self, seen: &Seen) -> String {
+        let mut asked = seen.clone();
+        if let Some(pushed) = self.pushed.remove(seen.param("request_uri")) {
+            asked.params = pushed;
+        } else {
+            assert!(!self.only_pushed, "it was not pushed: {seen:?}");
+        }
+        match seen.kind {
+            Kind::IdpVisit => self.idp.authorize(&asked),
+            _ => self.authorize(&asked),
+        }
+    }
+
+    /// RFC 9126.
+    fn push(&mut self, seen: &Seen) -> (u16, Value) {
+        let Some(client) = self.authenticated(seen, &issuer(&seen.url)) else {
+            return refused(401, "invalid_client");
+        };
+        let mut params = seen.params.clone();
+        params.insert("client_id".to_owned(), client);
+        let uri = format!("urn:ietf:params:oauth:request_uri:{}", self.number());
+        self.pushed.insert(uri.clone(), params);
+        (201, json!({ "request_uri": uri, "expires_in": 60 }))
+    }
+
+    /// What the MCP server at `server` names.
+    fn named_by(&self, server: &str) -> Vec<String> {
+        match server {
+            SECOND => vec![OTHER.to_owned()],
+            _ => self.authorization_servers.clone(),
+        }
     }
 
     fn metadata(&self, seen: &Seen) -> (u16, Value) {
@@ -237,17 +281,26 @@ impl Servers {
         if self.offers_offline_access {
             scopes.push("offline_access");
         }
-        let body = json!({
+        let mut body = json!({
             "issuer": issuer,
             "authorization_endpoint": format!("{issuer}/authorize"),
             "token_endpoint": format!("{issuer}/token"),
             "registration_endpoint": format!("{issuer}/register"),
-            "revocation_endpoint": format!("{issuer}/revoke"),
             "scopes_supported": scopes,
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": self.auth_methods,
             "authorization_response_iss_parameter_supported": self.sends_iss,
+            "require_pushed_authorization_requests": self.only_pushed,
         });
+        if self.revokes {
+            body["revocation_endpoint"] = format!("{issuer}/revoke").into();
+        }
+        if self.takes_pushed {
+            body["pushed_authorization_request_endpoint"] = format!("{issuer}/par").into();
+        }
+        if self.proofs.offered {
+            body["dpop_signing_alg_values_supported"] = json!(self.proofs.algorithms);
+        }
         (200, body)
     }
 
@@ -269,168 +322,6 @@ impl Servers {
         (201, body)
     }
 
-    /// The person says yes to everything, unless the server was told to deny.
-    pub(crate) fn authorize(&mut self, seen: &Seen) -> String {
-        let issuer = issuer(&seen.url);
-        let client = (issuer.clone(), seen.param("client_id").to_owned());
-        assert!(self.clients.contains_key(&client), "unknown: {client:?}");
-        assert_eq!(seen.param("response_type"), "code");
-        assert_eq!(seen.param("code_challenge_method"), "S256");
-        assert_eq!(seen.param("resource"), SERVER);
-        assert!(seen.param("state").len() >= 32);
-        let mut back = Url::parse(seen.param("redirect_uri")).expect("a redirect URI");
-        back.query_pairs_mut()
-            .append_pair("state", seen.param("state"));
-        if self.sends_iss {
-            back.query_pairs_mut().append_pair("iss", &issuer);
-        }
-        if let Some(error) = self.denies {
-            back.query_pairs_mut()
-                .append_pair("error", error)
-                .append_pair("error_description", "The person said no");
-            return back.into();
-        }
-        let asked = seen.param("scope").split(' ').filter(|s| !s.is_empty());
-        let scopes = asked
-            .filter(|scope| !self.never_granted.contains(*scope))
-            .map(str::to_owned)
-            .collect();
-        let family = self.number();
-        self.families.insert(
-            family,
-            Family {
-                issuer,
-                client_id: seen.param("client_id").to_owned(),
-                scopes,
-                acr: seen.param("acr_values").to_owned(),
-                signed_in_at: self.runtime.server_seconds(),
-                alive: true,
-            },
-        );
-        let code = format!("{CANARY}-code-{family}");
-        self.codes.insert(
-            code.clone(),
-            Code {
-                family,
-                challenge: seen.param("code_challenge").to_owned(),
-                redirect_uri: seen.param("redirect_uri").to_owned(),
-                client_id: seen.param("client_id").to_owned(),
-            },
-        );
-        back.query_pairs_mut().append_pair("code", &code);
-        back.into()
-    }
-
-    fn token(&mut self, seen: &Seen) -> (u16, Value) {
-        let issuer = issuer(&seen.url);
-        let Some(client_id) = self.authenticated(seen, &issuer) else {
-            return refused(401, "invalid_client");
-        };
-        if seen.param("resource") != SERVER {
-            return refused(400, "invalid_target");
-        }
-        match seen.param("grant_type") {
-            "authorization_code" => self.redeem(seen, &client_id),
-            "refresh_token" => self.renew(seen, &client_id),
-            "client_credentials" => self.machine(seen, &client_id, issuer),
-            _ => refused(400, "unsupported_grant_type"),
-        }
-    }
-
-    fn redeem(&mut self, seen: &Seen, client_id: &str) -> (u16, Value) {
-        let Some(code) = self.codes.remove(seen.param("code")) else {
-            return refused(400, "invalid_grant");
-        };
-        let verifier = PkceCodeVerifier::new(seen.param("code_verifier").to_owned());
-        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
-        let right = challenge.as_str() == code.challenge
-            && seen.param("redirect_uri") == code.redirect_uri
-            && client_id == code.client_id;
-        if !right {
-            return refused(400, "invalid_grant");
-        }
-        let refreshable = self.refresh_tokens;
-        (200, self.give(code.family, refreshable))
-    }
-
-    fn renew(&mut self, seen: &Seen, client_id: &str) -> (u16, Value) {
-        let rotates = self.rotates;
-        let Some(refresh) = self.refresh.get_mut(seen.param("refresh_token")) else {
-            return refused(400, "invalid_grant");
-        };
-        let number = refresh.family;
-        let family = self.families.get_mut(&number).expect("every token has one");
-        if refresh.used {
-            self.reused += 1;
-            family.alive = false;
-        }
-        if !family.alive || family.client_id != client_id {
-            return refused(400, "invalid_grant");
-        }
-        refresh.used = rotates;
-        (200, self.give(number, rotates))
-    }
-
-    fn machine(&mut self, seen: &Seen, client_id: &str, issuer: String) -> (u16, Value) {
-        let asked = seen.param("scope").split(' ').filter(|s| !s.is_empty());
-        let scopes: Vec<String> = asked.map(str::to_owned).collect();
-        if scopes
-            .iter()
-            .any(|scope| self.never_granted.contains(scope))
-        {
-            return refused(400, "invalid_scope");
-        }
-        let family = self.number();
-        self.families.insert(
-            family,
-            Family {
-                issuer,
-                client_id: client_id.to_owned(),
-                scopes,
-                acr: String::new(),
-                signed_in_at: 0,
-                alive: true,
-            },
-        );
-        (200, self.give(family, false))
-    }
-
-    fn give(&mut self, number: u64, refreshable: bool) -> Value {
-        let (access, refresh) = (self.number(), self.number());
-        let access = match self.one_token {
-            true => format!("{CANARY}-access"),
-            false => format!("{CANARY}-access-{access}"),
-        };
-        let refresh = refreshable.then(|| format!("{CANARY}-refresh-{refresh}"));
-        let now = self.runtime.server_seconds();
-        self.access.insert(
-            access.clone(),
-            Access {
-                family: number,
-                expires_at: self.lifetime.map(|life| now.saturating_add(life)),
-            },
-        );
-        if let Some(refresh) = &refresh {
-            let token = Refresh {
-                family: number,
-                used: false,
-            };
-            self.refresh.insert(refresh.clone(), token);
-        }
-        let mut body = json!({
-            "access_token": access,
-            "token_type": "bearer",
-            "scope": self.families[&number].scopes.join(" "),
-        });
-        if let Some(life) = self.lifetime {
-            body["expires_in"] = life.into();
-        }
-        if let Some(refresh) = refresh {
-            body["refresh_token"] = refresh.into();
-        }
-        body
-    }
-
     fn revoke(&mut self, seen: &Seen) -> (u16, Value) {
         if self.authenticated(seen, &issuer(&seen.url)).is_none() {
             return refused(401, "invalid_client");
@@ -445,7 +336,11 @@ impl Servers {
     }
 
     /// The client that made a request, if it proved to be it the way it is registered.
-    fn authenticated(&self, seen: &Seen, issuer: &str) -> Option<String> {
+    fn authenticated(&mut self, seen: &Seen, issuer: &str) -> Option<String> {
+        if !seen.param("client_assertion").is_empty() {
+            let now = self.runtime.server_seconds();
+            return self.assertions.client(seen, issuer, now);
+        }
         let basic = seen.authorization.as_deref().map(|value| {
             let encoded = value.strip_prefix("Basic ").expect("HTTP Basic");
             let decoded = BASE64_STANDARD.decode(encoded).expect("base64");
