@@ -267,7 +267,13 @@ impl Idp {
         if identity.is_err()
             && let Some(url) = &held.jwks_uri
         {
-            keys = discovery::keys(&self.http, url).await?;
+            keys = match discovery::keys(&self.http, url).await {
+                Ok(keys) => keys,
+                Err(error) => {
+                    self.keep_rotated(held, tokens.refresh_token).await?;
+                    return Err(error.into());
+                }
+            };
             identity = self.verified(&id_token, &keys, &expected);
         }
         let identity = identity?;
@@ -288,6 +294,22 @@ impl Idp {
             keys,
             ..held.clone()
         })
+    }
+
+    /// The refresh token that was presented is used up: where the ID token cannot be checked now, the next one comes
+    /// by the new refresh token or not at all.
+    async fn keep_rotated(&self, held: &SignedIn, rotated: Option<Secret>) -> Result<(), Error> {
+        let Some(rotated) = rotated else {
+            return Ok(());
+        };
+        self.update(|record| {
+            let session = record.session.as_mut();
+            let still = session.filter(|now| now.id == held.id);
+            let kept = still.map(|now| now.refresh_token = Some(rotated.clone()));
+            kept.is_some()
+        })
+        .await?;
+        Ok(())
     }
 
     /// The secret may have been changed since.
