@@ -254,6 +254,7 @@ impl AuthSessionBuilder {
             issuer_check: Default::default(),
             interactions: Default::default(),
             hold: Default::default(),
+            idp_hold: Default::default(),
             closed: Default::default(),
             unsettled: Default::default(),
             ended: Default::default(),

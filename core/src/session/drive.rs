@@ -149,6 +149,8 @@ pub(crate) struct Progress {
     idp: Option<Attempt>,
     /// The ID token that there was last.
     id_token: Option<Option<String>>,
+    /// What that would come to, as far as patience forbids to find out.
+    idp_held: Option<Attempt>,
     /// What the last response said of proofs, and how often one was made again for a nonce.
     pub(crate) proof: Nonce,
     nonces: u8,
@@ -172,6 +174,7 @@ impl Progress {
             widening: None,
             idp: None,
             id_token: None,
+            idp_held: None,
             proof: Nonce::Unused,
             nonces: 0,
             error: None,
@@ -310,10 +313,18 @@ impl Drive<'_> {
         self.idp = self.inner.idp_view().await?;
         self.progress.note_id_token(self.idp.id.as_ref());
         self.current = self.inner.current.get();
+        let now = self.inner.now();
+        if self.progress.idp.is_none() {
+            let of = self.idp.id.as_ref();
+            let held = self.inner.idp_hold.verdict(of, self.how.trigger, now);
+            self.progress.idp_held = held.map(|(attempt, error)| {
+                self.progress.error = error;
+                attempt
+            });
+        }
         if self.progress.renewal.is_some() {
             return Ok(());
         }
-        let now = self.inner.now();
         let held = self
             .inner
             .hold
@@ -384,7 +395,7 @@ impl Drive<'_> {
             GrantType::Enterprise => Protocol::Enterprise {
                 id_token: self.idp.id_token,
                 idp: progress.idp.unwrap_or(match self.idp.renewable {
-                    true => Attempt::Untried,
+                    true => progress.idp_held.unwrap_or(Attempt::Untried),
                     false => Attempt::Absent,
                 }),
                 mint,

@@ -16,7 +16,7 @@ use crate::oauth::discovery::{Discovered, scopes_of};
 use crate::oauth::registration::register_for_assertions;
 use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
 use crate::patience::patiently;
-use crate::recovery::{Ask, Attempt, Means};
+use crate::recovery::{Ask, Attempt, Means, Trigger};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::Inner;
@@ -51,13 +51,18 @@ impl Inner {
         }
     }
 
-    /// Whether something can be minted right away; the session at the identity provider is renewed for it if need be.
-    pub(super) async fn idp_is_ready(self: &Arc<Self>) -> bool {
+    /// Whether something can be minted right away; the session at the identity provider is renewed for it if need be,
+    /// and as far as patience allows.
+    pub(super) async fn idp_is_ready(self: &Arc<Self>, trigger: Trigger) -> bool {
         let Ok(view) = self.idp_view().await else {
             return false;
         };
         if view.id_token || !view.renewable {
             return view.id_token;
+        }
+        let held = self.idp_hold.verdict(view.id.as_ref(), trigger, self.now());
+        if held.is_some() {
+            return false;
         }
         let renewed = self.renew_idp(view.id).await;
         renewed.is_some_and(|end| matches!(&*end, Ok(IdpEnd::Renewed)))
@@ -76,10 +81,18 @@ impl Inner {
                 let _unsettled = inner.unsettled();
                 let end = idp.renew(of.as_deref()).await;
                 match &end {
-                    Ok(IdpEnd::Renewed) => inner.event(Event::IdpSessionRenewed {
-                        issuer: idp.issuer().to_owned(),
-                    }),
-                    Ok(IdpEnd::Failed(_, error)) | Err(error) => inner.renewal_failed(error),
+                    Ok(IdpEnd::Renewed) => {
+                        inner.idp_hold.release();
+                        inner.event(Event::IdpSessionRenewed {
+                            issuer: idp.issuer().to_owned(),
+                        });
+                    }
+                    Ok(IdpEnd::Failed(attempt, error)) => {
+                        let now = inner.now();
+                        inner.idp_hold.note(of, *attempt, error.clone(), now);
+                        inner.renewal_failed(error);
+                    }
+                    Err(error) => inner.renewal_failed(error),
                 }
                 end
             })

@@ -10,21 +10,19 @@ const FIRST_PAUSE: u64 = 5;
 /// The longest pause, in seconds.
 const LONGEST_PAUSE: u64 = 300;
 
-/// What is known of the last failed renewal.
-#[derive(Default)]
-pub(crate) struct Hold(Mutex<State>);
+/// What is known of the last failed renewal. `C` is what was to be renewed.
+pub(crate) struct Hold<C = Authorization>(Mutex<State<C>>);
 
-#[derive(Default)]
-struct State {
-    failed: Option<Failed>,
+struct State<C> {
+    failed: Option<Failed<C>>,
     /// Failures in a row, of whichever credential.
     failures: u32,
     /// The credential whose need of a person was announced already.
-    announced: Option<Option<Authorization>>,
+    announced: Option<Option<C>>,
 }
 
-struct Failed {
-    of: Option<Authorization>,
+struct Failed<C> {
+    of: Option<C>,
     attempt: Attempt,
     /// `None`: it succeeded, and its credential was rejected all the same.
     error: Option<Error>,
@@ -35,11 +33,27 @@ struct Failed {
     retry_after: Option<u64>,
 }
 
-impl Hold {
+impl<C> Default for Hold<C> {
+    fn default() -> Self {
+        Self(Mutex::new(State::default()))
+    }
+}
+
+impl<C> Default for State<C> {
+    fn default() -> Self {
+        Self {
+            failed: None,
+            failures: 0,
+            announced: None,
+        }
+    }
+}
+
+impl<C: PartialEq> Hold<C> {
     /// What a renewal of this credential would come to, as far as patience forbids to find out.
     pub(crate) fn verdict(
         &self,
-        of: Option<&Authorization>,
+        of: Option<&C>,
         trigger: Trigger,
         now: u64,
     ) -> Option<(Attempt, Option<Error>)> {
@@ -55,7 +69,7 @@ impl Hold {
     }
 
     /// Notes a failed renewal.
-    pub(crate) fn note(&self, of: Option<Authorization>, attempt: Attempt, error: Error, now: u64) {
+    pub(crate) fn note(&self, of: Option<C>, attempt: Attempt, error: Error, now: u64) {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         let doubled = FIRST_PAUSE << (state.failures - 1).min(6);
@@ -78,7 +92,7 @@ impl Hold {
     }
 
     /// Notes that a renewed credential was rejected too: until it changes, renewing it is of no use.
-    pub(crate) fn note_useless(&self, of: Option<Authorization>, now: u64) {
+    pub(crate) fn note_useless(&self, of: Option<C>, now: u64) {
         self.lock().failed = Some(Failed {
             of,
             attempt: Attempt::Succeeded,
@@ -95,7 +109,7 @@ impl Hold {
     }
 
     /// Whether it is news that this credential needs a person.
-    pub(crate) fn announce(&self, of: Option<Authorization>) -> bool {
+    pub(crate) fn announce(&self, of: Option<C>) -> bool {
         let mut state = self.lock();
         if state.announced.as_ref() == Some(&of) {
             return false;
@@ -104,7 +118,7 @@ impl Hold {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<C>> {
         lock(&self.0)
     }
 }

@@ -133,6 +133,8 @@ pub(crate) struct Inner {
     issuer_check: Flight<IssuerCheck>,
     interactions: Interactions,
     hold: Hold,
+    /// The same of the session at the identity provider, by its ID token.
+    idp_hold: Hold<String>,
     /// Nobody holds the session any more.
     closed: AtomicBool,
     /// How many tokens are under way between a server and the store.

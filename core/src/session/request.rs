@@ -121,7 +121,7 @@ impl ResourceRequest {
         if inner.hold.verdict(Some(&current), patience, now).is_some() {
             return;
         }
-        if means == Means::Mint && !inner.idp_is_ready().await {
+        if means == Means::Mint && !inner.idp_is_ready(patience).await {
             return;
         }
         let plan = RenewalPlan {
