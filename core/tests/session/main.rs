@@ -13,8 +13,14 @@ mod damaged;
 #[cfg(feature = "jwt")]
 mod enterprise;
 #[cfg(feature = "jwt")]
+mod enterprise_siblings;
+#[cfg(feature = "jwt")]
 mod enterprise_step_up;
+#[cfg(feature = "jwt")]
+mod enterprise_trouble;
 mod hostile;
+#[cfg(feature = "jwt")]
+mod idp_session;
 mod machine;
 mod moved;
 mod parallel;

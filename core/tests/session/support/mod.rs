@@ -24,7 +24,7 @@ pub(crate) use log::Seen;
 pub(crate) use runtime::{pass, settle};
 pub(crate) use servers::{CANARY, Servers};
 #[cfg(feature = "jwt")]
-pub(crate) use signed::{CLIENT, Key, Untrue, claims};
+pub(crate) use signed::{CLIENT, IdentityProvider as TestIdp, Key, Untrue, claims};
 pub(crate) use trace::Capture;
 pub(crate) use world::{Fault, IDP, ISSUER, OTHER, SECOND, SERVER};
 
