@@ -7,6 +7,8 @@ mod blocking;
 mod bounded;
 mod callbacks;
 mod cancelled;
+#[cfg(feature = "jwt")]
+mod client_keys;
 mod clients;
 mod clocks;
 mod damaged;
@@ -25,6 +27,7 @@ mod machine;
 mod moved;
 mod parallel;
 mod policy;
+mod pushed;
 mod requests;
 mod restart;
 mod secrets;
@@ -37,3 +40,5 @@ mod storage;
 mod support;
 mod threads;
 mod trouble;
+#[cfg(feature = "jwt")]
+mod workload;

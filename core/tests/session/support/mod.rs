@@ -21,7 +21,7 @@ pub(crate) use log::Kind::{
     Register, Revoke, Token, Visit,
 };
 pub(crate) use log::Seen;
-pub(crate) use runtime::{pass, settle};
+pub(crate) use runtime::{TestRuntime, pass, settle};
 pub(crate) use servers::{CANARY, Servers};
 #[cfg(feature = "jwt")]
 pub(crate) use signed::{CLIENT, IdentityProvider as TestIdp, Key, Untrue, claims};
