@@ -67,6 +67,7 @@ pub use store::{MemoryStore, TokenStore};
 #[cfg(all(
     doctest,
     feature = "file-store",
+    feature = "jwt",
     feature = "loopback",
     feature = "rmcp"
 ))]
@@ -75,4 +76,6 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../../docs/guide.md")]
     struct Guide;
+    #[doc = include_str!("../../docs/enterprise.md")]
+    struct Enterprise;
 }

@@ -10,7 +10,7 @@ use crate::runtime::Runtime;
 const TRIES: u32 = 3;
 /// The longest pause between tries. A server that wants a longer one is not waited for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long all tries of one request can take, each with one more for a nonce.
+/// How long all tries of one request can take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(
     CALL_TIMEOUT.as_secs() * TRIES as u64 + LONGEST_PAUSE.as_secs() * (TRIES as u64 - 1),
 );

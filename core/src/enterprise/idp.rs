@@ -18,12 +18,15 @@ use crate::patience::{self, patiently};
 use crate::recovery::Attempt;
 use crate::runtime::{Runtime, unix_seconds};
 use crate::secret::Secret;
-use crate::store::record::{self, AuthMethod, Grant, Grantor, IdpLeg, Registration, Versioned};
+use crate::store::record::{self, Grant, Grantor, IdpLeg, Record, Registration, Versioned};
 use crate::store::turn::Turn;
 use crate::store::{Lease, StoreKey, TokenStore};
 
 /// How long the lease on a renewal lasts when its holder is stuck: longer than one can take, the keys' fetch included.
 const LEASE_TTL: Duration = patience::LIMIT.saturating_add(Duration::from_secs(30));
+
+/// The longest that a person is waited for where others wait behind them.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// One profile at one identity provider.
 pub(crate) struct Idp {
@@ -67,6 +70,12 @@ impl Idp {
         Ok(record::read(&*self.store, &self.key).await?.record)
     }
 
+    /// The session of the client that is configured now, if there is one.
+    pub(crate) async fn session(&self) -> Result<Option<SignedIn>, Error> {
+        let session = self.read().await?.session;
+        Ok(session.filter(|session| session.client.client_id == self.provider.client_id))
+    }
+
     pub(crate) async fn update(
         &self,
         change: impl FnMut(&mut IdpRecord) -> bool,
@@ -75,7 +84,7 @@ impl Idp {
     }
 
     pub(crate) async fn view(&self) -> Result<View, Error> {
-        let session = self.read().await?.session;
+        let session = self.session().await?;
         Ok(session.map_or_else(View::default, |session| View {
             id_token: session.is_valid(self.now()),
             renewable: session.refresh_token.is_some(),
@@ -120,6 +129,8 @@ impl Idp {
             server: format!("{} (sign-in)", self.key.server),
             ..self.key.clone()
         };
+        // For two answers of a person: where they come back to, and that they did.
+        let patience = patience.min(LONGEST_PATIENCE).saturating_mul(2);
         let mut turn = Turn::new(&*self.store, &*self.runtime, &key, patience);
         loop {
             if let Some((lease, _)) = turn.come().await? {
@@ -135,34 +146,64 @@ impl Idp {
         by: &Grantor,
         client: &Registration,
         leg: &IdpLeg,
+        keys: JwkSet,
     ) -> Result<(), Error> {
         let id_token = tokens.id_token.ok_or_else(|| self.no_id_token())?;
-        let keys = discovery::keys(&self.http, &leg.jwks_uri).await?;
         let expected = Expected {
             issuer: &by.issuer,
             client_id: &client.client_id,
             nonce: Some(leg.nonce.expose()),
         };
         let identity = self.verified(&id_token, &keys, &expected)?;
-        let now = self.now();
         let session = SignedIn {
             id: Grant::new_id(),
+            sign_in: Grant::new_id(),
             by: by.clone(),
             client: client.clone(),
             subject: identity.subject,
             id_token,
             expires_at: identity.expires_at,
-            obtained_at: now,
+            obtained_at: self.now(),
             refresh_token: tokens.refresh_token,
             jwks_uri: Some(leg.jwks_uri.clone()),
             keys,
         };
-        self.update(|record| {
-            record.session = Some(session.clone());
+        self.begin(session).await
+    }
+
+    /// Begins a session. Where it is another person's than before, nothing that was had through theirs is left.
+    async fn begin(&self, session: SignedIn) -> Result<(), Error> {
+        let mut before = None;
+        let kept = self.update(|record| {
+            before = record.session.replace(session.clone());
             true
+        });
+        let servers = kept.await?.record.servers;
+        if before.is_some_and(|before| before.subject != session.subject) {
+            for server in &servers {
+                self.clear_minted(server).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Clears what was minted for a server; what that was.
+    pub(crate) async fn clear_minted(&self, server: &str) -> Result<Option<Grant>, Error> {
+        let key = StoreKey {
+            profile: self.key.profile.clone(),
+            server: server.to_owned(),
+        };
+        let mut minted = None;
+        record::update::<Record>(&*self.store, &key, None, |record| {
+            let ours = |grant: &Grant| grant.via.as_deref() == Some(self.issuer());
+            minted = record.grant.take_if(|grant| ours(grant));
+            if minted.is_some() {
+                record.requested = Default::default();
+            }
+            minted.is_some()
         })
         .await?;
-        Ok(())
+        Ok(minted)
     }
 
     /// Takes over an ID token that the application has from a sign-in of its own.
@@ -178,6 +219,7 @@ impl Idp {
         let client = self.registration(&server);
         let session = SignedIn {
             id: Grant::new_id(),
+            sign_in: Grant::new_id(),
             by: self.grantor(&server)?,
             client,
             subject: identity.subject,
@@ -188,12 +230,7 @@ impl Idp {
             jwks_uri: server.jwks_uri.clone(),
             keys: JwkSet::default(),
         };
-        self.update(|record| {
-            record.session = Some(session.clone());
-            true
-        })
-        .await?;
-        Ok(())
+        self.begin(session).await
     }
 
     pub(crate) fn grantor(&self, server: &ServerMetadata) -> Result<Grantor, Error> {
@@ -221,7 +258,8 @@ impl Idp {
         if self.is_another(&record, of) {
             return Ok(IdpEnd::Renewed);
         }
-        let held = record.session.as_ref();
+        let own = |held: &&SignedIn| held.client.client_id == self.provider.client_id;
+        let held = record.session.as_ref().filter(own);
         let held = held.and_then(|held| Some((held, held.refresh_token.as_ref()?)));
         let Some((held, refresh_token)) = held else {
             return Ok(IdpEnd::Failed(Attempt::Rejected, self.signed_out()));
@@ -246,6 +284,8 @@ impl Idp {
         refresh_token: &Secret,
         until: SystemTime,
     ) -> Result<SignedIn, Failure> {
+        // What could not be checked must not be used up.
+        self.can_verify()?;
         let registration = self.current_client(&held.client);
         let client = self.client(&registration);
         let presented = TokenGrant::Refresh {
@@ -255,6 +295,9 @@ impl Idp {
         let endpoint = &held.by.token_endpoint;
         let ask = || token::request(client, endpoint, presented, None);
         let tokens = patiently(&*self.runtime, Some(until), ask).await?;
+        // The one that was presented may be used up, whatever becomes of the ID token.
+        self.keep_rotated(held, tokens.refresh_token.as_ref())
+            .await?;
         let id_token = tokens.id_token.ok_or_else(|| self.no_id_token())?;
         let expected = Expected {
             issuer: &held.by.issuer,
@@ -267,13 +310,7 @@ impl Idp {
         if identity.is_err()
             && let Some(url) = &held.jwks_uri
         {
-            keys = match discovery::keys(&self.http, url).await {
-                Ok(keys) => keys,
-                Err(error) => {
-                    self.keep_rotated(held, tokens.refresh_token).await?;
-                    return Err(error.into());
-                }
-            };
+            keys = discovery::keys(&self.http, url).await?;
             identity = self.verified(&id_token, &keys, &expected);
         }
         let identity = identity?;
@@ -296,9 +333,7 @@ impl Idp {
         })
     }
 
-    /// The refresh token that was presented is used up: where the ID token cannot be checked now, the next one comes
-    /// by the new refresh token or not at all.
-    async fn keep_rotated(&self, held: &SignedIn, rotated: Option<Secret>) -> Result<(), Error> {
+    async fn keep_rotated(&self, held: &SignedIn, rotated: Option<&Secret>) -> Result<(), Error> {
         let Some(rotated) = rotated else {
             return Ok(());
         };
@@ -312,18 +347,16 @@ impl Idp {
         Ok(())
     }
 
-    /// The secret may have been changed since.
-    fn current_client(&self, held: &Registration) -> Registration {
-        let mut client = held.clone();
-        if client.client_id == self.provider.client_id
-            && let Some(secret) = &self.provider.client_secret
-        {
-            client.client_secret = Some(secret.clone());
-            if client.auth_method == AuthMethod::None {
-                client.auth_method = AuthMethod::ClientSecretBasic;
-            }
+    /// The client with what the application has for it now.
+    pub(crate) fn current_client(&self, held: &Registration) -> Registration {
+        let provider = &self.provider;
+        match held.client_id == provider.client_id {
+            true => held.with(
+                provider.client_secret.as_ref(),
+                provider.client_key.is_some(),
+            ),
+            false => held.clone(),
         }
-        client
     }
 
     async fn replace(&self, held: &SignedIn, renewed: SignedIn) -> Result<(), Error> {
@@ -388,6 +421,19 @@ impl Idp {
     }
 
     #[cfg(feature = "jwt")]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
+    fn can_verify(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    #[cfg(not(feature = "jwt"))]
+    fn can_verify(&self) -> Result<(), Error> {
+        Err(Error::config(
+            "this build cannot check signatures (feature jwt); hand in an ID token that you have checked",
+        ))
+    }
+
+    #[cfg(feature = "jwt")]
     fn verified(
         &self,
         token: &Secret,
@@ -400,9 +446,7 @@ impl Idp {
 
     #[cfg(not(feature = "jwt"))]
     fn verified(&self, _: &Secret, _: &JwkSet, _: &Expected<'_>) -> Result<Identity, Error> {
-        Err(Error::config(
-            "this build cannot check signatures (feature jwt); hand in an ID token that you have checked",
-        ))
+        self.can_verify().and(Err(self.no_id_token()))
     }
 
     fn refused(&self, refusal: Refusal) -> Error {

@@ -40,6 +40,8 @@ impl Document for IdpRecord {
 pub(crate) struct SignedIn {
     /// Stands for this one ID token.
     pub(crate) id: String,
+    /// Stands for the sign-in, over all renewals.
+    pub(crate) sign_in: String,
     pub(crate) by: Grantor,
     pub(crate) client: Registration,
     pub(crate) subject: String,

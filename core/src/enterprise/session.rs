@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use super::IdentityProvider;
 use super::idp::Idp;
@@ -16,8 +17,7 @@ use crate::oauth::token::revoke;
 use crate::runtime::{Runtime, timeout};
 use crate::secret::Secret;
 use crate::session::builder::{default_http, default_runtime};
-use crate::session::{REVOCATION_LIMIT, Revocation};
-use crate::store::record::{self, Record};
+use crate::session::{Inner, REVOCATION_LIMIT, Revocation};
 use crate::store::{MemoryStore, StoreKey, TokenStore};
 
 /// The session that a profile has at an identity provider.
@@ -33,7 +33,11 @@ use crate::store::{MemoryStore, StoreKey, TokenStore};
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct IdpSession(Arc<Idp>);
+pub struct IdpSession {
+    idp: Arc<Idp>,
+    /// The session it was asked of, which is to hear of its end.
+    of: Option<Arc<Inner>>,
+}
 
 /// Sets up an [`IdpSession`].
 #[must_use = "nothing happens before `open`"]
@@ -114,13 +118,17 @@ impl IdpSessionBuilder {
             Some(http) => http,
             None => default_http()?,
         };
-        Ok(IdpSession(Arc::new(Idp {
+        let idp = Idp {
             key: StoreKey::of_idp(&self.profile, &self.provider.issuer),
             provider: self.provider,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
             http: Limited::new(http, Arc::clone(&runtime)),
             runtime,
-        })))
+        };
+        Ok(IdpSession {
+            idp: Arc::new(idp),
+            of: None,
+        })
     }
 }
 
@@ -136,14 +144,14 @@ impl IdpSession {
         }
     }
 
-    pub(crate) fn new(idp: Arc<Idp>) -> Self {
-        Self(idp)
+    pub(crate) fn new(idp: Arc<Idp>, of: Arc<Inner>) -> Self {
+        Self { idp, of: Some(of) }
     }
 
     /// The identity provider.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        self.0.issuer()
+        self.idp.issuer()
     }
 
     /// What is known of the session. From the store alone, no network.
@@ -153,11 +161,11 @@ impl IdpSession {
     pub async fn state(&self) -> Result<IdpState, Error> {
         let IdpRecord {
             session, servers, ..
-        } = self.0.read().await?;
+        } = self.idp.read().await?;
         let session = session.as_ref();
         Ok(IdpState {
             issuer: self.issuer().to_owned(),
-            authorized: session.is_some_and(|session| session.is_valid(self.0.now())),
+            authorized: session.is_some_and(|session| session.is_valid(self.idp.now())),
             signed_in: session.is_some(),
             subject: session.map(|session| session.subject.clone()),
             expires_at: session.map(|session| session.expires_at),
@@ -174,8 +182,8 @@ impl IdpSession {
     /// [`Error::IdTokenInvalid`] when it is another issuer's or client's, or has expired; [`Error::Config`] when there
     /// is no client; and those of finding the identity provider's endpoints.
     pub async fn adopt(&self, sign_in: SignIn) -> Result<(), Error> {
-        self.0.provider.check()?;
-        self.0.adopt(sign_in).await
+        self.idp.provider.check()?;
+        self.idp.adopt(sign_in).await
     }
 
     /// Signs out: revokes the refresh token, and the tokens that were minted through this session, where their servers
@@ -185,7 +193,21 @@ impl IdpSession {
     /// # Errors
     /// [`Error::Store`] when something could not be read or cleared; what came before is cleared.
     pub async fn sign_out(&self) -> Result<Revocation, Error> {
-        let idp = &self.0;
+        let session = self.clone();
+        let (sender, ended) = oneshot::channel();
+        // On its own: whoever stops waiting for it does not leave it half-done.
+        self.idp.runtime.spawn(Box::pin(async move {
+            // Nobody may be waiting any more.
+            let _ = sender.send(session.end().await);
+        }));
+        let cancelled = Error::Cancelled {
+            what: "Signing out",
+        };
+        ended.await.unwrap_or(Err(cancelled))
+    }
+
+    async fn end(&self) -> Result<Revocation, Error> {
+        let idp = &self.idp;
         let mut ended = None;
         // First of all: whoever mints looks again afterwards, so that from here on nothing more comes of it.
         let left = idp.update(|record| {
@@ -197,31 +219,29 @@ impl IdpSession {
             Some(session) => self.revoke(session).await,
             None => Revocation::Nothing,
         };
-        let minted = self.clear_servers(&servers).await?;
-        idp.update(|record| {
-            let before = record.servers.len();
-            record.servers.retain(|server| !servers.contains(server));
-            record.servers.len() != before
-        })
-        .await?;
-        Ok(worse(revoked, minted))
+        let minted = self.clear_servers(&servers).await;
+        if let Some(of) = &self.of {
+            of.reload().await?;
+        }
+        Ok(worse(revoked, minted?))
     }
 
     async fn revoke(&self, session: &SignedIn) -> Revocation {
-        let idp = &self.0;
+        let idp = &self.idp;
         let Some(token) = &session.refresh_token else {
             return Revocation::Nothing;
         };
         let Some(endpoint) = &session.by.revocation_endpoint else {
             return Revocation::NotOffered;
         };
-        let client = idp.client(&session.client);
+        let registration = idp.current_client(&session.client);
+        let client = idp.client(&registration);
         self.told(revoke(&client, endpoint, token, "refresh_token"))
             .await
     }
 
     async fn told(&self, telling: impl Future<Output = Result<(), Error>>) -> Revocation {
-        match timeout(&*self.0.runtime, REVOCATION_LIMIT, telling).await {
+        match timeout(&*self.idp.runtime, REVOCATION_LIMIT, telling).await {
             Some(Ok(())) => Revocation::Done,
             Some(Err(error)) => {
                 tracing::warn!(%error, "a token could not be revoked");
@@ -231,31 +251,24 @@ impl IdpSession {
         }
     }
 
-    /// Clears what was minted; what became of the tokens at their servers.
+    /// Clears what was minted; what became of the tokens at their servers. One that cannot be cleared does not keep
+    /// the others from it, and is tried again the next time.
     async fn clear_servers(&self, servers: &BTreeSet<String>) -> Result<Revocation, Error> {
         let mut all = Revocation::Nothing;
+        let mut failed = None;
         for server in servers {
-            all = worse(all, self.clear_server(server).await?);
+            match self.clear_server(server).await {
+                Ok(one) => all = worse(all, one),
+                Err(error) => drop(failed.get_or_insert(error)),
+            }
         }
-        Ok(all)
+        failed.map_or(Ok(all), Err)
     }
 
     async fn clear_server(&self, server: &str) -> Result<Revocation, Error> {
-        let idp = &self.0;
-        let key = StoreKey {
-            profile: idp.key.profile.clone(),
-            server: server.to_owned(),
-        };
-        let mut minted = None;
-        record::update::<Record>(&*idp.store, &key, None, |record| {
-            let ours = |via: &Option<String>| via.as_deref() == Some(idp.issuer());
-            minted = record.grant.take_if(|grant| ours(&grant.via));
-            if minted.is_some() {
-                record.requested = Default::default();
-            }
-            minted.is_some()
-        })
-        .await?;
+        let idp = &self.idp;
+        let minted = idp.clear_minted(server).await?;
+        idp.update(|record| record.servers.remove(server)).await?;
         let Some(grant) = minted else {
             return Ok(Revocation::Nothing);
         };
@@ -267,7 +280,7 @@ impl IdpSession {
             http: &idp.http,
             registration,
             issuer: &grant.by.issuer,
-            key: None,
+            key: self.of.as_ref().and_then(|of| of.key_of(registration)),
             proof: None,
         };
         let telling = revoke(&client, endpoint, &grant.access_token, "access_token");
@@ -285,8 +298,8 @@ fn worse(one: Revocation, other: Revocation) -> Revocation {
 impl fmt::Debug for IdpSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdpSession")
-            .field("issuer", &self.0.issuer())
-            .field("profile", &self.0.key.profile)
+            .field("issuer", &self.idp.issuer())
+            .field("profile", &self.idp.key.profile)
             .finish()
     }
 }

@@ -96,6 +96,15 @@ impl Limited {
         self.runtime.now()
     }
 
+    /// Runs `work`, but not longer than `limit`.
+    pub(crate) async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        timeout(&*self.runtime, limit, work).await
+    }
+
     /// One request, no redirects: what token and registration endpoints get.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, HttpError> {
         let url = request.uri().to_string();

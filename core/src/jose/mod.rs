@@ -112,6 +112,18 @@ pub(crate) struct JwkSet {
     pub(crate) keys: Vec<serde_json::Value>,
 }
 
+/// How many keys are kept of a set. A server has a few at a time.
+const MAX_KEYS: usize = 32;
+
+impl JwkSet {
+    /// The keys that something could be signed by, and no more of them than a server has.
+    pub(crate) fn usable(mut self) -> Self {
+        self.keys.retain(|key| PublicJwk::deserialize(key).is_ok());
+        self.keys.truncate(MAX_KEYS);
+        self
+    }
+}
+
 /// Signs with a private key, wherever that is: in memory ([`PrivateKey`]), in the key store of an operating
 /// system, or in hardware.
 pub trait SigningKey: Send + Sync + 'static {

@@ -61,7 +61,9 @@ pub(crate) fn prepare(server: &ServerMetadata, with: &Parameters<'_>) -> Result<
     let acr_values = (!asked.acr_values.is_empty()).then(|| asked.acr_values.join(" "));
     // A refresh token is given only with consent, which some servers ask for only when told to
     // (OpenID Connect Core section 11).
-    let consent = with.scopes.contains("offline_access").then_some("consent");
+    // An organization has agreed for its people beforehand.
+    let asks = with.scopes.contains("offline_access") && with.nonce.is_none();
+    let consent = asks.then_some("consent");
     let optional = [
         (
             "scope",
@@ -97,11 +99,16 @@ impl Prepared {
     /// person is sent to then (RFC 9126).
     pub(crate) async fn push(&self, client: &Client<'_>, to: &str) -> Result<String, Error> {
         let id = &client.registration.client_id;
-        // Who the client is, its authentication says.
-        let own = ["client_id"];
         let params = self.params.iter().map(|(name, value)| (*name, &**value));
-        let params: Vec<_> = params.filter(|(name, _)| !own.contains(name)).collect();
-        let pushed = token::post(client, to, &params, std::iter::empty()).await;
+        // A client that authenticates by a form is named in it already.
+        let named = client.is_named_in_forms();
+        let params: Vec<_> = params
+            .filter(|(n, _)| *n != "client_id" || !named)
+            .collect();
+        let once = ["state", "nonce"];
+        let secrets = params.iter().filter(|(name, _)| once.contains(name));
+        let secrets: Vec<_> = secrets.map(|(_, value)| Secret::new(*value)).collect();
+        let pushed = token::post(client, to, &params, secrets.iter()).await;
         let pushed = pushed.map_err(|failure| failure.into_error(client.issuer, to))?;
         match pushed.get("request_uri").and_then(Value::as_str) {
             Some(uri) => Ok(self.with([("client_id", &**id), ("request_uri", uri)])),

@@ -9,7 +9,7 @@ use url::form_urlencoded;
 use super::client_auth::{ASSERTION_TYPE, assertion, basic, spellings};
 use super::dpop::{self, Nonces, Prover};
 use crate::error::Error;
-use crate::http::{HttpError, Limited, Request, Response};
+use crate::http::{CALL_TIMEOUT, HttpError, Limited, Request, Response};
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 use crate::store::record::{AuthMethod, Registration};
@@ -50,6 +50,20 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Whether its way to authenticate puts its id into each form.
+    pub(crate) fn is_named_in_forms(&self) -> bool {
+        let Registration {
+            auth_method,
+            client_secret,
+            ..
+        } = self.registration;
+        match auth_method {
+            AuthMethod::PrivateKeyJwt => false,
+            AuthMethod::ClientSecretBasic => client_secret.is_none(),
+            AuthMethod::ClientSecretPost | AuthMethod::None => true,
+        }
+    }
+
     pub(crate) fn now(&self) -> SystemTime {
         self.http.now()
     }
@@ -64,25 +78,44 @@ impl<'a> Client<'a> {
         endpoint: &str,
         params: &[(&str, &str)],
     ) -> Result<Posted, Error> {
-        let posted = self.post_once(endpoint, params).await?;
-        let again = match (&posted.answer, self.proof) {
-            (Ok(answer), Some((_, nonces))) => {
-                nonces.note_all(endpoint, answer.headers()) && wants_nonce(answer)
+        let twice = async {
+            let sent = self.nonce(endpoint);
+            let posted = self.post_once(endpoint, params, sent.as_deref()).await?;
+            let given = self.nonce(endpoint);
+            // It may have come with another answer meanwhile.
+            let another = given.is_some() && given != sent;
+            match &posted.answer {
+                Ok(answer) if another && wants_nonce(answer) => {
+                    self.post_once(endpoint, params, given.as_deref()).await
+                }
+                _ => Ok(posted),
             }
-            _ => false,
         };
-        if !again {
-            return Ok(posted);
-        }
-        let posted = self.post_once(endpoint, params).await?;
-        if let (Ok(answer), Some((_, nonces))) = (&posted.answer, self.proof) {
-            nonces.note_all(endpoint, answer.headers());
-        }
-        Ok(posted)
+        // As long as one call may take, with its key's part in it.
+        self.http
+            .within(CALL_TIMEOUT, twice)
+            .await
+            .unwrap_or_else(|| {
+                Ok(Posted {
+                    answer: Err(HttpError::Timeout),
+                    secrets: Vec::new(),
+                })
+            })
     }
 
-    async fn post_once(&self, endpoint: &str, params: &[(&str, &str)]) -> Result<Posted, Error> {
-        let proof = self.prove(endpoint).await?;
+    /// The nonce that the server at `endpoint` gave last.
+    fn nonce(&self, endpoint: &str) -> Option<String> {
+        let (_, nonces) = self.proof?;
+        nonces.get(endpoint)
+    }
+
+    async fn post_once(
+        &self,
+        endpoint: &str,
+        params: &[(&str, &str)],
+        nonce: Option<&str>,
+    ) -> Result<Posted, Error> {
+        let proof = self.prove(endpoint, nonce).await?;
         let assertion = self.assertion().await?;
         let form = self.form(endpoint, params, proof.as_ref(), assertion.as_ref());
         let Ok(form) = form else {
@@ -91,22 +124,25 @@ impl<'a> Client<'a> {
                 secrets: Vec::new(),
             });
         };
+        let answer = self.http.send(form.request).await;
+        if let (Ok(answer), Some((_, nonces))) = (&answer, self.proof) {
+            nonces.note_all(endpoint, answer.headers());
+        }
         Ok(Posted {
-            answer: self.http.send(form.request).await,
+            answer,
             secrets: form.secrets,
         })
     }
 
-    async fn prove(&self, endpoint: &str) -> Result<Option<Secret>, Error> {
-        let Some((prover, nonces)) = self.proof else {
+    async fn prove(&self, endpoint: &str, nonce: Option<&str>) -> Result<Option<Secret>, Error> {
+        let Some((prover, _)) = self.proof else {
             return Ok(None);
         };
-        let nonce = nonces.get(endpoint);
         let request = dpop::Request {
             method: "POST",
             url: endpoint,
             token: None,
-            nonce: nonce.as_deref(),
+            nonce,
         };
         prover.prove(&request, self.now()).await.map(Some)
     }
@@ -140,7 +176,8 @@ impl<'a> Client<'a> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(params);
         let mut secrets: Vec<String> = client_secret.iter().flat_map(spellings).collect();
-        secrets.extend(assertion.map(|assertion| assertion.expose().to_owned()));
+        let made = [assertion, proof].into_iter().flatten();
+        secrets.extend(made.map(|made| made.expose().to_owned()));
         let mut request = http::Request::builder()
             .method(Method::POST)
             .uri(endpoint)

@@ -200,8 +200,8 @@ pub(crate) async fn identity_provider(
 
 /// A published set of keys.
 pub(crate) async fn keys(http: &Limited, url: &str) -> Result<JwkSet, Error> {
-    match document(http, url).await? {
-        Document::Found(keys) => Ok(keys),
+    match document::<JwkSet>(http, url).await? {
+        Document::Found(keys) => Ok(keys.usable()),
         Document::Unusable(error) => Err(error),
         Document::Absent => Err(Error::metadata(url, "there are no keys")),
     }

@@ -39,25 +39,25 @@ impl Nonces {
         lock(&self.0).get(&origin(url)?).cloned()
     }
 
-    /// Keeps the nonce for the server at `url`, if it is one; whether it is another than before.
-    pub(crate) fn note(&self, url: &str, nonce: Option<&str>) -> bool {
+    /// Keeps the nonce for the server at `url`, if it is one.
+    pub(crate) fn note(&self, url: &str, nonce: Option<&str>) {
         let fit = |nonce: &&str| {
             (1..=MAX_NONCE).contains(&nonce.len()) && nonce.bytes().all(|b| b.is_ascii_graphic())
         };
         let (Some(nonce), Some(origin)) = (nonce.filter(fit), origin(url)) else {
-            return false;
+            return;
         };
         let mut nonces = lock(&self.0);
         if nonces.len() >= MAX_ORIGINS && !nonces.contains_key(&origin) {
             nonces.clear();
         }
-        nonces.insert(origin, nonce.to_owned()).as_deref() != Some(nonce)
+        nonces.insert(origin, nonce.to_owned());
     }
 
     /// As [`note`](Self::note), of a whole response.
-    pub(crate) fn note_all(&self, url: &str, headers: &HeaderMap) -> bool {
+    pub(crate) fn note_all(&self, url: &str, headers: &HeaderMap) {
         let nonce = headers.get(NONCE).and_then(|nonce| nonce.to_str().ok());
-        self.note(url, nonce)
+        self.note(url, nonce);
     }
 }
 

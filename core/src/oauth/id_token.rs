@@ -135,7 +135,11 @@ pub(crate) fn check_claims(
     now: u64,
 ) -> Result<Identity, Refusal> {
     let claims = token.split('.').nth(1).ok_or(Refusal::Malformed)?;
-    check(part(claims)?, expected, now)
+    let claims: Claims = part(claims)?;
+    if claims.sub.is_empty() {
+        return Err(Refusal::Malformed);
+    }
+    check(claims, expected, now)
 }
 
 fn part<T: DeserializeOwned>(part: &str) -> Result<T, Refusal> {

@@ -104,7 +104,9 @@ impl ReauthClient {
                 answer => return Ok((answer?, exchange)),
             };
             match error.code() {
-                "interaction_required" => self.session.changed(exchange.sent()).await,
+                "interaction_required" | "policy_denied" => {
+                    self.session.changed(exchange.sent()).await
+                }
                 "refresh_unavailable" => {
                     self.session.changed_within(exchange.sent(), pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);

@@ -14,6 +14,7 @@ use crate::policy::{Dpop, Policy};
 use crate::runtime::Runtime;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
+use crate::session::credential::Current;
 use crate::session::possession::Possession;
 use crate::session::{AuthSession, GrantType, Handle, Inner};
 use crate::store::{MemoryStore, StoreKey, TokenStore};
@@ -243,13 +244,13 @@ impl AuthSessionBuilder {
             push_requests: self.push_requests,
             workload: self.workload,
             possession: Possession::new(self.dpop, self.dpop_key),
-            idp,
             host: self.host,
             store,
             http,
             runtime,
-            current: Default::default(),
+            current: Current::via(idp.as_ref().map(|idp| idp.issuer().to_owned())),
             renewal: Default::default(),
+            idp,
             idp_renewal: Default::default(),
             issuer_check: Default::default(),
             interactions: Default::default(),

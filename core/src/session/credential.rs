@@ -129,12 +129,22 @@ impl Snapshot {
 /// The place where the current credential is read from and written to.
 #[derive(Default)]
 pub(crate) struct Current {
+    /// Only what was had through this identity provider counts.
+    only_via: Option<String>,
     snapshot: ArcSwap<Snapshot>,
     /// Says that it may have become another.
     changed: Signal,
 }
 
 impl Current {
+    /// Of a session that is enterprise-managed by this identity provider, if it is.
+    pub(crate) fn via(issuer: Option<String>) -> Self {
+        Self {
+            only_via: issuer,
+            ..Self::default()
+        }
+    }
+
     /// The current credential: no waiting, no lock.
     pub(crate) fn get(&self) -> Option<Authorization> {
         self.snapshot.load().authorization.clone()
@@ -161,7 +171,9 @@ impl Current {
         if outdated(&self.snapshot.load()) {
             return;
         }
-        let fresh = read.record.grant.as_ref().map(Authorization::new);
+        let ours = |grant: &&Grant| self.only_via.is_none() || grant.via == self.only_via;
+        let fresh = read.record.grant.as_ref().filter(ours);
+        let fresh = fresh.map(Authorization::new);
         self.snapshot.rcu(|now| {
             if outdated(now) {
                 return Arc::clone(now);

@@ -1,6 +1,7 @@
 //! Enterprise-managed authorization, as one session goes through it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
@@ -12,9 +13,10 @@ use crate::enterprise::{Idp, IdpEnd, View};
 use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Event};
 use crate::oauth::authorization::{self, Parameters};
-use crate::oauth::discovery::{Discovered, scopes_of};
+use crate::oauth::discovery::{self, Discovered, scopes_of};
+use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::registration::register_for_assertions;
-use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
+use crate::oauth::token::{self, TokenFailure, TokenGrant};
 use crate::patience::patiently;
 use crate::recovery::{Ask, Attempt, Means, Trigger};
 use crate::scope::ScopeSet;
@@ -24,14 +26,10 @@ use crate::session::credential::Authorization;
 use crate::session::interaction::Need;
 use crate::session::renewal::{RenewalEnd, RenewalPlan, passing};
 use crate::session::tokens::At;
-use crate::store::record::{Grantor, IdpLeg, Pending, Registration, Versioned};
-
-/// What is asked for at the identity provider: who it is, and to be told again without asking (OpenID Connect Core
-/// sections 3.1.2.1 and 11).
-const IDP_SCOPES: &str = "openid offline_access";
+use crate::store::record::{Grant, Grantor, IdpLeg, Pending, Registration, Versioned};
 
 /// Where something is minted, and as whom.
-struct Place {
+struct Mint {
     by: Grantor,
     client: Registration,
     /// `None`: as on record.
@@ -125,9 +123,10 @@ impl Inner {
         until: SystemTime,
     ) -> Result<RenewalEnd, Error> {
         let idp = self.idp()?;
-        let session = idp.read().await?.session;
+        let session = idp.session().await?;
         let Some(session) = session.filter(|session| session.is_valid(idp.now())) else {
-            return Ok(RenewalEnd::Failed(Attempt::Rejected, idp.signed_out()));
+            // It ended just now: nobody was asked, and what is to be done is to be decided anew.
+            return Ok(RenewalEnd::Adopted);
         };
         let place = match self.minting_place(&read, plan).await {
             Ok(place) => place,
@@ -137,67 +136,69 @@ impl Inner {
             Ok(wanted) => wanted,
             Err(error) => return passing(error, &self.server),
         };
-        let assertion = match self.assert(&session, &place.by, &wanted, until).await {
-            Ok(assertion) => assertion,
-            Err(failure) => {
-                self.forget_refused(&failure, plan).await?;
-                return refused(failure, &session.by, true);
-            }
-        };
-        let binding = self.binding_for(
-            &plan.challenge,
-            read.record.grant.as_ref(),
-            place.found.as_ref(),
-        )?;
+        let held = read.record.grant.as_ref();
+        let binding = self.binding_for(&plan.challenge, held, place.found.as_ref())?;
         let at = At {
             by: &place.by,
             client: &place.client,
             binding: binding.as_ref(),
+            bound: false,
         };
-        // What the organization does not allow need not be asked for.
-        let allowed = assertion.scopes.unwrap_or_else(|| wanted.clone());
-        let presented = TokenGrant::JwtBearer {
-            assertion: &assertion.token,
-            scopes: &allowed,
+        // Before there is anything to be cleared: signing out must find it.
+        idp.note_server(&self.key.server).await?;
+        // An assertion is good for one grant: both legs are tried again together.
+        let past_idp = AtomicBool::new(false);
+        let both = || async {
+            past_idp.store(false, Ordering::Relaxed);
+            let assertion = self.assert(&session, &place.by, &wanted).await?;
+            past_idp.store(true, Ordering::Relaxed);
+            // What the organization does not allow need not be asked for.
+            let allowed = assertion.scopes.unwrap_or_else(|| wanted.clone());
+            let presented = TokenGrant::JwtBearer {
+                assertion: &assertion.token,
+                scopes: &allowed,
+            };
+            let tokens = self.token_once(&at, &presented).await?;
+            Ok((tokens, allowed))
         };
-        let tokens = match self.token(&at, &presented, Some(until)).await {
-            Ok(tokens) => tokens,
+        let (tokens, allowed) = match patiently(&*self.runtime, Some(until), both).await {
+            Ok(minted) => minted,
             Err(failure) => {
-                self.forget_refused(&failure, plan).await?;
-                return refused(failure, &place.by, false);
+                let at_idp = !past_idp.load(Ordering::Relaxed);
+                self.note_refusal(&failure, plan, &place, at_idp).await?;
+                let by = if at_idp { &session.by } else { &place.by };
+                return refused(failure, by, at_idp);
             }
         };
-        self.keep_minted(read, plan, &at, tokens, &allowed, &wanted)
+        let mut grant = self.granted(tokens, &at, &allowed);
+        grant.via = Some(idp.issuer().to_owned());
+        // It is minted afresh each time.
+        grant.refresh_token = None;
+        self.keep_minted(read, plan, grant, &allowed, &session)
             .await
     }
 
-    /// Keeps what was minted, unless somebody has signed out at the identity provider meanwhile.
+    /// Keeps what was minted, unless that sign-in is over meanwhile.
     async fn keep_minted(
         &self,
         read: Versioned,
         plan: &RenewalPlan,
-        at: &At<'_>,
-        tokens: Tokens,
+        grant: Grant,
         allowed: &ScopeSet,
-        wanted: &ScopeSet,
+        session: &SignedIn,
     ) -> Result<RenewalEnd, Error> {
-        let idp = self.idp()?;
-        let mut grant = self.granted(tokens, at, allowed);
-        grant.via = Some(idp.issuer().to_owned());
-        // It is minted afresh each time.
-        grant.refresh_token = None;
-        idp.note_server(&self.key.server).await?;
-        let end = self.keep(read, plan, grant.clone(), wanted).await?;
-        if idp.read().await?.session.is_none() {
-            self.update(|record| record.grant.take_if(|now| now.is(&grant)).is_some())
-                .await?;
-            return Ok(RenewalEnd::Failed(Attempt::Rejected, idp.signed_out()));
+        let end = self.keep(read, plan, grant.clone(), allowed).await?;
+        let now = self.idp()?.session().await?;
+        if now.is_some_and(|now| now.sign_in == session.sign_in) {
+            return Ok(end);
         }
-        Ok(end)
+        self.update(|record| record.grant.take_if(|now| now.is(&grant)).is_some())
+            .await?;
+        Ok(RenewalEnd::Adopted)
     }
 
     /// The authorization server that the assertion is for: the one on record, else the one the resource names.
-    async fn minting_place(&self, read: &Versioned, plan: &RenewalPlan) -> Result<Place, Error> {
+    async fn minting_place(&self, read: &Versioned, plan: &RenewalPlan) -> Result<Mint, Error> {
         let bound = self.bound_issuer(&read.record);
         let elsewhere = |issuer: &str| bound.as_ref().is_some_and(|bound| bound != issuer);
         let held = read.record.grant.as_ref();
@@ -207,7 +208,7 @@ impl Inner {
             None => grant.client.clone(),
         });
         if let (Some(grant), Some(client)) = (held, client) {
-            return Ok(Place {
+            return Ok(Mint {
                 by: grant.by.clone(),
                 client,
                 found: None,
@@ -218,7 +219,14 @@ impl Inner {
         let recorded = read.record.clients.get(&by.issuer);
         let client =
             register_for_assertions(&self.http, &found.server, &self.identity, recorded).await?;
-        Ok(Place {
+        if client.dynamic && recorded != Some(&client) {
+            self.update(|record| {
+                record.clients.insert(by.issuer.clone(), client.clone());
+                true
+            })
+            .await?;
+        }
+        Ok(Mint {
             by,
             client,
             found: Some(found),
@@ -230,7 +238,7 @@ impl Inner {
         &self,
         read: &Versioned,
         plan: &RenewalPlan,
-        place: &Place,
+        place: &Mint,
     ) -> Result<ScopeSet, Error> {
         let held = read.record.grant.as_ref();
         let before = held.is_some_and(|grant| grant.by.issuer == place.by.issuer);
@@ -257,36 +265,44 @@ impl Inner {
         session: &SignedIn,
         by: &Grantor,
         scopes: &ScopeSet,
-        until: SystemTime,
     ) -> Result<Assertion, TokenFailure> {
         let local = |error| TokenFailure::Local(Box::new(error));
         let idp = self.idp().map_err(local)?;
-        let client = idp.client(&session.client);
+        let registration = idp.current_client(&session.client);
         let wanted = Exchange {
             id_token: &session.id_token,
             audience: &by.issuer,
             resource: by.resource.as_deref().unwrap_or(&self.server),
             scopes,
         };
-        let ask = || exchange(&client, &session.by.token_endpoint, &wanted);
-        patiently(&*self.runtime, Some(until), ask).await
+        let client = idp.client(&registration);
+        exchange(&client, &session.by.token_endpoint, &wanted).await
     }
 
-    /// An organization that no longer allows a scope would refuse every renewal that asks for it: next time only what
-    /// is required is asked for.
-    async fn forget_refused(
+    /// What a refusal tells for the next time. An organization that no longer allows a scope would refuse every
+    /// renewal that asks for it; a server that no longer knows the client would refuse it for ever.
+    async fn note_refusal(
         &self,
         failure: &TokenFailure,
         plan: &RenewalPlan,
+        place: &Mint,
+        at_idp: bool,
     ) -> Result<(), Error> {
-        let scope = matches!(failure, TokenFailure::Other { code, .. } if code == "invalid_scope");
-        if scope && plan.ask == Ask::Afresh {
-            self.update(|record| {
-                let known = !record.requested.is_empty();
-                record.requested = ScopeSet::new();
-                known
-            })
-            .await?;
+        match failure {
+            TokenFailure::Other { code, .. }
+                if code == "invalid_scope" && plan.ask == Ask::Afresh =>
+            {
+                self.update(|record| {
+                    let known = !record.requested.is_empty();
+                    record.requested = ScopeSet::new();
+                    known
+                })
+                .await?;
+            }
+            TokenFailure::InvalidClient { .. } if !at_idp => {
+                self.discard_client(&place.by.issuer, &place.client).await?;
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -305,7 +321,7 @@ impl Inner {
             .within_patience("The sign-in", host.redirect_uri())
             .await?;
         let nonce = Secret::new(crate::jose::fresh_id()?);
-        let scopes = ScopeSet::parse(IDP_SCOPES);
+        let scopes = idp_scopes(&server);
         let prepared = authorization::prepare(
             &server,
             &Parameters {
@@ -351,6 +367,12 @@ impl Inner {
         code: &Secret,
     ) -> Result<(), Error> {
         let idp = self.idp()?;
+        // Another identity provider may be configured by now.
+        if pending.by.issuer != idp.issuer() {
+            return Err(Error::StateMismatch);
+        }
+        // First: a code can be used once.
+        let keys = discovery::keys(&self.http, &leg.jwks_uri).await?;
         let client = idp.client(&pending.client);
         let presented = TokenGrant::Code {
             code,
@@ -362,7 +384,7 @@ impl Inner {
         let ask = || token::request(&client, endpoint, presented, None);
         let tokens = patiently(&*self.runtime, None, ask).await;
         let tokens = tokens.map_err(|failure| failure.into_error(&by.issuer, endpoint))?;
-        idp.finish(tokens, by, &pending.client, leg).await?;
+        idp.finish(tokens, by, &pending.client, leg, keys).await?;
         self.hold.release();
         self.event(Event::Authorized {
             issuer: by.issuer.clone(),
@@ -394,6 +416,18 @@ impl Inner {
     }
 }
 
+/// What is asked for at the identity provider: who it is, and to be told again without asking (OpenID Connect Core
+/// sections 3.1.2.1 and 11), unless it is known not to know that.
+fn idp_scopes(server: &ServerMetadata) -> ScopeSet {
+    const OFFLINE: &str = "offline_access";
+    let mut scopes = ScopeSet::parse("openid");
+    let listed = &server.scopes_supported;
+    if listed.is_empty() || listed.iter().any(|scope| scope == OFFLINE) {
+        scopes.insert(OFFLINE);
+    }
+    scopes
+}
+
 /// What a refusal at leg 2 (`by` the identity provider) or leg 3 means. What an organization's policy says no to is
 /// told as that; an ID token that the identity provider itself does not take (any more) may be renewed.
 fn refused(failure: TokenFailure, by: &Grantor, at_idp: bool) -> Result<RenewalEnd, Error> {
@@ -414,14 +448,21 @@ fn refused(failure: TokenFailure, by: &Grantor, at_idp: bool) -> Result<RenewalE
             };
             RenewalEnd::Failed(Attempt::Unreachable, unavailable)
         }
+        // The ID token is no good (any more). RFC 8693 section 2.2.2 has another name for that.
         TokenFailure::InvalidGrant { detail } if at_idp => {
+            RenewalEnd::Failed(Attempt::Rejected, denied(detail))
+        }
+        TokenFailure::Other { code, detail } if at_idp && code == "invalid_request" => {
             RenewalEnd::Failed(Attempt::Rejected, denied(detail))
         }
         TokenFailure::InvalidGrant { detail } => {
             RenewalEnd::Failed(Attempt::Refused, denied(detail))
         }
         TokenFailure::Other { code, detail }
-            if matches!(code.as_str(), "access_denied" | "invalid_scope") =>
+            if matches!(
+                code.as_str(),
+                "access_denied" | "invalid_scope" | "invalid_target"
+            ) =>
         {
             RenewalEnd::Failed(Attempt::Refused, denied(detail))
         }

@@ -320,8 +320,10 @@ impl AuthSession {
         let inner = self.inner();
         let read = inner.reload().await?;
         let mut state = ConnectionState::of(self.server(), &read.record, inner.now());
-        if state.identity_provider.is_some() {
-            let idp = inner.idp_view().await?;
+        if let Some(idp) = &inner.idp {
+            let issuer = idp.issuer().to_owned();
+            state.identity_provider = Some(issuer);
+            let idp = idp.view().await?;
             state.renewable = idp.id_token || idp.renewable;
         }
         Ok(state)
@@ -330,8 +332,9 @@ impl AuthSession {
     /// The session at the organization's identity provider, if this one is enterprise-managed.
     #[must_use]
     pub fn identity_provider(&self) -> Option<IdpSession> {
-        let idp = self.inner().idp.as_ref()?;
-        Some(IdpSession::new(Arc::clone(idp)))
+        let inner = self.inner();
+        let idp = inner.idp.as_ref()?;
+        Some(IdpSession::new(Arc::clone(idp), Arc::clone(inner)))
     }
 
     /// The credential with all that is needed to renew it, for handing it to another process. It holds
@@ -425,7 +428,7 @@ impl Inner {
     }
 
     /// Reads the record and takes over what it says.
-    async fn reload(&self) -> Result<Versioned, Error> {
+    pub(crate) async fn reload(&self) -> Result<Versioned, Error> {
         let since = self.current.version();
         let read = record::read(&*self.store, &self.key).await?;
         self.current.publish(&read, since);

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use crate::challenge::{AuthChallenge, DpopDemand};
 use crate::error::Error;
+use crate::http::CALL_TIMEOUT;
 use crate::jose::SigningKey;
 use crate::oauth::discovery::Discovered;
 use crate::oauth::dpop::{self, Nonces, Prover};
 use crate::policy::Dpop;
+use crate::runtime::timeout;
 use crate::secret::Secret;
 use crate::session::Inner;
 use crate::session::credential::Authorization;
@@ -42,9 +44,15 @@ impl Possession {
 pub struct RequestCredential {
     authorization: Authorization,
     proof: Option<Secret>,
+    /// What the proof carries.
+    nonce: Option<String>,
 }
 
 impl RequestCredential {
+    pub(super) fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+
     /// The credential.
     #[must_use]
     pub fn authorization(&self) -> &Authorization {
@@ -81,6 +89,7 @@ impl Inner {
             return Ok(RequestCredential {
                 authorization,
                 proof: None,
+                nonce: None,
             });
         };
         let prover = self.prover(binding)?;
@@ -91,20 +100,21 @@ impl Inner {
             token: Some(grant.access_token.expose()),
             nonce: nonce.as_deref(),
         };
-        let proof = prover.prove(&request, self.runtime.now()).await?;
+        let proof = prover.prove(&request, self.runtime.now());
+        let proof = timeout(&*self.runtime, CALL_TIMEOUT, proof).await;
+        let proof = proof.unwrap_or_else(|| Err(Error::host("the key did not sign in time")))?;
         Ok(RequestCredential {
             authorization,
             proof: Some(proof),
+            nonce,
         })
     }
 
     /// The key of `binding`.
     pub(super) fn prover(&self, binding: &KeyBinding) -> Result<Arc<Prover>, Error> {
-        let mut held = lock(&self.possession.prover);
-        if let Some(prover) = &*held
-            && prover.thumbprint() == binding.thumbprint
-        {
-            return Ok(Arc::clone(prover));
+        let held = lock(&self.possession.prover).clone();
+        if let Some(prover) = held.filter(|held| held.thumbprint() == binding.thumbprint) {
+            return Ok(prover);
         }
         let key = match (&binding.key, &self.possession.key) {
             (Some(stored), _) => read_key(stored)?,
@@ -115,8 +125,14 @@ impl Inner {
         if prover.thumbprint() != binding.thumbprint {
             return Err(elsewhere());
         }
-        *held = Some(Arc::clone(&prover));
+        *lock(&self.possession.prover) = Some(Arc::clone(&prover));
         Ok(prover)
+    }
+
+    /// Whether the key is at hand that a grant is bound to.
+    pub(super) fn has_key(&self, grant: &Grant) -> bool {
+        let binding = grant.binding.as_ref();
+        binding.is_none_or(|binding| self.prover(binding).is_ok())
     }
 
     /// The key that a new grant is to be bound to: the application's, else the one that `held` is bound to, else one

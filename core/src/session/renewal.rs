@@ -105,6 +105,8 @@ impl Inner {
             GrantType::Enterprise => Some(Means::Mint),
             GrantType::AuthorizationCode => {
                 let renewable = grant.refresh_token.is_some() && grant.client.is_some();
+                // Without the key that it is bound to, a refresh token is of no use.
+                let renewable = renewable && self.has_key(grant);
                 renewable.then_some(Means::Refresh)
             }
         }
@@ -232,6 +234,7 @@ impl Inner {
             by: &grant.by,
             client: &client,
             binding: binding.as_ref(),
+            bound: grant.binding.is_some(),
         };
         let presented = TokenGrant::Refresh { token };
         match self.token(&at, &presented, Some(until)).await {
@@ -268,6 +271,7 @@ impl Inner {
             by: &by,
             client: &client,
             binding: binding.as_ref(),
+            bound: false,
         };
         let asked = match self.grant_type {
             GrantType::WorkloadIdentity => self.by_workload(&at, &plan.scopes).await,

@@ -54,8 +54,8 @@ pub struct ResourceRequest {
     operation: Operation,
     trigger: Trigger,
     progress: Progress,
-    /// Where it was sent last.
-    url: Option<String>,
+    /// Where it was sent last with a proof, and the nonce in that.
+    proved: Option<(String, Option<String>)>,
 }
 
 impl ResourceRequest {
@@ -65,7 +65,7 @@ impl ResourceRequest {
             session,
             operation,
             trigger,
-            url: None,
+            proved: None,
         }
     }
 
@@ -85,11 +85,13 @@ impl ResourceRequest {
         let Some(authorization) = self.progress.sent.clone() else {
             return Ok(None);
         };
-        if authorization.needs_proof() {
-            self.url = Some(url.to_owned());
-        }
         let inner = self.session.inner();
-        inner.credential(authorization, method, url).await.map(Some)
+        let credential = inner.credential(authorization, method, url).await?;
+        self.proved = credential.authorization().needs_proof().then(|| {
+            let nonce = credential.nonce().map(str::to_owned);
+            (url.to_owned(), nonce)
+        });
+        Ok(Some(credential))
     }
 
     /// The credential it was sent with last.
@@ -121,9 +123,6 @@ impl ResourceRequest {
         if inner.hold.verdict(Some(&current), patience, now).is_some() {
             return;
         }
-        if means == Means::Mint && !inner.idp_is_ready(patience).await {
-            return;
-        }
         let plan = RenewalPlan {
             scopes: inner.scopes.union(current.scopes()),
             of: Some(current.clone()),
@@ -132,7 +131,12 @@ impl ResourceRequest {
             challenge: AuthChallenge::unauthenticated(),
             rediscover: false,
         };
-        let renewal = inner.renew(plan);
+        let renewal = async {
+            if means == Means::Mint && !inner.idp_is_ready(patience).await {
+                return None;
+            }
+            inner.renew(plan).await
+        };
         let renewal = if expired {
             renewal.await
         } else {
@@ -155,7 +159,7 @@ impl ResourceRequest {
         status: u16,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Recovery {
-        if !matches!(status, 401 | 403) && self.url.is_none() {
+        if !matches!(status, 401 | 403) && self.proved.is_none() {
             return Recovery::PassThrough;
         }
         let mut challenges = Vec::new();
@@ -169,11 +173,15 @@ impl ResourceRequest {
         }
         // It may come with any response (RFC 9449 section 8.2).
         let inner = self.session.inner();
-        let url = self.url.take();
-        self.progress.proof = match url {
-            Some(url) if inner.possession.nonces.note(&url, nonce) => Nonce::Fresh,
-            Some(_) => Nonce::Known,
+        self.progress.proof = match self.proved.take() {
             None => Nonce::Unused,
+            Some((url, sent)) => {
+                inner.possession.nonces.note(&url, nonce);
+                match nonce.is_some() && nonce != sent.as_deref() {
+                    true => Nonce::Fresh,
+                    false => Nonce::Known,
+                }
+            }
         };
         match AuthChallenge::from_response(status, challenges) {
             None => Recovery::PassThrough,

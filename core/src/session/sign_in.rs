@@ -249,6 +249,7 @@ impl Inner {
             by,
             client: &pending.client,
             binding: pending.binding.as_ref(),
+            bound: false,
         };
         let failure = match self.token(&at, &presented, None).await {
             Ok(tokens) => return Ok(self.granted(tokens, &at, &pending.scopes)),

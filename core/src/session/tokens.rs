@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use crate::jose::SigningKey;
 use crate::oauth::client::Client;
 use crate::oauth::dpop::Prover;
 use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
@@ -9,7 +10,7 @@ use crate::patience::patiently;
 use crate::policy::Dpop;
 use crate::scope::ScopeSet;
 use crate::session::Inner;
-use crate::store::record::{AuthMethod, Grant, Grantor, KeyBinding, Registration};
+use crate::store::record::{Grant, Grantor, KeyBinding, Registration};
 
 /// A client at the server that grants it something.
 pub(crate) struct At<'a> {
@@ -17,6 +18,8 @@ pub(crate) struct At<'a> {
     pub(crate) client: &'a Registration,
     /// The key that the tokens are to be bound to.
     pub(crate) binding: Option<&'a KeyBinding>,
+    /// Those that there are already are.
+    pub(crate) bound: bool,
 }
 
 impl Inner {
@@ -31,7 +34,7 @@ impl Inner {
         patiently(&*self.runtime, until, ask).await
     }
 
-    async fn token_once(
+    pub(super) async fn token_once(
         &self,
         at: &At<'_>,
         grant: &TokenGrant<'_>,
@@ -42,10 +45,11 @@ impl Inner {
         let client = self.client_at(&at.by.issuer, at.client, prover.as_deref());
         let (endpoint, resource) = (&at.by.token_endpoint, at.by.resource.as_deref());
         let tokens = token::request(&client, endpoint, grant, resource).await?;
-        if self.possession.mode == Dpop::Always && !tokens.bound {
+        let renews_bound = at.bound && matches!(grant, TokenGrant::Refresh { .. });
+        if (renews_bound || self.possession.mode == Dpop::Always) && !tokens.bound {
             return Err(TokenFailure::Other {
                 code: "unsupported_token_type".to_owned(),
-                detail: "it did not bind the token to a key (DPoP), which this program was told to insist on".to_owned(),
+                detail: "it did not bind the token to a key (DPoP), as it has to be".to_owned(),
             });
         }
         Ok(tokens)
@@ -79,15 +83,20 @@ impl Inner {
         registration: &'a Registration,
         prover: Option<&'a Prover>,
     ) -> Client<'a> {
-        let own = self.identity.preregistered.as_ref();
-        let own = own.filter(|own| own.client_id == registration.client_id);
         Client {
             http: &self.http,
             registration,
             issuer,
-            key: own.and_then(|own| own.client_key.as_deref()),
+            key: self.key_of(registration),
             proof: prover.map(|prover| (prover, &self.possession.nonces)),
         }
+    }
+
+    /// The key of a client, if it is the one that the application has one for.
+    pub(crate) fn key_of(&self, client: &Registration) -> Option<&dyn SigningKey> {
+        let own = self.identity.preregistered.as_ref();
+        let own = own.filter(|own| own.client_id == client.client_id)?;
+        own.client_key.as_deref()
     }
 
     /// The grant that `tokens` make.
@@ -109,17 +118,11 @@ impl Inner {
 
     /// The client that a grant belongs to, with the secret that the application has for it now.
     pub(crate) fn client_of(&self, grant: &Grant) -> Option<Registration> {
-        let mut client = grant.client.clone()?;
-        if let Some(own) = &self.identity.preregistered
-            && own.client_id == client.client_id
-            && let Some(secret) = &own.client_secret
-        {
-            client.client_secret = Some(secret.clone());
-            // It was used without one, so its server did not say how it wants it.
-            if client.auth_method == AuthMethod::None {
-                client.auth_method = AuthMethod::ClientSecretBasic;
-            }
-        }
-        Some(client)
+        let client = grant.client.as_ref()?;
+        let own = self.identity.preregistered.as_ref();
+        Some(match own.filter(|own| own.client_id == client.client_id) {
+            Some(own) => client.with(own.client_secret.as_ref(), own.client_key.is_some()),
+            None => client.clone(),
+        })
     }
 }

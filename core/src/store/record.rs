@@ -134,6 +134,25 @@ pub(crate) struct Registration {
     pub(crate) dynamic: bool,
 }
 
+impl Registration {
+    /// The same client with the secret, or the key, that the application has for it now.
+    pub(crate) fn with(&self, secret: Option<&Secret>, key: bool) -> Self {
+        let mut client = self.clone();
+        if let Some(secret) = secret {
+            client.client_secret = Some(secret.clone());
+        }
+        client.auth_method = match (self.auth_method, secret, key) {
+            (AuthMethod::None | AuthMethod::PrivateKeyJwt, Some(_), false) => {
+                // Its server did not say how it wants a secret.
+                AuthMethod::ClientSecretBasic
+            }
+            (_, None, true) => AuthMethod::PrivateKeyJwt,
+            (method, ..) => method,
+        };
+        client
+    }
+}
+
 /// How a client authenticates at the token endpoint (RFC 7591 section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

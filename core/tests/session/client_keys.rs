@@ -131,7 +131,8 @@ async fn key_that_the_server_does_not_know_is_refused_for_good() {
     let builder = bench.builder().client_id("stranger", None).client_key(key);
     let session = builder.client_credentials().open().await;
     let session = session.expect("the session opens");
-    assert_eq!(code(&bench.send(&session, "").await), "refresh_rejected");
+    let refused = bench.send(&session, "").await;
+    assert_eq!(code(&refused), "registration_rejected");
     assert_eq!(bench.world.count(Token), 1);
 }
 

@@ -12,7 +12,7 @@ use crate::support::{
 /// What a renewal takes while the ID token is good.
 const MINTED: [Kind; 4] = [Mcp, Exchange, Token, Mcp];
 /// What signing in at the identity provider takes.
-const LEG_1: [Kind; 4] = [IdpMeta, IdpVisit, IdpToken, IdpKeys];
+const LEG_1: [Kind; 4] = [IdpMeta, IdpVisit, IdpKeys, IdpToken];
 
 fn kinds(seen: &[Seen]) -> Vec<Kind> {
     seen.iter().map(|seen| seen.kind).collect()
@@ -215,7 +215,7 @@ async fn sign_in_begun_before_a_restart_is_completed_afterwards() {
     let completed = session.complete_authorization(CallbackParams::parse(&back));
     assert_eq!(completed.await, Ok(()));
     let minted = [
-        IdpVisit, IdpToken, IdpKeys, Prm, Meta, Register, Exchange, Token,
+        IdpVisit, IdpKeys, IdpToken, Prm, Meta, Register, Exchange, Token,
     ];
     assert_eq!(bench.world.trace(), minted);
     assert_eq!(bench.send(&session, "").await, Ok(200));

@@ -231,7 +231,7 @@ async fn sign_in_that_more_scope_takes_is_all_that_people_see() {
     let session = bench.employed().await;
     pass(3600).await;
     assert_eq!(bench.send(&session, "a").await, Ok(200));
-    let page = [IdpMeta, IdpVisit, IdpToken, IdpKeys];
+    let page = [IdpMeta, IdpVisit, IdpKeys, IdpToken];
     let minted = [Exchange, Token, Mcp];
     assert_eq!(bench.world.trace(), [&[Mcp][..], &page, &minted].concat());
     assert_eq!(bench.host.prompts(), (0, 2));

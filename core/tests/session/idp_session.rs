@@ -146,7 +146,7 @@ async fn mint_under_way_does_not_outlive_signing_out() {
         settle().await;
         gate.open();
         let result = request.await.expect("no panic");
-        assert_eq!(code(&result), "refresh_rejected", "{held:?}");
+        assert_eq!(code(&result), "interaction_required", "{held:?}");
         assert!(alone.authorization().is_none(), "{held:?}");
         let result = bench.send(&alone, "").await;
         assert_eq!(code(&result), "interaction_required", "{held:?}");

@@ -148,7 +148,11 @@ async fn refusal_leads_to_no_other_grant_and_to_no_person() {
         bench.world.servers(|s| s.revoke_access());
         bench.world.always(Token, Fault::Body(400, body));
         let result = bench.send(&session, "").await;
-        assert_eq!(code(&result), "refresh_rejected", "{body}");
+        let expected = match body.contains("invalid_client") {
+            true => "registration_rejected",
+            false => "authorization_denied",
+        };
+        assert_eq!(code(&result), expected, "{body}");
         let seen = bench.world.take();
         let kinds: Vec<_> = seen.iter().map(|s| s.kind).collect();
         assert_eq!(kinds, [Mcp, Token, Prm], "{body}");
