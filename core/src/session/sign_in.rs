@@ -62,8 +62,13 @@ impl Inner {
         )?;
         let url = match server.push_to(self.push_requests)? {
             Some(endpoint) => {
-                let client = self.client_at(&by.issuer, &client, None);
-                prepared.push(&client, endpoint).await?
+                let pushed = prepared
+                    .push(&self.client_at(&by.issuer, &client, None), endpoint)
+                    .await;
+                if matches!(pushed, Err(Error::RegistrationRejected { .. })) {
+                    self.discard_client(&by.issuer, &client).await?;
+                }
+                pushed?
             }
             None => prepared.url(),
         };
