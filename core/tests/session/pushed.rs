@@ -121,3 +121,21 @@ async fn server_that_insists_and_says_not_where_is_told() {
     assert_eq!(code(&bench.send(&session, "").await), "metadata_invalid");
     assert_eq!(bench.host.prompts(), (0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn registration_that_the_server_forgot_is_made_again_next_time() {
+    let bench = Bench::new();
+    insist(&bench);
+    bench.world.servers(|s| s.refresh_tokens = false);
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| {
+        s.revoke_access();
+        s.forget_clients();
+    });
+    let result = bench.send(&session, "").await;
+    assert_eq!(code(&result), "registration_rejected");
+    assert_eq!(bench.world.trace(), [Mcp, Prm, Meta, Push]);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let expected = [Mcp, Prm, Meta, Register, Push, Visit, Token, Mcp];
+    assert_eq!(bench.world.trace(), expected);
+}
