@@ -79,9 +79,7 @@ async fn refusal_of_one_scope_is_none_of_another() {
     for refusal in ["access_denied", "invalid_scope"] {
         let bench = Bench::new();
         let session = employed(&bench).await;
-        bench
-            .world
-            .servers(|s| s.idp.forbids.extend([("a", refusal)]));
+        bench.world.servers(|s| s.idp.forbids.insert("a", refusal));
         let before = session.authorization();
         assert_eq!(code(&bench.send(&session, "a").await), "policy_denied");
         assert_eq!(bench.world.trace(), [Mcp, Exchange]);
@@ -368,5 +366,21 @@ async fn rotated_refresh_token_outlives_keys_that_cannot_be_read() {
     assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
     bench.world.heal(IdpKeys);
     let expected = [Mcp, IdpToken, IdpKeys, Exchange, Token, Mcp];
+    assert_recovers(&bench, &session, &expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn registration_that_the_server_forgot_is_made_again_next_time() {
+    let bench = Bench::new();
+    let session = employed(&bench).await;
+    bench.world.servers(|s| {
+        s.revoke_access();
+        s.forget_clients();
+    });
+    drop(bench.provider());
+    let result = bench.send(&session, "").await;
+    assert_eq!(code(&result), "registration_rejected");
+    assert_eq!(bench.world.trace(), [Mcp, Exchange, Token]);
+    let expected = [Mcp, Prm, Meta, Register, Exchange, Token, Mcp];
     assert_recovers(&bench, &session, &expected).await;
 }

@@ -13,6 +13,10 @@ mod clients;
 mod clocks;
 mod damaged;
 #[cfg(feature = "jwt")]
+mod dpop;
+#[cfg(feature = "jwt")]
+mod dpop_nonces;
+#[cfg(feature = "jwt")]
 mod enterprise;
 #[cfg(feature = "jwt")]
 mod enterprise_siblings;
