@@ -1,8 +1,16 @@
 //! The command line.
 
+mod connect;
+
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{
+    ArgMatches, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
+
+pub(crate) use connect::{ClientArgs, ConnectArgs, OrganizationArgs};
 
 /// MCP at a terminal, with authorization that recovers.
 ///
@@ -40,6 +48,32 @@ pub(crate) enum Command {
     ServeFixture(FixtureArgs),
 }
 
+/// Reads the command line; one that makes no sense ends the program, as clap does.
+pub(crate) fn read() -> Args {
+    let matches = Args::command().get_matches();
+    let read = check_idp(&matches).and_then(|()| Args::from_arg_matches(&matches));
+    read.unwrap_or_else(|error| error.format(&mut Args::command()).exit())
+}
+
+/// In the environment an identity provider is there for whoever wants it; on the command line it is for nothing but
+/// --ema. clap's `requires` does not tell the two apart.
+fn check_idp(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some((_, given)) = matches.subcommand() else {
+        return Ok(());
+    };
+    let known = |id: &str| given.try_contains_id(id).is_ok();
+    if !known("ema") || given.get_flag("ema") {
+        return Ok(());
+    }
+    for (id, flag) in connect::FOR_EMA {
+        if given.value_source(id) == Some(ValueSource::CommandLine) {
+            let why = format!("{flag} is for --ema, which is not given");
+            return Err(clap::Error::raw(ErrorKind::MissingRequiredArgument, why));
+        }
+    }
+    Ok(())
+}
+
 /// Where records are, and whose.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct StoreArgs {
@@ -54,60 +88,6 @@ pub(crate) struct StoreArgs {
         value_name = "NAME"
     )]
     pub(crate) profile: String,
-}
-
-/// How to connect and to sign in.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct ConnectArgs {
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// A scope to ask for, besides what the server asks for; repeatable
-    #[arg(long = "scope", value_name = "SCOPE")]
-    pub(crate) scopes: Vec<String>,
-    /// The id of a client that is registered already
-    #[arg(long, env = "MCP_REAUTH_CLIENT_ID", value_name = "ID")]
-    pub(crate) client_id: Option<String>,
-    /// Its secret. Other users of this machine can see the command line: rather use the variable or a file
-    #[arg(
-        long,
-        env = "MCP_REAUTH_CLIENT_SECRET",
-        hide_env_values = true,
-        value_name = "SECRET",
-        requires = "client_id"
-    )]
-    pub(crate) client_secret: Option<String>,
-    /// A file that holds its secret
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "client_id",
-        conflicts_with = "client_secret"
-    )]
-    pub(crate) client_secret_file: Option<PathBuf>,
-    /// The authorization server it is registered at [default: the first one it is used at]; its secret goes nowhere else
-    #[arg(long, value_name = "ISSUER", requires = "client_id")]
-    pub(crate) client_issuer: Option<String>,
-    /// Act as the client itself, with its secret and nobody signing in
-    #[arg(long, requires = "client_id")]
-    pub(crate) client_credentials: bool,
-    /// An https address that serves the client's metadata, used as its id where that is supported
-    #[arg(long, value_name = "URL", conflicts_with = "client_id")]
-    pub(crate) client_metadata_url: Option<String>,
-    /// Where the browser comes back to; port 0 means any free port
-    #[arg(long, value_name = "URL", default_value = mcp_reauth::loopback::DEFAULT_REDIRECT_URI)]
-    pub(crate) callback_url: String,
-    /// Print the sign-in address, and do not open a browser
-    #[arg(long)]
-    pub(crate) no_browser: bool,
-    /// Do not send resource indicators, for servers that reject them
-    #[arg(long)]
-    pub(crate) no_resource: bool,
-    /// Agree to every request for more access without being asked
-    #[arg(long, short)]
-    pub(crate) yes: bool,
-    /// The protocol version to speak [default: the newest that the server knows]
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) protocol: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

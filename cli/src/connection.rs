@@ -1,14 +1,16 @@
 //! A session for a server, and MCP on top of it.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
+use mcp_reauth::enterprise::CAPABILITY;
 use mcp_reauth::loopback::{TerminalHost, TerminalOptions};
 use mcp_reauth::rmcp::ReauthClient;
-use mcp_reauth::{AuthHost, AuthSession, AuthSessionBuilder, FileStore, ScopeSet, Secret};
-use rmcp::model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
+use mcp_reauth::{AuthHost, AuthSession, AuthSessionBuilder, Dpop, Error, FileStore, ScopeSet};
+use rmcp::model::{
+    ClientCapabilities, ClientConfig, ExtensionCapabilities, Implementation, ProtocolVersion,
+};
 use rmcp::service::{ClientInitializeError, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
@@ -78,44 +80,23 @@ impl ConnectArgs {
     }
 
     async fn session_with(&self, url: &str, host: impl AuthHost) -> Result<AuthSession, Failure> {
-        let mut builder = self.store.builder(url)?.host(host);
         let scopes: ScopeSet = self
             .scopes
             .iter()
             .flat_map(|s| s.split([' ', ',']))
             .collect();
+        let mut builder = self.store.builder(url)?.host(host);
         builder = builder.scopes(scopes).send_resource(!self.no_resource);
-        if let Some(id) = &self.client_id {
-            builder = builder.client_id(id, self.secret()?);
+        builder = builder.push_requests(self.push_requests);
+        if self.dpop {
+            builder = builder.dpop(Dpop::Always);
         }
-        if let Some(issuer) = &self.client_issuer {
-            builder = builder.client_issuer(issuer);
-        }
-        if let Some(url) = &self.client_metadata_url {
-            builder = builder.client_metadata_url(url);
-        }
-        if self.client_credentials {
-            builder = builder.client_credentials();
-        }
-        Ok(builder.open().await?)
-    }
-
-    fn secret(&self) -> Result<Option<Secret>, Failure> {
-        if let Some(secret) = &self.client_secret {
-            return Ok(Some(Secret::new(secret)));
-        }
-        let Some(path) = &self.client_secret_file else {
-            return Ok(None);
-        };
-        let text = fs::read_to_string(path)
-            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-        match text.trim() {
-            "" => Err(Failure::Usage(format!(
-                "{}: the file is empty",
-                path.display()
-            ))),
-            secret => Ok(Some(Secret::new(secret))),
-        }
+        builder = self.organization.apply(self.client.apply(builder)?)?;
+        let opened = builder.open().await;
+        opened.map_err(|error| match error {
+            Error::EnterpriseNotConfigured => Failure::NotConfigured,
+            other => other.into(),
+        })
     }
 
     /// Connects, in the newest protocol generation that the server knows.
@@ -166,8 +147,8 @@ async fn start(
     version: &ProtocolVersion,
 ) -> Result<Client, ClientInitializeError> {
     let name = Implementation::new("mcp-reauth", env!("CARGO_PKG_VERSION"));
-    let client = ClientConfig::new(ClientCapabilities::default(), name)
-        .with_protocol_version(version.clone());
+    let client =
+        ClientConfig::new(capabilities(session), name).with_protocol_version(version.clone());
     let mut config = StreamableHttpClientTransportConfig::with_uri(session.server());
     config.max_concurrent_requests = MAX_CONCURRENT_REQUESTS;
     let http = ReauthClient::new(session.clone())
@@ -181,6 +162,16 @@ async fn start(
         }
     };
     client.serve_with_lifecycle(transport, lifecycle).await
+}
+
+/// What is declared to the server.
+fn capabilities(session: &AuthSession) -> ClientCapabilities {
+    let mut capabilities = ClientCapabilities::default();
+    if session.identity_provider().is_some() {
+        let extension = (CAPABILITY.to_owned(), Default::default());
+        capabilities.extensions = Some(ExtensionCapabilities::from([extension]));
+    }
+    capabilities
 }
 
 /// Runs `work`, unless the program is told to end first; then a token on its way to the store may still arrive there.

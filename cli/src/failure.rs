@@ -13,11 +13,16 @@ const FAILED: u8 = 1;
 /// The exit code of a command line that cannot be carried out, as clap's own.
 const USAGE: u8 = 2;
 
+/// How an organization's identity provider is given.
+const WHERE_TO_SAY: &str = "On the command line: --idp ISSUER --idp-client-id ID; in the environment: MCP_REAUTH_IDP and MCP_REAUTH_IDP_CLIENT_ID.";
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Authorization could not be had or recovered.
     Auth(mcp_reauth::Error),
+    /// The organization is to sign the person in, and nobody has said where.
+    NotConfigured,
     /// The command line cannot be carried out.
     Usage(String),
     /// Anything else.
@@ -51,7 +56,7 @@ impl Failure {
 
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Auth(_) | Self::Other(_) => FAILED,
+            Self::Auth(_) | Self::NotConfigured | Self::Other(_) => FAILED,
             Self::Usage(_) => USAGE,
             Self::Ended(code) => *code,
         })
@@ -62,6 +67,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auth(error) => write!(f, "{error} [{}]", error.code()),
+            Self::NotConfigured => {
+                let error = mcp_reauth::Error::EnterpriseNotConfigured;
+                write!(f, "{error} {WHERE_TO_SAY} [{}]", error.code())
+            }
             Self::Usage(what) | Self::Other(what) => f.write_str(what),
             Self::Ended(_) => f.write_str("interrupted; nothing was lost"),
         }

@@ -5,18 +5,18 @@ mod commands;
 mod connection;
 mod demo;
 mod failure;
+mod files;
+mod identity;
 mod output;
 mod signal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Args, Command};
+use args::Command;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = args::read();
     let ended = match args.command {
         Command::List(args) => commands::list::run(args).await,
         Command::Call(args) => commands::call::run(args).await,

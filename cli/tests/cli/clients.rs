@@ -182,7 +182,10 @@ async fn the_clients_own_credentials_include_a_secret() {
     let args = ["--client-id", ID, "--client-credentials"];
     let ended = world.call("echo").args(args).run().await;
     ended
-        .failed(1, "client credentials need a client id and its secret")
+        .failed(
+            1,
+            "client credentials need a client id, and its secret or key",
+        )
         .said("[config]");
     assert_eq!(world.control().counters().requests, 0);
 }

@@ -2,7 +2,7 @@
 
 use crate::support::Program;
 
-const CONNECT: [&str; 16] = [
+const CONNECT: [&str; 29] = [
     "--store <FILE>",
     "--profile <NAME>",
     "--scope <SCOPE>",
@@ -12,6 +12,19 @@ const CONNECT: [&str; 16] = [
     "--client-issuer <ISSUER>",
     "--client-credentials",
     "--client-metadata-url <URL>",
+    "--private-key <FILE>",
+    "--workload-token-file <FILE>",
+    "--ema ",
+    "--idp <ISSUER>",
+    "--idp-client-id <ID>",
+    "--idp-client-secret <SECRET>",
+    "--idp-client-secret-file <FILE>",
+    "--idp-private-key <FILE>",
+    "--ask-step-up",
+    "--dpop",
+    "--push-requests",
+    "MCP_REAUTH_IDP=",
+    "MCP_REAUTH_IDP_CLIENT_SECRET",
     "--callback-url <URL>",
     "--no-browser",
     "--no-resource",
@@ -119,6 +132,7 @@ async fn a_secret_in_the_environment_is_shown_nowhere() {
             Program::new([command])
                 .args(args)
                 .env("MCP_REAUTH_CLIENT_SECRET", &secret)
+                .env("MCP_REAUTH_IDP_CLIENT_SECRET", &secret)
                 .env("MCP_REAUTH_CLIENT_ID", "a-client")
                 .run()
                 .await

@@ -1,0 +1,143 @@
+//! How to connect and to sign in.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+
+use super::StoreArgs;
+
+/// How to connect and to sign in.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ConnectArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// A scope to ask for, besides what the server asks for; repeatable
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(flatten)]
+    pub(crate) organization: OrganizationArgs,
+    /// Only take tokens that are bound to a key, so that nobody else can use them (DPoP)
+    /// [default: where the server asks for it]
+    #[arg(long)]
+    pub(crate) dpop: bool,
+    /// Send what is asked for to the authorization server beforehand, and not through the browser, where that is offered
+    /// [default: where the server insists on it]
+    #[arg(long, conflicts_with_all = ["client_credentials", "workload_token_file"])]
+    pub(crate) push_requests: bool,
+    /// Where the browser comes back to; port 0 means any free port
+    #[arg(long, value_name = "URL", default_value = mcp_reauth::loopback::DEFAULT_REDIRECT_URI)]
+    pub(crate) callback_url: String,
+    /// Print the sign-in address, and do not open a browser
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Do not send resource indicators, for servers that reject them
+    #[arg(long)]
+    pub(crate) no_resource: bool,
+    /// Agree to every request for more access without being asked
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// The protocol version to speak [default: the newest that the server knows]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) protocol: Option<String>,
+}
+
+/// Who this program is to the authorization server.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ClientArgs {
+    /// The id of a client that is registered already
+    #[arg(long = "client-id", env = "MCP_REAUTH_CLIENT_ID", value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Its secret. Other users of this machine can see the command line: rather use the variable or a file
+    #[arg(
+        long = "client-secret",
+        env = "MCP_REAUTH_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET",
+        requires = "client_id"
+    )]
+    pub(crate) client_secret: Option<String>,
+    /// A file that holds its secret
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "client_id",
+        conflicts_with = "client_secret"
+    )]
+    pub(crate) client_secret_file: Option<PathBuf>,
+    /// A file that holds its private key, PEM or JWK, for a client that has one instead of a secret
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "client_id",
+        conflicts_with_all = ["client_secret", "client_secret_file"]
+    )]
+    pub(crate) private_key: Option<PathBuf>,
+    /// The authorization server it is registered at [default: the first one it is used at]; its secret goes nowhere else
+    #[arg(long, value_name = "ISSUER", requires = "client_id")]
+    pub(crate) client_issuer: Option<String>,
+    /// Act as the client itself, with its secret or private key and nobody signing in
+    #[arg(long, requires = "client_id")]
+    pub(crate) client_credentials: bool,
+    /// Act as a workload, with the token that its platform keeps in this file and nobody signing in; it is read anew
+    /// each time
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "client_id",
+        conflicts_with = "client_credentials"
+    )]
+    pub(crate) workload_token_file: Option<PathBuf>,
+    /// An https address that serves the client's metadata, used as its id where that is supported
+    #[arg(long, value_name = "URL", conflicts_with = "client_id")]
+    pub(crate) client_metadata_url: Option<String>,
+}
+
+/// What only serves --ema, and may be in the environment all the same.
+pub(super) const FOR_EMA: [(&str, &str); 3] = [
+    ("idp", "--idp"),
+    ("idp_client_id", "--idp-client-id"),
+    ("idp_client_secret", "--idp-client-secret"),
+];
+
+/// Enterprise-managed authorization.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct OrganizationArgs {
+    /// Your organization signs you in: once, for all servers it manages access to
+    #[arg(long, conflicts_with_all = ["client_credentials", "workload_token_file"])]
+    pub(crate) ema: bool,
+    /// The issuer of your organization's identity provider, for --ema
+    #[arg(long, env = "MCP_REAUTH_IDP", value_name = "ISSUER")]
+    pub(crate) idp: Option<String>,
+    /// The id of the client that this program is there
+    #[arg(long, env = "MCP_REAUTH_IDP_CLIENT_ID", value_name = "ID")]
+    pub(crate) idp_client_id: Option<String>,
+    /// Its secret. Other users of this machine can see the command line: rather use the variable or a file
+    #[arg(
+        long,
+        env = "MCP_REAUTH_IDP_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub(crate) idp_client_secret: Option<String>,
+    /// A file that holds its secret
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "ema",
+        conflicts_with = "idp_client_secret"
+    )]
+    pub(crate) idp_client_secret_file: Option<PathBuf>,
+    /// A file that holds its private key, PEM or JWK
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "ema",
+        conflicts_with_all = ["idp_client_secret", "idp_client_secret_file"]
+    )]
+    pub(crate) idp_private_key: Option<PathBuf>,
+    /// Be asked before access is extended, which your organization would otherwise do without asking
+    #[arg(long, requires = "ema", conflicts_with = "yes")]
+    pub(crate) ask_step_up: bool,
+}
