@@ -9,6 +9,7 @@ mod files;
 mod identity;
 mod output;
 mod signal;
+mod state;
 
 use std::process::ExitCode;
 

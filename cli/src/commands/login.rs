@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use mcp_reauth::enterprise::IdpState;
 use mcp_reauth::rmcp::find_error;
 use mcp_reauth::{AuthSession, Outcome, ScopeSet, wording};
 
@@ -9,16 +10,20 @@ use crate::args::LoginArgs;
 use crate::connection::interruptible;
 use crate::failure::Failure;
 use crate::output;
+use crate::state::ServerState;
 
 pub(crate) async fn run(args: LoginArgs) -> Result<ExitCode, Failure> {
     let session = args.connect.session(&args.url).await?;
     interruptible(&session, sign_in(&session, &args)).await?;
-    let state = session.connection_state().await?;
-    if state.signed_in {
+    let state = ServerState::of(&session, &args.connect.store).await?;
+    if state.connection.signed_in {
         output::say(format_args!(
             "{}",
             wording::success(&args.url, &ScopeSet::new())
         ));
+        if let Some(idp) = &state.idp_session {
+            say_who(idp);
+        }
     } else {
         output::say(format_args!("{} lets you in without signing in.", args.url));
     }
@@ -26,6 +31,16 @@ pub(crate) async fn run(args: LoginArgs) -> Result<ExitCode, Failure> {
         output::json(&state)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells on whose word one was let in.
+fn say_who(idp: &IdpState) {
+    let issuer = wording::displayable(&idp.issuer);
+    let who = idp.subject.as_deref().map(wording::displayable);
+    let who = who.unwrap_or_else(|| "somebody it no longer knows".to_owned());
+    output::say(format_args!(
+        "Your organization signed you in, at {issuer} as {who}."
+    ));
 }
 
 async fn sign_in(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure> {

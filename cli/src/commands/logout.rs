@@ -2,17 +2,31 @@
 
 use std::process::ExitCode;
 
-use mcp_reauth::Revocation;
+use mcp_reauth::{Revocation, wording};
 
-use crate::args::LogoutArgs;
+use crate::args::{LogoutArgs, StoreArgs};
 use crate::connection::interruptible;
 use crate::failure::Failure;
 use crate::output;
+use crate::signal::told_to_end;
 
 pub(crate) async fn run(args: LogoutArgs) -> Result<ExitCode, Failure> {
-    let session = args.store.session(&args.url).await?;
+    match &args.idp {
+        Some(issuer) => {
+            tokio::select! {
+                biased;
+                ended = told_to_end() => return Err(ended),
+                signed_out = of_idp(&args.store, issuer) => signed_out?,
+            }
+        }
+        None => of_server(&args.store, &args.url.unwrap_or_default()).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn of_server(store: &StoreArgs, url: &str) -> Result<(), Failure> {
+    let session = store.session(url).await?;
     let revocation = interruptible(&session, async { Ok(session.sign_out().await?) }).await?;
-    let url = &args.url;
     match revocation {
         Revocation::Done => output::say(format_args!("Signed out of {url}.")),
         Revocation::Nothing => output::say(format_args!("You were not signed in to {url}.")),
@@ -23,5 +37,46 @@ pub(crate) async fn run(args: LogoutArgs) -> Result<ExitCode, Failure> {
             "Signed out of {url} here. Its authorization server could not be told: the tokens may be good there until they expire."
         )),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+async fn of_idp(store: &StoreArgs, issuer: &str) -> Result<(), Failure> {
+    let idp = store.idp(issuer)?;
+    let was = idp.state().await?;
+    let mut servers = Vec::new();
+    for server in was.servers {
+        let state = store.state(&server).await?.connection;
+        // One that was signed in to in another way since is left alone.
+        if state.identity_provider.as_deref() == Some(issuer) {
+            servers.push(server);
+        }
+    }
+    let revocation = idp.sign_out().await?;
+    let shown = wording::displayable(issuer);
+    if !was.signed_in && servers.is_empty() {
+        output::say(format_args!("You were not signed in at {shown}."));
+        return Ok(());
+    }
+    output::say(format_args!("Signed out at {shown}."));
+    for server in servers {
+        output::say(format_args!("Signed out of {server}."));
+    }
+    if let Some(told) = told(revocation) {
+        output::say(format_args!("{told}"));
+    }
+    Ok(())
+}
+
+/// What became of the tokens.
+fn told(revocation: Revocation) -> Option<&'static str> {
+    match revocation {
+        Revocation::Done => Some("All tokens were revoked."),
+        Revocation::Nothing => None,
+        Revocation::NotOffered => Some(
+            "Not all of these servers revoke tokens: where they do not, the last one is good until it expires.",
+        ),
+        Revocation::Failed => Some(
+            "Not all of these servers could be told: where they could not, the tokens may be good until they expire.",
+        ),
+    }
 }

@@ -146,9 +146,13 @@ pub(crate) struct LoginArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct StatusArgs {
-    /// The MCP server's address; without it, all servers on record
+    /// The MCP server's address; without it, all servers and identity providers on record
     pub(crate) url: Option<String>,
-    /// Print JSON
+    /// The identity provider with this issuer alone
+    #[arg(long, value_name = "ISSUER", conflicts_with = "url")]
+    pub(crate) idp: Option<String>,
+    /// Print JSON: an object, or without URL and --idp an array of servers; one whose access your organization manages
+    /// has the identity provider's session as idpSession
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -158,7 +162,11 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct LogoutArgs {
     /// The MCP server's address
-    pub(crate) url: String,
+    #[arg(required_unless_present = "idp")]
+    pub(crate) url: Option<String>,
+    /// Sign out at the identity provider with this issuer, and of every server that you were signed in to through it
+    #[arg(long, value_name = "ISSUER", conflicts_with = "url")]
+    pub(crate) idp: Option<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }
