@@ -5,6 +5,7 @@ mod call;
 mod challenge;
 mod clients;
 mod demo;
+mod enterprise;
 mod help;
 mod list;
 mod login;

@@ -1,5 +1,6 @@
 //! What the tests have in common.
 
+mod organization;
 mod plain_server;
 mod program;
 #[cfg(unix)]
@@ -9,6 +10,7 @@ mod world;
 
 use std::time::Duration;
 
+pub(crate) use organization::{Organization, own_idp};
 pub(crate) use plain_server::PlainServer;
 pub(crate) use program::{Ended, Program};
 #[cfg(unix)]

@@ -14,11 +14,14 @@ use super::soon;
 use super::visitor::{Visitor, is_authorization_address};
 
 /// What is in the environment of whoever runs the tests and is nothing to the program under test.
-pub(super) const FOREIGN_VARIABLES: [&str; 12] = [
+pub(super) const FOREIGN_VARIABLES: [&str; 15] = [
     "MCP_REAUTH_STORE",
     "MCP_REAUTH_PROFILE",
     "MCP_REAUTH_CLIENT_ID",
     "MCP_REAUTH_CLIENT_SECRET",
+    "MCP_REAUTH_IDP",
+    "MCP_REAUTH_IDP_CLIENT_ID",
+    "MCP_REAUTH_IDP_CLIENT_SECRET",
     "BROWSER",
     "DISPLAY",
     "HTTP_PROXY",
