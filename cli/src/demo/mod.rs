@@ -1,5 +1,8 @@
 //! `mcp-reauth demo`: everything that can happen to an authorization, lived through on this machine.
 
+mod clock;
+mod enterprise;
+mod stage;
 mod steps;
 mod timeline;
 mod user;
@@ -16,6 +19,8 @@ use crate::args::DemoArgs;
 use crate::connection::{Client, connect};
 use crate::failure::Failure;
 use crate::signal::told_to_end;
+use enterprise::Enterprise;
+use stage::{Stage, Step};
 use steps::STEPS;
 use timeline::{Report, Timeline};
 use user::User;
@@ -36,13 +41,8 @@ pub(super) struct Demo {
 
 impl Demo {
     async fn set_up(browser: bool) -> Result<Self, Failure> {
-        let consent = if browser {
-            Consent::Page
-        } else {
-            Consent::Approve
-        };
         let config = Config {
-            consent,
+            consent: consent(browser),
             ..Config::default()
         };
         let fixture = Fixture::start(config)
@@ -85,6 +85,28 @@ impl Demo {
     }
 }
 
+impl Stage for Demo {
+    fn reset_counters(&self) {
+        self.control().reset_counters();
+    }
+
+    fn requests(&self) -> u64 {
+        self.counters().http_requests()
+    }
+
+    fn user(&self) -> &User {
+        &self.user
+    }
+}
+
+fn consent(browser: bool) -> Consent {
+    if browser {
+        Consent::Page
+    } else {
+        Consent::Approve
+    }
+}
+
 /// Runs all steps. The exit code is 0 only if each went as it should.
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     tokio::select! {
@@ -104,27 +126,56 @@ async fn play(args: &DemoArgs) -> Result<ExitCode, Failure> {
     } else {
         STEP_LIMIT
     };
-    let mut failed = 0;
-    for (n, step) in STEPS.iter().enumerate() {
-        demo.control().reset_counters();
-        demo.user.reset();
-        let ended = tokio::time::timeout(limit, (step.play)(&mut demo)).await;
-        let ended = ended.unwrap_or_else(|_| Err(format!("took longer than {limit:?}")));
-        let report = Report {
-            step: n + 1,
-            title: step.title,
-            seconds: start.elapsed().as_secs_f64(),
-            requests: demo.counters().http_requests(),
-            questions: demo.user.questions(),
-            pages: demo.user.pages(),
-            problem: None,
-            happened: String::new(),
-        };
-        let report = report.judged(ended, &step.expect);
-        failed += usize::from(report.problem.is_some());
-        timeline.show(&report)?;
-    }
-    timeline.close(STEPS.len(), failed, start.elapsed())?;
+    let mut show = Show {
+        timeline,
+        start,
+        limit,
+        steps: 0,
+        failed: 0,
+    };
+    show.act(&mut demo, STEPS).await?;
     demo.fixture.shutdown().await;
-    Ok(ExitCode::from(u8::from(failed > 0)))
+    let mut organization = Enterprise::set_up(args.browser).await?;
+    show.act(&mut organization, enterprise::STEPS).await?;
+    organization.shutdown().await;
+    show.timeline
+        .close(show.steps, show.failed, start.elapsed())?;
+    Ok(ExitCode::from(u8::from(show.failed > 0)))
+}
+
+/// The demo while it is shown.
+struct Show {
+    timeline: Timeline,
+    start: Instant,
+    /// How long a step may take.
+    limit: Duration,
+    steps: usize,
+    failed: usize,
+}
+
+impl Show {
+    async fn act<S: Stage>(&mut self, stage: &mut S, steps: &[Step<S>]) -> Result<(), Failure> {
+        for step in steps {
+            self.steps += 1;
+            stage.reset_counters();
+            stage.user().reset();
+            let limit = self.limit;
+            let ended = tokio::time::timeout(limit, (step.play)(stage)).await;
+            let ended = ended.unwrap_or_else(|_| Err(format!("took longer than {limit:?}")));
+            let report = Report {
+                step: self.steps,
+                title: step.title,
+                seconds: self.start.elapsed().as_secs_f64(),
+                requests: stage.requests(),
+                questions: stage.user().questions(),
+                pages: stage.user().pages(),
+                problem: None,
+                happened: String::new(),
+            };
+            let report = report.judged(ended, &step.expect);
+            self.failed += usize::from(report.problem.is_some());
+            self.timeline.show(&report)?;
+        }
+        Ok(())
+    }
 }

@@ -2,42 +2,16 @@
 
 use std::process::Stdio;
 
-use futures_util::future::{BoxFuture, join_all};
-use mcp_reauth::rmcp::find_error;
+use futures_util::future::join_all;
 use mcp_reauth_fixture::Faults;
-use rmcp::ServiceError;
-use rmcp::model::CallToolRequestParams;
-use serde_json::json;
 
 use super::Demo;
-use super::timeline::Expect;
-use crate::connection::Client;
-
-/// What happened, or what did not go as it should.
-type Ended = Result<String, String>;
-
-pub(super) struct Step {
-    pub(super) title: &'static str,
-    pub(super) expect: Expect,
-    pub(super) play: for<'a> fn(&'a mut Demo) -> BoxFuture<'a, Ended>,
-}
+use super::stage::{self, Ended, Step, call, check, prompting, silent};
 
 /// How many calls fail at once in the step about parallel calls.
 const PARALLEL: u64 = 50;
 
-const fn silent(least: u64, most: u64) -> Expect {
-    prompting(least, most, 0, 0)
-}
-
-const fn prompting(least: u64, most: u64, questions: u64, pages: u64) -> Expect {
-    Expect {
-        requests: least..=most,
-        questions,
-        pages,
-    }
-}
-
-pub(super) const STEPS: &[Step] = &[
+pub(super) const STEPS: &[Step<Demo>] = &[
     Step {
         title: "first sign-in",
         expect: prompting(6, 6, 0, 1),
@@ -95,43 +69,12 @@ pub(super) const STEPS: &[Step] = &[
     },
 ];
 
-async fn call(client: &Client, tool: &'static str) -> Result<(), ServiceError> {
-    let arguments = json!({ "text": "hello" });
-    let params = CallToolRequestParams::new(tool)
-        .with_arguments(arguments.as_object().cloned().unwrap_or_default());
-    let result = client.call_tool(params).await?;
-    match result.is_error {
-        Some(true) => Err(ServiceError::UnexpectedResponse),
-        _ => Ok(()),
-    }
-}
-
 async fn succeeds(demo: &mut Demo, tool: &'static str) -> Result<(), String> {
-    call(demo.client().await?, tool)
-        .await
-        .map_err(|error| error.to_string())
+    stage::succeeds(demo.client().await?, tool).await
 }
 
-/// Calls a tool that must fail with this code.
 async fn fails(demo: &mut Demo, tool: &'static str, code: &str) -> Result<(), String> {
-    match call(demo.client().await?, tool).await {
-        Ok(()) => Err(format!(
-            "{tool} succeeded; it should have failed with {code}"
-        )),
-        Err(error) => match find_error(&error) {
-            Some(found) if found.code() == code => Ok(()),
-            Some(found) => Err(format!("failed with {}: {found}", found.code())),
-            None => Err(error.to_string()),
-        },
-    }
-}
-
-fn check(holds: bool, otherwise: &str) -> Result<(), String> {
-    if holds {
-        Ok(())
-    } else {
-        Err(otherwise.to_owned())
-    }
+    stage::fails(demo.client().await?, tool, code).await
 }
 
 async fn first_sign_in(demo: &mut Demo) -> Ended {

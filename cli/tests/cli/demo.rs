@@ -4,13 +4,16 @@ use serde_json::Value;
 
 use crate::support::Program;
 
+/// How much happens in it.
+const STEPS: usize = 18;
+
 #[tokio::test]
 async fn as_json_it_is_one_object_a_step_without_a_problem() {
     let ended = Program::new(["demo", "--json"]).run().await;
     let steps = ended.stdout.lines().map(serde_json::from_str);
     let steps: Result<Vec<Value>, _> = steps.collect();
     let steps = steps.unwrap_or_else(|error| panic!("{error}: {ended:#?}"));
-    assert_eq!(steps.len(), 11, "{ended:#?}");
+    assert_eq!(steps.len(), STEPS, "{ended:#?}");
     for (n, step) in steps.iter().enumerate() {
         assert_eq!(step["step"], n + 1, "{step:#}");
         assert_eq!(step["problem"], Value::Null, "{step:#}");
@@ -31,10 +34,12 @@ async fn as_json_it_is_one_object_a_step_without_a_problem() {
 async fn for_people_it_is_a_table_without_colours_where_there_is_no_terminal() {
     let ended = Program::new(["demo"]).run().await.succeeded();
     assert!(
-        ended.stdout.contains("All 11 went as they should"),
+        ended
+            .stdout
+            .contains(&format!("All {STEPS} went as they should")),
         "{ended:#?}"
     );
-    assert_eq!(ended.stdout.matches('✓').count(), 11, "{ended:#?}");
+    assert_eq!(ended.stdout.matches('✓').count(), STEPS, "{ended:#?}");
     assert!(!ended.stdout.contains('\u{1b}'), "{ended:#?}");
     assert_eq!(ended.stderr, "");
 }

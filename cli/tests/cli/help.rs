@@ -57,12 +57,23 @@ async fn each_command_tells_its_options() {
         ("login", &["<URL>", "--force", "--json"], true),
         (
             "status",
-            &["[URL]", "--json", "--store <FILE>", "--profile <NAME>"],
+            &[
+                "[URL]",
+                "--idp <ISSUER>",
+                "--json",
+                "--store <FILE>",
+                "--profile <NAME>",
+            ],
             false,
         ),
         (
             "logout",
-            &["<URL>", "--store <FILE>", "--profile <NAME>"],
+            &[
+                "<URL>",
+                "--idp <ISSUER>",
+                "--store <FILE>",
+                "--profile <NAME>",
+            ],
             false,
         ),
         (
