@@ -69,7 +69,7 @@ async fn each_command_tells_its_options() {
         (
             "logout",
             &[
-                "<URL>",
+                "[URL]",
                 "--idp <ISSUER>",
                 "--store <FILE>",
                 "--profile <NAME>",

@@ -24,7 +24,7 @@ use crate::secret::Secret;
 use crate::session::Inner;
 use crate::session::credential::Authorization;
 use crate::session::interaction::Need;
-use crate::session::renewal::{RenewalEnd, RenewalPlan, passing};
+use crate::session::renewal::{Renewal, RenewalEnd, RenewalPlan, passing};
 use crate::session::tokens::At;
 use crate::store::record::{Grant, Grantor, IdpLeg, Pending, Registration, Versioned};
 
@@ -393,9 +393,11 @@ impl Inner {
         Ok(())
     }
 
-    /// Mints by a session that is there, for a person who waits; whether it was minted, and not somebody else's
-    /// credential adopted.
-    pub(super) async fn mint_for(self: &Arc<Self>, plan: RenewalPlan) -> Result<bool, Error> {
+    /// Mints by a session that is there, for a person who waits.
+    pub(super) async fn mint_for(
+        self: &Arc<Self>,
+        plan: RenewalPlan,
+    ) -> Result<Arc<Renewal>, Error> {
         loop {
             let (of, asked) = (plan.of.clone(), plan.scopes.clone());
             let Some(renewal) = self.renew(plan.clone()).await else {
@@ -404,14 +406,9 @@ impl Inner {
                 });
             };
             // Another may have been under way, for less.
-            if renewal.of != of || !renewal.asked.covers(&asked) {
-                continue;
+            if renewal.of == of && renewal.asked.covers(&asked) {
+                return Ok(renewal);
             }
-            return match &renewal.end {
-                RenewalEnd::Renewed => Ok(true),
-                RenewalEnd::Adopted => Ok(false),
-                RenewalEnd::Failed(_, error) | RenewalEnd::Broken(error) => Err(error.clone()),
-            };
         }
     }
 }

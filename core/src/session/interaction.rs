@@ -12,9 +12,10 @@ use tokio::sync::watch;
 use crate::challenge::{AuthChallenge, Reason};
 use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Authorized, Event, StepUpRequest};
-use crate::recovery::Ask;
+use crate::recovery::{Ask, Attempt, Trigger};
 use crate::runtime::timeout;
 use crate::session::credential::Authorization;
+use crate::session::renewal::RenewalEnd;
 use crate::session::{GrantType, Inner};
 use crate::sync::{Mutex, MutexGuard, lock};
 
@@ -281,13 +282,30 @@ impl Inner {
             self.ask_consent(&**host, &need.challenge).await?;
         }
         if need.purpose == Purpose::Consent {
-            return Ok(Interacted::Consented);
+            return self.mint_agreed(&need).await;
         }
         if self.grant_type == GrantType::Enterprise {
             return self.sign_in_at_idp(&**host, &need, interaction, asks).await;
         }
         let request = self.prepare(&**host, &need).await?;
         self.send_person(&**host, request, interaction, asks).await
+    }
+
+    /// What they agreed to is silent, and part of the interaction: whoever asks for the same meanwhile need not ask
+    /// them again.
+    async fn mint_agreed(self: &Arc<Self>, need: &Need) -> Ending {
+        if !self.idp_is_ready(Trigger::Command).await {
+            return Ok(Interacted::Consented);
+        }
+        let plan = self.minting_plan(need.ask, need.of.clone(), need.challenge.clone());
+        let renewal = self.mint_for(plan).await?;
+        match &renewal.end {
+            RenewalEnd::Renewed => Ok(Interacted::Authorized),
+            RenewalEnd::Adopted => Ok(Interacted::Again),
+            // Another ID token may do.
+            RenewalEnd::Failed(Attempt::Rejected, _) => Ok(Interacted::Consented),
+            RenewalEnd::Failed(_, error) | RenewalEnd::Broken(error) => Err(error.clone()),
+        }
     }
 
     /// Has the person sign in at the identity provider, unless they just did so for another server.

@@ -15,6 +15,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::Inner;
 use crate::session::interaction::Need;
+use crate::session::renewal::RenewalEnd;
 use crate::session::tokens::At;
 use crate::store::record::{Grant, IdpLeg, Pending, Record, Registration};
 
@@ -281,7 +282,10 @@ impl Inner {
             Ask::Afresh
         };
         let plan = self.minting_plan(ask, self.current.get(), challenge);
-        self.mint_for(plan).await?;
+        match &self.mint_for(plan).await?.end {
+            RenewalEnd::Renewed | RenewalEnd::Adopted => {}
+            RenewalEnd::Failed(_, error) | RenewalEnd::Broken(error) => return Err(error.clone()),
+        }
         let now = self.current.get();
         Ok(now.and_then(|now| short_of(&pending.required, now.grant())))
     }
