@@ -132,7 +132,7 @@ impl Servers {
             reused: 0,
             idp: IdentityProvider::new(runtime.clone()),
             proofs: Proofs::default(),
-            assertions: Assertions::default(),
+            assertions: Default::default(),
             runtime,
             clients: HashMap::new(),
             codes: HashMap::new(),
