@@ -7,6 +7,7 @@ mod clients;
 mod demo;
 mod enterprise;
 mod help;
+mod keys;
 mod list;
 mod login;
 mod logout;

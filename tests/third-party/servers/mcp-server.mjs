@@ -58,9 +58,9 @@ function guard(options, dpop, nonces) {
   const bearer = requireBearerAuth(options);
   if (dpop === 'off') return bearer;
   const bound = requireDpopAuth(options, nonces);
-  const isBearer = (request) => /^bearer /i.test(request.headers.authorization ?? '');
+  const isBound = (request) => /^dpop /i.test(request.headers.authorization ?? '');
   return (request, ...rest) => {
-    const chosen = dpop === 'accepted' && isBearer(request) ? bearer : bound;
+    const chosen = dpop === 'accepted' && !isBound(request) ? bearer : bound;
     return chosen(request, ...rest);
   };
 }

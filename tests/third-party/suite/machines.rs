@@ -1,5 +1,6 @@
 //! Clients that act as themselves (client credentials).
 
+use mcp_reauth_fixture::{SigningAlg, SigningKey};
 use serde_json::{Value, json};
 
 use crate::support::{Program, World};
@@ -65,4 +66,56 @@ async fn a_wrong_secret_is_an_error_that_does_not_show_it() {
         let ended = machine(&world, SECRET).run().await;
         ended.succeeded().printed("hello\n");
     }
+}
+
+/// A world that knows the machine by its key.
+async fn keyed(key: &SigningKey) -> World {
+    World::with(json!({
+        "dynamicRegistration": false,
+        "clients": [{
+            "client_id": ID,
+            "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_signing_alg": key.alg().name(),
+            "jwks": key.public_jwks(),
+            "grant_types": ["client_credentials"],
+            "redirect_uris": [],
+            "response_types": [],
+        }],
+    }))
+    .await
+}
+
+fn machine_with(world: &World, key: &SigningKey) -> Program {
+    let file = world.file("key.pem", key.to_pem());
+    let by_key = ["--client-id", ID, "--client-credentials", "--private-key"];
+    world.call("echo").args(by_key).args([file])
+}
+
+#[tokio::test]
+async fn a_machine_is_known_by_its_key() {
+    for algorithm in [SigningAlg::Es256, SigningAlg::Rs256, SigningAlg::EdDsa] {
+        let key = SigningKey::generate(algorithm);
+        let world = keyed(&key).await;
+        for tokens in 1..=2 {
+            let ended = machine_with(&world, &key).run().await;
+            let ended = ended.succeeded().printed("hello\n").showed(0);
+            let body = key.to_pem().lines().nth(1).expect("its first line");
+            ended.hides(&[body, &world.access_token()]);
+            let requests = world.token_requests("client_credentials").await;
+            assert_eq!(requests.len(), tokens, "{requests:#?}");
+            let last = &requests[tokens - 1];
+            assert_eq!(last["error"], Value::Null, "{requests:#?}");
+            assert_eq!(last["auth"], "private_key_jwt");
+            world.servers.expire().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_machine_with_another_key_is_refused() {
+    let world = keyed(&SigningKey::generate(SigningAlg::Es256)).await;
+    let other = SigningKey::generate(SigningAlg::Es256);
+    let ended = machine_with(&world, &other).run().await;
+    ended.showed(0).failed("[registration_rejected]");
+    assert_eq!(world.token_requests("client_credentials").await.len(), 1);
 }

@@ -69,6 +69,11 @@ impl Servers {
         self.tell("forget-clients").await;
     }
 
+    /// Proofs need another nonce from now on.
+    pub(crate) async fn change_nonce(&self) {
+        self.tell("change-nonce").await;
+    }
+
     /// Token requests wait, until [`Self::release`].
     pub(crate) async fn hold(&self) {
         self.tell("hold").await;

@@ -58,6 +58,13 @@ impl World {
         &self.servers.addresses.mcp
     }
 
+    /// A file in the person's folder.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).expect("the file is written");
+        path
+    }
+
     fn store(&self) -> PathBuf {
         self.folder.path().join("credentials.json")
     }
