@@ -14,6 +14,7 @@ use crate::recovery::{
 };
 use crate::session::credential::Authorization;
 use crate::session::interaction::{Interacted, Need, Place, Purpose};
+use crate::session::progress::{Nonce, Progress};
 use crate::session::renewal::{RenewalEnd, RenewalPlan};
 use crate::session::{GrantType, Inner};
 
@@ -43,18 +44,6 @@ pub(crate) struct Manner {
     pub(crate) confirmed: bool,
     /// Whoever is to confirm a step-up is asked here and now.
     pub(crate) asks: bool,
-}
-
-/// What became of the nonce for proofs that a response may carry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Nonce {
-    /// No proof was sent.
-    #[default]
-    Unused,
-    /// There was none, or the one that was used.
-    Known,
-    /// There was a new one.
-    Fresh,
 }
 
 /// How handling a challenge ended.
@@ -132,128 +121,6 @@ impl Conclusion {
             },
             Self::Failed(error) => Outcome::Failed { error },
         }
-    }
-}
-
-/// What has been tried for one request, over all its challenges.
-pub(crate) struct Progress {
-    /// What the rejected request carried.
-    pub(crate) sent: Option<Authorization>,
-    /// Silent renewal: at most one for a request.
-    renewal: Option<Attempt>,
-    /// What renewal would come to, as far as patience forbids to find out.
-    held: Option<Attempt>,
-    /// Silent widening by a machine grant: at most one for a challenge.
-    widening: Option<Attempt>,
-    /// Silent renewal of the session at the identity provider: at most one for a request.
-    idp: Option<Attempt>,
-    /// The ID token that there was last.
-    id_token: Option<Option<String>>,
-    /// What that would come to, as far as patience forbids to find out.
-    idp_held: Option<Attempt>,
-    /// What the last response said of proofs, and how often one was made again for a nonce.
-    pub(crate) proof: Nonce,
-    nonces: u8,
-    /// Why the last silent means brought nothing.
-    error: Option<Error>,
-    issuer: IssuerCheck,
-    consent: Consent,
-    answered: bool,
-    reauthorized: bool,
-    step_ups: u8,
-    /// How often it was sent again.
-    retries: u8,
-}
-
-impl Progress {
-    pub(crate) fn new(sent: Option<Authorization>) -> Self {
-        Self {
-            sent,
-            renewal: None,
-            held: None,
-            widening: None,
-            idp: None,
-            id_token: None,
-            idp_held: None,
-            proof: Nonce::Unused,
-            nonces: 0,
-            error: None,
-            issuer: IssuerCheck::Unchecked,
-            consent: Consent::NotAsked,
-            answered: false,
-            reauthorized: false,
-            step_ups: 0,
-            retries: 0,
-        }
-    }
-
-    /// Takes the token that was sent out of a challenge, should the server have quoted it.
-    pub(crate) fn redact(&self, challenge: &mut AuthChallenge) {
-        if let Some(sent) = &self.sent {
-            challenge.redact(sent.grant().access_token.expose());
-        }
-    }
-
-    /// Notes what a renewal came to, whoever it was made for.
-    pub(crate) fn note_renewal(&mut self, end: &RenewalEnd) {
-        match end {
-            RenewalEnd::Renewed => self.renewal = Some(Attempt::Succeeded),
-            // Nobody was asked, so this request's own renewal is still to come.
-            RenewalEnd::Adopted => {}
-            RenewalEnd::Failed(attempt, error) => {
-                self.renewal = Some(*attempt);
-                self.error = Some(error.clone());
-            }
-            RenewalEnd::Broken(_) => {}
-        }
-    }
-
-    fn note_widening(&mut self, end: &RenewalEnd) {
-        match end {
-            RenewalEnd::Renewed => {
-                self.widening = Some(Attempt::Succeeded);
-                self.answered = true;
-                self.step_ups = self.step_ups.saturating_add(1);
-            }
-            RenewalEnd::Failed(attempt, error) => {
-                self.widening = Some(*attempt);
-                self.error = Some(error.clone());
-            }
-            // Nobody was asked for more.
-            RenewalEnd::Adopted | RenewalEnd::Broken(_) => {}
-        }
-    }
-
-    /// What the old ID token was refused for, a new one may not be.
-    fn note_id_token(&mut self, id: Option<&String>) {
-        let before = self.id_token.replace(id.cloned());
-        if before.is_none_or(|before| before.as_ref() == id) {
-            return;
-        }
-        let rejected = |tried: &mut Option<Attempt>| {
-            tried.take_if(|tried| *tried == Attempt::Rejected);
-        };
-        rejected(&mut self.renewal);
-        rejected(&mut self.widening);
-        // Somebody signed in: that session was not tried yet. Its own renewal a request tries once.
-        self.idp.take_if(|tried| *tried != Attempt::Succeeded);
-    }
-
-    /// How many retries this request's own renewal and authorizations are worth.
-    fn earned(&self) -> u8 {
-        let renewed = u8::from(self.renewal == Some(Attempt::Succeeded));
-        let authorized = u8::from(self.reauthorized);
-        self.step_ups.saturating_add(renewed + authorized)
-    }
-
-    fn begin(&mut self, confirmed: bool) {
-        self.widening = None;
-        self.answered = false;
-        self.consent = if confirmed {
-            Consent::Given
-        } else {
-            Consent::NotAsked
-        };
     }
 }
 

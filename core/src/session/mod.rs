@@ -8,6 +8,7 @@ mod flight;
 mod hold;
 mod interaction;
 mod possession;
+mod progress;
 mod renewal;
 mod request;
 mod satisfied;
@@ -46,11 +47,12 @@ use crate::signal::Signal;
 use crate::store::record::{self, Grant, Record, Versioned};
 use crate::store::{Saved, StoreKey, TokenStore};
 use credential::Current;
-use drive::{Manner, Progress};
+use drive::Manner;
 use flight::Flight;
 use hold::Hold;
 use interaction::Interactions;
 use possession::Possession;
+use progress::Progress;
 use renewal::Renewal;
 
 /// How long revocation may take when signing out. It is a courtesy; signing out does not depend on it.

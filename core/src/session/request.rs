@@ -9,8 +9,9 @@ use crate::recovery::{Ask, Means, Trigger};
 use crate::runtime::timeout;
 use crate::session::AuthSession;
 use crate::session::credential::Authorization;
-use crate::session::drive::{Conclusion, Manner, Nonce, Progress, drive};
+use crate::session::drive::{Conclusion, Manner, drive};
 use crate::session::possession::RequestCredential;
+use crate::session::progress::{Nonce, Progress};
 use crate::session::renewal::RenewalPlan;
 
 /// How long a request waits for a renewal that it does not depend on. The renewal goes on.
