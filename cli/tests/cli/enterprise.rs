@@ -78,6 +78,19 @@ async fn what_expires_is_had_again_silently() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_ended_there_takes_one_new_page() {
+    let organization = Organization::signed_in().await;
+    let first = &organization.first;
+    first.control().expire_access_tokens();
+    first.control().end_idp_sessions();
+    let call = || organization.call(first, "echo").run();
+    call().await.succeeded().printed("hello\n").showed(1);
+    call().await.succeeded().printed("hello\n").showed(0);
+    let counters = first.control().counters();
+    assert_eq!(counters.authorize_visits, 0, "{counters:#?}");
+}
+
+#[tokio::test]
 async fn more_access_is_had_without_asking_unless_that_is_wanted() {
     let organization = Organization::signed_in().await;
     let first = &organization.first;
