@@ -1,6 +1,7 @@
 //! `--ema`: an organization's identity provider signs one in.
 
 use mcp_reauth_fixture::config::{OwnIdentityProvider, Policy};
+use mcp_reauth_fixture::{SigningAlg, SigningKey};
 use serde_json::json;
 
 use crate::support::{Ended, Organization, World, own_idp};
@@ -131,6 +132,29 @@ async fn the_secret_there_may_be_in_a_file() {
         .env("MCP_REAUTH_IDP_CLIENT_ID", "cli-at-idp");
     let ended = login.run().await.succeeded().showed(1);
     ended.hides(&organization.secrets());
+}
+
+#[tokio::test]
+async fn a_private_key_may_stand_for_the_secret_there() {
+    let key = SigningKey::generate(SigningAlg::Es256);
+    let mut idp = own_idp();
+    idp.clients[0].client_secret = None;
+    idp.clients[0].jwks = Some(key.public_jwks());
+    let organization = Organization::with(idp).await;
+    let first = &organization.first;
+    let path = first.folder.path().join("key.pem");
+    std::fs::write(&path, key.to_pem()).expect("a file");
+    let call = || {
+        let call = first.call("echo").args(["--ema", "--client-id", "cli"]);
+        call.args(["--idp", organization.issuer(), "--idp-client-id"])
+            .args(["cli-at-idp", "--idp-private-key"])
+            .args([&path])
+    };
+    let ended = call().run().await.succeeded().showed(1);
+    ended.hides(&organization.secrets());
+    first.set_expiry(&1.into());
+    call().run().await.succeeded().showed(0);
+    assert_eq!(first.control().counters().idp_token_refresh, 1);
 }
 
 #[tokio::test]
