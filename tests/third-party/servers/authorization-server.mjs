@@ -31,6 +31,7 @@ export async function authorizationServer({ issuer, resource, settings, ledger }
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     jwks: { keys: [await signingKey()] },
     pkce: { required: () => true },
+    ...(settings.alwaysRotates && { rotateRefreshToken: true }),
     // Tokens that are out live as long as the settings say, not fifteen seconds more.
     clockTolerance: 0,
   });

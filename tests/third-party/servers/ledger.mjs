@@ -26,6 +26,7 @@ export class Ledger {
         type: body.token_type,
         scope: body.scope,
         rotations: oidc.entities.RefreshToken?.rotations ?? 0,
+        key: (oidc.entities.AccessToken ?? oidc.entities.ClientCredentials)?.jkt,
       });
     });
     provider.on('grant.error', ({ oidc }, error) => {

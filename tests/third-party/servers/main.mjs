@@ -16,8 +16,12 @@ const settings = {
   accessTokenFormat: 'opaque',
   dynamicRegistration: true,
   requirePushedRequests: false,
+  /** Whether refresh tokens are replaced at every use, and not only those that anybody could use. */
+  alwaysRotates: false,
   /** At the MCP server: `off`, `accepted` or `required`. */
   dpop: 'off',
+  /** Whether its metadata says that it is required, and not only its challenges. */
+  dpopAnnounced: true,
   /** Whether proofs need a nonce, at both servers. */
   dpopNonces: false,
   /** How clients may authenticate; `client_secret_post` must be among them. */

@@ -28,7 +28,7 @@ export function mcpServer({ authority, metadata, resource, settings, ledger }) {
 
   const app = createMcpExpressApp();
   const mcp = createMcpHandler(tools);
-  if (settings.dpop !== 'off') app.use(dpopMetadata(documents, settings.dpop === 'required'));
+  if (settings.dpop !== 'off') app.use(dpopMetadata(documents, settings.dpop === 'required' && settings.dpopAnnounced));
   app.use(mcpAuthMetadataRouter(documents));
   app.use('/mcp', noting(ledger), guard(options, settings.dpop, nonces));
   const node = toNodeHandler(settings.dpop === 'off' ? mcp : dpopChallenge(mcp));
@@ -73,6 +73,7 @@ function noting(ledger) {
       ledger.note('mcp', {
         scheme,
         status: response.statusCode,
+        error: response.get('WWW-Authenticate')?.match(/error="([^"]*)"/)?.[1],
         method: request.body?.method,
         user: auth?.extra.subject,
         audience: auth?.resource.href,

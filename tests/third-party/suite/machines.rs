@@ -60,7 +60,7 @@ async fn a_wrong_secret_is_an_error_that_does_not_show_it() {
     for method in ["client_secret_basic", "client_secret_post"] {
         let world = world(method, &[method, "client_secret_post", "none"]).await;
         let ended = machine(&world, "not-the-secret-90be").run().await;
-        let ended = ended.showed(0).failed("invalid_client");
+        let ended = ended.showed(0).failed("[registration_rejected]");
         ended.hides(&["not-the-secret-90be"]);
         assert_eq!(world.token_requests("client_credentials").await.len(), 1);
         let ended = machine(&world, SECRET).run().await;
@@ -70,13 +70,17 @@ async fn a_wrong_secret_is_an_error_that_does_not_show_it() {
 
 /// A world that knows the machine by its key.
 async fn keyed(key: &SigningKey) -> World {
+    known_by(key.alg().name(), &key.public_jwks()).await
+}
+
+async fn known_by(algorithm: &str, jwks: &Value) -> World {
     World::with(json!({
         "dynamicRegistration": false,
         "clients": [{
             "client_id": ID,
             "token_endpoint_auth_method": "private_key_jwt",
-            "token_endpoint_auth_signing_alg": key.alg().name(),
-            "jwks": key.public_jwks(),
+            "token_endpoint_auth_signing_alg": algorithm,
+            "jwks": jwks,
             "grant_types": ["client_credentials"],
             "redirect_uris": [],
             "response_types": [],
@@ -85,10 +89,16 @@ async fn keyed(key: &SigningKey) -> World {
     .await
 }
 
-fn machine_with(world: &World, key: &SigningKey) -> Program {
-    let file = world.file("key.pem", key.to_pem());
+fn machine_with(world: &World, key: &str) -> Program {
+    let file = world.file("key", key);
     let by_key = ["--client-id", ID, "--client-credentials", "--private-key"];
     world.call("echo").args(by_key).args([file])
+}
+
+/// What of a key's file must not be seen: the key itself.
+fn lines(key: &SigningKey) -> Vec<&str> {
+    let lines = key.to_pem().lines();
+    lines.filter(|line| !line.starts_with("-----")).collect()
 }
 
 #[tokio::test]
@@ -97,10 +107,9 @@ async fn a_machine_is_known_by_its_key() {
         let key = SigningKey::generate(algorithm);
         let world = keyed(&key).await;
         for tokens in 1..=2 {
-            let ended = machine_with(&world, &key).run().await;
+            let ended = machine_with(&world, key.to_pem()).run().await;
             let ended = ended.succeeded().printed("hello\n").showed(0);
-            let body = key.to_pem().lines().nth(1).expect("its first line");
-            ended.hides(&[body, &world.access_token()]);
+            ended.hides(&lines(&key)).hides(&[&world.access_token()]);
             let requests = world.token_requests("client_credentials").await;
             assert_eq!(requests.len(), tokens, "{requests:#?}");
             let last = &requests[tokens - 1];
@@ -115,7 +124,28 @@ async fn a_machine_is_known_by_its_key() {
 async fn a_machine_with_another_key_is_refused() {
     let world = keyed(&SigningKey::generate(SigningAlg::Es256)).await;
     let other = SigningKey::generate(SigningAlg::Es256);
-    let ended = machine_with(&world, &other).run().await;
-    ended.showed(0).failed("[registration_rejected]");
+    let ended = machine_with(&world, other.to_pem()).run().await;
+    let ended = ended.showed(0).failed("[registration_rejected]");
+    ended.hides(&lines(&other));
     assert_eq!(world.token_requests("client_credentials").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_may_be_a_jwk() {
+    // RFC 7515 appendix A.3.
+    let mut key = json!({
+        "kty": "EC",
+        "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    });
+    let world = known_by("ES256", &json!({ "keys": [key.clone()] })).await;
+    let private = "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI";
+    key["d"] = json!(private);
+    let ended = machine_with(&world, &key.to_string()).run().await;
+    let ended = ended.succeeded().printed("hello\n").showed(0);
+    ended.hides(&[private, &world.access_token()]);
+    let requests = world.token_requests("client_credentials").await;
+    assert_eq!(requests.len(), 1, "{requests:#?}");
+    assert_eq!(requests[0]["auth"], "private_key_jwt");
 }
