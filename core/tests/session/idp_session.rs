@@ -7,7 +7,7 @@ use mcp_reauth::{
 
 use crate::support::{
     Bench, CLIENT, Exchange, Fault, IDP, IdpMeta, IdpRevoke, IdpToken, IdpVisit, Mcp, Meta, Prm,
-    Register, Revoke, SECOND, SERVER, Token, Visit, claims, code, key, pass, settle,
+    Register, Revoke, SECOND, SERVER, Token, Untrue, Visit, claims, code, key, pass, settle,
 };
 
 /// The ID token of the last sign-in or renewal, as it was exchanged.
@@ -282,4 +282,34 @@ async fn sign_in_asked_for_is_at_the_identity_provider() {
     let page = seen.iter().find(|s| s.kind == IdpVisit).expect("a page");
     assert_eq!(page.param("max_age"), "0");
     assert_eq!(bench.host.prompts(), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_person_had_does_not_outlive_anothers_sign_in() {
+    let bench = Bench::new();
+    let session = bench.employed().await;
+    let second = bench.managed(SECOND).await;
+    assert_eq!(bench.send(&second, "").await, Ok(200));
+    bench
+        .world
+        .servers(|s| s.idp.untrue = Some(Untrue::Subject));
+    let again = session.sign_in_again().await;
+    assert!(matches!(again, Outcome::Satisfied), "{again:?}");
+    let state = bench.idp_session().state().await.expect("a store");
+    assert_eq!(state.subject.as_deref(), Some("ben"));
+    let state = session.connection_state().await.expect("a store");
+    assert!(state.authorized, "{state:?}");
+    let state = second.connection_state().await.expect("a store");
+    assert!(!state.signed_in, "{state:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn access_that_the_organization_did_not_give_is_not_used() {
+    let bench = Bench::new();
+    let own = bench.signed_in("").await;
+    assert!(own.authorization().is_some());
+    let managed = bench.managed(SERVER).await;
+    assert!(managed.authorization().is_none());
+    assert_eq!(bench.send(&managed, "").await, Ok(200));
+    assert_eq!(bench.world.count(Exchange), 1);
 }
