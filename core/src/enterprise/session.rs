@@ -11,12 +11,12 @@ use super::IdentityProvider;
 use super::idp::Idp;
 use super::record::{IdpRecord, SignedIn};
 use crate::error::Error;
-use crate::http::{HttpClient, Limited};
+use crate::http::HttpClient;
 use crate::oauth::client::Client;
 use crate::oauth::token::revoke;
 use crate::runtime::{Runtime, timeout};
 use crate::secret::Secret;
-use crate::session::builder::{default_http, default_runtime};
+use crate::session::builder::surroundings;
 use crate::session::{Inner, REVOCATION_LIMIT, Revocation};
 use crate::store::{MemoryStore, StoreKey, TokenStore};
 
@@ -110,19 +110,12 @@ impl IdpSessionBuilder {
     /// # Errors
     /// [`Error::Config`] when something is missing that this build has no default for.
     pub fn open(self) -> Result<IdpSession, Error> {
-        let runtime = match self.runtime {
-            Some(runtime) => runtime,
-            None => default_runtime()?,
-        };
-        let http = match self.http {
-            Some(http) => http,
-            None => default_http()?,
-        };
+        let (http, runtime) = surroundings(self.http, self.runtime)?;
         let idp = Idp {
             key: StoreKey::of_idp(&self.profile, &self.provider.issuer),
             provider: self.provider,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
-            http: Limited::new(http, Arc::clone(&runtime)),
+            http,
             runtime,
         };
         Ok(IdpSession {

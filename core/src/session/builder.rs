@@ -211,16 +211,8 @@ impl AuthSessionBuilder {
     /// address is neither https nor on this machine, [`Error::Store`].
     pub async fn open(self) -> Result<AuthSession, Error> {
         self.check()?;
-        let runtime = match self.runtime {
-            Some(runtime) => runtime,
-            None => default_runtime()?,
-        };
-        let http = match self.http {
-            Some(http) => http,
-            None => default_http()?,
-        };
+        let (http, runtime) = surroundings(self.http, self.runtime)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let http = Limited::new(http, Arc::clone(&runtime));
         let idp = self.provider.map(|provider| {
             Arc::new(Idp {
                 key: StoreKey::of_idp(&self.profile, &provider.issuer),
@@ -325,14 +317,24 @@ impl AuthSessionBuilder {
     }
 }
 
+/// What was given, else what this build has of its own.
+pub(crate) fn surroundings(
+    http: Option<Arc<dyn HttpClient>>,
+    runtime: Option<Arc<dyn Runtime>>,
+) -> Result<(Limited, Arc<dyn Runtime>), Error> {
+    let runtime = runtime.map_or_else(default_runtime, Ok)?;
+    let http = http.map_or_else(default_http, Ok)?;
+    Ok((Limited::new(http, Arc::clone(&runtime)), runtime))
+}
+
 #[cfg(feature = "tokio")]
 #[allow(clippy::unnecessary_wraps)]
-pub(crate) fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
+fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
     Ok(Arc::new(crate::runtime::TokioRuntime))
 }
 
 #[cfg(not(feature = "tokio"))]
-pub(crate) fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
+fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
     Err(Error::config(
         "no runtime was given, and this build has none of its own",
     ))
@@ -340,12 +342,12 @@ pub(crate) fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
 
 #[cfg(feature = "reqwest")]
 #[allow(clippy::unnecessary_wraps)]
-pub(crate) fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
+fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
     Ok(Arc::new(crate::http::SharedClient::default()))
 }
 
 #[cfg(not(feature = "reqwest"))]
-pub(crate) fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
+fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
     Err(Error::config(
         "no HTTP client was given, and this build has none of its own",
     ))

@@ -24,7 +24,7 @@ use crate::secret::Secret;
 use crate::session::Inner;
 use crate::session::credential::Authorization;
 use crate::session::interaction::Need;
-use crate::session::renewal::{Renewal, RenewalEnd, RenewalPlan, passing};
+use crate::session::renewal::{Renewal, RenewalEnd, RenewalPlan, failed, passing};
 use crate::session::tokens::At;
 use crate::store::record::{Grant, Grantor, IdpLeg, Pending, Registration, Versioned};
 
@@ -433,18 +433,7 @@ fn refused(failure: TokenFailure, by: &Grantor, at_idp: bool) -> Result<RenewalE
         detail,
     };
     Ok(match failure {
-        TokenFailure::Local(error) => return Err(*error),
-        TokenFailure::Transient {
-            detail,
-            retry_after,
-        } => {
-            let unavailable = Error::RefreshUnavailable {
-                issuer: by.issuer.clone(),
-                detail,
-                retry_after,
-            };
-            RenewalEnd::Failed(Attempt::Unreachable, unavailable)
-        }
+        TokenFailure::Local(_) | TokenFailure::Transient { .. } => return failed(by, failure),
         // The ID token is no good (any more). RFC 8693 section 2.2.2 has another name for that.
         TokenFailure::InvalidGrant { detail } if at_idp => {
             RenewalEnd::Failed(Attempt::Rejected, denied(detail))
