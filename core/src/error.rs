@@ -1,8 +1,18 @@
 //! Everything that can go wrong, with a stable code for each.
 
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
 use crate::challenge::AuthChallenge;
 use crate::scope::ScopeSet;
 use crate::text;
+
+/// The code of a JSON-RPC error that stands for an [`Error`]: of those that are an implementation's own
+/// (JSON-RPC 2.0 section 5.1).
+const JSON_RPC_CODE: i64 = -32001;
 
 /// What ended a recovery or a call.
 ///
@@ -211,6 +221,9 @@ pub enum Error {
     Store {
         /// What happened, with the store's place.
         detail: String,
+        /// What the application's own store failed by.
+        #[source]
+        cause: Option<Cause>,
     },
     /// An HTTP exchange outside token renewal failed.
     #[error("{url} could not be used: {detail}")]
@@ -225,6 +238,9 @@ pub enum Error {
     Host {
         /// What it said.
         detail: String,
+        /// What it failed by.
+        #[source]
+        cause: Option<Cause>,
     },
     /// The session was set up in a way that cannot work.
     #[error("This cannot work as set up: {detail}")]
@@ -286,6 +302,7 @@ impl Error {
     pub fn store(detail: impl Into<String>) -> Self {
         Self::Store {
             detail: detail.into(),
+            cause: None,
         }
     }
 
@@ -294,7 +311,42 @@ impl Error {
     pub fn host(detail: impl Into<String>) -> Self {
         Self::Host {
             detail: detail.into(),
+            cause: None,
         }
+    }
+
+    /// Keeps what the application's own part failed by, for an error of [`store`](Self::store) or
+    /// [`host`](Self::host); of any other error, nothing is kept.
+    #[must_use]
+    pub fn caused_by(mut self, error: impl StdError + Send + Sync + 'static) -> Self {
+        if let Self::Store { cause, .. } | Self::Host { cause, .. } = &mut self {
+            *cause = Some(Cause(Arc::new(error)));
+        }
+        self
+    }
+
+    /// What the application's own part failed by, as it was given to [`caused_by`](Self::caused_by).
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        match self {
+            Self::Store { cause, .. } | Self::Host { cause, .. } => Some(&*cause.as_ref()?.0),
+            _ => None,
+        }
+    }
+
+    /// The answer to the JSON-RPC request `id` that says why it failed: for transports that have no other way to
+    /// tell. Its `data` has the `code` and, where there is one, the `challenge`.
+    #[must_use]
+    pub fn to_json_rpc(&self, id: &Value) -> Value {
+        let mut data = json!({ "code": self.code() });
+        if let Some(challenge) = self.challenge() {
+            data["challenge"] = json!(challenge);
+        }
+        json!({
+            "jsonrpc": "2.0",
+            "id": id,
+            "error": { "code": JSON_RPC_CODE, "message": self.to_string(), "data": data },
+        })
     }
 
     /// An error of set-up: what is wrong and where.
@@ -326,6 +378,37 @@ impl Error {
             url: text::displayable(text::without_query(url)).unwrap_or_default(),
             detail: text::displayable(&detail.into()).unwrap_or_default(),
         }
+    }
+}
+
+/// What an application's own part failed by. Two are equal if they are one and the same.
+#[derive(Clone)]
+pub struct Cause(Arc<dyn StdError + Send + Sync>);
+
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Cause {}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// As little as its `Display` tells: what an application keeps in its errors is not for logs.
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
     }
 }
 

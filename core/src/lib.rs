@@ -35,14 +35,15 @@ mod signal;
 pub mod store;
 mod sync;
 mod text;
-#[cfg(all(test, feature = "jwt"))]
-mod vectors;
+#[cfg(any(all(test, feature = "jwt"), feature = "vectors"))]
+#[doc(hidden)]
+pub mod vectors;
 pub mod wording;
 
 pub use callback::CallbackParams;
 pub use challenge::{AuthChallenge, Operation, Reason};
 pub use enterprise::{IdentityProvider, IdpSession};
-pub use error::Error;
+pub use error::{Cause, Error};
 pub use host::{AuthHost, Event, WorkloadIdentity};
 #[cfg(feature = "jwt")]
 pub use jose::PrivateKey;
@@ -56,7 +57,7 @@ pub use scope::ScopeSet;
 pub use secret::Secret;
 pub use session::{
     AuthSession, AuthSessionBuilder, AuthState, Authorization, ConnectionState, FailedCredential,
-    HandleOptions, Outcome, Recovery, RequestCredential, ResourceRequest, Revocation,
+    HandleOptions, IdleStream, Outcome, Recovery, RequestCredential, ResourceRequest, Revocation,
     StoredCredential, is_satisfied,
 };
 #[cfg(feature = "file-store")]

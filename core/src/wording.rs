@@ -2,6 +2,8 @@
 //!
 //! Sentences name the server, say what happens next, and never quote a protocol message raw.
 
+use serde::Deserialize;
+
 use crate::challenge::{AuthChallenge, Operation, Reason};
 use crate::error::Error;
 use crate::scope::ScopeSet;
@@ -9,6 +11,100 @@ use crate::text;
 
 /// How many permissions a sentence names at the most.
 const MAX_NAMED: usize = 8;
+
+/// A sentence and what goes into it, as other languages ask for it:
+/// `{"sentence": "success", "server": "...", "newScopes": []}`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(
+    tag = "sentence",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
+#[allow(
+    missing_docs,
+    reason = "each is a function of this module, with its parameters"
+)]
+#[non_exhaustive]
+pub enum Sentence {
+    StepUpTitle {
+        challenge: AuthChallenge,
+    },
+    StepUpBody {
+        server: String,
+        challenge: AuthChallenge,
+        new_scopes: ScopeSet,
+    },
+    OrganizationStepUpBody {
+        server: String,
+        challenge: AuthChallenge,
+        new_scopes: ScopeSet,
+    },
+    InProgress {
+        server: String,
+    },
+    Success {
+        server: String,
+        new_scopes: ScopeSet,
+    },
+    RetryHint {
+        operation: Operation,
+    },
+    Cancelled {
+        server: String,
+    },
+    NotGranted {
+        server: String,
+        new_scopes: ScopeSet,
+    },
+    SessionExpired {
+        server: String,
+    },
+    ReauthenticationBanner {
+        server: String,
+        challenge: AuthChallenge,
+    },
+    LostAuthorizationState {},
+    IssuerMismatch {},
+    FailureDetail {
+        detail: String,
+    },
+    Displayable {
+        text: String,
+    },
+}
+
+impl Sentence {
+    /// The sentence, as a person reads it.
+    #[must_use]
+    pub fn say(&self) -> String {
+        match self {
+            Self::StepUpTitle { challenge } => step_up_title(challenge).to_owned(),
+            Self::StepUpBody {
+                server,
+                challenge,
+                new_scopes,
+            } => step_up_body(server, challenge, new_scopes),
+            Self::OrganizationStepUpBody {
+                server,
+                challenge,
+                new_scopes,
+            } => organization_step_up_body(server, challenge, new_scopes),
+            Self::InProgress { server } => in_progress(server),
+            Self::Success { server, new_scopes } => success(server, new_scopes),
+            Self::RetryHint { operation } => retry_hint(operation),
+            Self::Cancelled { server } => cancelled(server),
+            Self::NotGranted { server, new_scopes } => not_granted(server, new_scopes),
+            Self::SessionExpired { server } => session_expired(server),
+            Self::ReauthenticationBanner { server, challenge } => {
+                reauthentication_banner(server, challenge)
+            }
+            Self::LostAuthorizationState {} => lost_authorization_state().to_owned(),
+            Self::IssuerMismatch {} => issuer_mismatch().to_owned(),
+            Self::FailureDetail { detail } => failure_detail(detail),
+            Self::Displayable { text } => displayable(text),
+        }
+    }
+}
 
 /// The title of a step-up question.
 #[must_use]

@@ -78,12 +78,12 @@ fn every_error() -> Vec<Error> {
             what: "The sign-in".to_owned(),
             seconds: 900,
         },
-        Error::Store { detail: detail() },
+        Error::store(detail()),
         Error::Http {
             url: url(),
             detail: detail(),
         },
-        Error::Host { detail: detail() },
+        Error::host(detail()),
         Error::Config { detail: detail() },
     ]
 }

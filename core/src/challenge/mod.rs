@@ -63,8 +63,8 @@ impl Operation {
 
     /// As [`of_message`](Self::of_message), for a message as it is sent: no more of it is taken apart than that
     /// needs.
-    #[cfg(feature = "rmcp")]
-    pub(crate) fn of_json(message: &[u8]) -> Self {
+    #[must_use]
+    pub fn of_json(message: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Head {
             method: Option<String>,
@@ -330,7 +330,7 @@ fn contains_dpop(lines: &str) -> bool {
     windows.any(|four| four.eq_ignore_ascii_case(b"dpop"))
 }
 
-#[cfg(all(test, feature = "rmcp"))]
+#[cfg(test)]
 mod tests {
     use super::Operation;
     use serde_json::json;

@@ -119,7 +119,7 @@ impl Prover {
         })
     }
 
-    #[cfg(all(test, feature = "jwt"))]
+    #[cfg(any(all(test, feature = "jwt"), feature = "vectors"))]
     pub(crate) fn header(&self) -> &str {
         &self.header
     }

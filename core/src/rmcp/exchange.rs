@@ -12,7 +12,6 @@ use url::Url;
 use super::{Failure, TransportError};
 use crate::challenge::{AuthChallenge, Operation};
 use crate::http::same_origin;
-use crate::oauth::metadata::protects;
 use crate::recovery::Trigger;
 use crate::session::{AuthSession, Authorization, Recovery, ResourceRequest};
 
@@ -107,7 +106,7 @@ impl Exchange {
         trigger: Trigger,
     ) -> Self {
         Self {
-            authorized: protects(session.server(), &outgoing.uri),
+            authorized: session.covers(&outgoing.uri),
             request: session.request(operation, trigger),
             client: client.clone(),
             outgoing,
@@ -116,6 +115,11 @@ impl Exchange {
 
     pub(super) fn in_session(&self) -> bool {
         self.outgoing.headers.contains_key(SESSION_ID)
+    }
+
+    /// Where it goes.
+    pub(super) fn uri(&self) -> &str {
+        &self.outgoing.uri
     }
 
     /// The credential it was sent with last.

@@ -18,7 +18,6 @@ mod tool_result;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -44,10 +43,6 @@ type Events = BoxStream<'static, Result<Sse, SseError>>;
 
 /// The largest event that is read from a stream whose reader sets no limit, in bytes.
 const MAX_EVENT: usize = 16 * 1024 * 1024;
-/// How long an idle stream waits for an authorization server in trouble, at first; it doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// How long it waits at the most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// An rmcp HTTP client that attaches the session's credential, recovers when it is rejected, and sends the
 /// request again. Messages recover as commands; the idle event stream and the end of the MCP session as ambient
@@ -95,7 +90,7 @@ impl ReauthClient {
         outgoing: Outgoing,
         idle: bool,
     ) -> Result<(reqwest::Response, Exchange), Failure> {
-        let mut pause = FIRST_PAUSE;
+        let mut stream = self.session.idle_stream();
         loop {
             let operation = Operation::default();
             let mut exchange = self.exchange(outgoing.clone(), operation, Trigger::Ambient);
@@ -103,15 +98,8 @@ impl ReauthClient {
                 Err(StreamableHttpError::Client(TransportError::Auth(error))) if idle => error,
                 answer => return Ok((answer?, exchange)),
             };
-            match error.code() {
-                "interaction_required" | "policy_denied" => {
-                    self.session.changed(exchange.sent()).await
-                }
-                "refresh_unavailable" => {
-                    self.session.changed_within(exchange.sent(), pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                _ => return Err(StreamableHttpError::Client(error.into())),
+            if !stream.outlast(&error, exchange.sent()).await {
+                return Err(StreamableHttpError::Client(error.into()));
             }
         }
     }

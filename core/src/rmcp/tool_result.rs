@@ -9,6 +9,7 @@ use sse_stream::Sse;
 use super::exchange::Exchange;
 use super::{Events, Failure, response};
 use crate::challenge::AuthChallenge;
+use crate::error::Error;
 
 /// Passes an answer to `message` on, unless it is a challenge that can be recovered from.
 pub(super) async fn recover(
@@ -95,7 +96,7 @@ fn watch(
                 Ok(_) => stream::empty().boxed(),
                 // The stream's reader knows no other errors than those of a stream, and would open it anew: the
                 // reason becomes the answer to the call.
-                Err(error) => as_event(&failure(&watch.message, &error)),
+                Err(error) => as_event(&failure(&watch.message, watch.exchange.uri(), &error)),
             };
         }
     })
@@ -120,21 +121,12 @@ fn as_event(message: &impl serde::Serialize) -> Events {
     stream::iter([Ok(event)]).boxed()
 }
 
-/// A JSON-RPC error that says why, with the authorization error's code for programs.
-fn failure(message: &ClientJsonRpcMessage, error: &Failure) -> Value {
-    let id = serde_json::to_value(message)
-        .ok()
-        .and_then(|message| message.get("id").cloned());
-    let (text, data) = match error {
-        StreamableHttpError::Client(super::TransportError::Auth(error)) => (
-            error.to_string(),
-            serde_json::json!({ "code": error.code(), "challenge": error.challenge() }),
-        ),
-        other => (other.to_string(), Value::Null),
-    };
-    serde_json::json!({
-        "jsonrpc": "2.0",
-        "id": id,
-        "error": { "code": -32001, "message": text, "data": data },
-    })
+/// The answer that says why, with the authorization error's code for programs.
+fn failure(message: &ClientJsonRpcMessage, server: &str, error: &Failure) -> Value {
+    let message = serde_json::to_value(message).unwrap_or_default();
+    let id = message.get("id").unwrap_or(&Value::Null);
+    match error {
+        StreamableHttpError::Client(super::TransportError::Auth(error)) => error.to_json_rpc(id),
+        other => Error::http(server, other.to_string()).to_json_rpc(id),
+    }
 }

@@ -6,6 +6,7 @@ mod drive;
 mod enterprise;
 mod flight;
 mod hold;
+mod idle;
 mod interaction;
 mod possession;
 mod progress;
@@ -25,6 +26,7 @@ use tokio::sync::oneshot;
 pub use builder::AuthSessionBuilder;
 pub use credential::Authorization;
 pub use drive::{HandleOptions, Outcome};
+pub use idle::IdleStream;
 pub use possession::RequestCredential;
 pub use request::{Recovery, ResourceRequest};
 pub use satisfied::{FailedCredential, StoredCredential, is_satisfied};
@@ -36,6 +38,7 @@ use crate::enterprise::{Idp, IdpEnd, IdpSession};
 use crate::error::Error;
 use crate::host::{AuthHost, Event, WorkloadIdentity};
 use crate::http::{CALL_TIMEOUT, Limited};
+use crate::oauth::metadata::protects;
 use crate::oauth::registration::ClientIdentity;
 use crate::oauth::token;
 use crate::policy::Policy;
@@ -200,11 +203,17 @@ impl AuthSession {
         self.inner().current.changed(from).await;
     }
 
-    /// As [`changed`](Self::changed), but not for longer than `limit`.
-    #[cfg(feature = "rmcp")]
-    pub(crate) async fn changed_within(&self, from: Option<&Authorization>, limit: Duration) {
-        let runtime = &*self.inner().runtime;
-        let _ = timeout(runtime, limit, self.changed(from)).await;
+    /// For an event stream that nobody waits for: says when to open it again.
+    #[must_use]
+    pub fn idle_stream(&self) -> IdleStream {
+        IdleStream::new(self.clone())
+    }
+
+    /// Whether a request to `url` may carry the credential: it goes to the server's address or below it, and nowhere
+    /// else.
+    #[must_use]
+    pub fn covers(&self, url: &str) -> bool {
+        protects(self.server(), url)
     }
 
     /// Begins one request to the MCP server: what a transport holds from before the request is sent until it

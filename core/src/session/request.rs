@@ -70,6 +70,16 @@ impl ResourceRequest {
         }
     }
 
+    /// Says what it is about, for a transport that looks into a message only when it was rejected.
+    pub fn set_operation(&mut self, operation: Operation) {
+        self.operation = operation;
+    }
+
+    /// Says what it was sent with, for a transport that has sent it already.
+    pub fn set_sent(&mut self, authorization: Authorization) {
+        self.progress.sent = Some(authorization);
+    }
+
     /// What to send it with to `url`, by the HTTP method `method`. A credential that is about to expire is renewed
     /// first; if that cannot be done now, the old one is sent, and the server has its say.
     ///

@@ -275,7 +275,7 @@ pub(crate) async fn read<D: Document>(
         });
     };
     let record = decode(&stored).map_err(|error| match (error, store.place()) {
-        (Error::Store { detail }, Some(place)) => Error::store(format!("{place}: {detail}")),
+        (Error::Store { detail, .. }, Some(place)) => Error::store(format!("{place}: {detail}")),
         (error, _) => error,
     })?;
     Ok(Versioned {

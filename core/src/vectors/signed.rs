@@ -1,14 +1,11 @@
-//! The shared vectors (`tests/vectors` at the root of the repository) of what is not public.
+//! Vectors of what is signed: ID tokens, proofs of possession, assertions. What they are about is not public.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -18,52 +15,13 @@ use crate::jose::{JwkSet, PrivateKey, PublicJwk, SigningAlgorithm, SigningKey, b
 use crate::oauth::id_token::{Expected, Refusal, verify};
 use crate::oauth::{client_auth, dpop};
 
-#[derive(Deserialize)]
-struct File<I> {
-    vectors: Vec<Vector<I>>,
-}
-
-#[derive(Deserialize)]
-struct Vector<I> {
-    name: String,
-    input: I,
-    expect: Value,
-}
-
-/// Runs every vector of a file and reports all that fail, not only the first.
-fn run<I: DeserializeOwned>(file: &str, at_least: usize, actual: impl Fn(I) -> Value) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
-    let text = fs::read_to_string(folder.join(file)).expect("the file is there");
-    let File { vectors } = serde_json::from_str::<File<I>>(&text).expect("a file of vectors");
-    assert!(vectors.len() >= at_least, "only {} vectors", vectors.len());
-    let failed: Vec<String> = vectors
-        .into_iter()
-        .filter_map(
-            |Vector {
-                 name,
-                 input,
-                 expect,
-             }| {
-                let found = actual(input);
-                (found != expect).then(|| format!("{name}:\n  found  {found}\n  wanted {expect}"))
-            },
-        )
-        .collect();
-    assert!(
-        failed.is_empty(),
-        "{}:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
-}
-
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct IdToken {
+pub(super) struct IdToken {
     now: u64,
     issuer: String,
     client_id: String,
@@ -72,36 +30,33 @@ struct IdToken {
     token: String,
 }
 
-#[test]
-fn id_tokens() {
-    run("id_tokens.json", 200, |input: IdToken| {
-        let expected = Expected {
-            issuer: &input.issuer,
-            client_id: &input.client_id,
-            nonce: input.nonce.as_deref(),
-        };
-        let error = match verify(&input.token, &input.jwks, &expected, input.now) {
-            Ok(identity) => return json!({ "subject": identity.subject }),
-            Err(refusal) => refusal,
-        };
-        json!({ "error": match error {
-            Refusal::Malformed => "malformed",
-            Refusal::Signature(Unverified::Algorithm) => "algorithm",
-            Refusal::Signature(Unverified::UnknownKey) => "unknown_key",
-            Refusal::Signature(Unverified::Signature) => "signature",
-            Refusal::Issuer => "issuer",
-            Refusal::Audience => "audience",
-            Refusal::Expired => "expired",
-            Refusal::NotYet => "not_yet",
-            Refusal::Nonce => "nonce",
-        } })
-    });
+pub(super) fn id_token(input: IdToken) -> Value {
+    let expected = Expected {
+        issuer: &input.issuer,
+        client_id: &input.client_id,
+        nonce: input.nonce.as_deref(),
+    };
+    let error = match verify(&input.token, &input.jwks, &expected, input.now) {
+        Ok(identity) => return json!({ "subject": identity.subject }),
+        Err(refusal) => refusal,
+    };
+    json!({ "error": match error {
+        Refusal::Malformed => "malformed",
+        Refusal::Signature(Unverified::Algorithm) => "algorithm",
+        Refusal::Signature(Unverified::UnknownKey) => "unknown_key",
+        Refusal::Signature(Unverified::Signature) => "signature",
+        Refusal::Issuer => "issuer",
+        Refusal::Audience => "audience",
+        Refusal::Expired => "expired",
+        Refusal::NotYet => "not_yet",
+        Refusal::Nonce => "nonce",
+    } })
 }
 
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[serde(deny_unknown_fields)]
-enum Dpop {
+pub(super) enum Dpop {
     Thumbprint {
         jwk: PublicJwk,
     },
@@ -143,9 +98,8 @@ impl SigningKey for Elsewhere {
     }
 }
 
-#[test]
-fn proofs() {
-    run("dpop.json", 40, |input| match input {
+pub(super) fn proof(input: Dpop) -> Value {
+    match input {
         Dpop::Thumbprint { jwk } => jwk.thumbprint().into(),
         Dpop::Hash { access_token } => base64url(Sha256::digest(access_token)).into(),
         Dpop::Proof {
@@ -173,7 +127,7 @@ fn proofs() {
                 "claims": dpop::Claims::new(&request, id, at(issued_at)),
             })
         }
-    });
+    }
 }
 
 /// The signature of `token` is by `key`.
@@ -206,7 +160,7 @@ fn decoded(part: &str) -> Value {
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[serde(deny_unknown_fields)]
-enum Assertion {
+pub(super) enum Assertion {
     Key {
         text: String,
     },
@@ -241,9 +195,8 @@ impl SigningKey for Named {
     }
 }
 
-#[test]
-fn assertions() {
-    run("assertions.json", 80, |input| match input {
+pub(super) fn assertion(input: Assertion) -> Value {
+    match input {
         Assertion::Key { text } => match PrivateKey::read(&text) {
             Ok(key) => {
                 assert_signs(&key);
@@ -269,7 +222,7 @@ fn assertions() {
             "header": client_auth::Header::of(&Named(algorithm, kid)),
             "claims": client_auth::Claims::new(&client_id, &issuer, id, at(issued_at)),
         }),
-    });
+    }
 }
 
 /// What the key signs, its public part confirms.

@@ -1,0 +1,44 @@
+//! Event streams that nobody waits for: when to try again.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::runtime::timeout;
+use crate::session::{AuthSession, Authorization};
+
+/// How long one waits for an authorization server in trouble, at first; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// How long it waits at the most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// An event stream that nobody waits for, over all tries to open it. It must bother nobody, and clients open it once:
+/// one that cannot be authorized now waits until it can.
+#[derive(Debug)]
+pub struct IdleStream {
+    session: AuthSession,
+    pause: Duration,
+}
+
+impl IdleStream {
+    pub(super) fn new(session: AuthSession) -> Self {
+        Self {
+            session,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Waits until it is worth trying again, after a try that was sent with `sent` ended with `error`: for another
+    /// credential, or for a while. `false`: the error is final, and for the caller to tell.
+    pub async fn outlast(&mut self, error: &Error, sent: Option<&Authorization>) -> bool {
+        match error.code() {
+            "interaction_required" | "policy_denied" => self.session.changed(sent).await,
+            "refresh_unavailable" => {
+                let runtime = &*self.session.inner().runtime;
+                let _ = timeout(runtime, self.pause, self.session.changed(sent)).await;
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            }
+            _ => return false,
+        }
+        true
+    }
+}
