@@ -7,7 +7,7 @@ use url::form_urlencoded;
 use crate::secret::Secret;
 
 /// The query of a callback, undecided: whether anything of it may be used, stored or shown depends on `state`
-/// and `iss` (RFC 9207 section 2.4), which core checks first. Hence nothing of it can be read here.
+/// and `iss` (RFC 9207 section 2.4), which core checks first. Hence nothing of it is read here.
 #[derive(Clone)]
 pub struct CallbackParams {
     query: Secret,
@@ -50,6 +50,13 @@ impl CallbackParams {
         use subtle::ConstantTimeEq;
         self.get("state")
             .is_ok_and(|own| own.is_some_and(|own| own.as_bytes().ct_eq(state.as_bytes()).into()))
+    }
+
+    /// The query as it came, for handing it on to where the authorization is completed, as another part of a program
+    /// may have to. It is as undecided there.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.query.expose()
     }
 
     /// A parameter's value, decoded. A parameter that stands twice makes the response invalid

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use futures_util::future::BoxFuture;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
@@ -57,7 +57,7 @@ pub trait WorkloadIdentity: Send + Sync + 'static {
 }
 
 /// What the person is asked to agree to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepUpRequest {
     /// The MCP server.
@@ -74,7 +74,7 @@ pub struct StepUpRequest {
 }
 
 /// An authorization that has been prepared: the person goes to `url`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationRequest {
     /// The page to show.

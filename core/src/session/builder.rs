@@ -186,8 +186,13 @@ impl AuthSessionBuilder {
     }
 
     /// Where records live (default: in memory).
-    pub fn store(mut self, store: impl TokenStore) -> Self {
-        self.store = Some(Arc::new(store));
+    pub fn store(self, store: impl TokenStore) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// As [`store`](Self::store), for one that several sessions share.
+    pub fn shared_store(mut self, store: Arc<dyn TokenStore>) -> Self {
+        self.store = Some(store);
         self
     }
 

@@ -197,6 +197,16 @@ impl AuthSession {
         self.inner().current.get()
     }
 
+    /// The current credential, if it can be sent as it is: it is not about to expire, or cannot be renewed anyway, and
+    /// needs no proof. Never waits, locks or does I/O. For transports that count every microsecond; whatever it says,
+    /// [`request`](Self::request) has an answer.
+    #[must_use]
+    pub fn ready(&self) -> Option<Authorization> {
+        let current = self.authorization()?;
+        let ready = !current.needs_proof() && !self.inner().is_to_be_renewed(&current);
+        ready.then_some(current)
+    }
+
     /// Waits until the current credential is another than `from`: what an idle stream does that needs a person
     /// and must not bother one.
     pub async fn changed(&self, from: Option<&Authorization>) {
@@ -424,6 +434,12 @@ impl Inner {
     /// Seconds since 1970.
     fn now(&self) -> u64 {
         unix_seconds(self.runtime.now())
+    }
+
+    /// Whether a credential is about to expire, and can be renewed.
+    fn is_to_be_renewed(&self, current: &Authorization) -> bool {
+        let ahead = self.policy.refresh_ahead.as_secs();
+        current.is_due(self.now(), ahead) && self.renewal_means(current).is_some()
     }
 
     fn unsettled(&self) -> Unsettled<'_> {

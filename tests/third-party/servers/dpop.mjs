@@ -2,8 +2,8 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 
-import { OAuthError, buildOAuthProtectedResourceMetadata, verifyBearerToken } from '@modelcontextprotocol/server';
-import { EmbeddedJWK, calculateJwkThumbprint, errors, jwtVerify } from 'jose';
+import { buildOAuthProtectedResourceMetadata, OAuthError, verifyBearerToken } from '@modelcontextprotocol/server';
+import { calculateJwkThumbprint, EmbeddedJWK, errors, jwtVerify } from 'jose';
 
 import { invalid } from './verifier.mjs';
 
@@ -85,7 +85,9 @@ function challenge({ error, error_description: description }, { requiredScopes, 
     resource_metadata: resourceMetadataUrl,
     algs: ALGORITHMS.join(' '),
   };
-  return `DPoP ${Object.entries(parameters).map(([name, value]) => `${name}="${value}"`).join(', ')}`;
+  return `DPoP ${Object.entries(parameters)
+    .map(([name, value]) => `${name}="${value}"`)
+    .join(', ')}`;
 }
 
 /** The handler, whose scope challenges name the scheme in use. */

@@ -7,11 +7,11 @@ import {
   requireBearerAuth,
 } from '@modelcontextprotocol/express';
 import { toNodeHandler } from '@modelcontextprotocol/node';
-import { McpServer, createMcpHandler, requireScopes } from '@modelcontextprotocol/server';
+import { createMcpHandler, McpServer, requireScopes } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 
 import { SCOPES } from './authorization-server.mjs';
-import { Nonces, dpopChallenge, dpopMetadata, requireDpopAuth } from './dpop.mjs';
+import { dpopChallenge, dpopMetadata, Nonces, requireDpopAuth } from './dpop.mjs';
 import { verifier } from './verifier.mjs';
 
 export function mcpServer({ authority, metadata, resource, settings, ledger }) {
@@ -39,7 +39,10 @@ export function mcpServer({ authority, metadata, resource, settings, ledger }) {
 function tools() {
   const server = new McpServer({ name: 'third-party', version: '1.0.0' });
   const answer = ({ text }) => ({ content: [{ type: 'text', text }] });
-  for (const [name, scope] of [['echo', 'mcp:read'], ['write', 'mcp:write']]) {
+  for (const [name, scope] of [
+    ['echo', 'mcp:read'],
+    ['write', 'mcp:write'],
+  ]) {
     server.registerTool(
       name,
       {

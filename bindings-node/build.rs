@@ -1,0 +1,5 @@
+//! Links the way Node loads add-ons.
+
+fn main() {
+    napi_build::setup();
+}

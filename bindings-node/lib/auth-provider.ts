@@ -1,0 +1,39 @@
+import { flatHeaders } from './challenge.js';
+import { closed, misconfigured, unwrap } from './error.js';
+import type { native } from './native.js';
+
+/** The official SDK's `AuthProvider` (2.x), for programs that want that seam. */
+export interface AuthProvider {
+  /** The access token to send, renewed first if it is about to expire. */
+  token(): Promise<string | undefined>;
+  /** Recovers from a 401; afterwards the SDK asks for the token again, and sends the request once more. */
+  onUnauthorized(context: { response: Response }): Promise<void>;
+}
+
+/**
+ * The session as an `AuthProvider`. `session.fetch` does more: this seam recovers from 401 alone, not from a step-up; it
+ * does not say which token was rejected; and it has no room for tokens that are bound to a key.
+ */
+export function authProvider(session: InstanceType<typeof native.Session>, serverUrl: string): AuthProvider {
+  const begin = () => {
+    const request = session.request(false);
+    if (!request) throw closed();
+    return request;
+  };
+  return {
+    async token() {
+      const given = await begin().authorize('POST', serverUrl);
+      const credential = typeof given === 'string' ? unwrap<string[] | null>(given) : given;
+      const value = credential?.[1];
+      if (value?.startsWith('DPoP ')) {
+        throw misconfigured(
+          'tokens of this server are bound to a key (DPoP): use session.fetch instead of authProvider',
+        );
+      }
+      return value?.replace(/^Bearer /, '');
+    },
+    async onUnauthorized({ response }) {
+      unwrap(await begin().recover(response.status, flatHeaders(response.headers)));
+    },
+  };
+}

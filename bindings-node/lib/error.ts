@@ -1,0 +1,112 @@
+import { caught } from './bridge.js';
+import type { AuthChallenge } from './types.js';
+
+/** What went wrong; the same in every language. `internal` is a defect of this package. */
+export type ErrorCode =
+  | 'insufficient_scope'
+  | 'consent_denied'
+  | 'scope_not_granted'
+  | 'step_up_limit'
+  | 'interaction_required'
+  | 'unauthorized'
+  | 'refresh_unavailable'
+  | 'refresh_rejected'
+  | 'issuer_mismatch'
+  | 'state_mismatch'
+  | 'authorization_denied'
+  | 'resource_mismatch'
+  | 'metadata_invalid'
+  | 'pkce_unsupported'
+  | 'registration_rejected'
+  | 'insecure_endpoint'
+  | 'policy_denied'
+  | 'id_token_invalid'
+  | 'enterprise_not_configured'
+  | 'enterprise_disabled'
+  | 'cancelled'
+  | 'timeout'
+  | 'store'
+  | 'http'
+  | 'host'
+  | 'config'
+  | 'internal';
+
+/** The mark by which the official SDK passes errors of authorization on as they are, while it negotiates a version. */
+const SDK_PASSES_ON = Symbol.for('mcp.authSeamEscape');
+
+/**
+ * Why authorization could not be recovered, or a call could not be carried out.
+ *
+ * `code` is stable; `message` says what happened, to which server, and what to do next, for a log; `sentence` says it
+ * to a person. No part of it holds a secret.
+ *
+ * ```ts
+ * try {
+ *   await client.callTool({ name: 'write_note' })
+ * } catch (error) {
+ *   if (error instanceof ReauthError && error.code === 'consent_denied') return
+ *   throw error
+ * }
+ * ```
+ */
+export class ReauthError extends Error {
+  static {
+    ReauthError.prototype.name = 'ReauthError';
+    Object.defineProperty(ReauthError.prototype, SDK_PASSES_ON, { value: true });
+  }
+
+  /** What went wrong. */
+  readonly code: ErrorCode;
+  /** What the server asked for, where that is behind it: the scopes, metadata address and words tell what it would take. */
+  readonly challenge: AuthChallenge | undefined;
+  /** The same, in words for a person. */
+  readonly sentence: string;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    more: { challenge?: AuthChallenge | undefined; sentence?: string | undefined; cause?: unknown } = {},
+  ) {
+    super(message, 'cause' in more ? { cause: more.cause } : undefined);
+    this.code = code;
+    this.challenge = more.challenge;
+    this.sentence = more.sentence ?? message;
+  }
+
+  /** The form that other programs read. */
+  toJSON(): { code: ErrorCode; message: string } {
+    return { code: this.code, message: this.message };
+  }
+}
+
+/** An error as the native part tells of it. */
+export interface Failure {
+  code: ErrorCode;
+  message: string;
+  sentence: string;
+  challenge?: AuthChallenge;
+  /** The number of the exception behind it. */
+  thrown?: number;
+}
+
+export function errorOf({ code, message, thrown, ...more }: Failure): ReauthError {
+  const cause = thrown === undefined ? {} : caught(thrown);
+  return new ReauthError(code, message, { ...more, ...cause });
+}
+
+/** What an operation of the native part came to; its error is thrown. */
+export function unwrap<T>(answer: string): T {
+  const { ok, error } = JSON.parse(answer) as { ok: T; error?: Failure };
+  if (error) throw errorOf(error);
+  return ok;
+}
+
+/** A `config` error. */
+export function misconfigured(detail: string): ReauthError {
+  return new ReauthError('config', `This cannot work as set up: ${detail}`);
+}
+
+/** What everything but closing comes to after a session was closed. */
+export function closed(): ReauthError {
+  return new ReauthError('cancelled', 'The session is closed. Open another to go on.');
+}

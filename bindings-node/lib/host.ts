@@ -1,0 +1,83 @@
+import { ReauthError } from './error.js';
+import type { AuthorizationRequest, Awaitable, StepUpRequest } from './types.js';
+
+/** What a host is called with besides. */
+export interface HostContext {
+  /** Aborted when nobody waits for the answer any more: take the question off the screen. */
+  signal: AbortSignal;
+}
+
+/**
+ * The callback of an authorization: its whole address, its query, or the parameters, unread. Whether anything of it
+ * may be used is decided by `state` and `iss`, so hand on all of it.
+ */
+export type Callback = URLSearchParams | URL | string | { code: string; state: string; iss?: string | undefined };
+
+/**
+ * What only the application can do. Functions may be asynchronous, and may throw: an `AbortError` counts as the
+ * person's having stopped it.
+ */
+export interface AuthHost {
+  /**
+   * Where the callback of the authorization that is about to start will come: an address, or a function of it. Needed
+   * unless the session's option `redirectUri` says so.
+   */
+  redirectUri?: string | ((context: HostContext) => Awaitable<string>);
+  /** Asks the person whether to extend access. `false` is a no; the session lives on. */
+  confirmStepUp(request: StepUpRequest, context: HostContext): Awaitable<boolean>;
+  /**
+   * Sends the person to `request.url`. A program that stays where it is waits for the callback and returns it. One
+   * that navigates away returns nothing, and whoever receives the callback later, also after a restart, hands it to
+   * `AuthSession.completeAuthorization`.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a host that returns nothing is one of the two kinds.
+  authorize(request: AuthorizationRequest, context: HostContext): Awaitable<Callback | undefined | null | void>;
+}
+
+/** A callback as the native part takes it. */
+export function callbackQuery(callback: unknown, what: string): string {
+  if (typeof callback === 'string') return callback;
+  if (callback instanceof URL) return callback.search;
+  if (callback instanceof URLSearchParams) return callback.toString();
+  if (typeof callback === 'object' && callback !== null && 'code' in callback && 'state' in callback) {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(callback)) {
+      if (value !== undefined) query.append(name, String(value));
+    }
+    return query.toString();
+  }
+  throw new ReauthError(
+    'config',
+    `This cannot work as set up: ${what} must be the callback's address or query: a text, a URL, URLSearchParams, or an object with code, state and iss`,
+  );
+}
+
+/** A host as the native part calls it. */
+export async function callHost(host: AuthHost, method: string, input: unknown, context: HostContext): Promise<unknown> {
+  switch (method) {
+    case 'redirectUri': {
+      const uri = typeof host.redirectUri === 'function' ? await host.redirectUri(context) : host.redirectUri;
+      if (typeof uri === 'string') return uri;
+      throw new TypeError('host.redirectUri must return an address');
+    }
+    case 'confirmStepUp': {
+      const agreed = await host.confirmStepUp(input as StepUpRequest, context);
+      if (typeof agreed === 'boolean') return agreed;
+      throw new TypeError(`host.confirmStepUp must return true or false, and returned ${describe(agreed)}`);
+    }
+    default: {
+      const callback = await host.authorize(input as AuthorizationRequest, context);
+      if (callback === undefined || callback === null) return 'elsewhere';
+      return { callback: callbackQuery(callback, 'what host.authorize returns') };
+    }
+  }
+}
+
+/** A value's kind, without the value. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' || typeof value === 'function'
+    ? `a value of the kind ${value.constructor?.name || typeof value}`
+    : `a ${typeof value}`;
+}

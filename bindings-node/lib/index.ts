@@ -1,0 +1,37 @@
+/**
+ * Keeps an MCP client's session alive when the server stops accepting its credentials. Start with
+ * {@link AuthSession.open}.
+ *
+ * @packageDocumentation
+ */
+
+export type { AuthProvider } from './auth-provider.js';
+export {
+  authChallengeFromError,
+  authChallengeFromToolResult,
+  type ChallengedResponse,
+  type HeaderFields,
+  parseAuthChallengeFromResponse,
+} from './challenge.js';
+export { type ErrorCode, ReauthError } from './error.js';
+export type { AuthHost, Callback, HostContext } from './host.js';
+export type { IdentityProviderSession } from './identity-provider.js';
+export { type LoopbackOptions, loopbackHost } from './loopback.js';
+export type { AuthSessionOptions, Fetch, IdentityProviderOptions, Policy } from './options.js';
+export type { Outcome } from './outcome.js';
+export { computeScopeUnion, isStrictScopeSuperset, type Scopes, scopeDifference, scopesCover } from './scope.js';
+export { type Authorization, AuthSession, type HandleOptions, type RecoverOptions } from './session.js';
+export { FileStore, type Lease, MemoryStore, type StoredRecord, type StoreKey, type TokenStore } from './store.js';
+export type {
+  AuthChallenge,
+  AuthorizationRequest,
+  Awaitable,
+  ConnectionState,
+  IdentityProviderState,
+  Operation,
+  Reason,
+  Revocation,
+  SessionEvent,
+  StepUpRequest,
+} from './types.js';
+export * as wording from './wording.js';

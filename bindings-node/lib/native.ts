@@ -1,0 +1,5 @@
+/** The native part, in Rust: `src/`. */
+
+import native = require('../native.js');
+
+export { native };

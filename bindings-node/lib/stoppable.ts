@@ -1,0 +1,22 @@
+import { ReauthError, unwrap } from './error.js';
+import { native } from './native.js';
+
+/** A native operation that can be stopped waiting for. */
+type Start = (cancel: InstanceType<typeof native.Cancel> | undefined) => Promise<string>;
+
+/** Waits for a native operation, or until `signal` is aborted; then throws its reason, as platform functions do. */
+export async function stoppable<T>(signal: AbortSignal | undefined, start: Start): Promise<T> {
+  if (!signal) return unwrap(await start(undefined));
+  signal.throwIfAborted();
+  const cancel = new native.Cancel();
+  const stop = () => cancel.cancel();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return unwrap(await start(cancel));
+  } catch (error) {
+    if (signal.aborted && error instanceof ReauthError && error.code === 'cancelled') throw signal.reason;
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,161 @@
+import { ReauthError } from './error.js';
+import { native } from './native.js';
+import type { Awaitable } from './types.js';
+
+/** Which record: whose authorization, for what. Both together are the key. */
+export interface StoreKey {
+  /** Whose authorization it is. Users of one backend never meet. */
+  profile: string;
+  /** The MCP server's address, or `idp:` and the issuer of an identity provider. */
+  server: string;
+}
+
+/** A record as a store keeps it. Stores do not look inside. */
+export interface StoredRecord {
+  /** Grows with every write of this key, also after it was deleted. A whole number. */
+  version: number;
+  /** The record. It holds secrets. */
+  data: string;
+}
+
+/** The right to renew one record's credential. */
+export interface Lease {
+  /** Gives it back. Nobody waits for it. */
+  release(): unknown;
+}
+
+/**
+ * Keeps records. Sessions of one process and of many share a store: every write says which version it replaces, so
+ * that nobody overwrites newer tokens, and renewal is done under a lease, so that a refresh token is used once.
+ */
+export interface TokenStore {
+  /** Where the records are, in words, for error messages to name. */
+  readonly place?: string;
+  /** Reads a record; `undefined` or `null` when there is none. */
+  load(key: StoreKey): Awaitable<StoredRecord | undefined | null>;
+  /**
+   * Writes a record (`undefined`: deletes it), provided its version is still `expected` (`undefined`: provided there is
+   * none), and returns its new version; `undefined` or `null` when somebody else has written since, and nothing was
+   * changed.
+   */
+  save(key: StoreKey, data: string | undefined, expected: number | undefined): Awaitable<number | undefined | null>;
+  /**
+   * Takes the lease of a record if nobody holds it; it ends by itself after `ttlMs` milliseconds, since its holder may
+   * have crashed. Without this method, leases are good within this process: leave it out only where no other process
+   * uses the store.
+   */
+  tryLease?(key: StoreKey, ttlMs: number): Awaitable<Lease | undefined | null>;
+}
+
+const natives = new WeakMap<object, InstanceType<typeof native.Store>>();
+
+/** The native part of a store that has one. */
+export function nativeStore(store: object): InstanceType<typeof native.Store> | undefined {
+  return natives.get(store);
+}
+
+/** Keeps records in memory, for all sessions that are given it. */
+export class MemoryStore {
+  readonly place = 'in memory';
+
+  constructor() {
+    natives.set(this, native.Store.memory());
+  }
+}
+
+/**
+ * Keeps records in one file that nobody else can read (mode 0600), shared by processes.
+ *
+ * ```ts
+ * const store = new FileStore(join(homedir(), '.my-client', 'credentials.json'))
+ * ```
+ */
+export class FileStore {
+  /** Where it is. */
+  readonly place: string;
+
+  constructor(path: string) {
+    if (typeof path !== 'string' || path === '') {
+      throw new ReauthError('config', 'This cannot work as set up: the path of a FileStore must be a text');
+    }
+    this.place = path;
+    natives.set(this, native.Store.file(path));
+  }
+}
+
+/** What the native part asks of a store. */
+interface StoreInput {
+  key: StoreKey;
+  data?: string | null;
+  expected?: number | null;
+  ttl?: number;
+}
+
+/** A store in JavaScript, as the native part calls it. */
+export class CalledStore {
+  readonly #store: TokenStore;
+  readonly #leases = new Map<number, Lease>();
+  #lastLease = 0;
+
+  constructor(store: TokenStore) {
+    this.#store = store;
+  }
+
+  async call(method: string, { key, data, expected, ttl }: StoreInput): Promise<unknown> {
+    switch (method) {
+      case 'store.load':
+        return checked('load', await this.#store.load(key), isRecord, 'a record {version, data}');
+      case 'store.save': {
+        const saved = await this.#store.save(key, data ?? undefined, expected ?? undefined);
+        return checked('save', saved, Number.isSafeInteger, 'the new version');
+      }
+      default: {
+        const lease = this.#store.tryLease ? await this.#store.tryLease(key, ttl ?? 0) : leaseWithin(this.#store, key);
+        return this.#keep(checked('tryLease', lease, isLease, 'a lease {release}'));
+      }
+    }
+  }
+
+  #keep(lease: Lease | undefined): number | undefined {
+    if (!lease) return undefined;
+    this.#leases.set(++this.#lastLease, lease);
+    return this.#lastLease;
+  }
+
+  async release(id: number): Promise<void> {
+    const lease = this.#leases.get(id);
+    this.#leases.delete(id);
+    try {
+      await lease?.release();
+    } catch {
+      // It ends by itself.
+    }
+  }
+}
+
+function checked<T>(
+  method: string,
+  value: T | undefined | null,
+  is: (value: T) => boolean,
+  what: string,
+): T | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (is(value)) return value;
+  throw new TypeError(`store.${method} must return ${what}, or undefined`);
+}
+
+const isRecord = ({ version, data }: StoredRecord) => Number.isSafeInteger(version) && typeof data === 'string';
+const isLease = ({ release }: Lease) => typeof release === 'function';
+
+/** Who holds a lease, by store and key. */
+const held = new WeakMap<TokenStore, Set<string>>();
+
+/** A lease that is good within this process. It needs no time to end by: its holder ends with it. */
+function leaseWithin(store: TokenStore, key: StoreKey): Lease | undefined {
+  const name = JSON.stringify([key.profile, key.server]);
+  const names = held.get(store) ?? new Set();
+  held.set(store, names);
+  if (names.has(name)) return undefined;
+  names.add(name);
+  return { release: () => names.delete(name) };
+}

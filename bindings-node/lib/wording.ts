@@ -1,0 +1,64 @@
+/** Every sentence a program may show, so that web, terminal and mobile say the same thing. */
+
+import { ReauthError, unwrap } from './error.js';
+import { native } from './native.js';
+import type { Scopes } from './scope.js';
+import { scopeList } from './scope.js';
+import type { AuthChallenge, Operation } from './types.js';
+
+function say(sentence: string, parts: object = {}): string {
+  return unwrap(native.sentence(JSON.stringify({ sentence, ...parts })));
+}
+
+/** The title of a step-up question. */
+export const stepUpTitle = (challenge: AuthChallenge): string => say('step_up_title', { challenge });
+
+/** The body of a step-up question. `newScopes` are those not granted yet. */
+export const stepUpBody = (server: string, challenge: AuthChallenge, newScopes: Scopes): string =>
+  say('step_up_body', { server, challenge, newScopes: scopeList(newScopes) });
+
+/** The body of a step-up question where an organization manages access and no page is visited. */
+export const organizationStepUpBody = (server: string, challenge: AuthChallenge, newScopes: Scopes): string =>
+  say('organization_step_up_body', { server, challenge, newScopes: scopeList(newScopes) });
+
+/** While the person is at the authorization server. */
+export const inProgress = (server: string): string => say('in_progress', { server });
+
+/** After an authorization. `newScopes` are those that came with it, if it was a step-up. */
+export const success = (server: string, newScopes?: Scopes): string =>
+  say('success', { server, newScopes: scopeList(newScopes) });
+
+/** What happens to the operation that was interrupted. */
+export const retryHint = (operation: Operation): string => say('retry_hint', { operation });
+
+/** After the person said no, or closed the page. */
+export const cancelled = (server: string): string => say('cancelled', { server });
+
+/** After an authorization that granted less than needed. `missing` is what it lacks. */
+export const notGranted = (server: string, missing: Scopes): string =>
+  say('not_granted', { server, newScopes: scopeList(missing) });
+
+/** When the credential is gone and cannot be renewed. */
+export const sessionExpired = (server: string): string => say('session_expired', { server });
+
+/** A banner for later: a person is needed, and nobody was waiting. */
+export const reauthenticationBanner = (server: string, challenge: AuthChallenge): string =>
+  say('reauthentication_banner', { server, challenge });
+
+/** A callback that belongs to no authorization under way. */
+export const lostAuthorizationState = (): string => say('lost_authorization_state');
+
+/** A callback from somebody else than the person was sent to. */
+export const issuerMismatch = (): string => say('issuer_mismatch');
+
+/** Why something failed, in one sentence for a person. */
+export function failure(error: unknown): string {
+  if (error instanceof ReauthError) return error.sentence;
+  return failureDetail(error instanceof Error ? error.message : String(error));
+}
+
+/** A failure's detail as a person can read it: of a JSON document only what it says. */
+export const failureDetail = (detail: string): string => say('failure_detail', { detail });
+
+/** Text that came from a server as it may be shown: without characters that control a terminal, and bounded. */
+export const displayable = (text: string): string => say('displayable', { text });

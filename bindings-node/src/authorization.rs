@@ -1,0 +1,35 @@
+//! The credential as JavaScript holds it.
+
+use mcp_reauth::Authorization as Credential;
+use napi_derive::napi;
+
+/// A credential, told from all others.
+#[napi]
+pub struct Authorization(pub(crate) Credential);
+
+#[napi]
+impl Authorization {
+    /// The value of the `Authorization` header.
+    #[napi(getter)]
+    pub fn header_value(&self) -> &str {
+        self.0.header_value()
+    }
+
+    /// The scopes it was granted.
+    #[napi(getter)]
+    pub fn scopes(&self) -> Vec<String> {
+        self.0.scopes().clone().into()
+    }
+
+    /// Whether each request needs a proof besides.
+    #[napi(getter)]
+    pub fn needs_proof(&self) -> bool {
+        self.0.needs_proof()
+    }
+
+    /// Whether both were granted at once.
+    #[napi]
+    pub fn equals(&self, other: &Authorization) -> bool {
+        self.0 == other.0
+    }
+}

@@ -1,0 +1,65 @@
+//! Outgoing calls of the authorization protocol by a `fetch` in JavaScript.
+
+use futures_util::future::BoxFuture;
+use http::{HeaderName, HeaderValue};
+use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::bridge::Caller;
+
+/// Sends requests by a JavaScript `fetch`.
+pub(crate) struct JsFetch(pub(crate) Caller);
+
+#[derive(Deserialize)]
+struct Answered {
+    status: u16,
+    headers: Vec<(String, String)>,
+    /// The body was cut off.
+    too_large: bool,
+}
+
+impl HttpClient for JsFetch {
+    fn send(
+        &self,
+        request: Request,
+        max_body: usize,
+    ) -> BoxFuture<'static, Result<Response, HttpError>> {
+        let caller = self.0.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let headers: Vec<_> = head
+                .headers
+                .iter()
+                .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+                .collect();
+            let input = json!({
+                "method": head.method.as_str(),
+                "url": head.uri.to_string(),
+                "headers": headers,
+                "maxBody": max_body,
+            });
+            let body = (!body.is_empty()).then_some(body);
+            let answered = caller.ask_with("fetch", input, body).await;
+            let (answered, body): (Answered, _) =
+                answered.map_err(|refused| HttpError::Connection(refused.message))?;
+            if answered.too_large {
+                return Err(HttpError::BodyTooLarge);
+            }
+            response(answered, body)
+        })
+    }
+}
+
+fn response(answered: Answered, body: Vec<u8>) -> Result<Response, HttpError> {
+    let mut response = Response::new(body);
+    *response.status_mut() = http::StatusCode::from_u16(answered.status)
+        .map_err(|_| HttpError::Connection("fetch gave no HTTP status".to_owned()))?;
+    for (name, value) in answered.headers {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    Ok(response)
+}

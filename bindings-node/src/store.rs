@@ -1,0 +1,135 @@
+//! Where records live: one of core's stores, or one in JavaScript.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use mcp_reauth::store::{Lease, Saved, StoreKey, Stored};
+use mcp_reauth::{Error, FileStore, MemoryStore, Secret, TokenStore};
+use napi_derive::napi;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::bridge::{Caller, Refused};
+
+/// One of core's stores, which sessions share.
+#[napi]
+pub struct Store(Kind);
+
+enum Kind {
+    Memory(MemoryStore),
+    File(Arc<FileStore>),
+}
+
+#[napi]
+impl Store {
+    /// Records that end with the process.
+    #[napi(factory)]
+    pub fn memory() -> Self {
+        Self(Kind::Memory(MemoryStore::new()))
+    }
+
+    /// Records in the file at `path`.
+    #[napi(factory)]
+    pub fn file(path: String) -> Self {
+        Self(Kind::File(Arc::new(FileStore::new(path))))
+    }
+
+    /// The same store, for a session.
+    pub(crate) fn shared(&self) -> Arc<dyn TokenStore> {
+        match &self.0 {
+            Kind::Memory(store) => Arc::new(store.clone()),
+            Kind::File(store) => Arc::clone(store) as _,
+        }
+    }
+}
+
+/// A store in JavaScript.
+#[derive(Clone)]
+pub(crate) struct JsStore {
+    pub(crate) caller: Caller,
+    pub(crate) place: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    profile: String,
+    server: String,
+}
+
+impl From<&StoreKey> for Key {
+    fn from(key: &StoreKey) -> Self {
+        Self {
+            profile: key.profile.clone(),
+            server: key.server.clone(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Loaded {
+    version: u64,
+    data: Secret,
+}
+
+impl TokenStore for JsStore {
+    fn place(&self) -> Option<String> {
+        self.place.clone()
+    }
+
+    fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
+        let (store, input) = (self.clone(), json!({ "key": Key::from(key) }));
+        Box::pin(async move {
+            let loaded = store.caller.ask("store.load", input).await;
+            let loaded: Option<Loaded> = loaded.map_err(|refused| store.failed(refused))?;
+            Ok(loaded.map(|Loaded { version, data }| Stored { version, data }))
+        })
+    }
+
+    fn save(
+        &self,
+        key: &StoreKey,
+        data: Option<Secret>,
+        expected: Option<u64>,
+    ) -> BoxFuture<'static, Result<Saved, Error>> {
+        let store = self.clone();
+        let input = json!({ "key": Key::from(key), "data": data, "expected": expected });
+        Box::pin(async move {
+            let saved = store.caller.ask("store.save", input).await;
+            let saved: Option<u64> = saved.map_err(|refused| store.failed(refused))?;
+            Ok(saved.map_or(Saved::Conflict, Saved::As))
+        })
+    }
+
+    fn try_lease(
+        &self,
+        key: &StoreKey,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<Option<Lease>, Error>> {
+        let store = self.clone();
+        let now = now.duration_since(SystemTime::UNIX_EPOCH);
+        let now = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
+        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        let input = json!({ "key": Key::from(key), "now": now, "ttl": ttl });
+        // On its own: a lease that was granted when nobody waited any more is given back.
+        let asked = tokio::spawn(async move {
+            let lease = store.caller.ask("store.tryLease", input).await;
+            let lease: Option<u32> = lease.map_err(|refused| store.failed(refused))?;
+            Ok(lease.map(|id| Lease::new(move || store.caller.tell("store.release", id))))
+        });
+        Box::pin(async move {
+            let ended = |_| Error::store("the store did not come to an end");
+            asked.await.map_err(ended)?
+        })
+    }
+}
+
+impl JsStore {
+    fn failed(&self, mut refused: Refused) -> Error {
+        if let Some(place) = &self.place {
+            refused.message = format!("{place}: {}", refused.message);
+        }
+        refused.store()
+    }
+}
