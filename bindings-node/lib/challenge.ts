@@ -20,8 +20,22 @@ export type HeaderFields =
 
 /** Names and values in turn. */
 export function flatHeaders(headers: HeaderFields): string[] {
+  if (headers instanceof Headers) return [...headers].flatMap(([name, value]) => [name, asUtf8(value)]);
   if (Symbol.iterator in headers) return [...(headers as Iterable<readonly [string, string]>)].flat();
   return Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().flatMap((line) => [name, line]));
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** A value that `fetch` has read byte by byte, as servers write it. */
+function asUtf8(value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all that is ASCII needs nothing.
+  if (/^[\x00-\x7f]*$/.test(value)) return value;
+  try {
+    return utf8.decode(Buffer.from(value, 'latin1'));
+  } catch {
+    return value;
+  }
 }
 
 function challengeLines(headers: HeaderFields): string[] {
