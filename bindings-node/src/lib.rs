@@ -14,6 +14,6 @@ mod options;
 mod request;
 mod session;
 mod store;
+#[cfg(feature = "testing")]
+mod testing;
 mod text;
-#[cfg(feature = "vectors")]
-mod vectors;

@@ -123,6 +123,10 @@ impl Options {
             .dpop(self.dpop)
             .send_resource(self.send_resource)
             .push_requests(self.push_requests);
+        #[cfg(feature = "testing")]
+        {
+            builder = builder.runtime(crate::testing::Clock);
+        }
         if let Some(name) = self.client_name {
             builder = builder.client_name(name);
         }

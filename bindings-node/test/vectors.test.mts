@@ -8,10 +8,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
-
 import * as reauth from 'mcp-reauth';
-
 import { ROOT } from './support/fixture.mjs';
+import { testing } from './support/testing.mjs';
 
 interface Vector {
   name: string;
@@ -146,15 +145,11 @@ run('wording', 40, ({ sentence, server, challenge, newScopes, operation, detail 
   }
 });
 
-/** The native part, built with the feature `vectors`. */
-const loaded = { exports: {} as { vector(file: string, input: string): string } };
-process.dlopen(loaded as unknown as NodeModule, `${ROOT}bindings-node/build/vectors.node`);
-
 const OWN = ['challenges', 'scopes', 'wording'];
 const INNER = ['issuer', 'satisfied', 'decisions', 'id_tokens', 'dpop', 'assertions'];
 
 for (const file of INNER) {
-  run(file, 50, (input) => JSON.parse(loaded.exports.vector(file, JSON.stringify(input))));
+  run(file, 50, (input) => JSON.parse(testing.vector(file, JSON.stringify(input))));
 }
 
 test('every file of vectors is run', () => {

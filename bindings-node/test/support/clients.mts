@@ -3,6 +3,8 @@ import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Fetch } from 'mcp-reauth';
 
+import type { Fixture } from './fixture.mjs';
+
 /** What tests use of a client of the official SDK, whichever version that is. */
 export interface McpClient {
   callTool(
@@ -25,61 +27,80 @@ interface Result {
   isError?: boolean;
 }
 
-/** A major version of the official SDK, and how a client of it connects through a `fetch`. */
+/** A version of the official SDK on one wire, and how a client of it connects through a `fetch`. */
 export interface Sdk {
   name: string;
+  /** What connecting takes where nothing is in the way: the older wire has a notification and an event stream more. */
+  requests: 1 | 3;
   connect(url: string, fetch: Fetch): Promise<McpClient>;
 }
 
 const INFO = { name: 'mcp-reauth-test', version: '1' };
 
+/** The 2.x SDK, speaking 2026-07-28 only, or what came before. */
+function sdk2(mode: 'legacy' | { pin: string }): Sdk['connect'] {
+  return async (url, fetch) => {
+    const transport = new Transport2(new URL(url), { fetch });
+    const client = new Client2(INFO, { versionNegotiation: { mode } });
+    const errors: Error[] = [];
+    client.onerror = (error) => errors.push(error);
+    await client.connect(transport);
+    return {
+      errors,
+      callTool: (request, options) => client.callTool(request, options) as Promise<Result>,
+      listTools: () => client.listTools(),
+      readResource: (uri) => client.readResource({ uri }),
+      getPrompt: (name) => client.getPrompt({ name }),
+      terminate: () => transport.terminateSession(),
+      close: () => client.close(),
+      get sessionId() {
+        return transport.sessionId;
+      },
+    };
+  };
+}
+
+const sdk1: Sdk['connect'] = async (url, fetch) => {
+  const transport = new Transport1(new URL(url), { fetch });
+  const client = new Client1(INFO);
+  const errors: Error[] = [];
+  client.onerror = (error) => errors.push(error);
+  // The SDK was not written with exact optional properties.
+  await client.connect(transport as Parameters<typeof client.connect>[0]);
+  return {
+    errors,
+    callTool: (request, options) => client.callTool(request, undefined, options) as Promise<Result>,
+    listTools: () => client.listTools(),
+    readResource: (uri) => client.readResource({ uri }),
+    getPrompt: (name) => client.getPrompt({ name }),
+    terminate: () => transport.terminateSession(),
+    close: () => client.close(),
+    get sessionId() {
+      return transport.sessionId;
+    },
+  };
+};
+
+/** The newest wire. */
+export const MODERN: Sdk = {
+  name: '@modelcontextprotocol/client 2.4, 2026-07-28',
+  requests: 1,
+  connect: sdk2({ pin: '2026-07-28' }),
+};
+
 export const SDKS: readonly Sdk[] = [
-  {
-    name: '@modelcontextprotocol/client 2.4',
-    async connect(url, fetch) {
-      const transport = new Transport2(new URL(url), { fetch });
-      const client = new Client2(INFO);
-      const errors: Error[] = [];
-      client.onerror = (error) => errors.push(error);
-      await client.connect(transport);
-      return {
-        errors,
-        callTool: (request, options) => client.callTool(request, options) as Promise<Result>,
-        listTools: () => client.listTools(),
-        readResource: (uri) => client.readResource({ uri }),
-        getPrompt: (name) => client.getPrompt({ name }),
-        terminate: () => transport.terminateSession(),
-        close: () => client.close(),
-        get sessionId() {
-          return transport.sessionId;
-        },
-      };
-    },
-  },
-  {
-    name: '@modelcontextprotocol/sdk 1.32',
-    async connect(url, fetch) {
-      const transport = new Transport1(new URL(url), { fetch });
-      const client = new Client1(INFO);
-      const errors: Error[] = [];
-      client.onerror = (error) => errors.push(error);
-      // The SDK was not written with exact optional properties.
-      await client.connect(transport as Parameters<typeof client.connect>[0]);
-      return {
-        errors,
-        callTool: (request, options) => client.callTool(request, undefined, options) as Promise<Result>,
-        listTools: () => client.listTools(),
-        readResource: (uri) => client.readResource({ uri }),
-        getPrompt: (name) => client.getPrompt({ name }),
-        terminate: () => transport.terminateSession(),
-        close: () => client.close(),
-        get sessionId() {
-          return transport.sessionId;
-        },
-      };
-    },
-  },
+  MODERN,
+  { name: '@modelcontextprotocol/client 2.4, 2025-11-25', requests: 3, connect: sdk2('legacy') },
+  { name: '@modelcontextprotocol/sdk 1.32, 2025-11-25', requests: 3, connect: sdk1 },
 ];
+
+/** Connects, and waits until the server has seen all of it: the older wire opens its event stream at some time after. */
+export async function connect(sdk: Sdk, fixture: Fixture, fetch: Fetch): Promise<McpClient> {
+  const before = (await fixture.counters()).mcp_get;
+  const client = await sdk.connect(fixture.mcpUrl, fetch);
+  if (sdk.requests === 3) await fixture.until(({ mcp_get }) => mcp_get > before);
+  return client;
+}
 
 /** Calls a tool that must answer. */
 export async function succeeds(client: McpClient, name: string): Promise<void> {

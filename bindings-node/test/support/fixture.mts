@@ -12,6 +12,9 @@ export const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 /** The command line of this repository. */
 export const PROGRAM = `${ROOT}target/debug/mcp-reauth`;
 
+/** How long something is waited for, in milliseconds. */
+const PATIENCE = 10_000;
+
 interface Addresses {
   mcpUrl: string;
   issuer: string;
@@ -101,6 +104,14 @@ export class Fixture implements AsyncDisposable {
   async clientRequests(): Promise<number> {
     const { requests, browser_requests } = await this.counters();
     return requests - browser_requests;
+  }
+
+  /** Waits until what was counted is as wanted. */
+  async until(wanted: (counters: Counters) => boolean): Promise<void> {
+    for (const start = performance.now(); performance.now() - start < PATIENCE; ) {
+      if (wanted(await this.counters())) return;
+    }
+    throw new Error(`in vain, with ${JSON.stringify(await this.counters())}`);
   }
 
   async expire(): Promise<void> {
