@@ -6,7 +6,7 @@ import { native } from './native.js';
 
 /** What a call comes with. */
 export interface CallContext {
-  /** Aborted when nobody waits for the call any more. */
+  /** Aborted when the native part does not wait for the call any more. */
   signal: AbortSignal;
   body: Uint8Array | undefined;
 }

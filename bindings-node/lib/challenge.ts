@@ -109,19 +109,21 @@ function inside(error: Fields | object): unknown[] {
 
 function ofOne(error: Fields | object): AuthChallenge | undefined {
   if (error instanceof ReauthError) return error.challenge;
-  const { name, mcpBrand, challenge, response, data, code } = error as Fields;
+  const { mcpBrand, challenge, response, data, code } = error as Fields;
+  // 1.x does not give all of its errors a name of their own.
+  const names = [(error as Fields).name, error.constructor?.name];
+  const is = (name: string) => names.includes(name) || mcpBrand === `mcp.${name}`;
   const found = [challenge, isObject(data) ? data.challenge : undefined].find(isChallenge);
   if (found) return found;
   if (isObject(response) && isObject(response.headers)) {
     const parsed = parseAuthChallengeFromResponse(response as unknown as ChallengedResponse);
     if (parsed) return parsed;
   }
-  if (name === 'InsufficientScopeError' || mcpBrand === 'mcp.InsufficientScopeError')
-    return ofScopeError(error as Fields);
+  if (is('InsufficientScopeError')) return ofScopeError(error as Fields);
   // 2.x has the status in its data, 1.x as the code.
   const status = isObject(data) && typeof data.status === 'number' ? data.status : code;
   if (typeof status === 'number') return parse(status, []);
-  return name === 'UnauthorizedError' || mcpBrand === 'mcp.UnauthorizedError' ? parse(401, []) : undefined;
+  return is('UnauthorizedError') ? parse(401, []) : undefined;
 }
 
 function isChallenge(value: unknown): value is AuthChallenge {

@@ -3,7 +3,10 @@ import type { AuthorizationRequest, Awaitable, StepUpRequest } from './types.js'
 
 /** What a host is called with besides. */
 export interface HostContext {
-  /** Aborted when nobody waits for the answer any more: take the question off the screen. */
+  /**
+   * Aborted when an answer would be of no use any more, as the session was closed or the time is up: take the question
+   * off the screen. What a person has been asked goes on when the request that was the reason is given up.
+   */
   signal: AbortSignal;
 }
 

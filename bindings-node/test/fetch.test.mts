@@ -1,0 +1,477 @@
+/** What `session.fetch` sends, replays, waits for and leaves alone. */
+
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+
+import { AuthSession, type AuthSessionOptions, ReauthError } from 'mcp-reauth';
+
+import { connect, MODERN, SDKS, succeeds } from './support/clients.mjs';
+import { Fixture } from './support/fixture.mjs';
+import { Front } from './support/front.mjs';
+import { Person } from './support/person.mjs';
+
+const LIMIT = { timeout: 20_000 };
+
+let fixture: Fixture;
+let person: Person;
+let session: AuthSession;
+
+async function open(options: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
+  return AuthSession.open({ serverUrl: fixture.mcpUrl, host: person, ...options });
+}
+
+/** A session that is signed in. */
+async function signedIn(options: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
+  const session = await open(options);
+  assert.deepEqual(await session.signIn(), { kind: 'satisfied' });
+  person.reset();
+  await fixture.resetCounters();
+  return session;
+}
+
+/** A session that has the credential of `session`, for a front. */
+async function signedInAt(front: Front, options: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
+  await fixture.control('PATCH', '/faults', { metadata_resource: front.url });
+  const other = await open({ serverUrl: front.url, sendResource: false, ...options });
+  await other.setAuthState((await session.authState()) as object);
+  return other;
+}
+
+const META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+};
+
+/** A call of a tool, as it is sent on the newest wire. */
+function call(name: string, id: number | string = 1): RequestInit & { body: string; headers: Record<string, string> } {
+  const params = { name, arguments: { text: 'hello' }, _meta: META };
+  return {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': 'tools/call',
+      'mcp-name': name,
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params }),
+  };
+}
+
+/** The notification that a call is cancelled. */
+function cancelled(requestId: number | string): RequestInit {
+  const method = 'notifications/cancelled';
+  const { headers } = call('');
+  const body = JSON.stringify({ jsonrpc: '2.0', method, params: { requestId, _meta: META } });
+  return { method: 'POST', headers: { ...headers, 'mcp-method': method, 'mcp-name': '' }, body };
+}
+
+beforeEach(async () => {
+  fixture = await Fixture.start();
+  person = new Person();
+  session = await signedIn();
+});
+
+afterEach(async () => {
+  await session.close();
+  await fixture[Symbol.asyncDispose]();
+});
+
+describe('a request', LIMIT, () => {
+  test('keeps its header fields, and carries the credential', async () => {
+    await using front = await Front.start(fixture.mcpUrl);
+    await using other = await signedInAt(front);
+    const init = call('echo');
+    const given = new Headers(init.headers);
+    given.set('x-own', 'kept');
+    const response = await other.fetch(new URL(front.url), { ...init, headers: given });
+    assert.equal(response.status, 200);
+    const [seen] = front.seen;
+    assert.equal(seen?.headers['x-own'], 'kept');
+    assert.equal(seen?.headers.authorization, session.authorization()?.headerValue);
+    assert.equal(given.has('authorization'), false, 'the headers that were handed in are left as they are');
+  });
+
+  test('takes its options along', async () => {
+    const seen: RequestInit[] = [];
+    const fetch = async (_: unknown, init: RequestInit = {}) => {
+      seen.push(init);
+      return new Response('{}', { headers: { 'content-type': 'application/json' } });
+    };
+    await using other = await open({ fetch });
+    await other.setAuthState((await session.authState()) as object);
+    const { signal } = new AbortController();
+    await other.fetch(fixture.mcpUrl, { ...call('echo'), redirect: 'manual', signal, keepalive: true });
+    assert.equal(seen[0]?.redirect, 'manual');
+    assert.equal(seen[0]?.signal, signal);
+    assert.equal(seen[0]?.keepalive, true);
+  });
+
+  test('is sent again with the same body, whatever kind that is', async () => {
+    const bodies: Record<string, () => RequestInit['body']> = {
+      text: () => call('echo').body,
+      bytes: () => new TextEncoder().encode(call('echo').body),
+      blob: () => new Blob([call('echo').body]),
+    };
+    for (const [kind, body] of Object.entries(bodies)) {
+      await fixture.expire();
+      const response = await session.fetch(fixture.mcpUrl, { ...call('echo'), body: body() ?? null });
+      assert.equal(response.status, 200, kind);
+      assert.match(await response.text(), /hello/, kind);
+    }
+    await fixture.expire();
+    const response = await session.fetch(new Request(fixture.mcpUrl, call('echo')));
+    assert.match(await response.text(), /hello/, 'a Request');
+  });
+
+  test('whose body is a stream is not sent again, but the credential is renewed for the next', async () => {
+    await fixture.expire();
+    const body = new Blob([call('echo').body]).stream();
+    const init = { ...call('echo'), body, duplex: 'half' } as unknown as RequestInit;
+    const response = await session.fetch(fixture.mcpUrl, init);
+    assert.equal(response.status, 401);
+    await response.body?.cancel();
+    assert.equal((await fixture.counters()).token_refresh, 1);
+    assert.equal((await session.fetch(fixture.mcpUrl, call('echo'))).status, 200);
+    assert.equal((await fixture.counters()).mcp_requests, 2);
+  });
+
+  test('to another address goes through as it is', async () => {
+    await using front = await Front.start(fixture.mcpUrl);
+    front.answer = () => ({ status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+    const elsewhere = [
+      front.url,
+      new URL('/other', fixture.mcpUrl).href,
+      fixture.mcpUrl.replace('127.0.0.1', 'localhost'),
+    ];
+    for (const url of elsewhere) {
+      const response = await session.fetch(url, { ...call('echo'), redirect: 'manual' });
+      assert.ok([401, 404].includes(response.status), `${url}: ${response.status}`);
+      await response.body?.cancel();
+    }
+    assert.equal(front.seen[0]?.headers.authorization, undefined);
+    const requests = await fixture.control<{ authorization?: string }[]>('GET', '/requests');
+    assert.equal(JSON.stringify(requests).includes(session.authorization()?.headerValue ?? '?'), false);
+    assert.equal((await fixture.counters()).token_requests, 0, 'nobody recovers from what others answer');
+  });
+
+  test('that is redirected elsewhere takes no credential there, and no challenge from there', async () => {
+    await using front = await Front.start();
+    front.answer = () => ({ status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+    await fixture.control('PATCH', '/faults', { redirect_mcp_to: front.url });
+    const response = await session.fetch(fixture.mcpUrl, call('echo'));
+    assert.equal(response.status, 401);
+    await response.body?.cancel();
+    assert.equal(front.seen.length, 1);
+    assert.equal(front.seen[0]?.headers.authorization, undefined);
+    assert.equal((await fixture.counters()).token_requests, 0);
+  });
+
+  test('that is refused without a challenge is not sent again', async () => {
+    await fixture.control('PATCH', '/faults', { plain_403: true });
+    const response = await session.fetch(fixture.mcpUrl, call('echo'));
+    assert.equal(response.status, 403);
+    await response.body?.cancel();
+    assert.equal(await fixture.clientRequests(), 1);
+  });
+
+  test('that fails on its way fails as it does with fetch', async () => {
+    await fixture.control('PATCH', '/faults', { drop_mcp_connection: true });
+    await assert.rejects(session.fetch(fixture.mcpUrl, call('echo')), TypeError);
+  });
+
+  test('streams its answer untouched', async () => {
+    await using front = await Front.start();
+    front.answer = () => ({
+      status: 200,
+      headers: { 'content-type': 'text/event-stream' },
+      body: 'data: {}\r\n\r\n: x\n\n',
+    });
+    await using other = await signedInAt(front);
+    const { body, ...init } = call('echo');
+    const listed = await other.fetch(front.url, { ...init, body: body.replace('tools/call', 'tools/list') });
+    const bare = await fetch(front.url, { ...init, body });
+    assert.equal(await listed.text(), await bare.text());
+    assert.equal(listed.url, bare.url);
+    assert.equal(listed instanceof Response, true);
+  });
+});
+
+describe('nobody waits any more', LIMIT, () => {
+  /** A host whose person takes as long as the test wants to answer. */
+  function pondering(): { answer: (agrees: boolean) => void; asked: Promise<AbortSignal>; host: Person } {
+    let answer = (_: boolean) => {};
+    const answered = new Promise<boolean>((resolve) => {
+      answer = resolve;
+    });
+    let hear = (_: AbortSignal) => {};
+    const asked = new Promise<AbortSignal>((resolve) => {
+      hear = resolve;
+    });
+    const host = new Person();
+    host.confirmStepUp = (async (request: never, { signal }: { signal: AbortSignal }) => {
+      host.questions.push(request);
+      hear(signal);
+      return answered;
+    }) as typeof host.confirmStepUp;
+    return { answer, asked, host };
+  }
+
+  test('for a request that was aborted: it ends at once, with the reason, and what the person was asked goes on', async () => {
+    const { asked, answer, host } = pondering();
+    await using other = await open({ host });
+    await other.setAuthState((await session.authState()) as object);
+    const controller = new AbortController();
+    const aborted = other.fetch(fixture.mcpUrl, { ...call('write_note'), signal: controller.signal });
+    const signal = await asked;
+    const reason = new Error('enough');
+    controller.abort(reason);
+    await assert.rejects(aborted, (error) => error === reason);
+    assert.equal(signal.aborted, false);
+    assert.equal((await other.fetch(fixture.mcpUrl, call('echo'))).status, 200, 'others go on meanwhile');
+    const authorized = new Promise((resolve) => other.addEventListener('authorized', resolve));
+    answer(true);
+    await authorized;
+    assert.equal((await other.fetch(fixture.mcpUrl, call('write_note'))).status, 200);
+    assert.equal(host.questions.length, 1);
+  });
+
+  test('for anything of a session that is closed: everybody is told, and the question is taken back', async () => {
+    const { asked, host } = pondering();
+    const other = await open({ host });
+    await other.setAuthState((await session.authState()) as object);
+    const refused = assert.rejects(other.fetch(fixture.mcpUrl, call('write_note')), { code: 'cancelled' });
+    const signal = await asked;
+    await other.close();
+    await refused;
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  });
+
+  test('for a request whose answer was cancelled: it is not sent again, and its first answer is handed through', async () => {
+    const { asked, answer, host } = pondering();
+    await using other = await open({ host });
+    await other.setAuthState((await session.authState()) as object);
+    const first = other.fetch(fixture.mcpUrl, call('write_note', 'a'));
+    const second = other.fetch(fixture.mcpUrl, call('write_note', 'b'));
+    await asked;
+    await other.fetch(fixture.mcpUrl, cancelled('a'));
+    assert.equal((await first).status, 403);
+    answer(true);
+    assert.equal((await second).status, 200);
+    const { mcp_403, authorize_visits } = await fixture.counters();
+    assert.deepEqual(
+      { mcp_403, authorize_visits, asked: host.questions.length },
+      { mcp_403: 2, authorize_visits: 1, asked: 1 },
+    );
+    const calls = (await fixture.counters()).mcp_post;
+    assert.equal(calls, 4, 'two calls, a notification, one repetition');
+  });
+
+  test('for a request that was cancelled before it was rejected: nobody is asked', async () => {
+    await using front = await Front.start(fixture.mcpUrl);
+    let refuse = () => {};
+    const held = new Promise<void>((resolve) => {
+      refuse = resolve;
+    });
+    front.answer = async ({ body }) => {
+      if (body.includes('write_note')) await held;
+      return undefined;
+    };
+    await using other = await signedInAt(front);
+    const first = other.fetch(front.url, call('write_note', 7));
+    await other.fetch(front.url, cancelled(7));
+    refuse();
+    assert.equal((await first).status, 403);
+    assert.equal(person.questions.length, 0);
+  });
+
+  test('for the request of another client with the same id: that one goes on', async () => {
+    const { asked, answer, host } = pondering();
+    await using other = await open({ host });
+    await other.setAuthState((await session.authState()) as object);
+    const { signal } = new AbortController();
+    const first = other.fetch(fixture.mcpUrl, { ...call('write_note', 1), signal });
+    await asked;
+    await other.fetch(fixture.mcpUrl, cancelled(1));
+    answer(true);
+    assert.equal((await first).status, 200);
+  });
+});
+
+describe('an event stream', LIMIT, () => {
+  let mcpSession: string;
+
+  /** On the older wire, which has them. */
+  beforeEach(async () => {
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
+    const response = await session.fetch(fixture.mcpUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params }),
+    });
+    await response.text();
+    mcpSession = response.headers.get('mcp-session-id') ?? '';
+    await fixture.resetCounters();
+  });
+
+  const stream = (headers = {}) => ({
+    method: 'GET',
+    headers: {
+      accept: 'text/event-stream',
+      'mcp-protocol-version': '2025-11-25',
+      'mcp-session-id': mcpSession,
+      ...headers,
+    },
+  });
+
+  test('that is rejected is renewed silently', async () => {
+    await fixture.expire();
+    const controller = new AbortController();
+    const response = await session.fetch(fixture.mcpUrl, { ...stream(), signal: controller.signal });
+    assert.equal(response.status, 200);
+    controller.abort();
+    const { token_refresh, mcp_get } = await fixture.counters();
+    assert.deepEqual({ token_refresh, mcp_get }, { token_refresh: 1, mcp_get: 2 });
+  });
+
+  test('that needs a person waits until somebody has signed in, and asks nobody', async () => {
+    await fixture.control('POST', '/revoke');
+    const opened = session.fetch(fixture.mcpUrl, stream());
+    await fixture.until(({ mcp_401, token_refresh }) => mcp_401 >= 1 && token_refresh >= 1);
+    assert.equal(person.pages.length, 0);
+    assert.equal((await session.fetch(fixture.mcpUrl, call('echo'))).status, 200);
+    assert.equal(person.pages.length, 1, 'the call signs in');
+    const response = await opened;
+    assert.equal(response.status, 200);
+    await response.body?.cancel();
+  });
+
+  test('that waits can be aborted', async () => {
+    await fixture.control('POST', '/revoke');
+    const controller = new AbortController();
+    const opened = session.fetch(fixture.mcpUrl, { ...stream(), signal: controller.signal });
+    await fixture.until(({ token_refresh }) => token_refresh >= 1);
+    controller.abort();
+    await assert.rejects(opened, { name: 'AbortError' });
+  });
+
+  test('that resumes an answer tells its failure', async () => {
+    await fixture.control('POST', '/revoke');
+    const opened = session.fetch(fixture.mcpUrl, stream({ 'last-event-id': '1' }));
+    await assert.rejects(opened, { code: 'interaction_required' });
+    assert.equal(person.pages.length, 0);
+  });
+
+  test('of the older transport, which connecting waits for, signs in', async () => {
+    await fixture.control('POST', '/revoke');
+    const response = await session.fetch(fixture.mcpUrl, { headers: { accept: 'text/event-stream' } });
+    await response.body?.cancel();
+    assert.equal(person.pages.length, 1);
+  });
+
+  test('whose session ends is recovered from when that is rejected', async () => {
+    for (const sdk of SDKS.filter(({ requests }) => requests === 3)) {
+      const client = await connect(sdk, fixture, session.fetch);
+      assert.ok(client.sessionId, sdk.name);
+      await fixture.expire();
+      await client.terminate();
+      const { mcp_delete } = await fixture.counters();
+      assert.equal(mcp_delete, 2, sdk.name);
+      await client.close();
+      await fixture.resetCounters();
+    }
+    assert.equal(person.pages.length, 0);
+  });
+});
+
+describe('a tool that refuses by its result', LIMIT, () => {
+  test('is recovered from, and called again', async () => {
+    await fixture.control('PATCH', '/faults', { challenge_in_tool_result: true });
+    for (const sdk of SDKS) {
+      await session.signOut();
+      const client = await connect(sdk, fixture, session.fetch);
+      await fixture.resetCounters();
+      person.reset();
+      await fixture.expire();
+      await succeeds(client, 'echo');
+      await succeeds(client, 'write_note');
+      const { tool_challenges, token_refresh } = await fixture.counters();
+      assert.deepEqual({ tool_challenges, token_refresh }, { tool_challenges: 2, token_refresh: 1 }, sdk.name);
+      assert.deepEqual([person.questions.length, person.pages.length], [1, 1], sdk.name);
+      person.agrees = false;
+      await assert.rejects(succeeds(client, 'delete_note'), { name: 'ReauthError', code: 'consent_denied' }, sdk.name);
+      person.agrees = true;
+      await client.close();
+    }
+  });
+
+  test('within an event stream is called again in its place, and what came before passes', async () => {
+    const noise = ': ping\n\nevent: message\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\r\n\r\n';
+    await using front = await Front.start(fixture.mcpUrl);
+    await using other = await signedInAt(front);
+    await fixture.control('PATCH', '/faults', { challenge_in_tool_result: true });
+    for (const step of [1, 3, 10_000]) {
+      front.streams = function* (json) {
+        const text = Buffer.from(`${noise}data: ${json}\n\n`);
+        for (let at = 0; at < text.length; at += step) yield text.subarray(at, at + step);
+      };
+      await fixture.expire();
+      const response = await other.fetch(front.url, call('echo'));
+      const text = await response.text();
+      assert.equal(text.split('data: ').length, step ? 4 : 0, text);
+      assert.ok(text.startsWith(noise), text);
+      assert.match(text, /hello/);
+      assert.doesNotMatch(text, /www_authenticate/);
+    }
+    assert.equal((await fixture.counters()).token_refresh, 3);
+  });
+
+  test('within an event stream, and for good, is answered by an error that says why', async () => {
+    await using front = await Front.start(fixture.mcpUrl);
+    front.streams = (json) => [`data: ${json}\n\n`];
+    await using other = await signedInAt(front);
+    await fixture.control('PATCH', '/faults', { challenge_in_tool_result: true });
+    person.agrees = false;
+    const client = await MODERN.connect(front.url, other.fetch);
+    const failed = client.callTool({ name: 'write_note', arguments: {} });
+    await assert.rejects(
+      failed,
+      (error: Error & { data?: { code?: string } }) => error.data?.code === 'consent_denied',
+    );
+    await client.close();
+  });
+
+  test('is left alone where nobody can recover', async () => {
+    await fixture.control('PATCH', '/faults', { challenge_in_tool_result: true, challenges: ['Basic realm="x"'] });
+    await fixture.expire();
+    const response = await session.fetch(fixture.mcpUrl, call('echo'));
+    assert.match(await response.text(), /Basic realm/);
+    assert.equal((await fixture.counters()).token_requests, 0);
+  });
+});
+
+test('after closing, everything ends with a clear error', LIMIT, async () => {
+  const other = await open();
+  await other.setAuthState((await session.authState()) as object);
+  await other.close();
+  await other.close();
+  await assert.rejects(other.fetch(fixture.mcpUrl, call('echo')), { name: 'ReauthError', code: 'cancelled' });
+  await assert.rejects(other.fetch('http://127.0.0.1:9/elsewhere'), { code: 'cancelled' });
+  await assert.rejects(other.connectionState(), { code: 'cancelled' });
+  await assert.rejects(other.signIn(), { code: 'cancelled' });
+  assert.equal(other.authorization(), undefined);
+  assert.ok((await session.connectionState()).signedIn, 'others go on');
+});
+
+test('an error knows what it would take', LIMIT, async () => {
+  await using other = await open({ policy: { onInsufficientScope: 'throw' } });
+  await other.setAuthState((await session.authState()) as object);
+  await assert.rejects(other.fetch(fixture.mcpUrl, call('write_note')), (error) => {
+    assert.ok(error instanceof ReauthError);
+    assert.equal(error.code, 'insufficient_scope');
+    assert.deepEqual(error.challenge?.requiredScopes, ['mcp:read', 'mcp:write']);
+    assert.match(error.challenge?.resourceMetadata ?? '', /oauth-protected-resource/);
+    assert.deepEqual(JSON.parse(JSON.stringify(error)), { code: error.code, message: error.message });
+    return true;
+  });
+});
