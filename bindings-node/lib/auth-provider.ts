@@ -14,7 +14,7 @@ export interface AuthProvider {
  * The session as an `AuthProvider`. `session.fetch` does more: this seam recovers from 401 alone, not from a step-up; it
  * does not say which token was rejected; and it has no room for tokens that are bound to a key.
  */
-export function authProvider(session: InstanceType<typeof native.Session>, serverUrl: string): AuthProvider {
+export function authProvider(session: native.Session, serverUrl: string): AuthProvider {
   const begin = () => {
     const request = session.request(false);
     if (!request) throw closed();

@@ -9,7 +9,7 @@ export class InFlight {
   /** The client has said that it does not wait for the answer any more. */
   cancelled = false;
   readonly outgoing: Outgoing;
-  #cancel: InstanceType<typeof native.Cancel> | undefined;
+  #cancel: native.Cancel | undefined;
 
   constructor(outgoing: Outgoing) {
     this.outgoing = outgoing;
@@ -27,7 +27,7 @@ export class InFlight {
   }
 
   /** Runs what waits in the native part, until somebody stops it. */
-  async waiting<T>(work: (cancel: InstanceType<typeof native.Cancel>) => Promise<T>): Promise<T> {
+  async waiting<T>(work: (cancel: native.Cancel) => Promise<T>): Promise<T> {
     const { signal } = this.outgoing;
     const cancel = new native.Cancel();
     this.#cancel = cancel;

@@ -43,7 +43,12 @@ function challengeLines(headers: HeaderFields): string[] {
   return flat.filter((_, i) => i % 2 === 1 && flat[i - 1]?.toLowerCase() === 'www-authenticate');
 }
 
-function parse(status: number, lines: string[]): AuthChallenge | undefined {
+/** Codes of JSON-RPC errors are numbers too. */
+export const isHttpStatus = (status: unknown): status is number =>
+  typeof status === 'number' && Number.isInteger(status) && status >= 100 && status <= 999;
+
+function parse(status: unknown, lines: string[]): AuthChallenge | undefined {
+  if (!isHttpStatus(status)) return undefined;
   const challenge = native.parseChallenge(status, lines);
   return challenge == null ? undefined : (JSON.parse(challenge) as AuthChallenge);
 }
@@ -60,8 +65,7 @@ function parse(status: number, lines: string[]): AuthChallenge | undefined {
  * ```
  */
 export function parseAuthChallengeFromResponse(response: ChallengedResponse): AuthChallenge | undefined {
-  const status = response.status ?? response.statusCode;
-  return status === undefined ? undefined : parse(status, challengeLines(response.headers));
+  return parse(response.status ?? response.statusCode, challengeLines(response.headers));
 }
 
 /**
@@ -111,8 +115,8 @@ function ofOne(error: Fields | object): AuthChallenge | undefined {
   if (error instanceof ReauthError) return error.challenge;
   const { mcpBrand, challenge, response, data, code } = error as Fields;
   // 1.x does not give all of its errors a name of their own.
-  const names = [(error as Fields).name, error.constructor?.name];
-  const is = (name: string) => names.includes(name) || mcpBrand === `mcp.${name}`;
+  const names = [(error as Fields).name, error.constructor?.name, mcpBrand];
+  const is = (name: string) => names.includes(name) || names.includes(`mcp.${name}`);
   const found = [challenge, isObject(data) ? data.challenge : undefined].find(isChallenge);
   if (found) return found;
   if (isObject(response) && isObject(response.headers)) {
@@ -122,8 +126,7 @@ function ofOne(error: Fields | object): AuthChallenge | undefined {
   if (is('InsufficientScopeError')) return ofScopeError(error as Fields);
   // 2.x has the status in its data, 1.x as the code.
   const status = isObject(data) && typeof data.status === 'number' ? data.status : code;
-  if (typeof status === 'number') return parse(status, []);
-  return is('UnauthorizedError') ? parse(401, []) : undefined;
+  return parse(is('UnauthorizedError') ? 401 : status, []);
 }
 
 function isChallenge(value: unknown): value is AuthChallenge {

@@ -1,10 +1,10 @@
 import type { native } from './native.js';
 
-type Session = InstanceType<typeof native.Session>;
+type Session = native.Session;
 
 /** A credential that can be sent as it is. */
 export interface Ready {
-  authorization: InstanceType<typeof native.Authorization>;
+  authorization: native.Authorization;
   /** The header fields to send, in turn. */
   headers: readonly string[];
 }

@@ -31,6 +31,16 @@ export type ErrorCode =
   | 'config'
   | 'internal';
 
+/** What an error tells besides its code and message. */
+export interface ErrorDetails {
+  challenge?: AuthChallenge | undefined;
+  sentence?: string | undefined;
+  authorizationUrl?: string | undefined;
+  retryAfter?: number | undefined;
+  /** What the application's own part threw. */
+  cause?: unknown;
+}
+
 /** The mark by which the official SDK passes errors of authorization on as they are, while it negotiates a version. */
 const SDK_PASSES_ON = Symbol.for('mcp.authSeamEscape');
 
@@ -61,16 +71,18 @@ export class ReauthError extends Error {
   readonly challenge: AuthChallenge | undefined;
   /** The same, in words for a person. */
   readonly sentence: string;
+  /** Where the person has to go (`interaction_required`): their callback is for `completeAuthorization`. */
+  readonly authorizationUrl: string | undefined;
+  /** How many seconds the server asked to wait (`refresh_unavailable`). */
+  readonly retryAfter: number | undefined;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    more: { challenge?: AuthChallenge | undefined; sentence?: string | undefined; cause?: unknown } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, more: ErrorDetails = {}) {
     super(message, 'cause' in more ? { cause: more.cause } : undefined);
     this.code = code;
     this.challenge = more.challenge;
     this.sentence = more.sentence ?? message;
+    this.authorizationUrl = more.authorizationUrl;
+    this.retryAfter = more.retryAfter;
   }
 
   /** The form that other programs read. */
@@ -80,11 +92,9 @@ export class ReauthError extends Error {
 }
 
 /** An error as the native part tells of it. */
-export interface Failure {
+export interface Failure extends Omit<ErrorDetails, 'cause'> {
   code: ErrorCode;
   message: string;
-  sentence: string;
-  challenge?: AuthChallenge;
   /** The number of the exception behind it. */
   thrown?: number;
 }

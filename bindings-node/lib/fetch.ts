@@ -6,11 +6,11 @@ import { closed, ReauthError, unwrap } from './error.js';
 import type { native } from './native.js';
 import type { Fetch } from './options.js';
 import { addressOf, Outgoing } from './outgoing.js';
-import { mentionsChallenge, type Replacement, withText, withWatchedEvents } from './tool-result.js';
+import { mentionsChallenge, type Replacement, withBody, withWatchedEvents } from './tool-result.js';
 
-type NativeSession = InstanceType<typeof native.Session>;
-type NativeRequest = InstanceType<typeof native.Request>;
-type NativeCancel = InstanceType<typeof native.Cancel>;
+type NativeSession = native.Session;
+type NativeRequest = native.Request;
+type NativeCancel = native.Cancel;
 
 /** What requests are sent with. */
 interface Surroundings {
@@ -44,7 +44,7 @@ export function recoveringFetch(session: NativeSession, serverUrl: string, fetch
 
 /** Sends a request. An event stream that nobody waits for waits itself, where it cannot be authorized now. */
 async function outlast(surroundings: Surroundings, inFlight: InFlight): Promise<Response> {
-  let stream: InstanceType<typeof native.IdleStream> | null = null;
+  let stream: native.IdleStream | null = null;
   for (;;) {
     const exchange = new Exchange(surroundings, inFlight);
     try {
@@ -87,7 +87,7 @@ class Exchange {
   }
 
   /** Waits until it is worth trying again after it failed. */
-  outlast(stream: InstanceType<typeof native.IdleStream>): Promise<boolean> {
+  outlast(stream: native.IdleStream): Promise<boolean> {
     return this.#wait((cancel) => stream.outlast(this.#native, cancel));
   }
 
@@ -157,9 +157,9 @@ class Exchange {
     const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
     if (type === 'text/event-stream') return withWatchedEvents(response, (data) => this.#replace(data));
     if (type !== 'application/json') return response;
-    const text = await response.text();
-    const again = mentionsChallenge(text) && (await this.#recoverFrom(text));
-    return again ? this.send() : withText(response, text);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    const again = mentionsChallenge(bytes) && (await this.#recoverFrom(bytes.toString()));
+    return again ? this.send() : withBody(response, bytes);
   }
 
   #recoverFrom(answered: string): Promise<boolean> {

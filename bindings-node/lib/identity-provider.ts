@@ -4,10 +4,10 @@ import type { IdentityProviderState, Revocation } from './types.js';
 
 /** The session at an organization's identity provider, which sessions of one profile in one store share. */
 export class IdentityProviderSession {
-  readonly #session: InstanceType<typeof native.Session>;
+  readonly #session: native.Session;
 
   /** @internal */
-  constructor(session: InstanceType<typeof native.Session>) {
+  constructor(session: native.Session) {
     this.#session = session;
   }
 

@@ -13,7 +13,7 @@ export {
   type HeaderFields,
   parseAuthChallengeFromResponse,
 } from './challenge.js';
-export { type ErrorCode, ReauthError } from './error.js';
+export { type ErrorCode, type ErrorDetails, ReauthError } from './error.js';
 export type { AuthHost, Callback, HostContext } from './host.js';
 export type { IdentityProviderSession } from './identity-provider.js';
 export { type LoopbackOptions, loopbackHost } from './loopback.js';

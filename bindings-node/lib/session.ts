@@ -3,7 +3,7 @@ import { authProvider } from './auth-provider.js';
 import type { CallContext, Callee } from './bridge.js';
 import { bridge, register, unregister } from './bridge.js';
 import type { ChallengedResponse } from './challenge.js';
-import { flatHeaders } from './challenge.js';
+import { flatHeaders, isHttpStatus } from './challenge.js';
 import { closed, misconfigured, unwrap } from './error.js';
 import { EventStream } from './events.js';
 import { recoveringFetch } from './fetch.js';
@@ -23,7 +23,7 @@ import type { TokenStore } from './store.js';
 import { CalledStore, nativeStore } from './store.js';
 import type { AuthChallenge, ConnectionState, Operation, Revocation, SessionEvent } from './types.js';
 
-type NativeSession = InstanceType<typeof native.Session>;
+type NativeSession = native.Session;
 
 /**
  * A credential: the value of an `Authorization` header, and what it stands for. Requests are told apart by the one they
@@ -192,9 +192,10 @@ export class AuthSession extends EventTarget {
     const { sent, operation, trigger, signal } = options;
     const request = this.#native.request(trigger === 'ambient');
     if (!request) throw closed();
-    if (sent) request.setSent(sent as InstanceType<typeof native.Authorization>);
+    if (sent) request.setSent(sent as native.Authorization);
     const message = typeof operation === 'object' ? messageOf(operation) : operation;
-    const status = response.status ?? response.statusCode ?? 0;
+    const status = response.status ?? response.statusCode;
+    if (!isHttpStatus(status)) throw misconfigured(`the response has no HTTP status: its status is ${describe(status)}`);
     const decision = await stoppable<string>(signal, (cancel) =>
       request.recover(status, flatHeaders(response.headers), message, cancel),
     );
@@ -207,7 +208,7 @@ export class AuthSession extends EventTarget {
    */
   async handleAuthChallenge(challenge: AuthChallenge, options: HandleOptions = {}): Promise<Outcome> {
     const { failed, signal, ...handling } = options;
-    const credential = failed as InstanceType<typeof native.Authorization> | undefined;
+    const credential = failed as native.Authorization | undefined;
     const outcome = await stoppable<NativeOutcome>(signal, (cancel) =>
       this.#native.handleAuthChallenge(JSON.stringify(challenge), JSON.stringify(handling), credential, cancel),
     );
@@ -219,7 +220,7 @@ export class AuthSession extends EventTarget {
    * front asks this first. `failed` is the credential that was rejected, if that is known.
    */
   async checkAuthChallengeSatisfied(challenge: AuthChallenge, failed?: Authorization): Promise<boolean> {
-    const credential = failed as InstanceType<typeof native.Authorization> | undefined;
+    const credential = failed as native.Authorization | undefined;
     return unwrap(await this.#native.checkAuthChallengeSatisfied(JSON.stringify(challenge), credential));
   }
 

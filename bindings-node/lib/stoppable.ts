@@ -2,7 +2,7 @@ import { ReauthError, unwrap } from './error.js';
 import { native } from './native.js';
 
 /** A native operation that can be stopped waiting for. */
-type Start = (cancel: InstanceType<typeof native.Cancel> | undefined) => Promise<string>;
+type Start = (cancel: native.Cancel | undefined) => Promise<string>;
 
 /** Waits for a native operation, or until `signal` is aborted; then throws its reason, as platform functions do. */
 export async function stoppable<T>(signal: AbortSignal | undefined, start: Start): Promise<T> {

@@ -47,10 +47,10 @@ export interface TokenStore {
   tryLease?(key: StoreKey, ttlMs: number): Awaitable<Lease | undefined | null>;
 }
 
-const natives = new WeakMap<object, InstanceType<typeof native.Store>>();
+const natives = new WeakMap<object, native.Store>();
 
 /** The native part of a store that has one. */
-export function nativeStore(store: object): InstanceType<typeof native.Store> | undefined {
+export function nativeStore(store: object): native.Store | undefined {
   return natives.get(store);
 }
 

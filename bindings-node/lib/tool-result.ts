@@ -1,18 +1,14 @@
 /** Challenges inside the results of tools, where a server let the call through and had the tool refuse it. */
 
-/** Whether a text may hold a challenge: most do not, and need not be read twice. The name's slash may be escaped. */
-export function mentionsChallenge(text: string): boolean {
-  return text.includes('www_authenticate');
+/** Whether an answer may hold a challenge: most do not, and need not be taken apart. The name's slash may be escaped. */
+export function mentionsChallenge(answer: Buffer): boolean {
+  return answer.includes('www_authenticate');
 }
 
-/** A response whose body was read, with that body. */
-export function withText(response: Response, text: string): Response {
-  return withBody(response, text);
-}
-
-function withBody(response: Response, body: string | ReadableStream<Uint8Array>): Response {
+/** A response whose body was read, with that body or another. */
+export function withBody(response: Response, body: Buffer | ReadableStream<Uint8Array>): Response {
   const { status, statusText, headers, url } = response;
-  const copy = new Response(body, { status, statusText, headers });
+  const copy = new Response(body as Buffer<ArrayBuffer> | ReadableStream<Uint8Array>, { status, statusText, headers });
   // Constructed responses have no address.
   Object.defineProperty(copy, 'url', { value: url });
   return copy;
@@ -26,8 +22,6 @@ export type Replacement = Response | string | undefined;
 
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
-const decoder = new TextDecoder();
-const encoder = new TextEncoder();
 
 /**
  * A response whose events pass byte for byte, each when it is complete. One that mentions a challenge is held back, and
@@ -54,13 +48,12 @@ async function* watch(
   replace: (data: string) => Promise<Replacement>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const events of wholeEvents(body)) {
-    if (!mentionsChallenge(decoder.decode(events))) {
+    if (!mentionsChallenge(events)) {
       yield events;
       continue;
     }
     for (const event of oneByOne(events)) {
-      const data = dataOf(decoder.decode(event));
-      const replacement = mentionsChallenge(data) ? await replace(data) : undefined;
+      const replacement = mentionsChallenge(event) ? await replace(dataOf(event.toString())) : undefined;
       if (replacement === undefined) {
         yield event;
         continue;
@@ -85,15 +78,15 @@ async function* instead(replacement: Response | string): AsyncGenerator<Uint8Arr
 /** A JSON text as an event. */
 function asEvent(json: string): Uint8Array {
   const lines = json.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`);
-  return encoder.encode(`${lines.join('')}\n`);
+  return Buffer.from(`${lines.join('')}\n`);
 }
 
 /** The bytes of a stream, cut where events end; what comes last may be incomplete. */
-async function* wholeEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  let rest: Uint8Array = new Uint8Array();
+async function* wholeEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
+  let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of body) {
     const from = Math.max(rest.length - 3, 0);
-    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     const end = lastEnd(bytes, from);
     if (end > 0) yield bytes.subarray(0, end);
     rest = bytes.subarray(end);
@@ -101,7 +94,7 @@ async function* wholeEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<Ui
   if (rest.length > 0) yield rest;
 }
 
-function* oneByOne(events: Uint8Array): Generator<Uint8Array> {
+function* oneByOne(events: Buffer): Generator<Buffer> {
   let start = 0;
   for (let at = 0; at < events.length; at++) {
     if (!endsAt(events, at)) continue;

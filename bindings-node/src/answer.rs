@@ -17,6 +17,7 @@ use crate::cancel::Cancelled;
 const DEFECT: &str = r#"{"error":{"code":"internal","message":"This is a defect of mcp-reauth; please report it, with what stands on standard error.","sentence":"It failed for a reason inside this program."}}"#;
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Failure<'a> {
     code: &'static str,
     message: String,
@@ -24,6 +25,12 @@ struct Failure<'a> {
     sentence: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     challenge: Option<&'a AuthChallenge>,
+    /// Where the person was sent, whose answer comes elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_url: Option<&'a str>,
+    /// How many seconds a server asked to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
     /// Which JavaScript exception is behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     thrown: Option<u32>,
@@ -32,11 +39,20 @@ struct Failure<'a> {
 impl<'a> Failure<'a> {
     fn of(error: &'a Error) -> Self {
         let thrown = error.cause().and_then(|cause| cause.downcast_ref());
+        let (authorization_url, retry_after) = match error {
+            Error::InteractionRequired {
+                authorization_url, ..
+            } => (authorization_url.as_deref(), None),
+            Error::RefreshUnavailable { retry_after, .. } => (None, *retry_after),
+            _ => (None, None),
+        };
         Self {
             code: error.code(),
             message: error.to_string(),
             sentence: wording::failure(error),
             challenge: error.challenge(),
+            authorization_url,
+            retry_after,
             thrown: thrown.map(|Thrown(id)| *id),
         }
     }

@@ -3,6 +3,8 @@
  * requests and bothers the person as often as it does there, but for what connecting takes more on the older wire.
  */
 
+import './support/testing.mjs';
+
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

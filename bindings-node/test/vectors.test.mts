@@ -3,6 +3,8 @@
  * has what a vector is about, and by core through a build of the native part that can be asked, where it has not.
  */
 
+import './support/testing.mjs';
+
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -1,5 +1,6 @@
 /**
- * Has the package load a native part that was built with the feature `testing`. To be imported before the package.
+ * Has the package load a native part that was built with the feature `testing`. To be imported first of all, for its
+ * effect, which keeps it there.
  */
 
 import { createRequire } from 'node:module';

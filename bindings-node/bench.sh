@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Measures the Node package, on a machine that rests.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+./build.sh
+cargo build --locked -p mcp-reauth-cli
+node_modules/.bin/tsc -p tsconfig.test.json
+node build/test/bench/main.mjs

@@ -1,0 +1,20 @@
+/** A server that answers every call at once, in a process of its own; prints its address, and ends with its input. */
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const ANSWER = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  result: { content: [{ type: 'text', text: 'hello' }], isError: false },
+});
+
+const server = createServer((request, response) => {
+  request.resume().on('end', () => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(ANSWER);
+  });
+});
+server.listen(0, '127.0.0.1', () => {
+  console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`);
+});
+process.stdin.resume().on('end', () => process.exit());

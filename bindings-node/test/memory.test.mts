@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const program = fileURLToPath(new URL('./support/sessions.mjs', import.meta.url));
+
+/** What ten thousand sessions may leave behind, in bytes each: a Map entry would be more. */
+const EACH = 64;
+/** What the allocator may keep for itself, in bytes. One session takes about four thousand. */
+const SLACK = 8 * 1024 * 1024;
+
+for (const way of ['close', 'forget']) {
+  test(`memory is back where it was after 10,000 sessions that one ${way}s`, { timeout: 120_000 }, async (t) => {
+    const { stdout } = await run(process.execPath, ['--expose-gc', program, way]);
+    const { heap, rss, count } = JSON.parse(stdout);
+    t.diagnostic(`heap grew by ${heap} bytes, the process by ${rss}`);
+    assert.ok(heap < EACH * count, `the heap grew by ${heap} bytes`);
+    assert.ok(rss < SLACK, `the process grew by ${rss} bytes`);
+  });
+}

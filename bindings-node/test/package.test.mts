@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { ROOT } from './support/fixture.mjs';
+
+const FOLDER = join(ROOT, 'bindings-node');
+const MODULES = join(FOLDER, 'node_modules');
+const PACKAGES = join(FOLDER, 'build', 'packages');
+
+/** Where there is a native part for. */
+const PLATFORMS = [
+  'linux-x64-gnu',
+  'linux-arm64-gnu',
+  'linux-x64-musl',
+  'linux-arm64-musl',
+  'darwin-x64',
+  'darwin-arm64',
+  'win32-x64-msvc',
+  'win32-arm64-msvc',
+];
+
+const { platform, arch } = process;
+const HERE = [platform, arch, { linux: libc() === 'glibc' ? 'gnu' : libc(), win32: 'msvc' }[platform as string]]
+  .filter(Boolean)
+  .join('-');
+const NATIVE_PACKAGE = `@mcp-reauth/node-${HERE}`;
+const NATIVE_FILE = `mcp-reauth.${HERE}.node`;
+const LICENSES = ['LICENSE-APACHE', 'LICENSE-MIT'];
+
+function libc(): string | undefined {
+  if (platform !== 'linux') return undefined;
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime ? 'glibc' : 'musl';
+}
+
+interface Manifest {
+  [field: string]: unknown;
+  version: string;
+}
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a program to its end, whatever that is. */
+function run(program: string, args: string[], cwd: string): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    execFile(program, args, { cwd, maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+      if (error && typeof error.code !== 'number') reject(error);
+      else resolve({ code: Number(error?.code ?? 0), stdout, stderr });
+    });
+  });
+}
+
+/** Runs a program that must do what it is for, and returns what it prints. */
+async function succeeds(program: string, args: string[], cwd: string): Promise<string> {
+  const { code, stdout, stderr } = await run(program, args, cwd);
+  assert.equal(code, 0, `${program} ${args.join(' ')}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+const readJson = async <T,>(...path: string[]) => JSON.parse(await readFile(join(...path), 'utf8')) as T;
+
+let work: string;
+let packed: string;
+/** A project that both packages are installed in. */
+let project: string;
+let main: Manifest;
+let native: Manifest;
+let mainTarball: string;
+let nativeTarball: string;
+
+before(async () => {
+  work = await mkdtemp(join(tmpdir(), 'package-'));
+  packed = await succeeds(process.execPath, ['scripts/pack.mjs'], FOLDER);
+  const { version } = await readJson<Manifest>(FOLDER, 'package.json');
+  mainTarball = join(PACKAGES, `mcp-reauth-${version}.tgz`);
+  nativeTarball = join(PACKAGES, `mcp-reauth-node-${HERE}-${version}.tgz`);
+  project = await install('project', mainTarball, nativeTarball);
+  main = await readJson(project, 'node_modules', 'mcp-reauth', 'package.json');
+  native = await readJson(project, 'node_modules', NATIVE_PACKAGE, 'package.json');
+});
+
+after(() => rm(work, { recursive: true, force: true }));
+
+/**
+ * Installs tarballs in a project of their own, from an empty cache and without a network. npm leaves out an optional
+ * dependency that cannot be had, so that the packages of other platforms need not be published for this.
+ */
+async function install(name: string, ...tarballs: string[]): Promise<string> {
+  const folder = join(work, name);
+  await mkdir(folder);
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true }));
+  const options = ['--offline', '--cache', join(work, 'cache'), '--no-audit', '--no-fund'];
+  await succeeds('npm', ['install', ...options, ...tarballs], folder);
+  return folder;
+}
+
+async function filesOf(tarball: string): Promise<string[]> {
+  const list = await succeeds('tar', ['-tzf', tarball], work);
+  return list
+    .trim()
+    .split('\n')
+    .map((path) => path.replace(/^package\//, ''))
+    .sort();
+}
+
+test('each tarball is told of with its sizes', () => {
+  for (const name of [`mcp-reauth-${main.version}.tgz`, `mcp-reauth-node-${HERE}-${main.version}.tgz`]) {
+    assert.match(packed, new RegExp(`^${name}: [\\d.]+ .B packed, [\\d.]+ .B unpacked, \\d+ files$`, 'm'));
+  }
+});
+
+test('the main package depends on a package for every platform, by the name it loads it by', async () => {
+  const names = PLATFORMS.map((id) => `@mcp-reauth/node-${id}`);
+  assert.deepEqual(main.optionalDependencies, Object.fromEntries(names.map((name) => [name, main.version])));
+  assert.equal(main.dependencies, undefined);
+  const loader = await readFile(join(project, 'node_modules', 'mcp-reauth', 'native.js'), 'utf8');
+  for (const name of names) assert.ok(loader.includes(`require('${name}')`), name);
+});
+
+test('all versions are the same', async () => {
+  const loader = await readFile(join(project, 'node_modules', 'mcp-reauth', 'native.js'), 'utf8');
+  const expected = [...loader.matchAll(/ingPackageVersion !== '(.*?)'/g)].map(([, version]) => version);
+  const cargo = await readFile(join(ROOT, 'Cargo.toml'), 'utf8');
+  const [, workspace] = /^\[workspace\.package\]\nversion = "(.*)"$/m.exec(cargo) ?? [];
+  assert.deepEqual([...new Set([native.version, workspace, ...expected])], [main.version]);
+});
+
+test('the platform package is for its platform alone', () => {
+  assert.equal(native.name, NATIVE_PACKAGE);
+  assert.deepEqual(native.os, [platform]);
+  assert.deepEqual(native.cpu, [arch]);
+  assert.deepEqual(native.libc, libc() && [libc()]);
+  assert.equal(native.main, NATIVE_FILE);
+  assert.equal(native.license, main.license);
+  assert.deepEqual(native.engines, main.engines);
+});
+
+test('nothing runs at installation, and nothing of the build is left', () => {
+  for (const manifest of [main, native]) {
+    for (const field of ['scripts', 'gypfile', 'bin', 'devDependencies', 'napi', 'private']) {
+      assert.ok(!(field in manifest), `${manifest.name} has ${field}`);
+    }
+  }
+});
+
+test('the tarballs hold what was compiled, and nothing else', async () => {
+  const compiled = (await readdir(join(FOLDER, 'lib'))).flatMap((source) => {
+    const [, name, kind] = /^([\w-]+)\.(m?)ts$/.exec(source) ?? assert.fail(source);
+    return [`dist/${name}.${kind}js`, `dist/${name}.d.${kind}ts`];
+  });
+  const common = ['package.json', ...LICENSES];
+  const own = ['README.md', 'native.js', 'native.d.ts', ...compiled];
+  assert.deepEqual(await filesOf(mainTarball), [...common, ...own].sort());
+  assert.deepEqual(await filesOf(nativeTarball), [...common, NATIVE_FILE].sort());
+});
+
+test('import and require come to one copy with the same names', async () => {
+  await writeFile(join(project, 'required.cjs'), REQUIRED);
+  await writeFile(join(project, 'main.mjs'), IMPORTED);
+  const found = JSON.parse(await succeeds(process.execPath, ['main.mjs'], project));
+  assert.ok(found.required.includes('AuthSession') && found.required.includes('ReauthError'));
+  assert.deepEqual(found.imported, found.required);
+  assert.deepEqual(found.different, []);
+  assert.deepEqual(found.instances, [true, true]);
+  const [loaded, ...more] = found.native;
+  assert.ok(loaded.endsWith(join(NATIVE_PACKAGE, NATIVE_FILE)), loaded);
+  assert.deepEqual(more, []);
+});
+
+const REQUIRED = `
+const required = require('mcp-reauth');
+module.exports = { required, native: () => Object.keys(require.cache).filter((path) => path.endsWith('.node')) };
+`;
+
+const IMPORTED = `
+import * as imported from 'mcp-reauth';
+import both from './required.cjs';
+
+const { native, required } = both;
+const { AuthSession, ReauthError } = imported;
+const session = await required.AuthSession.open({ serverUrl: 'https://mcp.example.com/mcp' });
+const error = await required.AuthSession.open({}).catch((error) => error);
+await session.close();
+// Node adds to what a CommonJS module exports.
+const names = Object.keys(imported).filter((name) => name !== '__esModule' && name !== 'module.exports');
+console.log(JSON.stringify({
+  imported: names.sort(),
+  required: Object.keys(required).sort(),
+  different: names.filter((name) => imported[name] !== required[name]),
+  instances: [session instanceof AuthSession, error instanceof ReauthError],
+  native: native(),
+}));
+`;
+
+test('programs in TypeScript compile, as modules of both kinds, with the types of browsers and without', async () => {
+  // Both SDKs are taken from here, with what they depend on.
+  for (const scope of ['@types', '@modelcontextprotocol']) {
+    await symlink(join(MODULES, scope), join(project, 'node_modules', scope), 'junction');
+  }
+  const consumers = ['consumer', 'consumer-of-sdk-1'];
+  for (const name of consumers) {
+    const source = join(FOLDER, 'test', 'package', `${name}.mts`);
+    for (const kind of ['mts', 'cts']) await copyFile(source, join(project, `${name}.${kind}`));
+  }
+  const compile = (names: string[], lib: string) => {
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--skipLibCheck', 'false', '--types', 'node'];
+    const files = names.flatMap((name) => [`${name}.mts`, `${name}.cts`]);
+    return succeeds(process.execPath, [join(MODULES, '.bin', 'tsc'), ...options, '--lib', lib, ...files], project);
+  };
+  await compile(['consumer'], 'es2022');
+  // The SDK's 1.x names types of browsers.
+  await compile(consumers, 'es2022,dom,dom.iterable');
+});
+
+test('tools that look at how types resolve find no problem', async () => {
+  await succeeds(process.execPath, [join(MODULES, '.bin', 'attw'), '--no-definitely-typed', mainTarball], work);
+});
+
+test('without its platform package it says what is missing', async () => {
+  const folder = await install('alone', mainTarball);
+  for (const args of [
+    ['--eval', "require('mcp-reauth')"],
+    ['--input-type=module', '--eval', "import 'mcp-reauth'"],
+  ]) {
+    const { code, stderr } = await run(process.execPath, args, folder);
+    assert.equal(code, 1);
+    assert.match(stderr, /^Error: mcp-reauth has no native part for \S+ here\. .*@mcp-reauth\/node-/m);
+    assert.ok(stderr.includes(`Cannot find module '${NATIVE_PACKAGE}'`), stderr);
+  }
+});
+
+test('packing says what to do first', async () => {
+  const folder = join(work, 'copy', 'bindings-node');
+  await mkdir(join(folder, 'scripts'), { recursive: true });
+  for (const file of ['package.json', join('scripts', 'pack.mjs')]) {
+    await copyFile(join(FOLDER, file), join(folder, file));
+  }
+  const pack = async (...args: string[]) => {
+    const { code, stderr } = await run(process.execPath, [join('scripts', 'pack.mjs'), ...args], folder);
+    assert.equal(code, 1);
+    return stderr.trim();
+  };
+  assert.equal(await pack(), 'error: There is no native file. Build it first: npm run build:native');
+  await writeFile(join(folder, NATIVE_FILE), '');
+  const others = PLATFORMS.filter((id) => id !== HERE).join(', ');
+  assert.equal(await pack('--all'), `error: There is no native file for ${others}. Build them first.`);
+  assert.equal(await pack(), 'error: dist/index.js is missing. Compile it first: npm run build');
+});

@@ -1,0 +1,14 @@
+/** A program with the official SDK's version 1, which names types of browsers. */
+
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { AuthSession } from 'mcp-reauth';
+
+export async function main(): Promise<void> {
+  const serverUrl = 'https://mcp.example.com/mcp';
+  await using session = await AuthSession.open({ serverUrl });
+  const transport = new StreamableHTTPClientTransport(new URL(serverUrl), { fetch: session.fetch });
+  await new Client({ name: 'consumer', version: '1' }).connect(transport);
+  await using overEvents = await AuthSession.open({ serverUrl, fetch });
+  console.log(overEvents.authorization()?.scopes);
+}

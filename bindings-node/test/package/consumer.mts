@@ -1,0 +1,222 @@
+/**
+ * A program that uses what the package exports. It is compiled and not run, as a module of both kinds: no `await` at
+ * the top, no `import.meta`.
+ */
+
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import {
+  type AuthChallenge,
+  type AuthHost,
+  type AuthorizationRequest,
+  AuthSession,
+  type AuthSessionOptions,
+  authChallengeFromError,
+  authChallengeFromToolResult,
+  type Callback,
+  computeScopeUnion,
+  type ErrorCode,
+  FileStore,
+  type HostContext,
+  type IdentityProviderState,
+  isStrictScopeSuperset,
+  type Lease,
+  loopbackHost,
+  MemoryStore,
+  type Outcome,
+  parseAuthChallengeFromResponse,
+  ReauthError,
+  type Revocation,
+  type SessionEvent,
+  type StepUpRequest,
+  type StoredRecord,
+  type StoreKey,
+  scopeDifference,
+  scopesCover,
+  type TokenStore,
+  wording,
+} from 'mcp-reauth';
+
+const serverUrl = 'https://mcp.example.com/mcp';
+
+class OwnStore implements TokenStore {
+  readonly place = 'a map';
+  readonly #records = new Map<string, StoredRecord>();
+  readonly #leases = new Set<string>();
+
+  load(key: StoreKey): StoredRecord | undefined {
+    return this.#records.get(nameOf(key));
+  }
+
+  async save(key: StoreKey, data: string | undefined, expected: number | undefined): Promise<number | null> {
+    const stored = this.#records.get(nameOf(key));
+    if (stored?.version !== expected) return null;
+    const version = (stored?.version ?? 0) + 1;
+    if (data === undefined) this.#records.delete(nameOf(key));
+    else this.#records.set(nameOf(key), { version, data });
+    return version;
+  }
+
+  tryLease(key: StoreKey, _ttlMs: number): Lease | undefined {
+    const name = nameOf(key);
+    if (this.#leases.has(name)) return undefined;
+    this.#leases.add(name);
+    return { release: () => this.#leases.delete(name) };
+  }
+}
+
+const nameOf = ({ profile, server }: StoreKey): string => JSON.stringify([profile, server]);
+
+const host: AuthHost = {
+  redirectUri: async () => 'https://app.example.com/callback',
+  confirmStepUp(request: StepUpRequest, { signal }: HostContext): boolean {
+    console.log(wording.stepUpBody(request.server, request.challenge, request.newScopes));
+    return !signal.aborted;
+  },
+  async authorize(request: AuthorizationRequest): Promise<Callback> {
+    const page = await fetch(request.url, { redirect: 'manual' });
+    return new URL(page.headers.get('location') ?? '');
+  },
+};
+
+const options: AuthSessionOptions = {
+  serverUrl: new URL(serverUrl),
+  clientName: 'A consumer',
+  scopes: ['files:read'],
+  policy: { onInsufficientScope: 'reauthorize', maxStepUpRetries: 2 },
+  store: new OwnStore(),
+  host,
+  fetch: (input, init) => fetch(input, init),
+};
+
+export async function main(): Promise<void> {
+  await using session = await AuthSession.open(options);
+  const transport = new StreamableHTTPClientTransport(new URL(serverUrl), { fetch: session.fetch });
+  const client = new Client({ name: 'consumer', version: '1' });
+  await client.connect(transport);
+  session.addEventListener('renewed', ({ detail }) => console.log(detail.issuer, detail.scopes.join(' ')));
+  // @ts-expect-error: this event has no issuer.
+  session.addEventListener('signed_out', ({ detail }) => console.log(detail.issuer));
+  try {
+    const result = await client.callTool({ name: 'write_note' });
+    const challenge = authChallengeFromToolResult(result);
+    if (challenge) console.log(described(await session.handleAuthChallenge(challenge, { trigger: 'command' })));
+  } catch (error) {
+    if (error instanceof ReauthError) console.log(advice(error.code), error.sentence, error.challenge?.requiredScopes);
+    else console.log(authChallengeFromError(error)?.reason);
+  }
+  for await (const event of session.events()) console.log(said(event));
+  const revocation: Revocation = await session.signOut();
+  console.log(revocation);
+}
+
+/** By the SDK's own seam, at a terminal. */
+export async function atTerminal(): Promise<StreamableHTTPClientTransport> {
+  const terminal = { ...loopbackHost({ openBrowser: false }), confirmStepUp: () => true };
+  const session = await AuthSession.open({ serverUrl, host: terminal, store: new FileStore('credentials.json') });
+  return new StreamableHTTPClientTransport(new URL(serverUrl), { authProvider: session.authProvider });
+}
+
+/** By a transport of its own. */
+export async function ownTransport(signal: AbortSignal): Promise<Response> {
+  const session = await AuthSession.open({ serverUrl, clientCredentials: true, store: new MemoryStore() });
+  const sent = session.authorization();
+  const response = await fetch(serverUrl, { headers: sent ? { authorization: sent.headerValue } : {} });
+  const challenge: AuthChallenge | undefined = parseAuthChallengeFromResponse(response);
+  const again = await session.recover(response, { sent, operation: { method: 'tools/list' }, signal });
+  if (again && challenge && !(await session.checkAuthChallengeSatisfied(challenge, sent))) throw new Error('odd');
+  return response;
+}
+
+export async function managed(): Promise<IdentityProviderState | undefined> {
+  const identityProvider = { issuer: 'https://idp.example.com', clientId: 'consumer' };
+  const session = await AuthSession.open({ serverUrl, identityProvider, dpop: 'always' });
+  const state = await session.authState();
+  if (state) await session.setAuthState(state);
+  await session.completeAuthorization({ code: 'code', state: 'state' });
+  const { authorized, expiresAt } = await session.connectionState();
+  console.log(authorized, expiresAt && new Date(expiresAt * 1000));
+  await session.close();
+  return session.identityProvider?.state();
+}
+
+export function scopes(granted: string, required: Iterable<string>): string[] {
+  if (scopesCover(granted, required) || isStrictScopeSuperset(granted, 'a b')) return scopeDifference(granted, 'a');
+  return computeScopeUnion(granted, required, undefined);
+}
+
+// @ts-expect-error: there is no such option.
+export const misspelt: AuthSessionOptions = { serverUrl, serverURL: serverUrl };
+
+function described(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'satisfied':
+      return 'send it again';
+    case 'step_up_confirm':
+      return wording.stepUpTitle(outcome.challenge);
+    case 'interactive':
+      return outcome.authorizationUrl ?? 'later';
+    case 'failed':
+      return wording.failure(outcome.error);
+  }
+}
+
+function said(event: SessionEvent): string {
+  switch (event.kind) {
+    case 'challenged':
+    case 'interaction_required':
+      return event.challenge.reason;
+    case 'renewed':
+    case 'authorized':
+    case 'authorization_started':
+      return event.scopes.join(' ');
+    case 'idp_session_renewed':
+      return event.issuer;
+    case 'renewal_failed':
+      return `${event.code}: ${event.message}`;
+    case 'consent_asked':
+      return event.newScopes.join(' ');
+    case 'adopted':
+    case 'signed_out':
+      return event.kind;
+  }
+}
+
+/** All codes there are: without a branch for one, this does not compile. */
+function advice(code: ErrorCode): string {
+  switch (code) {
+    case 'insufficient_scope':
+    case 'consent_denied':
+    case 'scope_not_granted':
+    case 'step_up_limit':
+      return 'ask for less';
+    case 'interaction_required':
+    case 'unauthorized':
+    case 'refresh_rejected':
+    case 'state_mismatch':
+    case 'issuer_mismatch':
+    case 'authorization_denied':
+    case 'id_token_invalid':
+      return 'sign in';
+    case 'refresh_unavailable':
+    case 'cancelled':
+    case 'timeout':
+    case 'http':
+      return 'try again';
+    case 'resource_mismatch':
+    case 'metadata_invalid':
+    case 'pkce_unsupported':
+    case 'registration_rejected':
+    case 'insecure_endpoint':
+      return "look at the server's set-up";
+    case 'policy_denied':
+    case 'enterprise_not_configured':
+    case 'enterprise_disabled':
+      return 'ask the administrator';
+    case 'store':
+    case 'host':
+    case 'config':
+      return 'look at the set-up of this program';
+    case 'internal':
+      return 'report it';
+  }
+}
