@@ -195,7 +195,8 @@ export class AuthSession extends EventTarget {
     if (sent) request.setSent(sent as native.Authorization);
     const message = typeof operation === 'object' ? messageOf(operation) : operation;
     const status = response.status ?? response.statusCode;
-    if (!isHttpStatus(status)) throw misconfigured(`the response has no HTTP status: its status is ${describe(status)}`);
+    if (!isHttpStatus(status))
+      throw misconfigured(`the response has no HTTP status: its status is ${describe(status)}`);
     const decision = await stoppable<string>(signal, (cancel) =>
       request.recover(status, flatHeaders(response.headers), message, cancel),
     );

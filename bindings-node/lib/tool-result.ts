@@ -86,7 +86,8 @@ async function* wholeEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<Bu
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of body) {
     const from = Math.max(rest.length - 3, 0);
-    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    const bytes =
+      rest.length > 0 ? Buffer.concat([rest, chunk]) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     const end = lastEnd(bytes, from);
     if (end > 0) yield bytes.subarray(0, end);
     rest = bytes.subarray(end);

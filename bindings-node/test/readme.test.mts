@@ -39,7 +39,7 @@ before(async () => {
   port = await freePort();
   let heading = '';
   const readme = await readFile(join(PACKAGE, 'README.md'), 'utf8');
-  for (const [, title, code] of readme.matchAll(/^## (.*)$|^```ts\n(.*?)^```$/gms)) {
+  for (const [, title, code] of readme.matchAll(/^## ([^\n]*)$|^```ts\n(.*?)^```$/gms)) {
     if (title) heading = title;
     else if (code) {
       assert.equal(snippets.has(heading), false, `two pieces of code under "${heading}"`);
@@ -52,13 +52,17 @@ before(async () => {
     const placed = code.replaceAll('https://mcp.example.com/mcp', fixture.mcpUrl).replaceAll('3000', String(port));
     await writeFile(join(FOLDER, `${nameOf(heading)}.mts`), placed);
   }
-  const config = { extends: '../../tsconfig.json', compilerOptions: { rootDir: '.', outDir: '.', skipLibCheck: true }, include: ['*.mts'] };
+  const config = {
+    extends: '../../tsconfig.json',
+    compilerOptions: { rootDir: '.', outDir: 'js', skipLibCheck: true },
+    include: ['*.mts'],
+  };
   await writeFile(join(FOLDER, 'tsconfig.json'), JSON.stringify(config));
   const tsc = join(PACKAGE, 'node_modules', '.bin', 'tsc');
   await run(tsc, ['-p', FOLDER]).catch(({ stdout }) => assert.fail(stdout));
 
   // A browser whose person agrees to everything.
-  const visit = "fetch(process.argv[1]).then((page) => process.exit(page.ok ? 0 : 1))";
+  const visit = 'fetch(process.argv[1]).then((page) => process.exit(page.ok ? 0 : 1))';
   await writeFile(join(FOLDER, 'browser'), `#!/bin/sh\nexec '${process.execPath}' -e '${visit}' "$1"\n`);
   await chmod(join(FOLDER, 'browser'), 0o755);
 });
@@ -69,7 +73,7 @@ after(async () => {
 });
 
 function start(heading: string): ChildProcess {
-  const program = join(FOLDER, `${nameOf(heading)}.mjs`);
+  const program = join(FOLDER, 'js', `${nameOf(heading)}.mjs`);
   const env = { ...process.env, HOME: FOLDER, BROWSER: join(FOLDER, 'browser') };
   return spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
 }

@@ -65,7 +65,9 @@ export async function overhead(): Promise<string> {
       () => session.fetch(url, { method: 'POST', headers: HEADERS, body }).then(drain),
       () => fetch(url, { method: 'POST', headers: { ...HEADERS, authorization }, body }).then(drain),
     );
-    lines.push(`${method.padEnd(24)} ${ours.toFixed(0).padStart(11)} us ${bare.toFixed(0).padStart(7)} us ${ratio.toFixed(3).padStart(7)}`);
+    lines.push(
+      `${method.padEnd(24)} ${ours.toFixed(0).padStart(11)} us ${bare.toFixed(0).padStart(7)} us ${ratio.toFixed(3).padStart(7)}`,
+    );
   }
   server.stdin.end();
 

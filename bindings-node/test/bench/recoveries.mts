@@ -76,7 +76,12 @@ async function theirs(fixture: Fixture): Promise<Side> {
   await first.finishAuth((await visit(authProvider.redirects.at(-1)?.href ?? '')).searchParams);
   const client = new Client(INFO);
   await client.connect(new StreamableHTTPClientTransport(url, { authProvider }));
-  return { name: "the SDK's authProvider", client, prompts: () => authProvider.redirects.length, close: async () => {} };
+  return {
+    name: "the SDK's authProvider",
+    client,
+    prompts: () => authProvider.redirects.length,
+    close: async () => {},
+  };
 }
 
 /** What happens to a client, and how many calls it makes then. */

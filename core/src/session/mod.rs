@@ -42,7 +42,7 @@ use crate::oauth::metadata::protects;
 use crate::oauth::registration::ClientIdentity;
 use crate::oauth::token;
 use crate::policy::Policy;
-use crate::recovery::{IssuerCheck, Trigger};
+use crate::recovery::{IssuerCheck, Means, Trigger};
 use crate::runtime::{Runtime, timeout, unix_seconds};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -203,7 +203,7 @@ impl AuthSession {
     #[must_use]
     pub fn ready(&self) -> Option<Authorization> {
         let current = self.authorization()?;
-        let ready = !current.needs_proof() && !self.inner().is_to_be_renewed(&current);
+        let ready = !current.needs_proof() && self.inner().due_means(&current).is_none();
         ready.then_some(current)
     }
 
@@ -436,10 +436,11 @@ impl Inner {
         unix_seconds(self.runtime.now())
     }
 
-    /// Whether a credential is about to expire, and can be renewed.
-    fn is_to_be_renewed(&self, current: &Authorization) -> bool {
+    /// What a credential can be renewed by, if it is about to expire.
+    fn due_means(&self, current: &Authorization) -> Option<Means> {
         let ahead = self.policy.refresh_ahead.as_secs();
-        current.is_due(self.now(), ahead) && self.renewal_means(current).is_some()
+        let due = current.is_due(self.now(), ahead);
+        due.then(|| self.renewal_means(current)).flatten()
     }
 
     fn unsettled(&self) -> Unsettled<'_> {

@@ -116,14 +116,10 @@ impl ResourceRequest {
         let Some(current) = inner.current.get() else {
             return;
         };
-        let now = inner.now();
-        let ahead = inner.policy.refresh_ahead.as_secs();
-        let Some(means) = inner.renewal_means(&current) else {
+        let Some(means) = inner.due_means(&current) else {
             return;
         };
-        if !current.is_due(now, ahead) {
-            return;
-        }
+        let now = inner.now();
         let expired = current.is_expired(now);
         // While the credential is good, a server in trouble is given time.
         let patience = if expired {

@@ -43,6 +43,7 @@ mod stopped;
 mod storage;
 mod support;
 mod threads;
+mod transports;
 mod trouble;
 #[cfg(feature = "jwt")]
 mod workload;

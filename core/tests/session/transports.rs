@@ -1,0 +1,110 @@
+//! What transports are offered besides sending and recovering.
+
+use mcp_reauth::recovery::Trigger;
+use mcp_reauth::{Error, Operation, Recovery};
+
+use crate::support::{Answer, Bench, Prm, SERVER, Token, pass};
+
+const INVALID: [(&str, &str); 1] = [("www-authenticate", r#"Bearer error="invalid_token""#)];
+
+#[tokio::test(start_paused = true)]
+async fn credential_is_ready_until_it_is_to_be_renewed() {
+    let bench = Bench::new();
+    let session = bench.open().await;
+    assert!(session.ready().is_none());
+    let session = bench.signed_in("").await;
+    assert_eq!(session.ready(), session.authorization());
+    pass(3569).await;
+    assert!(session.ready().is_some());
+    pass(1).await;
+    assert!(session.ready().is_none() && session.authorization().is_some());
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert!(session.ready().is_some());
+    session.sign_out().await.expect("signed out");
+    assert!(session.ready().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_that_was_sent_elsewhere_is_recovered_by_what_it_was_sent_with() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    let old = session.authorization().expect("signed in");
+    bench.world.servers(|s| s.revoke_access());
+    let mut first = session.request(Operation::default(), Trigger::Command);
+    first.set_sent(old.clone());
+    assert!(matches!(first.recover(401, INVALID).await, Recovery::Retry));
+    assert_eq!(bench.world.trace(), [Token]);
+    // Another that carried the old one as well finds the new one there.
+    let mut second = session.request(Operation::default(), Trigger::Command);
+    second.set_sent(old);
+    assert!(matches!(second.recover(401, INVALID).await, Recovery::Retry));
+    assert_eq!(bench.world.trace(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operation_may_be_told_when_it_was_rejected() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.host.answers(Answer::No);
+    let mut request = session.request(Operation::default(), Trigger::Command);
+    request.authorize("POST", SERVER).await.expect("a header");
+    let message = br#"{"method":"tools/call","params":{"name":"late"}}"#;
+    request.set_operation(Operation::of_json(message));
+    let more = [(
+        "WWW-Authenticate",
+        r#"Bearer error="insufficient_scope", scope="a""#,
+    )];
+    let refused = request.recover(403, more).await;
+    assert!(matches!(
+        refused,
+        Recovery::Failed(Error::ConsentDenied { .. })
+    ));
+    let asked = &bench.host.consents()[0];
+    assert_eq!(asked.challenge.context.tool_name.as_deref(), Some("late"));
+    assert_eq!(bench.world.count(Prm), 0, "nothing is looked up for a no");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credential_is_for_the_server_and_what_is_below_it() {
+    let session = Bench::new().open().await;
+    let below = format!("{SERVER}/below?x=1");
+    for url in [SERVER, below.as_str()] {
+        assert!(session.covers(url), "{url}");
+    }
+    let sibling = format!("{SERVER}-other");
+    let plain = SERVER.replace("https", "http");
+    for url in [
+        sibling.as_str(),
+        plain.as_str(),
+        "https://elsewhere.example/mcp",
+        "",
+        "?",
+    ] {
+        assert!(!session.covers(url), "{url}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_stream_tries_again_when_that_may_help_and_not_otherwise() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    let mut stream = session.idle_stream();
+    let trouble = Error::RefreshUnavailable {
+        issuer: "https://as.example".to_owned(),
+        detail: "down".to_owned(),
+        retry_after: None,
+    };
+    let sent = session.authorization();
+    for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
+        let start = tokio::time::Instant::now();
+        assert!(stream.outlast(&trouble, sent.as_ref()).await);
+        assert_eq!(start.elapsed().as_secs(), seconds);
+    }
+    assert!(!stream.outlast(&Error::StateMismatch, sent.as_ref()).await);
+    let needs_person = Error::PolicyDenied {
+        issuer: "https://idp.example".to_owned(),
+        detail: "no".to_owned(),
+    };
+    // There is another credential already.
+    assert!(stream.outlast(&needs_person, None).await);
+}
