@@ -181,8 +181,7 @@ impl Options {
 
 impl Provider {
     fn provider(self) -> Result<IdentityProvider, Error> {
-        let mut provider =
-            IdentityProvider::new(self.issuer, self.client_id).enabled(self.enabled);
+        let mut provider = IdentityProvider::new(self.issuer, self.client_id).enabled(self.enabled);
         if let Some(secret) = self.client_secret {
             provider = provider.client_secret(secret);
         }

@@ -32,7 +32,6 @@ struct Shared {
     failure: Mutex<Option<Error>>,
 }
 
-
 impl Request {
     pub(crate) fn new(session: &AuthSession, ambient: bool, stopped: Cancelled) -> Self {
         let trigger = match ambient {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use mcp_reauth::enterprise::SignIn;
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{
-    AuthChallenge, AuthSession, AuthState, Authorization as Credential, CallbackParams, Error, HandleOptions, IdpSession,
-    Revocation, ScopeSet, Secret,
+    AuthChallenge, AuthSession, AuthState, Authorization as Credential, CallbackParams, Error,
+    HandleOptions, IdpSession, Revocation, ScopeSet, Secret,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw};
@@ -206,10 +206,7 @@ impl Session {
 
     /// Answers what is known of the connection.
     #[napi(ts_return_type = "Promise<string>")]
-    pub fn connection_state<'env>(
-        &self,
-        env: &'env Env,
-    ) -> napi::Result<PromiseRaw<'env, String>> {
+    pub fn connection_state<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, String>> {
         self.run(env, None, async |session| session.connection_state().await)
     }
 

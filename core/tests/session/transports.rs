@@ -37,7 +37,10 @@ async fn request_that_was_sent_elsewhere_is_recovered_by_what_it_was_sent_with()
     // Another that carried the old one as well finds the new one there.
     let mut second = session.request(Operation::default(), Trigger::Command);
     second.set_sent(old);
-    assert!(matches!(second.recover(401, INVALID).await, Recovery::Retry));
+    assert!(matches!(
+        second.recover(401, INVALID).await,
+        Recovery::Retry
+    ));
     assert_eq!(bench.world.trace(), []);
 }
 
