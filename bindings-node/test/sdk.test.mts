@@ -277,4 +277,20 @@ describe('tokens that are bound to a key', LIMIT, () => {
     assert.equal(person.pages.length, 1);
     await again.close();
   });
+
+  test('take a nonce from any answer', async () => {
+    await using bound = await Fixture.start({ dpop: 'required' });
+    await using first = await AuthSession.open({ serverUrl: bound.mcpUrl, host: person });
+    await first.signIn();
+    const nonces: unknown[] = [];
+    const fetch = async (_: unknown, init: RequestInit = {}) => {
+      const [, claims] = new Headers(init.headers).get('dpop')?.split('.') ?? [];
+      nonces.push(JSON.parse(Buffer.from(claims ?? '', 'base64url').toString()).nonce);
+      return new Response('{}', { headers: { 'dpop-nonce': `after-${nonces.length}` } });
+    };
+    await using second = await AuthSession.open({ serverUrl: bound.mcpUrl, fetch });
+    await second.setAuthState((await first.authState()) as object);
+    for (let i = 0; i < 3; i++) await second.fetch(bound.mcpUrl, { method: 'POST', body: '{}' });
+    assert.deepEqual(nonces, [undefined, 'after-1', 'after-2']);
+  });
 });
