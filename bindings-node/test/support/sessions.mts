@@ -1,36 +1,54 @@
-import { type AuthHost, AuthSession, type AuthSessionOptions } from 'mcp-reauth';
+/**
+ * A program of its own (`node --expose-gc`): opens many sessions, and prints by how many bytes it grew meanwhile, once
+ * more than it took to warm up. `close` closes each; `forget` forgets it without a word.
+ */
 
-import { answers, call } from './adversary.mjs';
+import { AuthSession, MemoryStore, type TokenStore } from 'mcp-reauth';
+
 import { Person } from './person.mjs';
 
-/** Sessions for the server at `url`, and requests of theirs. */
-export function sessionsAt(url: string) {
-  /** Opens a session whose host is a well-behaved person but for some functions. */
-  function open(host: object = {}, more: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
-    const person = new Person();
-    const good = {
-      redirectUri: person.redirectUri,
-      confirmStepUp: person.confirmStepUp.bind(person),
-      authorize: person.authorize.bind(person),
-    };
-    return AuthSession.open({ serverUrl: url, host: { ...good, ...host } as AuthHost, ...more });
-  }
+const COUNT = 10_000;
+/** The heap of a process grows to a size that suits it, and stays there. */
+const WARM_UP = 10_000;
 
-  /** The same, signed in. */
-  async function signedIn(host: object = {}, more: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
-    const session = await open(host, more);
-    await answers(session, url);
-    return session;
-  }
+const way = process.argv[2];
 
-  const echo = (session: AuthSession, signal?: AbortSignal) => call(session, url, 'echo', signal);
-  const writeNote = (session: AuthSession, signal?: AbortSignal) => call(session, url, 'write_note', signal);
+/** A store in JavaScript, which a session calls when it is opened. */
+const store: TokenStore = { load: () => undefined, save: () => 1 };
 
-  /** The functions of a host, and how each comes to be called: by a request of a session that has just begun. */
-  const functions = {
-    redirectUri: { begin: open, request: echo },
-    authorize: { begin: open, request: echo },
-    confirmStepUp: { begin: signedIn, request: writeNote },
-  };
-  return { open, signedIn, echo, writeNote, functions };
+async function open(i: number): Promise<AuthSession> {
+  const session = await AuthSession.open({
+    serverUrl: 'http://127.0.0.1:9/mcp',
+    clientName: 'memory',
+    host: new Person(),
+    store: i % 2 === 0 ? store : new MemoryStore(),
+    fetch,
+  });
+  session.addEventListener('renewed', () => session.serverUrl);
+  session.events();
+  return session;
 }
+
+async function run(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const session = await open(i);
+    if (way === 'close') await session.close();
+  }
+}
+
+/** What is in use when everything that can be collected was. */
+async function used(): Promise<{ heap: number; rss: number }> {
+  for (let i = 0; i < 5; i++) {
+    gc?.();
+    // Finalizers run between turns of the loop.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heap: heapUsed + external, rss };
+}
+
+await run(WARM_UP);
+const before = await used();
+await run(COUNT);
+const after = await used();
+console.log(JSON.stringify({ heap: after.heap - before.heap, rss: after.rss - before.rss, count: COUNT }));

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { AuthSession, type AuthSessionOptions } from 'mcp-reauth';
+
+import { refusal, revokedProxy, SECRET, same, throwingProxy } from './support/adversary.mjs';
+
+const LIMIT = { timeout: 20_000 };
+
+const serverUrl = 'http://127.0.0.1:9/mcp';
+
+/** Values of every kind there is. */
+const KINDS: Record<string, unknown> = {
+  null: null,
+  'a flag': true,
+  'a number': 5,
+  'no number': Number.NaN,
+  'a bigint': 5n,
+  'a symbol': Symbol(SECRET),
+  'a text': SECRET,
+  'an empty text': '',
+  'a text object': new String(SECRET),
+  'a list': [SECRET],
+  'a list of a number': [5],
+  'an object': { [SECRET]: SECRET },
+  'an object without a prototype': Object.create(null),
+  'an object without a class': { constructor: undefined },
+  'a function': () => SECRET,
+  'a class': class {},
+  'a date': new Date(0),
+  'an address': new URL('https://a.example/x'),
+  'a promise': Promise.resolve(SECRET),
+  bytes: Buffer.from(SECRET),
+};
+
+/** Values that defend themselves against being looked at. */
+const HOSTILE: Record<string, unknown> = {
+  'an object whose class has no name': { constructor: { name: Symbol(SECRET) } },
+  'an object whose class throws': Object.defineProperty({}, 'constructor', { get: boom }),
+  'a Proxy that throws': throwingProxy(),
+  'a Proxy that was revoked': revokedProxy(),
+};
+
+function boom(): never {
+  throw new RangeError('boom');
+}
+
+type Kind = keyof typeof KINDS;
+
+const OBJECTS: Kind[] = [
+  'an object',
+  'an object without a prototype',
+  'an object without a class',
+  'a text object',
+  'a date',
+  'an address',
+  'a promise',
+  'bytes',
+];
+
+/** The kinds that an option takes; any other is refused. */
+const TEXT: Kind[] = ['a text'];
+const FLAG: Kind[] = ['a flag'];
+// Which texts are addresses is another question.
+const ADDRESS: Kind[] = ['a text', 'an empty text', 'an address'];
+const CALLABLE: Kind[] = ['a function', 'a class'];
+const TAKES: Record<keyof AuthSessionOptions, Kind[]> = {
+  serverUrl: ADDRESS,
+  clientName: TEXT,
+  clientId: TEXT,
+  clientSecret: TEXT,
+  clientKey: TEXT,
+  clientIssuer: TEXT,
+  clientMetadataUrl: ADDRESS,
+  clientCredentials: FLAG,
+  workloadIdentity: CALLABLE,
+  identityProvider: ['null'],
+  scopes: ['a text', 'an empty text', 'a list', 'a text object'],
+  profile: TEXT,
+  policy: OBJECTS,
+  dpop: [],
+  dpopKey: TEXT,
+  sendResource: FLAG,
+  pushRequests: FLAG,
+  redirectUri: ADDRESS,
+  store: [],
+  host: [],
+  fetch: CALLABLE,
+};
+
+const POLICY_TAKES: Record<string, Kind[]> = {
+  onInsufficientScope: [],
+  maxStepUpRetries: ['a number'],
+  confirmEnterpriseStepUp: FLAG,
+  interaction: FLAG,
+  refreshAheadMs: ['a number'],
+  interactionTimeoutMs: ['a number'],
+};
+
+const PROVIDER_TAKES: Record<string, Kind[]> = {
+  issuer: TEXT,
+  clientId: TEXT,
+  clientSecret: TEXT,
+  clientKey: TEXT,
+  enabled: FLAG,
+};
+
+const provider = { issuer: 'https://idp.example', clientId: 'at-idp' };
+
+/** What has options, how one of them is set, and how it is called in messages. */
+const GROUPS = [
+  { prefix: '', takes: TAKES, set: (name: string, value: unknown) => ({ serverUrl, [name]: value }) },
+  {
+    prefix: 'policy.',
+    takes: POLICY_TAKES,
+    set: (name: string, value: unknown) => ({ serverUrl, policy: { [name]: value } }),
+  },
+  {
+    prefix: 'identityProvider.',
+    takes: PROVIDER_TAKES,
+    set: (name: string, value: unknown) => ({ serverUrl, identityProvider: { ...provider, [name]: value } }),
+  },
+];
+
+for (const { prefix, takes, set } of GROUPS) {
+  for (const [name, kinds] of Object.entries(takes)) {
+    test(`${prefix}${name} of the wrong type is refused by its name, and not quoted`, LIMIT, async () => {
+      for (const [kind, value] of Object.entries(KINDS)) {
+        if (kinds.includes(kind)) continue;
+        const error = await refusal(set(name, value), kind);
+        assert.equal(error.code, 'config', kind);
+        assert.ok(error.message.includes(`${prefix}${name}`), `${kind}: ${error.message}`);
+        assert.ok(!`${error.message}${error.sentence}`.includes(SECRET), kind);
+      }
+    });
+  }
+}
+
+for (const [kind, value] of Object.entries(HOSTILE)) {
+  test(`${kind} in the place of any option is refused by the name of the option`, LIMIT, async () => {
+    for (const { prefix, takes, set } of GROUPS) {
+      for (const name of Object.keys(takes)) {
+        // A policy may be any object.
+        if (name === 'policy' && kind.startsWith('an object')) continue;
+        const error = await refusal(set(name, value), prefix + name);
+        assert.equal(error.code, 'config', prefix + name);
+        assert.ok(error.message.includes(prefix + name), error.message);
+      }
+    }
+  });
+}
+
+test('an option whose getter throws is refused by its name, with what it threw as the cause', LIMIT, async () => {
+  for (const { prefix, takes, set } of GROUPS) {
+    for (const name of Object.keys(takes)) {
+      const thrown = new RangeError(SECRET);
+      const options = set(name, undefined);
+      const holder = [options, ...Object.values(options)].find((one) => Object.hasOwn(Object(one), name));
+      Object.defineProperty(holder, name, {
+        get() {
+          throw thrown;
+        },
+        enumerable: true,
+      });
+      const error = await refusal(options, prefix + name);
+      assert.equal(error.code, 'config', prefix + name);
+      assert.ok(error.message.includes(name), error.message);
+      same(error.cause, thrown);
+    }
+  }
+});
+
+for (const [kind, value] of Object.entries({ undefined: undefined, ...KINDS, ...HOSTILE })) {
+  test(`${kind} in the place of all options is refused`, LIMIT, async () => {
+    const error = await refusal(value);
+    assert.equal(error.code, 'config');
+    assert.ok(!error.message.includes(SECRET));
+  });
+}
+
+test('every option that is undefined is as one that is not there', LIMIT, async () => {
+  const given: AuthSessionOptions = { serverUrl };
+  for (const name of Object.keys(TAKES)) if (name !== 'serverUrl') Object.assign(given, { [name]: undefined });
+  given.policy = Object.fromEntries(Object.keys(POLICY_TAKES).map((name) => [name, undefined]));
+  await using session = await AuthSession.open(given);
+  await using plain = await AuthSession.open({ serverUrl });
+  assert.deepEqual(await session.connectionState(), await plain.connectionState());
+  assert.equal(session.identityProvider, undefined);
+  const optional = { clientSecret: undefined, clientKey: undefined, enabled: undefined };
+  await using managed = await AuthSession.open({ serverUrl, identityProvider: { ...provider, ...optional } });
+  assert.equal((await managed.identityProvider?.state())?.issuer, provider.issuer);
+});
+
+test('serverUrl is missing: the message says what it is', LIMIT, async () => {
+  for (const options of [{}, { serverUrl: undefined }, { serverURL: serverUrl }]) {
+    const error = await refusal(options);
+    assert.equal(error.code, 'config');
+    assert.match(error.message, /serverUrl is missing/);
+  }
+});

@@ -1,0 +1,71 @@
+import type { Lease, StoredRecord, StoreKey, TokenStore } from 'mcp-reauth';
+
+/** A store in JavaScript as an application writes one: in memory, with versions. */
+export class MapStore implements TokenStore {
+  readonly place: string = 'the map of the test';
+  readonly #records = new Map<string, StoredRecord>();
+  #version = 0;
+  /** Called before a method does its part: it may throw, wait, or write something itself. */
+  before: (method: 'load' | 'save', key: StoreKey) => unknown = () => undefined;
+  /** How often each was called. */
+  readonly calls = { load: 0, save: 0 };
+
+  async load(key: StoreKey): Promise<StoredRecord | undefined> {
+    this.calls.load++;
+    await this.before('load', key);
+    return this.#records.get(name(key));
+  }
+
+  async save(key: StoreKey, data: string | undefined, expected: number | undefined): Promise<number | undefined> {
+    this.calls.save++;
+    await this.before('save', key);
+    if (this.#records.get(name(key))?.version !== expected) return undefined;
+    const version = ++this.#version;
+    if (data === undefined) this.#records.delete(name(key));
+    else this.#records.set(name(key), { version, data });
+    return version;
+  }
+
+  /** Everything in it. */
+  get records(): ReadonlyMap<string, StoredRecord> {
+    return this.#records;
+  }
+
+  /** The only record, taken apart. */
+  get record(): { version: number; data: { grant?: { access_token: string; refresh_token?: string } } } {
+    const [record, ...more] = this.#records.values();
+    if (!record || more.length > 0) throw new Error(`${this.#records.size} records instead of one`);
+    return { version: record.version, data: JSON.parse(record.data) };
+  }
+}
+
+/** The same with leases of its own. */
+export class LeasingStore extends MapStore {
+  readonly #held = new Set<string>();
+  /** How many leases were asked for, granted and given back. */
+  readonly leases = { asked: 0, granted: 0, released: 0 };
+  readonly ttls: number[] = [];
+  /** Called before a lease is granted; whoever answers `false` is told that somebody else has it. */
+  beforeLease: () => unknown = () => undefined;
+  /** Called when one was given back. */
+  onRelease: () => void = () => undefined;
+
+  async tryLease(key: StoreKey, ttlMs: number): Promise<Lease | undefined> {
+    this.leases.asked++;
+    this.ttls.push(ttlMs);
+    if ((await this.beforeLease()) === false || this.#held.has(name(key))) return undefined;
+    this.#held.add(name(key));
+    this.leases.granted++;
+    return {
+      release: () => {
+        this.#held.delete(name(key));
+        this.leases.released++;
+        this.onRelease();
+      },
+    };
+  }
+}
+
+function name({ profile, server }: StoreKey): string {
+  return JSON.stringify([profile, server]);
+}
