@@ -42,8 +42,11 @@ export declare class Cancel {
 
 /** An event stream that nobody waits for, over all tries to open it. */
 export declare class IdleStream {
-  /** Waits until it is worth trying again after `request` failed, and answers whether it is. */
-  outlast(request: Request, cancel?: Cancel | undefined | null): Promise<string>
+  /**
+   * Waits until it is worth trying again after `request` failed by an error with that code, and answers whether it
+   * is.
+   */
+  outlast(code: string, request: Request, cancel?: Cancel | undefined | null): Promise<string>
 }
 
 /** Shows pages and receives callbacks on loopback, as core's `TerminalHost`. */
@@ -56,23 +59,20 @@ export declare class Loopback {
   authorize(request: string, cancel?: Cancel | undefined | null): Promise<string>
 }
 
-/** One request, over all its tries. */
+/** One request, over all its tries. It is sent, and recovers, once at a time. */
 export declare class Request {
   /**
    * The header fields to send it with, in turn: `null` when there is no credential, a list at once where that is
    * possible, else a promise of an answer; an answer at once is an error.
    */
   authorize(method: string, url: string, cancel?: Cancel | undefined | null): null | string[] | string | Promise<string>
-  /** Says what it was sent with, where that was not [`authorize`](Self::authorize)d. */
-  setSent(authorization: Authorization): void
-  /** The credential it was sent with last. */
-  sent(): Authorization | null
-  /** What to do about a response: `retry` or `pass_through`. `message` is what was sent. */
+  /**
+   * What to do about a response: `retry` or `pass_through`. `message` is what was sent, which tells what it was
+   * about.
+   */
   recover(status: number, headers: Array<string>, message?: string | undefined | null, cancel?: Cancel | undefined | null): Promise<string>
   /** What to do about the JSON-RPC message `answered`, if its result holds a challenge: `retry` or `pass_through`. */
   recoverFromResult(answered: string, message?: string | undefined | null, cancel?: Cancel | undefined | null): Promise<string>
-  /** The JSON-RPC answer that says what it failed by, if it did. `message` is what was sent. */
-  failureAsJsonRpc(message: string): string | null
 }
 
 /** A session, until it is closed. */
@@ -81,17 +81,17 @@ export declare class Session {
   static open(options: string, bridge: Bridge, id: number, store?: Store | undefined | null): Promise<Session | string>
   /** The current credential. */
   authorization(): Authorization | null
-  /**
-   * The number of the current credential, if that can be sent as it is; else 0. While it does not change, neither
-   * does [`authorization`](Self::authorization).
-   */
-  ready(): number
+  /** The current credential, if it can be sent as it is; `true` if that is still `known`, `false` if there is none. */
+  ready(known?: Authorization | undefined | null): boolean | Authorization
   /** Whether a request to `url` may carry the credential. */
   covers(url: string): boolean
   /** Whether it was closed. */
   isClosed(): boolean
-  /** Begins a request; `ambient`: nobody waits for it. `null` when the session is closed. */
-  request(ambient: boolean): Request | null
+  /**
+   * Begins a request; `ambient`: nobody waits for it; `sent`: what it was sent with already; `operation`: what it is
+   * about, in JSON. `null` when the session is closed.
+   */
+  request(ambient: boolean, sent?: Authorization | undefined | null, operation?: string | undefined | null): Request | null
   /** Begins an event stream that nobody waits for. `null` when the session is closed. */
   idleStream(): IdleStream | null
   /** Recovers from a challenge, and answers the outcome. */

@@ -1,6 +1,6 @@
 import { flatHeaders } from './challenge.js';
 import { closed, misconfigured, unwrap } from './error.js';
-import type { native } from './native.js';
+import type { OpenSession } from './parts.js';
 
 /** The official SDK's `AuthProvider` (2.x), for programs that want that seam. */
 export interface AuthProvider {
@@ -14,9 +14,9 @@ export interface AuthProvider {
  * The session as an `AuthProvider`. `session.fetch` does more: this seam recovers from 401 alone, not from a step-up; it
  * does not say which token was rejected; and it has no room for tokens that are bound to a key.
  */
-export function authProvider(session: native.Session, serverUrl: string): AuthProvider {
+export function authProvider(session: OpenSession, serverUrl: string): AuthProvider {
   const begin = () => {
-    const request = session.request(false);
+    const request = session.native.request(false);
     if (!request) throw closed();
     return request;
   };

@@ -1,7 +1,8 @@
 /** What the native part asks of a session's JavaScript: its host, its store, its `fetch`. See `src/bridge.rs`. */
 
-import { AsyncResource } from 'node:async_hooks';
+import type { AsyncResource } from 'node:async_hooks';
 
+import { memberOf, wordsOf } from './describe.js';
 import { native } from './native.js';
 
 /** What a call comes with. */
@@ -21,41 +22,65 @@ export class WithBody {
 
 /** What a session can be asked. */
 export interface Callee {
+  /** Where calls run, as far as `AsyncLocalStorage` is concerned. */
+  readonly scope: AsyncResource;
   /** May return anything or a promise of it, throw, or never return. */
   call(method: string, input: unknown, context: CallContext): unknown;
+  /** What a call returned came when nobody waited for it any more. */
+  unheard(method: string, value: unknown): void;
   /** Nobody waits for an answer. */
   tell(method: string, input: unknown): void;
 }
 
-interface Entry {
-  callee: WeakRef<Callee>;
-  /** Calls run where the session was opened, as far as `AsyncLocalStorage` is concerned. */
-  scope: AsyncResource;
-}
-
-const entries = new Map<number, Entry>();
+const places = new Map<number, Place>();
 const running = new Map<number, AbortController>();
-const collected = new FinalizationRegistry((id: number) => entries.delete(id));
+const collected = new FinalizationRegistry((id: number) => places.delete(id));
 let lastId = 0;
 
 /**
- * Makes a session known, and returns what it is called by. It is held weakly, so that one that everybody forgot can be
- * collected although native code could still call it.
+ * Where the native part finds a callee. It is held weakly, so that a session that everybody forgot can be collected
+ * although native code could still call it; but not while something is out that only it can take back.
  */
-export function register(callee: Callee): number {
-  const id = ++lastId;
-  entries.set(id, { callee: new WeakRef(callee), scope: new AsyncResource('AuthSession') });
-  collected.register(callee, id, callee);
-  return id;
-}
+export class Place {
+  readonly id = ++lastId;
+  readonly #callee: WeakRef<Callee>;
+  #held: Callee | undefined;
+  #holds = 0;
+  #left = false;
 
-export function unregister(id: number, callee: Callee): void {
-  entries.delete(id);
-  collected.unregister(callee);
+  constructor(callee: Callee) {
+    this.#callee = new WeakRef(callee);
+    places.set(this.id, this);
+    collected.register(callee, this.id);
+  }
+
+  get callee(): Callee | undefined {
+    return this.#callee.deref();
+  }
+
+  /** Something is out. */
+  hold(): void {
+    this.#holds += 1;
+    this.#held = this.callee;
+  }
+
+  /** It is back. */
+  letGo(): void {
+    this.#holds -= 1;
+    if (this.#holds > 0) return;
+    this.#held = undefined;
+    if (this.#left) this.leave();
+  }
+
+  /** Nothing more is asked of it, once everything is back. */
+  leave(): void {
+    this.#left = true;
+    if (!this.#held) places.delete(this.id);
+  }
 }
 
 /** How many exceptions are kept for the errors they are behind. */
-const MAX_THROWN = 64;
+const MAX_THROWN = 1024;
 const thrown = new Map<number, unknown>();
 let lastThrown = 0;
 
@@ -65,7 +90,7 @@ function keep(error: unknown): number {
   return lastThrown;
 }
 
-/** The exception with that number, as the `cause` of an error, unless many others were thrown since. */
+/** The exception with that number, as the `cause` of an error, unless very many others were thrown since. */
 export function caught(id: number): { cause?: unknown } {
   return thrown.has(id) ? { cause: thrown.get(id) } : {};
 }
@@ -75,13 +100,12 @@ export const bridge = new native.Bridge((session, call, method, input, body) => 
     running.get(call)?.abort(new DOMException('nobody waits for it any more', 'AbortError'));
     return;
   }
-  const entry = entries.get(session);
-  const callee = entry?.callee.deref();
+  const callee = places.get(session)?.callee;
   if (!callee) {
     if (call !== 0) bridge.settle(call, refusal(new Error('the session is gone')));
     return;
   }
-  entry?.scope.runInAsyncScope(() => {
+  callee.scope.runInAsyncScope(() => {
     if (call === 0) callee.tell(method, JSON.parse(input));
     else void answer(callee, call, method, JSON.parse(input), body);
   });
@@ -93,7 +117,8 @@ async function answer(callee: Callee, call: number, method: string, input: unkno
   try {
     const returned = await callee.call(method, input, { signal: controller.signal, body });
     const [value, bytes] = returned instanceof WithBody ? [returned.value, returned.body] : [returned];
-    bridge.settle(call, JSON.stringify({ ok: value ?? null }), bytes && Buffer.from(bytes));
+    const heard = bridge.settle(call, reply(value), bytes && Buffer.from(bytes));
+    if (!heard) callee.unheard(method, value);
   } catch (error) {
     bridge.settle(call, refusal(error));
   } finally {
@@ -101,17 +126,13 @@ async function answer(callee: Callee, call: number, method: string, input: unkno
   }
 }
 
+/** The native part reads Unicode, which half of a surrogate pair is not. */
+const wellFormed = (_: string, part: unknown) => (typeof part === 'string' ? part.toWellFormed() : part);
+
+const reply = (value: unknown) => JSON.stringify({ ok: value ?? null }, wellFormed);
+
 function refusal(error: unknown): string {
-  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+  const [name, code] = [memberOf(error, 'name'), memberOf(error, 'code')];
   const cancelled = name === 'AbortError' || (name === 'ReauthError' && code === 'cancelled');
   return JSON.stringify({ error: { message: wordsOf(error), cancelled, thrown: keep(error) } });
-}
-
-/** What an exception says, whatever it is. */
-function wordsOf(error: unknown): string {
-  try {
-    return error instanceof Error ? error.message : String(error);
-  } catch {
-    return 'it threw something that cannot be told of';
-  }
 }

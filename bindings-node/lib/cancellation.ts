@@ -8,6 +8,8 @@ const CANCELLED = 'notifications/cancelled';
 export class InFlight {
   /** The client has said that it does not wait for the answer any more. */
   cancelled = false;
+  /** Its answer is a stream that is looked through, and not over yet. */
+  isStreaming = false;
   readonly outgoing: Outgoing;
   #cancel: native.Cancel | undefined;
 
@@ -46,8 +48,8 @@ export class InFlight {
   is(id: unknown, other: Outgoing): boolean {
     const { message, headers, signal } = this.outgoing;
     // Several clients may share a session, and each counts its requests from zero.
-    const session = 'mcp-session-id';
-    if (signal !== other.signal || headers.get(session) !== other.headers.get(session)) return false;
+    const [session, others] = [headers.get('mcp-session-id'), other.headers.get('mcp-session-id')];
+    if (signal !== other.signal || session !== others || (!signal && session === null)) return false;
     const own = read(message);
     return own !== undefined && 'method' in own && own.id === id;
   }

@@ -1,6 +1,7 @@
-import { ReauthError } from './error.js';
+import { describe, memberOf, wordsOf } from './describe.js';
+import { misconfigured } from './error.js';
+import { toJson } from './json.js';
 import { native } from './native.js';
-import { scopeList } from './scope.js';
 import type { AuthChallenge } from './types.js';
 
 /** A response, as far as a challenge is concerned: that of `fetch`, that of `node:http`, or one taken apart. */
@@ -21,8 +22,11 @@ export type HeaderFields =
 /** Names and values in turn. */
 export function flatHeaders(headers: HeaderFields): string[] {
   if (headers instanceof Headers) return [...headers].flatMap(([name, value]) => [name, asUtf8(value)]);
-  if (Symbol.iterator in headers) return [...(headers as Iterable<readonly [string, string]>)].flat();
-  return Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().flatMap((line) => [name, line]));
+  const isList = Symbol.iterator in headers;
+  const pairs = isList ? [...(headers as Iterable<readonly [string, string]>)] : Object.entries(headers);
+  const flat = pairs.flatMap(([name, value]) => [value ?? []].flat().flatMap((line) => [name, line]));
+  if (!flat.every((text) => typeof text === 'string')) throw new TypeError('names and values must be texts');
+  return flat.map((text) => text.toWellFormed());
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -38,13 +42,20 @@ function asUtf8(value: string): string {
   }
 }
 
-function challengeLines(headers: HeaderFields): string[] {
-  const flat = flatHeaders(headers);
-  return flat.filter((_, i) => i % 2 === 1 && flat[i - 1]?.toLowerCase() === 'www-authenticate');
+/** The status and the header fields of a response, which may be anything. */
+export function challengedBy(response: ChallengedResponse): [status: number, headers: string[]] {
+  try {
+    const status = response.status ?? response.statusCode;
+    if (!isHttpStatus(status)) throw new TypeError(`its status is ${describe(status)}`);
+    return [status, flatHeaders(response.headers)];
+  } catch (cause) {
+    const detail = `a response must have an HTTP status and header fields (${wordsOf(cause)})`;
+    throw misconfigured(detail, cause);
+  }
 }
 
 /** Codes of JSON-RPC errors are numbers too. */
-export const isHttpStatus = (status: unknown): status is number =>
+const isHttpStatus = (status: unknown): status is number =>
   typeof status === 'number' && Number.isInteger(status) && status >= 100 && status <= 999;
 
 function parse(status: unknown, lines: string[]): AuthChallenge | undefined {
@@ -65,7 +76,9 @@ function parse(status: unknown, lines: string[]): AuthChallenge | undefined {
  * ```
  */
 export function parseAuthChallengeFromResponse(response: ChallengedResponse): AuthChallenge | undefined {
-  return parse(response.status ?? response.statusCode, challengeLines(response.headers));
+  const [status, headers] = challengedBy(response);
+  const isChallenge = (_: string, i: number) => i % 2 === 1 && headers[i - 1]?.toLowerCase() === 'www-authenticate';
+  return parse(status, headers.filter(isChallenge));
 }
 
 /**
@@ -73,12 +86,13 @@ export function parseAuthChallengeFromResponse(response: ChallengedResponse): Au
  * and have the tool refuse it.
  */
 export function authChallengeFromToolResult(result: unknown): AuthChallenge | undefined {
-  const challenge = native.challengeOfToolResult(JSON.stringify(result ?? null));
+  const challenge = native.challengeOfToolResult(toJson(result ?? null, 'the result'));
   return challenge == null ? undefined : (JSON.parse(challenge) as AuthChallenge);
 }
 
-/** How deep errors are nested at the most. */
+/** How deep errors are nested at the most, and how many of an aggregate are looked into. */
 const MAX_DEPTH = 16;
+const MAX_ERRORS = 64;
 
 /**
  * The challenge behind an error, however deep: of this package; of the official SDK, both 1.x and 2.x
@@ -102,46 +116,59 @@ export function authChallengeFromError(error: unknown): AuthChallenge | undefine
   return undefined;
 }
 
-type Fields = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
-
-function inside(error: Fields | object): unknown[] {
-  const { cause, errors, data, error: inner } = error as Fields;
-  return [cause, ...(Array.isArray(errors) ? errors : []), isObject(data) ? data.cause : undefined, inner];
+/** What an error may be wrapped around. */
+function inside(error: unknown): unknown[] {
+  const errors = memberOf(error, 'errors');
+  return [
+    memberOf(error, 'cause'),
+    memberOf(error, 'error'),
+    memberOf(memberOf(error, 'data'), 'cause'),
+    ...(Array.isArray(errors) ? errors.slice(0, MAX_ERRORS) : []),
+  ];
 }
 
-function ofOne(error: Fields | object): AuthChallenge | undefined {
-  if (error instanceof ReauthError) return error.challenge;
-  const { mcpBrand, challenge, response, data, code } = error as Fields;
-  // 1.x does not give all of its errors a name of their own.
-  const names = [(error as Fields).name, error.constructor?.name, mcpBrand];
-  const is = (name: string) => names.includes(name) || names.includes(`mcp.${name}`);
-  const found = [challenge, isObject(data) ? data.challenge : undefined].find(isChallenge);
+function ofOne(error: unknown): AuthChallenge | undefined {
+  const data = memberOf(error, 'data');
+  const found = [memberOf(error, 'challenge'), memberOf(data, 'challenge')].find(isChallenge);
   if (found) return found;
-  if (isObject(response) && isObject(response.headers)) {
-    const parsed = parseAuthChallengeFromResponse(response as unknown as ChallengedResponse);
-    if (parsed) return parsed;
-  }
-  if (is('InsufficientScopeError')) return ofScopeError(error as Fields);
+  const parsed = ofResponse(memberOf(error, 'response'));
+  if (parsed) return parsed;
+  // 1.x does not give all of its errors a name of their own.
+  const names = [
+    memberOf(error, 'name'),
+    memberOf(memberOf(error, 'constructor'), 'name'),
+    memberOf(error, 'mcpBrand'),
+  ];
+  const is = (name: string) => names.includes(name) || names.includes(`mcp.${name}`);
+  if (is('InsufficientScopeError')) return ofScopeError(error);
   // 2.x has the status in its data, 1.x as the code.
-  const status = isObject(data) && typeof data.status === 'number' ? data.status : code;
-  return parse(is('UnauthorizedError') ? 401 : status, []);
+  return parse(is('UnauthorizedError') ? 401 : (memberOf(data, 'status') ?? memberOf(error, 'code')), []);
 }
 
 function isChallenge(value: unknown): value is AuthChallenge {
-  return isObject(value) && typeof value.reason === 'string' && Array.isArray(value.requiredScopes);
+  return typeof memberOf(value, 'reason') === 'string' && Array.isArray(memberOf(value, 'requiredScopes'));
+}
+
+function ofResponse(response: unknown): AuthChallenge | undefined {
+  if (response === undefined) return undefined;
+  try {
+    return parseAuthChallengeFromResponse(response as ChallengedResponse);
+  } catch {
+    // Something else goes by that name there.
+    return undefined;
+  }
 }
 
 /** The SDK has taken the challenge apart. */
-function ofScopeError({ requiredScope, resourceMetadataUrl, errorDescription }: Fields): AuthChallenge | undefined {
-  const quoted = (value: unknown) => `"${String(value).replace(/["\\]/g, '\\$&')}"`;
-  const scopes = scopeList(typeof requiredScope === 'string' ? requiredScope : undefined).join(' ');
+function ofScopeError(error: unknown): AuthChallenge | undefined {
   const parameters = [
-    'error="insufficient_scope"',
-    ...(scopes ? [`scope=${quoted(scopes)}`] : []),
-    ...(resourceMetadataUrl ? [`resource_metadata=${quoted(resourceMetadataUrl)}`] : []),
-    ...(errorDescription ? [`error_description=${quoted(errorDescription)}`] : []),
+    ['error', 'insufficient_scope'],
+    ['scope', memberOf(error, 'requiredScope')],
+    ['resource_metadata', memberOf(error, 'resourceMetadataUrl')],
+    ['error_description', memberOf(error, 'errorDescription')],
   ];
-  return parse(403, [`Bearer ${parameters.join(', ')}`]);
+  const written = parameters
+    .filter(([, value]) => typeof value === 'string' || value instanceof URL)
+    .map(([name, value]) => `${name}="${String(value).replace(/["\\]/g, '\\$&')}"`);
+  return parse(403, [`Bearer ${written.join(', ')}`.toWellFormed()]);
 }

@@ -1,7 +1,5 @@
 import type { native } from './native.js';
 
-type Session = native.Session;
-
 /** A credential that can be sent as it is. */
 export interface Ready {
   authorization: native.Authorization;
@@ -9,26 +7,20 @@ export interface Ready {
   headers: readonly string[];
 }
 
-/** A session's current credential, read without a turn to the native part for each of its parts. */
+/** A session's current credential, whose header is read once while it does not change. */
 export class CurrentCredential {
-  readonly #session: Session;
-  #number = 0;
+  readonly #session: native.Session;
   #ready: Ready | undefined;
 
-  constructor(session: Session) {
+  constructor(session: native.Session) {
     this.#session = session;
   }
 
   /** The credential, if it can be sent as it is: no renewal, no proof. */
   get(): Ready | undefined {
-    const number = this.#session.ready();
-    if (number === 0) return undefined;
-    if (number !== this.#number) {
-      const authorization = this.#session.authorization();
-      if (!authorization) return undefined;
-      this.#number = number;
-      this.#ready = { authorization, headers: ['authorization', authorization.headerValue] };
-    }
+    const current = this.#session.ready(this.#ready?.authorization);
+    if (current === false) return undefined;
+    if (current !== true) this.#ready = { authorization: current, headers: ['authorization', current.headerValue] };
     return this.#ready;
   }
 }

@@ -111,9 +111,19 @@ export function unwrap<T>(answer: string): T {
   return ok;
 }
 
-/** A `config` error. */
-export function misconfigured(detail: string): ReauthError {
-  return new ReauthError('config', `This cannot work as set up: ${detail}`);
+/** A `config` error. `cause` is what was thrown when the option was looked at. */
+export function misconfigured(detail: string, ...cause: unknown[]): ReauthError {
+  const message = `This cannot work as set up: ${detail}`;
+  return new ReauthError('config', message, cause.length > 0 ? { cause: cause[0] } : {});
+}
+
+/** Whether something that was thrown is one of ours, whatever it is. */
+export function isReauthError(error: unknown): error is ReauthError {
+  try {
+    return error instanceof ReauthError;
+  } catch {
+    return false;
+  }
 }
 
 /** What everything but closing comes to after a session was closed. */

@@ -2,42 +2,43 @@ import type { InFlight } from './cancellation.js';
 import { RequestsInFlight } from './cancellation.js';
 import { flatHeaders } from './challenge.js';
 import { CurrentCredential, type Ready } from './credential.js';
-import { closed, ReauthError, unwrap } from './error.js';
+import { closed, isReauthError, unwrap } from './error.js';
 import type { native } from './native.js';
 import type { Fetch } from './options.js';
-import { addressOf, Outgoing } from './outgoing.js';
-import { mentionsChallenge, type Replacement, withBody, withWatchedEvents } from './tool-result.js';
+import { addressOf, discard, isFromElsewhere, mediaTypeOf, Outgoing, redirectTarget } from './outgoing.js';
+import type { OpenSession } from './parts.js';
+import { asJsonRpc, mentionsChallenge, type Replacement, withWatchedEvents } from './tool-result.js';
 
-type NativeSession = native.Session;
-type NativeRequest = native.Request;
-type NativeCancel = native.Cancel;
+/** How many redirects within the server's origin are followed for a credential that has to be proved at each. */
+const MAX_REDIRECTS = 5;
 
 /** What requests are sent with. */
 interface Surroundings {
-  session: NativeSession;
+  session: OpenSession;
   current: CurrentCredential;
   fetch: Fetch;
+  requests: RequestsInFlight;
 }
 
 /**
  * A `fetch` that attaches the session's credential to requests for its server, recovers when one is rejected, and sends
  * it again. Other requests go through as they are.
  */
-export function recoveringFetch(session: NativeSession, serverUrl: string, fetch: Fetch): Fetch {
-  const surroundings = { session, fetch, current: new CurrentCredential(session) };
+export function recoveringFetch(session: OpenSession, serverUrl: string, fetch: Fetch): Fetch {
+  const { native } = session;
   const requests = new RequestsInFlight();
+  const surroundings = { session, fetch, requests, current: new CurrentCredential(native) };
   // As the SDK writes it; whatever else there is below it, the native part knows.
   const href = new URL(serverUrl).href;
   return async (input, init) => {
     const url = addressOf(input);
-    if (session.isClosed()) throw closed();
-    if (url !== href && !session.covers(url)) return fetch(input, init);
-    const outgoing = new Outgoing(url, input, init);
-    const inFlight = requests.begin(outgoing);
+    if (native.isClosed()) throw closed();
+    if (url !== href && !native.covers(url)) return fetch(input, init);
+    const inFlight = requests.begin(new Outgoing(url, input, init));
     try {
       return await outlast(surroundings, inFlight);
     } finally {
-      requests.end(inFlight);
+      if (!inFlight.isStreaming) requests.end(inFlight);
     }
   };
 }
@@ -50,9 +51,9 @@ async function outlast(surroundings: Surroundings, inFlight: InFlight): Promise<
     try {
       return await exchange.send();
     } catch (error) {
-      if (!(error instanceof ReauthError) || !inFlight.outgoing.isIdleStream) throw error;
-      stream ??= surroundings.session.idleStream();
-      if (!stream || !(await exchange.outlast(stream))) throw error;
+      if (!isReauthError(error) || !inFlight.outgoing.isIdleStream) throw error;
+      stream ??= surroundings.session.native.idleStream();
+      if (!stream || !(await exchange.outlast(stream, error.code))) throw error;
     }
   }
 }
@@ -64,7 +65,7 @@ class Exchange {
   readonly #outgoing: Outgoing;
   /** What it was sent with, as long as the native part need not know of it. */
   #sent: Ready | undefined;
-  #request: NativeRequest | undefined;
+  #request: native.Request | undefined;
 
   constructor(surroundings: Surroundings, inFlight: InFlight) {
     this.#surroundings = surroundings;
@@ -77,55 +78,77 @@ class Exchange {
     const outgoing = this.#outgoing;
     for (;;) {
       outgoing.signal?.throwIfAborted();
-      const credential = await this.#authorize();
-      const response = await outgoing.send(this.#surroundings.fetch, credential);
+      const [response, isProved] = await this.#sendOnce();
+      // What others answer, by way of a redirect, is none of this server's.
+      if (isFromElsewhere(response, outgoing.url)) return response;
       // Any response to a request with a proof may carry the next nonce (RFC 9449 section 8.2).
-      const concerned = response.status === 401 || response.status === 403 || credential.includes('dpop');
+      const concerned = response.status === 401 || response.status === 403 || isProved;
       if (concerned && (await this.#recover(response))) continue;
       return outgoing.callsTool && response.ok ? this.#look(response) : response;
     }
   }
 
-  /** Waits until it is worth trying again after it failed. */
-  outlast(stream: native.IdleStream): Promise<boolean> {
-    return this.#wait((cancel) => stream.outlast(this.#native, cancel));
+  /** Waits until it is worth trying again after it failed by an error with that code. */
+  outlast(stream: native.IdleStream, code: string): Promise<boolean> {
+    return this.#wait((cancel) => stream.outlast(code, this.#native, cancel));
   }
 
-  get #native(): NativeRequest {
+  get #native(): native.Request {
     if (!this.#request) {
-      const request = this.#surroundings.session.request(this.#outgoing.isAmbient);
+      // Nobody is to be asked for what cannot be sent again.
+      const ambient = this.#outgoing.isAmbient || !this.#outgoing.isReplayable;
+      const request = this.#surroundings.session.native.request(ambient, this.#sent?.authorization);
       if (!request) throw closed();
-      if (this.#sent) request.setSent(this.#sent.authorization);
       this.#request = request;
     }
     return this.#request;
   }
 
-  async #authorize(): Promise<readonly string[]> {
+  /** Sends it, and says whether by a proof; those are for one address, so redirects are followed one by one. */
+  async #sendOnce(): Promise<[Response, isProved: boolean]> {
+    const outgoing = this.#outgoing;
+    let { url } = outgoing;
+    for (let redirects = 0; ; redirects++) {
+      const credential = await this.#authorize(url);
+      const isProved = credential.includes('dpop');
+      const follows = isProved && outgoing.followsRedirects;
+      const response = await outgoing.send(this.#surroundings.fetch, credential, follows ? url : undefined);
+      const target = follows && redirects < MAX_REDIRECTS ? redirectTarget(url, response) : undefined;
+      if (target === undefined) return [response, isProved];
+      await discard(response);
+      url = target;
+    }
+  }
+
+  async #authorize(url: string): Promise<readonly string[]> {
     if (!this.#request) {
       this.#sent = this.#surroundings.current.get();
       if (this.#sent) return this.#sent.headers;
     }
-    const { method, url } = this.#outgoing;
     return this.#inFlight.waiting(async (cancel) => {
-      const credential = this.#native.authorize(method, url, cancel);
+      const credential = this.#native.authorize(this.#outgoing.method, url, cancel);
       if (credential === null || Array.isArray(credential)) return credential ?? [];
       return (await this.#unwrap<string[] | null>(credential)) ?? [];
     });
   }
 
-  /** Whether to send the request again; if so, the response is done with. */
+  /** Whether to send the request again; unless the response is the caller's, it is let go of. */
   async #recover(response: Response): Promise<boolean> {
-    const { message, url } = this.#outgoing;
-    // A redirect may have led elsewhere, whose challenge is none of this server's.
-    if (response.redirected && originOf(response.url) !== originOf(url)) return false;
     const { status, headers } = response;
-    const retry = await this.#isRetry((cancel) => this.#native.recover(status, flatHeaders(headers), message, cancel));
-    if (retry) await response.body?.cancel();
-    return retry;
+    const { message } = this.#outgoing;
+    let isOurs = true;
+    try {
+      const retry = await this.#isRetry((cancel) =>
+        this.#native.recover(status, flatHeaders(headers), message, cancel),
+      );
+      isOurs = retry;
+      return retry;
+    } finally {
+      if (isOurs) await discard(response);
+    }
   }
 
-  async #isRetry(recover: (cancel: NativeCancel) => Promise<string>): Promise<boolean> {
+  async #isRetry(recover: (cancel: native.Cancel) => Promise<string>): Promise<boolean> {
     const inFlight = this.#inFlight;
     // The client has given up on it: whatever it is answered, nobody looks, and nobody is to be asked for it.
     if (inFlight.cancelled) return false;
@@ -133,13 +156,13 @@ class Exchange {
       const decision = await this.#wait<'retry' | 'pass_through'>(recover);
       return decision === 'retry' && !inFlight.cancelled && this.#outgoing.isReplayable;
     } catch (error) {
-      if (inFlight.cancelled) return false;
+      if (inFlight.cancelled || (isReauthError(error) && !this.#outgoing.isReplayable)) return false;
       throw error;
     }
   }
 
   /** Waits for an answer of the native part, or until nobody waits for the request any more. */
-  #wait<T>(answer: (cancel: NativeCancel) => Promise<string>): Promise<T> {
+  #wait<T>(answer: (cancel: native.Cancel) => Promise<string>): Promise<T> {
     return this.#inFlight.waiting((cancel) => this.#unwrap<T>(answer(cancel)));
   }
 
@@ -154,12 +177,22 @@ class Exchange {
 
   /** Looks for a challenge in what a tool answered. */
   async #look(response: Response): Promise<Response> {
-    const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
-    if (type === 'text/event-stream') return withWatchedEvents(response, (data) => this.#replace(data));
+    if (!response.body) return response;
+    const type = mediaTypeOf(response);
+    if (type === 'text/event-stream') return this.#watch(response);
     if (type !== 'application/json') return response;
-    const bytes = Buffer.from(await response.arrayBuffer());
-    const again = mentionsChallenge(bytes) && (await this.#recoverFrom(bytes.toString()));
-    return again ? this.send() : withBody(response, bytes);
+    const answer = Buffer.from(await response.clone().arrayBuffer());
+    if (!mentionsChallenge(answer) || !(await this.#recoverFrom(answer.toString()))) return response;
+    await discard(response);
+    return this.send();
+  }
+
+  /** Its client may cancel it as long as the stream goes on. */
+  #watch(response: Response): Response {
+    const { requests } = this.#surroundings;
+    this.#inFlight.isStreaming = true;
+    const over = () => requests.end(this.#inFlight);
+    return withWatchedEvents(response, (data) => this.#replace(data), over);
   }
 
   #recoverFrom(answered: string): Promise<boolean> {
@@ -170,16 +203,15 @@ class Exchange {
   /** What to put in the place of an event that may hold a challenge, once the rest of the stream has begun. */
   async #replace(data: string): Promise<Replacement> {
     try {
-      return (await this.#recoverFrom(data)) ? await this.send() : undefined;
+      if (!(await this.#recoverFrom(data))) return undefined;
+      const response = await this.send();
+      if (response.ok && response.body) return response;
+      await discard(response);
+      throw new Error(`the call was answered by HTTP status ${response.status} when it was repeated`);
     } catch (error) {
+      this.#outgoing.signal?.throwIfAborted();
       // A stream's reader knows no other errors than those of a stream: the reason becomes the answer to the call.
-      const answer = error instanceof ReauthError && this.#native.failureAsJsonRpc(this.#outgoing.message ?? '');
-      if (answer) return answer;
-      throw error;
+      return asJsonRpc(this.#outgoing.message, error);
     }
   }
-}
-
-function originOf(url: string): string | undefined {
-  return URL.canParse(url) ? new URL(url).origin : undefined;
 }

@@ -1,4 +1,5 @@
-import { ReauthError } from './error.js';
+import { describe } from './describe.js';
+import { misconfigured } from './error.js';
 import type { AuthorizationRequest, Awaitable, StepUpRequest } from './types.js';
 
 /** What a host is called with besides. */
@@ -37,22 +38,30 @@ export interface AuthHost {
   authorize(request: AuthorizationRequest, context: HostContext): Awaitable<Callback | undefined | null | void>;
 }
 
-/** A callback as the native part takes it. */
-export function callbackQuery(callback: unknown, what: string): string {
+/** A callback as the native part takes it; `undefined` where it is none. */
+function queryOf(callback: unknown): string | undefined {
   if (typeof callback === 'string') return callback;
   if (callback instanceof URL) return callback.search;
   if (callback instanceof URLSearchParams) return callback.toString();
-  if (typeof callback === 'object' && callback !== null && 'code' in callback && 'state' in callback) {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(callback)) {
-      if (value !== undefined) query.append(name, String(value));
-    }
-    return query.toString();
+  if (typeof callback !== 'object' || callback === null || !('code' in callback && 'state' in callback))
+    return undefined;
+  const parameters = Object.entries(callback).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, String(value)])).toString();
+}
+
+const CALLBACK =
+  "the callback's address or query: a text, a URL, URLSearchParams, or an object with code, state and iss";
+
+/** A callback as the native part takes it. `what` names it, should it be none. */
+export function callbackQuery(callback: unknown, what: string): string {
+  let query: string | undefined;
+  try {
+    query = queryOf(callback);
+  } catch (cause) {
+    throw misconfigured(`${what} cannot be read as ${CALLBACK}`, cause);
   }
-  throw new ReauthError(
-    'config',
-    `This cannot work as set up: ${what} must be the callback's address or query: a text, a URL, URLSearchParams, or an object with code, state and iss`,
-  );
+  if (query === undefined) throw misconfigured(`${what} must be ${CALLBACK}, and is ${describe(callback)}`);
+  return query.toWellFormed();
 }
 
 /** A host as the native part calls it. */
@@ -61,7 +70,7 @@ export async function callHost(host: AuthHost, method: string, input: unknown, c
     case 'redirectUri': {
       const uri = typeof host.redirectUri === 'function' ? await host.redirectUri(context) : host.redirectUri;
       if (typeof uri === 'string') return uri;
-      throw new TypeError('host.redirectUri must return an address');
+      throw new TypeError(`host.redirectUri must return an address, and returned ${describe(uri)}`);
     }
     case 'confirmStepUp': {
       const agreed = await host.confirmStepUp(input as StepUpRequest, context);
@@ -74,13 +83,4 @@ export async function callHost(host: AuthHost, method: string, input: unknown, c
       return { callback: callbackQuery(callback, 'what host.authorize returns') };
     }
   }
-}
-
-/** A value's kind, without the value. */
-export function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' || typeof value === 'function'
-    ? `a value of the kind ${value.constructor?.name || typeof value}`
-    : `a ${typeof value}`;
 }

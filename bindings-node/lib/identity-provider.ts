@@ -1,19 +1,20 @@
 import { unwrap } from './error.js';
-import type { native } from './native.js';
+import { toJson } from './json.js';
+import type { OpenSession } from './parts.js';
 import type { IdentityProviderState, Revocation } from './types.js';
 
 /** The session at an organization's identity provider, which sessions of one profile in one store share. */
 export class IdentityProviderSession {
-  readonly #session: native.Session;
+  readonly #session: OpenSession;
 
   /** @internal */
-  constructor(session: native.Session) {
+  constructor(session: OpenSession) {
     this.#session = session;
   }
 
   /** What is known of it. From the store alone, no network. */
   async state(): Promise<IdentityProviderState> {
-    return unwrap(await this.#session.idpState());
+    return unwrap(await this.#session.native.idpState());
   }
 
   /**
@@ -21,11 +22,11 @@ export class IdentityProviderSession {
    * token's signature is the application's to have checked.
    */
   async adopt(signIn: { idToken: string; refreshToken?: string | undefined }): Promise<void> {
-    unwrap(await this.#session.idpAdopt(JSON.stringify(signIn)));
+    unwrap(await this.#session.native.idpAdopt(toJson(signIn, 'the sign-in')));
   }
 
   /** Signs out there: revokes and clears the session and every token that was had through it, and nothing else. */
   async signOut(): Promise<Revocation> {
-    return unwrap(await this.#session.idpSignOut());
+    return unwrap(await this.#session.native.idpSignOut());
   }
 }

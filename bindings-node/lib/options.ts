@@ -1,10 +1,24 @@
+import {
+  ADDRESS,
+  COUNT,
+  check,
+  FLAG,
+  FUNCTION,
+  MILLISECONDS,
+  OBJECT,
+  oneOf,
+  orNull,
+  REDIRECT_URI,
+  SCOPES,
+  TEXT,
+} from './check.js';
+import { describe, memberOf } from './describe.js';
 import { misconfigured } from './error.js';
 import type { AuthHost, HostContext } from './host.js';
-import { describe } from './host.js';
+import { toJson } from './json.js';
 import type { Scopes } from './scope.js';
-import { scopeList } from './scope.js';
-import type { TokenStore } from './store.js';
-import { type FileStore, type MemoryStore, nativeStore } from './store.js';
+import type { FileStore, MemoryStore, TokenStore } from './store.js';
+import { nativeStore } from './store.js';
 import type { Awaitable } from './types.js';
 
 /** `fetch`, as far as a session calls it. */
@@ -92,34 +106,36 @@ export interface AuthSessionOptions {
   fetch?: Fetch | undefined;
 }
 
-type Test = (value: unknown) => boolean;
+/** What a session is opened with, read once: what the application does to its own object afterwards changes nothing. */
+export interface CheckedOptions {
+  /** For the native part. */
+  readonly json: string;
+  readonly serverUrl: string;
+  readonly isEnterprise: boolean;
+  readonly host: AuthHost | undefined;
+  readonly store: MemoryStore | FileStore | TokenStore | undefined;
+  readonly fetch: Fetch | undefined;
+  readonly workloadIdentity: AuthSessionOptions['workloadIdentity'];
+}
 
-const is = {
-  text: (value: unknown) => typeof value === 'string' && value !== '',
-  flag: (value: unknown) => typeof value === 'boolean',
-  address: (value: unknown) => typeof value === 'string' || value instanceof URL,
-  callable: (value: unknown) => typeof value === 'function',
-  object: (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  milliseconds: (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0,
-  count: (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255,
-  scopes: (value: unknown) =>
-    typeof value === 'string' ||
-    (is.object(value) || Array.isArray(value)
-      ? Symbol.iterator in (value as object) && [...(value as Iterable<unknown>)].every((s) => typeof s === 'string')
-      : false),
-  one:
-    (...words: string[]): Test =>
-    (value) =>
-      words.includes(value as string),
+const POLICY = {
+  onInsufficientScope: oneOf('reauthorize', 'throw'),
+  maxStepUpRetries: COUNT,
+  confirmEnterpriseStepUp: FLAG,
+  interaction: FLAG,
+  refreshAheadMs: MILLISECONDS,
+  interactionTimeoutMs: MILLISECONDS,
 };
 
-const TEXT: [Test, string] = [is.text, 'a text'];
-const FLAG: [Test, string] = [is.flag, 'true or false'];
-const ADDRESS: [Test, string] = [is.address, 'an address: a text or a URL'];
-const MILLISECONDS: [Test, string] = [is.milliseconds, 'a whole number of milliseconds'];
+const PROVIDER = {
+  issuer: TEXT,
+  clientId: TEXT,
+  clientSecret: TEXT,
+  clientKey: TEXT,
+  enabled: FLAG,
+};
 
-/** What each option must be, and how that is said. */
-const OPTIONS: Record<keyof AuthSessionOptions, [Test, string]> = {
+const OPTIONS = {
   serverUrl: ADDRESS,
   clientName: TEXT,
   clientId: TEXT,
@@ -128,78 +144,51 @@ const OPTIONS: Record<keyof AuthSessionOptions, [Test, string]> = {
   clientIssuer: TEXT,
   clientMetadataUrl: ADDRESS,
   clientCredentials: FLAG,
-  workloadIdentity: [is.callable, 'a function'],
-  identityProvider: [is.object, 'an object with issuer and clientId, or null'],
-  scopes: [is.scopes, 'a text or a list of texts'],
+  workloadIdentity: FUNCTION,
+  identityProvider: orNull({ ...OBJECT, what: 'an object with issuer and clientId' }),
+  scopes: SCOPES,
   profile: TEXT,
-  policy: [is.object, 'an object'],
-  dpop: [is.one('when_asked', 'always'), "'when_asked' or 'always'"],
+  policy: OBJECT,
+  dpop: oneOf('when_asked', 'always'),
   dpopKey: TEXT,
   sendResource: FLAG,
   pushRequests: FLAG,
-  redirectUri: ADDRESS,
-  store: [is.object, 'a MemoryStore, a FileStore, or an object with load and save'],
-  host: [is.object, 'an object with confirmStepUp and authorize'],
-  fetch: [is.callable, 'a function'],
-};
+  redirectUri: REDIRECT_URI,
+  store: { ...OBJECT, what: 'a MemoryStore, a FileStore, or an object with load and save' },
+  host: { ...OBJECT, what: 'an object with confirmStepUp and authorize' },
+  fetch: FUNCTION,
+} satisfies Record<keyof AuthSessionOptions, unknown>;
 
-const POLICY: Record<keyof Policy, [Test, string]> = {
-  onInsufficientScope: [is.one('reauthorize', 'throw'), "'reauthorize' or 'throw'"],
-  maxStepUpRetries: [is.count, 'a whole number from 0 to 255'],
-  confirmEnterpriseStepUp: FLAG,
-  interaction: FLAG,
-  refreshAheadMs: MILLISECONDS,
-  interactionTimeoutMs: MILLISECONDS,
-};
-
-const PROVIDER: Record<keyof IdentityProviderOptions, [Test, string]> = {
-  issuer: TEXT,
-  clientId: TEXT,
-  clientSecret: TEXT,
-  clientKey: TEXT,
-  enabled: FLAG,
-};
-
-/** Checks what is given, and returns what of it is known and not `undefined`. */
-function check<T extends object>(given: T, known: Record<keyof T, [Test, string]>, prefix = ''): Partial<T> {
-  const checked: Partial<T> = {};
-  for (const [name, [test, what]] of Object.entries(known) as [keyof T & string, [Test, string]][]) {
-    const value = given[name];
-    if (value === undefined) continue;
-    if (!test(value) && !(value === null && what.endsWith('or null'))) {
-      throw misconfigured(`${prefix}${name} must be ${what}, and is ${describe(value)}`);
-    }
-    checked[name] = value;
-  }
-  return checked;
-}
-
-/** Checks the options, and returns them in the form that the native part reads. */
-export function nativeOptions(options: AuthSessionOptions): string {
-  if (!is.object(options)) throw misconfigured(`the options must be an object, and are ${describe(options)}`);
-  const { workloadIdentity, identityProvider, policy, scopes, store, host, fetch, redirectUri, ...plain } = check(
+/** Checks the options. */
+export function checkOptions(options: unknown): CheckedOptions {
+  const { workloadIdentity, identityProvider, policy, redirectUri, store, host, fetch, ...plain } = check(
     options,
     OPTIONS,
   );
-  if (plain.serverUrl === undefined) throw misconfigured('serverUrl is missing: the address of the MCP server');
-  if (host) checkHost(host, redirectUri);
-  if (store) checkStore(store);
-  return JSON.stringify({
+  const { serverUrl } = plain;
+  if (serverUrl === undefined) throw misconfigured('serverUrl is missing: the address of the MCP server');
+  const json = {
     ...plain,
-    scopes: scopeList(scopes),
     policy: check(policy ?? {}, POLICY, 'policy.'),
-    ...(identityProvider !== undefined && {
-      identityProvider: identityProvider && checkProvider(identityProvider),
-    }),
+    ...(identityProvider !== undefined && { identityProvider: identityProvider && checkProvider(identityProvider) }),
     workloadIdentity: workloadIdentity !== undefined,
     host: host !== undefined,
-    redirectUri: redirectUri ?? (typeof host?.redirectUri === 'string' ? host.redirectUri : undefined),
-    store: store && { place: 'place' in store ? store.place : undefined },
+    redirectUri: host && redirectUriOf(host, redirectUri),
+    store: store && { place: placeOf(store) },
     fetch: fetch !== undefined,
-  });
+  };
+  return {
+    json: toJson(json, 'the options'),
+    serverUrl,
+    isEnterprise: Boolean(identityProvider),
+    host: host as AuthHost | undefined,
+    store: store as CheckedOptions['store'],
+    fetch: fetch as Fetch | undefined,
+    workloadIdentity: workloadIdentity as CheckedOptions['workloadIdentity'],
+  };
 }
 
-function checkProvider(provider: IdentityProviderOptions): Partial<IdentityProviderOptions> {
+function checkProvider(provider: object) {
   const checked = check(provider, PROVIDER, 'identityProvider.');
   for (const name of ['issuer', 'clientId'] as const) {
     if (checked[name] === undefined) throw misconfigured(`identityProvider.${name} is missing`);
@@ -207,34 +196,36 @@ function checkProvider(provider: IdentityProviderOptions): Partial<IdentityProvi
   return checked;
 }
 
-function checkHost(host: AuthHost, redirectUri: unknown): void {
-  for (const name of ['confirmStepUp', 'authorize'] as const) {
-    if (typeof host[name] !== 'function') {
-      throw misconfigured(`host.${name} must be a function, and is ${describe(host[name])}`);
-    }
-  }
-  if (redirectUri !== undefined) return;
-  const own: unknown = host.redirectUri;
-  if (own === undefined) throw misconfigured('redirectUri is missing, here and in host: where callbacks come');
-  if (typeof own !== 'string' && typeof own !== 'function') {
-    throw misconfigured(`host.redirectUri must be an address or a function, and is ${describe(own)}`);
-  }
+/** A member of an application's part that must be a function. */
+function requireFunction(part: object, of: string, name: string, mayBeMissing = false): void {
+  const member = memberOf(part, name);
+  if (typeof member === 'function' || (mayBeMissing && member === undefined)) return;
+  throw misconfigured(`${of}.${name} must be a function, and is ${describe(member)}`);
 }
 
-function checkStore(store: object): void {
-  if (nativeStore(store)) return;
-  const { place, ...methods } = {
-    place: (store as TokenStore).place as unknown,
-    load: (store as TokenStore).load as unknown,
-    save: (store as TokenStore).save as unknown,
-    tryLease: (store as TokenStore).tryLease as unknown,
-  };
-  if (place !== undefined && typeof place !== 'string') {
-    throw misconfigured(`store.place must be a text, and is ${describe(place)}`);
+/** Where callbacks come, if that is always the same: as the host says, else as the session's own option does. */
+function redirectUriOf(host: object, otherwise: string | undefined): string | undefined {
+  requireFunction(host, 'host', 'confirmStepUp');
+  requireFunction(host, 'host', 'authorize');
+  const own = memberOf(host, 'redirectUri');
+  if (typeof own === 'function') return undefined;
+  if (own === undefined && otherwise === undefined) {
+    throw misconfigured('redirectUri is missing, here and in host: where callbacks come');
   }
-  for (const [name, method] of Object.entries(methods)) {
-    if (typeof method !== 'function' && !(name === 'tryLease' && method === undefined)) {
-      throw misconfigured(`store.${name} must be a function, and is ${describe(method)}`);
-    }
+  const uri = own === undefined ? otherwise : REDIRECT_URI.read(own);
+  if (uri === undefined) {
+    throw misconfigured(`host.redirectUri must be ${REDIRECT_URI.what} or a function, and is ${describe(own)}`);
   }
+  return uri;
+}
+
+/** What an application's store calls its place. */
+function placeOf(store: object): string | undefined {
+  if (nativeStore(store)) return undefined;
+  requireFunction(store, 'store', 'load');
+  requireFunction(store, 'store', 'save');
+  requireFunction(store, 'store', 'tryLease', true);
+  const place = memberOf(store, 'place');
+  if (place === undefined || typeof place === 'string') return place;
+  throw misconfigured(`store.place must be a text, and is ${describe(place)}`);
 }

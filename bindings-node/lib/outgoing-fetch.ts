@@ -1,5 +1,6 @@
 import type { CallContext } from './bridge.js';
 import { WithBody } from './bridge.js';
+import { describe } from './describe.js';
 import type { Fetch } from './options.js';
 
 /** A request as the native part gives it. */
@@ -12,7 +13,7 @@ interface FetchInput {
 
 /** Sends one request of the authorization protocol, within the limits that are set on those. */
 export async function callFetch(fetch: Fetch, input: FetchInput, { signal, body }: CallContext): Promise<WithBody> {
-  const response = await fetch(input.url, {
+  const response: unknown = await fetch(input.url, {
     method: input.method,
     headers: input.headers,
     // Credentials must not follow a redirect; the native part follows what may be followed.
@@ -21,9 +22,17 @@ export async function callFetch(fetch: Fetch, input: FetchInput, { signal, body 
     signal,
     ...(body && { body: body as Uint8Array<ArrayBuffer> }),
   });
+  if (!isResponse(response)) throw new TypeError(`fetch must return a Response, and returned ${describe(response)}`);
   const { bytes, tooLarge } = await read(response, input.maxBody);
   const head = { status: response.status, headers: [...response.headers], too_large: tooLarge };
   return new WithBody(head, bytes);
+}
+
+/** Whether it is one by its shape: it may be of another implementation. */
+function isResponse(value: unknown): value is Response {
+  if (typeof value !== 'object' || value === null) return false;
+  const { status, headers } = value as Partial<Response>;
+  return typeof status === 'number' && typeof headers === 'object' && headers !== null && Symbol.iterator in headers;
 }
 
 async function read(response: Response, most: number): Promise<{ bytes: Uint8Array; tooLarge: boolean }> {

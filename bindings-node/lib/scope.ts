@@ -1,12 +1,30 @@
+import { describe } from './describe.js';
+import { misconfigured } from './error.js';
 import { native } from './native.js';
 
 /** A set of scopes: a list, or the value of a `scope` parameter. `undefined` is the empty set. */
 export type Scopes = string | Iterable<string> | undefined;
 
-/** The scopes as a list: empty ones and repeats dropped, order kept. */
+/** Scopes as a list: empty ones and repeats dropped, order kept. `undefined` where it is something else. */
+export function readScopes(scopes: unknown): string[] | undefined {
+  if (typeof scopes === 'string') return native.parseScopes(scopes);
+  if (typeof scopes !== 'object' || scopes === null || !(Symbol.iterator in scopes)) return undefined;
+  // Once, since that may be all it can be read.
+  const list: unknown[] = [...(scopes as Iterable<unknown>)];
+  return list.every((scope) => typeof scope === 'string') ? native.scopeUnion([list as string[]]) : undefined;
+}
+
+/** The same of an argument, with an error that says so. */
 export function scopeList(scopes: Scopes): string[] {
   if (scopes === undefined) return [];
-  return typeof scopes === 'string' ? native.parseScopes(scopes) : native.scopeUnion([[...scopes]]);
+  let list: string[] | undefined;
+  try {
+    list = readScopes(scopes);
+  } catch (cause) {
+    throw misconfigured('scopes cannot be read', cause);
+  }
+  if (!list) throw misconfigured(`scopes must be a text or a list of texts, and are ${describe(scopes)}`);
+  return list;
 }
 
 /**

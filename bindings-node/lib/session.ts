@@ -1,29 +1,23 @@
 import type { AuthProvider } from './auth-provider.js';
 import { authProvider } from './auth-provider.js';
-import type { CallContext, Callee } from './bridge.js';
-import { bridge, register, unregister } from './bridge.js';
-import type { ChallengedResponse } from './challenge.js';
-import { flatHeaders, isHttpStatus } from './challenge.js';
+import { bridge } from './bridge.js';
+import { type ChallengedResponse, challengedBy } from './challenge.js';
+import { CREDENTIAL, check, FLAG, isObject, OBJECT, oneOf, SCOPES, SIGNAL } from './check.js';
+import { describe } from './describe.js';
 import { closed, misconfigured, unwrap } from './error.js';
 import { EventStream } from './events.js';
 import { recoveringFetch } from './fetch.js';
-import type { AuthHost, Callback } from './host.js';
-import { callbackQuery, callHost, describe } from './host.js';
+import { type Callback, callbackQuery } from './host.js';
 import { IdentityProviderSession } from './identity-provider.js';
+import { toJson } from './json.js';
 import { native } from './native.js';
-import type { AuthSessionOptions, Fetch } from './options.js';
-import { nativeOptions } from './options.js';
-import type { NativeOutcome, Outcome } from './outcome.js';
-import { outcomeOf } from './outcome.js';
-import { callFetch } from './outgoing-fetch.js';
+import { type AuthSessionOptions, type CheckedOptions, checkOptions, type Fetch } from './options.js';
+import { type NativeOutcome, type Outcome, outcomeOf } from './outcome.js';
+import { type OpenSession, Parts } from './parts.js';
 import type { Scopes } from './scope.js';
-import { scopeList } from './scope.js';
 import { stoppable } from './stoppable.js';
-import type { TokenStore } from './store.js';
-import { CalledStore, nativeStore } from './store.js';
+import { nativeStore } from './store.js';
 import type { AuthChallenge, ConnectionState, Operation, Revocation, SessionEvent } from './types.js';
-
-type NativeSession = native.Session;
 
 /**
  * A credential: the value of an `Authorization` header, and what it stands for. Requests are told apart by the one they
@@ -67,44 +61,16 @@ export interface RecoverOptions {
 /** The global `fetch` of the moment, which instrumentation may have replaced. */
 const globalFetch: Fetch = (input, init) => globalThis.fetch(input, init);
 
-/** The parts of a session that the application plays. */
-class Parts implements Callee {
-  readonly streams = new Set<EventStream>();
-  readonly #options: AuthSessionOptions;
-  readonly #store: CalledStore | undefined;
-  /** Where events go besides. Whoever forgot the session hears nothing of it. */
-  target: WeakRef<EventTarget> | undefined;
-
-  constructor(options: AuthSessionOptions) {
-    const { store } = options;
-    this.#options = options;
-    this.#store = store && !nativeStore(store) ? new CalledStore(store as TokenStore) : undefined;
-  }
-
-  call(method: string, input: unknown, context: CallContext): unknown {
-    const { host, fetch, workloadIdentity } = this.#options;
-    if (method.startsWith('store.')) return this.#store?.call(method, input as never);
-    if (method === 'fetch') return callFetch(fetch as Fetch, input as never, context);
-    if (method !== 'workloadIdentity') return callHost(host as AuthHost, method, input, context);
-    return assertion(workloadIdentity?.((input as { audience: string }).audience, context));
-  }
-
-  tell(method: string, input: unknown): void {
-    if (method === 'store.release') {
-      void this.#store?.release(input as number);
-      return;
-    }
-    const event = input as SessionEvent;
-    for (const stream of this.streams) stream.push(event);
-    this.target?.deref()?.dispatchEvent(new CustomEvent(event.kind, { detail: event }));
-  }
-}
-
-async function assertion(given: unknown): Promise<string> {
-  const assertion = await given;
-  if (typeof assertion === 'string') return assertion;
-  throw new TypeError(`workloadIdentity must return a text, and returned ${describe(assertion)}`);
-}
+const TRIGGER = oneOf('command', 'ambient');
+const HANDLING = { confirmedStepUp: FLAG, trigger: TRIGGER, failed: CREDENTIAL, signal: SIGNAL };
+const RECOVERING = {
+  sent: CREDENTIAL,
+  operation: { ...OBJECT, what: 'a text or an object' },
+  trigger: TRIGGER,
+  signal: SIGNAL,
+};
+const SIGNING_IN = { scopes: SCOPES, again: FLAG, signal: SIGNAL };
+const COMPLETING = { signal: SIGNAL };
 
 /** Listens to events of one kind; their `detail` has what happened. */
 type Listener<K extends SessionEvent['kind']> = (event: CustomEvent<Extract<SessionEvent, { kind: K }>>) => void;
@@ -143,9 +109,7 @@ export class AuthSession extends EventTarget {
   readonly authProvider: AuthProvider;
   /** The session at the organization's identity provider, if this one is enterprise-managed. */
   readonly identityProvider: IdentityProviderSession | undefined;
-  readonly #native: NativeSession;
-  readonly #parts: Parts;
-  readonly #id: number;
+  readonly #session: OpenSession;
   #closing: Promise<void> | undefined;
 
   /**
@@ -155,31 +119,32 @@ export class AuthSession extends EventTarget {
    * server's address is neither https nor on this machine; `store`.
    */
   static async open(options: AuthSessionOptions): Promise<AuthSession> {
-    const checked = nativeOptions(options);
-    const parts = new Parts(options);
-    const id = register(parts);
-    const store = options.store && nativeStore(options.store);
-    const opened = await native.Session.open(checked, bridge, id, store);
-    if (typeof opened !== 'string') return new AuthSession(opened, parts, id, options);
-    unregister(id, parts);
+    const checked = checkOptions(options);
+    const parts = new Parts(checked);
+    const { place } = parts;
+    const store = checked.store && nativeStore(checked.store);
+    // It is held: whoever waits for this holds nothing else of it yet.
+    place.hold();
+    const opened = await native.Session.open(checked.json, bridge, place.id, store);
+    place.letGo();
+    if (typeof opened !== 'string') return new AuthSession({ native: opened, parts }, checked);
+    place.leave();
     return unwrap(opened);
   }
 
-  private constructor(session: NativeSession, parts: Parts, id: number, options: AuthSessionOptions) {
+  private constructor(session: OpenSession, options: CheckedOptions) {
     super();
-    this.serverUrl = String(options.serverUrl);
+    this.serverUrl = options.serverUrl;
     this.fetch = recoveringFetch(session, this.serverUrl, options.fetch ?? globalFetch);
     this.authProvider = authProvider(session, this.serverUrl);
-    this.identityProvider = options.identityProvider ? new IdentityProviderSession(session) : undefined;
-    this.#native = session;
-    this.#parts = parts;
-    this.#id = id;
-    parts.target = new WeakRef(this);
+    this.identityProvider = options.isEnterprise ? new IdentityProviderSession(session) : undefined;
+    this.#session = session;
+    session.parts.target = new WeakRef(this);
   }
 
   /** The current credential, at once: no waiting, no lock, no I/O. `undefined` when there is none. */
   authorization(): Authorization | undefined {
-    return (this.#native.authorization() as Authorization | null) ?? undefined;
+    return this.#native.authorization() ?? undefined;
   }
 
   /**
@@ -189,17 +154,15 @@ export class AuthSession extends EventTarget {
    * @throws {@link ReauthError} when it failed for good.
    */
   async recover(response: ChallengedResponse, options: RecoverOptions = {}): Promise<boolean> {
-    const { sent, operation, trigger, signal } = options;
-    const request = this.#native.request(trigger === 'ambient');
+    const { operation, ...others } = options;
+    const isMessage = typeof operation === 'string';
+    const { sent, trigger, signal } = check({ ...others, ...(!isMessage && { operation }) }, RECOVERING);
+    const [status, headers] = challengedBy(response);
+    const about = isMessage || operation === undefined ? undefined : toJson(operation, 'operation');
+    const request = this.#native.request(trigger === 'ambient', sent, about);
     if (!request) throw closed();
-    if (sent) request.setSent(sent as native.Authorization);
-    const message = typeof operation === 'object' ? messageOf(operation) : operation;
-    const status = response.status ?? response.statusCode;
-    if (!isHttpStatus(status))
-      throw misconfigured(`the response has no HTTP status: its status is ${describe(status)}`);
-    const decision = await stoppable<string>(signal, (cancel) =>
-      request.recover(status, flatHeaders(response.headers), message, cancel),
-    );
+    const message = isMessage ? operation : undefined;
+    const decision = await stoppable<string>(signal, (cancel) => request.recover(status, headers, message, cancel));
     return decision === 'retry';
   }
 
@@ -208,10 +171,10 @@ export class AuthSession extends EventTarget {
    * that is answered, has to set a limit itself.
    */
   async handleAuthChallenge(challenge: AuthChallenge, options: HandleOptions = {}): Promise<Outcome> {
-    const { failed, signal, ...handling } = options;
-    const credential = failed as native.Authorization | undefined;
+    const { failed, signal, ...handling } = check(options, HANDLING);
+    const json = [toJson(challenge, 'the challenge'), toJson(handling, 'the options')] as const;
     const outcome = await stoppable<NativeOutcome>(signal, (cancel) =>
-      this.#native.handleAuthChallenge(JSON.stringify(challenge), JSON.stringify(handling), credential, cancel),
+      this.#native.handleAuthChallenge(...json, failed, cancel),
     );
     return outcomeOf(outcome);
   }
@@ -221,8 +184,9 @@ export class AuthSession extends EventTarget {
    * front asks this first. `failed` is the credential that was rejected, if that is known.
    */
   async checkAuthChallengeSatisfied(challenge: AuthChallenge, failed?: Authorization): Promise<boolean> {
-    const credential = failed as native.Authorization | undefined;
-    return unwrap(await this.#native.checkAuthChallengeSatisfied(JSON.stringify(challenge), credential));
+    const { failed: credential } = check({ failed }, HANDLING);
+    const json = toJson(challenge, 'the challenge');
+    return unwrap(await this.#native.checkAuthChallengeSatisfied(json, credential));
   }
 
   /**
@@ -241,7 +205,8 @@ export class AuthSession extends EventTarget {
    */
   async completeAuthorization(callback: Callback, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     const query = callbackQuery(callback, 'the callback');
-    await stoppable(options.signal, (cancel) => this.#native.completeAuthorization(query, cancel));
+    const { signal } = check(options, COMPLETING);
+    await stoppable(signal, (cancel) => this.#native.completeAuthorization(query, cancel));
   }
 
   /**
@@ -251,10 +216,8 @@ export class AuthSession extends EventTarget {
   async signIn(
     options: { scopes?: Scopes; again?: boolean | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<Outcome> {
-    const { scopes, again, signal } = options;
-    const outcome = await stoppable<NativeOutcome>(signal, (cancel) =>
-      this.#native.signIn(scopeList(scopes), again ?? false, cancel),
-    );
+    const { scopes = [], again = false, signal } = check(options, SIGNING_IN);
+    const outcome = await stoppable<NativeOutcome>(signal, (cancel) => this.#native.signIn(scopes, again, cancel));
     return outcomeOf(outcome);
   }
 
@@ -268,10 +231,8 @@ export class AuthSession extends EventTarget {
 
   /** Takes over a credential from another process. Requests use it at once; the connection stays. */
   async setAuthState(state: object): Promise<void> {
-    if (typeof state !== 'object' || state === null) {
-      throw misconfigured(`the authorization state must be an object, and is ${describe(state)}`);
-    }
-    unwrap(await this.#native.setAuthState(JSON.stringify(state)));
+    if (!isObject(state)) throw misconfigured(`the authorization state must be an object, and is ${describe(state)}`);
+    unwrap(await this.#native.setAuthState(toJson(state, 'the authorization state')));
   }
 
   /** What is known of the connection's authorization. From the store alone, no network. */
@@ -292,9 +253,10 @@ export class AuthSession extends EventTarget {
    * ```
    */
   events(): AsyncIterableIterator<SessionEvent> {
-    const stream = new EventStream((left) => this.#parts.streams.delete(left));
+    const { streams } = this.#session.parts;
+    const stream = new EventStream((left) => streams.delete(left));
     if (this.#closing) stream.end();
-    else this.#parts.streams.add(stream);
+    else streams.add(stream);
     return stream;
   }
 
@@ -308,18 +270,18 @@ export class AuthSession extends EventTarget {
   }
 
   async #close(): Promise<void> {
+    const { place, streams } = this.#session.parts;
     await this.#native.close();
-    unregister(this.#id, this.#parts);
-    for (const stream of this.#parts.streams) stream.end();
-    this.#parts.streams.clear();
+    place.leave();
+    for (const stream of streams) stream.end();
+    streams.clear();
+  }
+
+  get #native(): native.Session {
+    return this.#session.native;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** A message that comes to this operation. */
-function messageOf({ method, toolName, promptName, resourceUri }: Operation): string {
-  return JSON.stringify({ method, params: { name: toolName ?? promptName, uri: resourceUri } });
 }

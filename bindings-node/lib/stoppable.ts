@@ -1,4 +1,4 @@
-import { ReauthError, unwrap } from './error.js';
+import { isReauthError, unwrap } from './error.js';
 import { native } from './native.js';
 
 /** A native operation that can be stopped waiting for. */
@@ -14,7 +14,7 @@ export async function stoppable<T>(signal: AbortSignal | undefined, start: Start
   try {
     return unwrap(await start(cancel));
   } catch (error) {
-    if (signal.aborted && error instanceof ReauthError && error.code === 'cancelled') throw signal.reason;
+    if (signal.aborted && isReauthError(error) && error.code === 'cancelled') throw signal.reason;
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);

@@ -1,4 +1,5 @@
-import { ReauthError } from './error.js';
+import { describe } from './describe.js';
+import { misconfigured } from './error.js';
 import { native } from './native.js';
 import type { Awaitable } from './types.js';
 
@@ -76,7 +77,7 @@ export class FileStore {
 
   constructor(path: string) {
     if (typeof path !== 'string' || path === '') {
-      throw new ReauthError('config', 'This cannot work as set up: the path of a FileStore must be a text');
+      throw misconfigured(`the path of a FileStore must be a text, and is ${path === '' ? 'empty' : describe(path)}`);
     }
     this.place = path;
     natives.set(this, native.Store.file(path));
@@ -91,14 +92,19 @@ interface StoreInput {
   ttl?: number;
 }
 
+/** The leases that are out, by number, whichever store they are of. */
+const leases = new Map<number, Lease>();
+let lastLease = 0;
+
 /** A store in JavaScript, as the native part calls it. */
 export class CalledStore {
   readonly #store: TokenStore;
-  readonly #leases = new Map<number, Lease>();
-  #lastLease = 0;
+  readonly #place: { hold(): void; letGo(): void };
 
-  constructor(store: TokenStore) {
+  /** `place` is held while a lease is out: somebody has to be there to give it back. */
+  constructor(store: TokenStore, place: { hold(): void; letGo(): void }) {
     this.#store = store;
+    this.#place = place;
   }
 
   async call(method: string, { key, data, expected, ttl }: StoreInput): Promise<unknown> {
@@ -107,7 +113,7 @@ export class CalledStore {
         return checked('load', await this.#store.load(key), isRecord, 'a record {version, data}');
       case 'store.save': {
         const saved = await this.#store.save(key, data ?? undefined, expected ?? undefined);
-        return checked('save', saved, Number.isSafeInteger, 'the new version');
+        return checked('save', saved, isVersion, 'the new version, a whole number');
       }
       default: {
         const lease = this.#store.tryLease ? await this.#store.tryLease(key, ttl ?? 0) : leaseWithin(this.#store, key);
@@ -118,13 +124,15 @@ export class CalledStore {
 
   #keep(lease: Lease | undefined): number | undefined {
     if (!lease) return undefined;
-    this.#leases.set(++this.#lastLease, lease);
-    return this.#lastLease;
+    leases.set(++lastLease, lease);
+    this.#place.hold();
+    return lastLease;
   }
 
   async release(id: number): Promise<void> {
-    const lease = this.#leases.get(id);
-    this.#leases.delete(id);
+    const lease = leases.get(id);
+    leases.delete(id);
+    this.#place.letGo();
     try {
       await lease?.release();
     } catch {
@@ -144,13 +152,14 @@ function checked<T>(
   throw new TypeError(`store.${method} must return ${what}, or undefined`);
 }
 
-const isRecord = ({ version, data }: StoredRecord) => Number.isSafeInteger(version) && typeof data === 'string';
+const isVersion = (version: number) => Number.isSafeInteger(version) && version >= 0;
+const isRecord = ({ version, data }: StoredRecord) => isVersion(version) && typeof data === 'string';
 const isLease = ({ release }: Lease) => typeof release === 'function';
 
 /** Who holds a lease, by store and key. */
 const held = new WeakMap<TokenStore, Set<string>>();
 
-/** A lease that is good within this process. It needs no time to end by: its holder ends with it. */
+/** A lease that is good within this process. It needs no time to end by: it is always given back. */
 function leaseWithin(store: TokenStore, key: StoreKey): Lease | undefined {
   const name = JSON.stringify([key.profile, key.server]);
   const names = held.get(store) ?? new Set();

@@ -1,17 +1,23 @@
 /** Challenges inside the results of tools, where a server let the call through and had the tool refuse it. */
 
+import { wordsOf } from './describe.js';
+import { isReauthError } from './error.js';
+import { mediaTypeOf } from './outgoing.js';
+
 /** Whether an answer may hold a challenge: most do not, and need not be taken apart. The name's slash may be escaped. */
 export function mentionsChallenge(answer: Buffer): boolean {
   return answer.includes('www_authenticate');
 }
 
-/** A response whose body was read, with that body or another. */
-export function withBody(response: Response, body: Buffer | ReadableStream<Uint8Array>): Response {
-  const { status, statusText, headers, url } = response;
-  const copy = new Response(body as Buffer<ArrayBuffer> | ReadableStream<Uint8Array>, { status, statusText, headers });
-  // Constructed responses have no address.
-  Object.defineProperty(copy, 'url', { value: url });
-  return copy;
+/** The code of a JSON-RPC error that stands for one of ours, as in core (`Error::to_json_rpc`). */
+const JSON_RPC_CODE = -32_080;
+
+/** The answer to the JSON-RPC request `message` that says why it failed. */
+export function asJsonRpc(message: string | undefined, error: unknown): string {
+  const { id = null } = JSON.parse(message ?? '{}') as { id?: unknown };
+  const { code, challenge } = isReauthError(error) ? error : { code: 'http', challenge: undefined };
+  const answer = { code: JSON_RPC_CODE, message: wordsOf(error), data: { code, challenge } };
+  return JSON.stringify({ jsonrpc: '2.0', id, error: answer });
 }
 
 /**
@@ -20,55 +26,59 @@ export function withBody(response: Response, body: Buffer | ReadableStream<Uint8
  */
 export type Replacement = Response | string | undefined;
 
-const LINE_FEED = 10;
-const CARRIAGE_RETURN = 13;
-
 /**
  * A response whose events pass byte for byte, each when it is complete. One that mentions a challenge is held back, and
- * `replace` says what becomes of it.
+ * `replace` says what becomes of it. `over` is called when nobody reads the stream any more.
  */
-export function withWatchedEvents(response: Response, replace: (data: string) => Promise<Replacement>): Response {
-  if (!response.body) return response;
-  const events = watch(response.body, replace);
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { value, done } = await events.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
+export function withWatchedEvents(
+  response: Response,
+  replace: (data: string) => Promise<Replacement>,
+  over: () => void,
+): Response {
+  const cut = new EventCutter();
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({
+    async transform(chunk, controller) {
+      const events = cut.take(chunk);
+      if (events) await pass(events, controller, replace);
     },
-    async cancel() {
-      await events.return(undefined);
+    async flush(controller) {
+      await pass(cut.rest(), controller, replace);
     },
   });
-  return withBody(response, body);
+  const { status, statusText, headers, url } = response;
+  // It tells whoever reads by the stream how it ended.
+  response.body?.pipeTo(writable).then(over, over);
+  const watched = new Response(readable, { status, statusText, headers });
+  // Constructed responses have no address.
+  return Object.defineProperty(watched, 'url', { value: url });
 }
 
-async function* watch(
-  body: ReadableStream<Uint8Array>,
+async function pass(
+  events: Buffer,
+  controller: TransformStreamDefaultController<Uint8Array>,
   replace: (data: string) => Promise<Replacement>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const events of wholeEvents(body)) {
-    if (!mentionsChallenge(events)) {
-      yield events;
+): Promise<void> {
+  if (!mentionsChallenge(events)) {
+    if (events.length > 0) controller.enqueue(events);
+    return;
+  }
+  for (const event of oneByOne(events)) {
+    const replacement = mentionsChallenge(event) ? await replace(dataOf(event)) : undefined;
+    if (replacement === undefined) {
+      controller.enqueue(event);
       continue;
     }
-    for (const event of oneByOne(events)) {
-      const replacement = mentionsChallenge(event) ? await replace(dataOf(event.toString())) : undefined;
-      if (replacement === undefined) {
-        yield event;
-        continue;
-      }
-      yield* instead(replacement);
-      // The call is answered, and so this stream has done its part.
-      return;
-    }
+    for await (const bytes of instead(replacement)) controller.enqueue(bytes);
+    // The call is answered, and so this stream has done its part.
+    controller.terminate();
+    return;
   }
 }
 
 async function* instead(replacement: Response | string): AsyncGenerator<Uint8Array, void, undefined> {
   if (typeof replacement === 'string') {
     yield asEvent(replacement);
-  } else if (replacement.headers.get('content-type')?.startsWith('text/event-stream') && replacement.body) {
+  } else if (mediaTypeOf(replacement) === 'text/event-stream' && replacement.body) {
     yield* replacement.body;
   } else {
     yield asEvent(await replacement.text());
@@ -81,46 +91,67 @@ function asEvent(json: string): Uint8Array {
   return Buffer.from(`${lines.join('')}\n`);
 }
 
-/** The bytes of a stream, cut where events end; what comes last may be incomplete. */
-async function* wholeEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of body) {
-    const from = Math.max(rest.length - 3, 0);
-    const bytes =
-      rest.length > 0 ? Buffer.concat([rest, chunk]) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-    const end = lastEnd(bytes, from);
-    if (end > 0) yield bytes.subarray(0, end);
-    rest = bytes.subarray(end);
+/** The data of an event. */
+function dataOf(event: Buffer): string {
+  const lines = event.toString().split(/\r\n|\r|\n/);
+  const data = lines.filter((line) => line.startsWith('data:'));
+  return data.map((line) => line.slice('data:'.length).replace(/^ /, '')).join('\n');
+}
+
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+
+/** Cuts the bytes of a stream where events end: with a line end that follows another. */
+class EventCutter {
+  /** Of the event that is not complete. */
+  #pieces: Uint8Array[] = [];
+  /** The last two bytes of those, before whatever comes next. */
+  #last: [number | undefined, number | undefined] = [undefined, undefined];
+
+  /** Takes a chunk in, and gives the events that are complete with it, if any are. */
+  take(chunk: Uint8Array): Buffer | undefined {
+    const end = this.#lastEnd(chunk);
+    const before = this.#last;
+    const byte = (at: number) => (at >= 0 ? chunk[at] : before[at + 2]);
+    this.#last = [byte(chunk.length - 2), byte(chunk.length - 1)];
+    if (end === 0) {
+      if (chunk.length > 0) this.#pieces.push(chunk);
+      return undefined;
+    }
+    const whole = Buffer.concat([...this.#pieces, chunk.subarray(0, end)]);
+    this.#pieces = end < chunk.length ? [chunk.subarray(end)] : [];
+    return whole;
   }
-  if (rest.length > 0) yield rest;
+
+  /** What is left at the end of the stream. */
+  rest(): Buffer {
+    return Buffer.concat(this.#pieces);
+  }
+
+  /** Behind the last end of an event in a chunk; 0 when there is none. */
+  #lastEnd(chunk: Uint8Array): number {
+    const byte = (at: number) => (at >= 0 ? chunk[at] : this.#last[at + 2]);
+    for (let at = chunk.length - 1; at >= 0; at--) {
+      if (isEnd(byte(at - 2), byte(at - 1), byte(at))) return at + 1;
+    }
+    return 0;
+  }
 }
 
 function* oneByOne(events: Buffer): Generator<Buffer> {
   let start = 0;
   for (let at = 0; at < events.length; at++) {
-    if (!endsAt(events, at)) continue;
+    if (!isEnd(events[at - 2], events[at - 1], events[at])) continue;
     yield events.subarray(start, at + 1);
     start = at + 1;
   }
   if (start < events.length) yield events.subarray(start);
 }
 
-/** Behind the last event that ends after `from`; 0 when none does. */
-function lastEnd(bytes: Uint8Array, from: number): number {
-  for (let at = bytes.length - 1; at >= from; at--) if (endsAt(bytes, at)) return at + 1;
-  return 0;
-}
-
-/** Whether an event ends with the byte at `at`: with a line end that follows another. */
-function endsAt(bytes: Uint8Array, at: number): boolean {
-  const [last, before, third] = [bytes[at], bytes[at - 1], bytes[at - 2]];
-  if (last === CARRIAGE_RETURN) return before === CARRIAGE_RETURN || before === LINE_FEED;
-  if (last !== LINE_FEED) return false;
-  return before === LINE_FEED || (before === CARRIAGE_RETURN && (third === LINE_FEED || third === CARRIAGE_RETURN));
-}
-
-/** The data of an event. */
-function dataOf(event: string): string {
-  const data = event.split(/\r\n|\r|\n/).filter((line) => line.startsWith('data:'));
-  return data.map((line) => line.slice('data:'.length).replace(/^ /, '')).join('\n');
+/** Whether three bytes end an event. */
+function isEnd(first: number | undefined, second: number | undefined, third: number | undefined): boolean {
+  const isLineEnd = (byte: number | undefined) => byte === LINE_FEED || byte === CARRIAGE_RETURN;
+  if (third === CARRIAGE_RETURN) return isLineEnd(second);
+  if (third !== LINE_FEED) return false;
+  return second === LINE_FEED || (second === CARRIAGE_RETURN && isLineEnd(first));
 }

@@ -1,13 +1,15 @@
 /** Every sentence a program may show, so that web, terminal and mobile say the same thing. */
 
-import { ReauthError, unwrap } from './error.js';
+import { wordsOf } from './describe.js';
+import { isReauthError, unwrap } from './error.js';
+import { toJson } from './json.js';
 import { native } from './native.js';
 import type { Scopes } from './scope.js';
 import { scopeList } from './scope.js';
 import type { AuthChallenge, Operation } from './types.js';
 
 function say(sentence: string, parts: object = {}): string {
-  return unwrap(native.sentence(JSON.stringify({ sentence, ...parts })));
+  return unwrap(native.sentence(toJson({ sentence, ...parts }, 'what the sentence is about')));
 }
 
 /** The title of a step-up question. */
@@ -53,8 +55,7 @@ export const issuerMismatch = (): string => say('issuer_mismatch');
 
 /** Why something failed, in one sentence for a person. */
 export function failure(error: unknown): string {
-  if (error instanceof ReauthError) return error.sentence;
-  return failureDetail(error instanceof Error ? error.message : String(error));
+  return isReauthError(error) ? error.sentence : failureDetail(wordsOf(error));
 }
 
 /** A failure's detail as a person can read it: of a JSON document only what it says. */

@@ -14,7 +14,7 @@ use crate::bridge::Thrown;
 use crate::cancel::Cancelled;
 
 /// What a panic is told as. What it says itself goes to standard error, by Rust's own hook.
-const DEFECT: &str = r#"{"error":{"code":"internal","message":"This is a defect of mcp-reauth; please report it, with what stands on standard error.","sentence":"It failed for a reason inside this program."}}"#;
+pub(crate) const DEFECT: &str = r#"{"error":{"code":"internal","message":"This is a defect of mcp-reauth; please report it, with what stands on standard error.","sentence":"It failed for a reason inside this program."}}"#;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,17 +81,17 @@ pub(crate) fn promise<'env, T: Serialize + 'static>(
     stopped: Cancelled,
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> napi::Result<PromiseRaw<'env, String>> {
-    env.spawn_future(async move { Ok(outlive(stopped, work).await) })
+    env.spawn_future(async move {
+        let answered = guarded(async { answer(&work.await) });
+        Ok(tokio::select! {
+            biased;
+            answered = answered => answered.unwrap_or_else(|| DEFECT.to_owned()),
+            () = stopped.wait() => answer(&Err::<(), _>(Error::Cancelled { what: "The operation" })),
+        })
+    })
 }
 
-async fn outlive<T: Serialize>(
-    stopped: Cancelled,
-    work: impl Future<Output = Result<T, Error>>,
-) -> String {
-    let work = AssertUnwindSafe(async { answer(&work.await) }).catch_unwind();
-    tokio::select! {
-        biased;
-        ended = work => ended.unwrap_or_else(|_| DEFECT.to_owned()),
-        () = stopped.wait() => answer(&Err::<(), _>(Error::Cancelled { what: "The operation" })),
-    }
+/// What `work` comes to; `None` when it panics.
+pub(crate) async fn guarded<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
 }

@@ -147,7 +147,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             cancelled: false,

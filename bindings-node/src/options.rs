@@ -133,8 +133,9 @@ impl Options {
         if let Some(profile) = self.profile {
             builder = builder.profile(profile);
         }
-        if let Some(id) = self.client_id {
-            builder = builder.client_id(id, self.client_secret);
+        if self.client_id.is_some() || self.client_secret.is_some() {
+            // What has no id is told of by core.
+            builder = builder.client_id(self.client_id.unwrap_or_default(), self.client_secret);
         }
         if let Some(text) = &self.client_key {
             builder = builder.client_key(key("clientKey", text)?);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use mcp_reauth::enterprise::SignIn;
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{
-    AuthChallenge, AuthSession, AuthState, Authorization as Credential, CallbackParams, Error,
-    HandleOptions, IdpSession, Revocation, ScopeSet, Secret,
+    AuthChallenge, AuthSession, AuthState, CallbackParams, Error, HandleOptions, IdpSession,
+    Revocation, ScopeSet, Secret,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::answer::{self, answer, promise};
+use crate::answer::{self, DEFECT, answer, guarded, promise};
 use crate::authorization::Authorization;
 use crate::bridge::Bridge;
 use crate::cancel::Cancel;
@@ -31,8 +31,6 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 #[napi]
 pub struct Session {
     open: Mutex<Option<AuthSession>>,
-    /// The credential that was ready last, and its number.
-    ready: Mutex<(u32, Option<Credential>)>,
     /// Everybody who waits for anything of it.
     end: Cancel,
 }
@@ -66,17 +64,17 @@ impl Session {
         let caller = bridge.caller(id);
         let store = store.map(Store::shared);
         env.spawn_future(async move {
-            let opened = async {
+            let opened = guarded(async {
                 let options: Options = read("the options", &options)?;
                 options.builder(caller, store)?.open().await
-            };
+            });
             Ok(match opened.await {
-                Ok(session) => Either::A(Self {
+                Some(Ok(session)) => Either::A(Self {
                     open: Mutex::new(Some(session)),
-                    ready: Mutex::default(),
                     end: Cancel::new(),
                 }),
-                Err(error) => Either::B(answer(&Err::<(), _>(error))),
+                Some(Err(error)) => Either::B(answer(&Err::<(), _>(error))),
+                None => Either::B(DEFECT.to_owned()),
             })
         })
     }
@@ -87,18 +85,15 @@ impl Session {
         self.lock().as_ref()?.authorization().map(Authorization)
     }
 
-    /// The number of the current credential, if that can be sent as it is; else 0. While it does not change, neither
-    /// does [`authorization`](Self::authorization).
+    /// The current credential, if it can be sent as it is; `true` if that is still `known`, `false` if there is none.
     #[napi]
-    pub fn ready(&self) -> u32 {
-        let Some(current) = self.lock().as_ref().and_then(AuthSession::ready) else {
-            return 0;
-        };
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if ready.1.as_ref() != Some(&current) {
-            *ready = (ready.0.wrapping_add(1).max(1), Some(current));
+    pub fn ready(&self, known: Option<&Authorization>) -> Either<bool, Authorization> {
+        let session = self.lock();
+        match session.as_ref().and_then(AuthSession::ready) {
+            None => Either::A(false),
+            Some(current) if known.is_some_and(|known| known.0 == current) => Either::A(true),
+            Some(current) => Either::B(Authorization(current)),
         }
-        ready.0
     }
 
     /// Whether a request to `url` may carry the credential.
@@ -114,12 +109,19 @@ impl Session {
         self.lock().is_none()
     }
 
-    /// Begins a request; `ambient`: nobody waits for it. `null` when the session is closed.
+    /// Begins a request; `ambient`: nobody waits for it; `sent`: what it was sent with already; `operation`: what it is
+    /// about, in JSON. `null` when the session is closed.
     #[napi]
-    pub fn request(&self, ambient: bool) -> Option<Request> {
+    pub fn request(
+        &self,
+        ambient: bool,
+        sent: Option<&Authorization>,
+        operation: Option<String>,
+    ) -> Option<Request> {
         let session = self.lock();
-        let session = session.as_ref()?;
-        Some(Request::new(session, ambient, self.end.handle()))
+        let (session, end) = (session.as_ref()?, self.end.handle());
+        let operation = operation.as_deref();
+        Some(Request::new(session, ambient, sent, operation, end))
     }
 
     /// Begins an event stream that nobody waits for. `null` when the session is closed.
@@ -283,8 +285,9 @@ impl Session {
         self.end.cancel();
         env.spawn_future(async move {
             if let Some(session) = session {
+                session.close();
                 // Whoever holds them up for longer holds up the end of a program.
-                let _ = timeout(SETTLE_LIMIT, session.settle()).await;
+                let _ = guarded(timeout(SETTLE_LIMIT, session.settle())).await;
             }
             Ok(())
         })

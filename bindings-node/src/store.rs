@@ -7,10 +7,15 @@ use futures_util::future::BoxFuture;
 use mcp_reauth::store::{Lease, Saved, StoreKey, Stored};
 use mcp_reauth::{Error, FileStore, MemoryStore, Secret, TokenStore};
 use napi_derive::napi;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::bridge::{Caller, Refused};
+
+/// How long a store may take to answer. A write that takes longer may still happen, and is then found as one.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// One of core's stores, which sessions share.
 #[napi]
@@ -80,8 +85,7 @@ impl TokenStore for JsStore {
     fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
         let (store, input) = (self.clone(), json!({ "key": Key::from(key) }));
         Box::pin(async move {
-            let loaded = store.caller.ask("store.load", input).await;
-            let loaded: Option<Loaded> = loaded.map_err(|refused| store.failed(refused))?;
+            let loaded: Option<Loaded> = store.ask("store.load", input).await?;
             Ok(loaded.map(|Loaded { version, data }| Stored { version, data }))
         })
     }
@@ -95,8 +99,7 @@ impl TokenStore for JsStore {
         let store = self.clone();
         let input = json!({ "key": Key::from(key), "data": data, "expected": expected });
         Box::pin(async move {
-            let saved = store.caller.ask("store.save", input).await;
-            let saved: Option<u64> = saved.map_err(|refused| store.failed(refused))?;
+            let saved: Option<u64> = store.ask("store.save", input).await?;
             Ok(saved.map_or(Saved::Conflict, Saved::As))
         })
     }
@@ -114,8 +117,7 @@ impl TokenStore for JsStore {
         let input = json!({ "key": Key::from(key), "now": now, "ttl": ttl });
         // On its own: a lease that was granted when nobody waited any more is given back.
         let asked = tokio::spawn(async move {
-            let lease = store.caller.ask("store.tryLease", input).await;
-            let lease: Option<u32> = lease.map_err(|refused| store.failed(refused))?;
+            let lease: Option<u32> = store.ask("store.tryLease", input).await?;
             Ok(lease.map(|id| Lease::new(move || store.caller.tell("store.release", id))))
         });
         Box::pin(async move {
@@ -126,6 +128,17 @@ impl TokenStore for JsStore {
 }
 
 impl JsStore {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        input: Value,
+    ) -> Result<T, Error> {
+        let answered = timeout(LIMIT, self.caller.ask(method, input)).await;
+        let late = |_| Refused::new(format!("{method} did not answer in {} s", LIMIT.as_secs()));
+        let answered = answered.map_err(late).and_then(|answered| answered);
+        answered.map_err(|refused| self.failed(refused))
+    }
+
     fn failed(&self, mut refused: Refused) -> Error {
         if let Some(place) = &self.place {
             refused.message = format!("{place}: {}", refused.message);

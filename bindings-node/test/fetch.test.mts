@@ -251,10 +251,12 @@ describe('nobody waits any more', LIMIT, () => {
     const { asked, answer, host } = pondering();
     await using other = await open({ host });
     await other.setAuthState((await session.authState()) as object);
-    const first = other.fetch(fixture.mcpUrl, call('write_note', 'a'));
-    const second = other.fetch(fixture.mcpUrl, call('write_note', 'b'));
+    // As the SDK does it: a transport has one signal for all it sends.
+    const { signal } = new AbortController();
+    const first = other.fetch(fixture.mcpUrl, { ...call('write_note', 'a'), signal });
+    const second = other.fetch(fixture.mcpUrl, { ...call('write_note', 'b'), signal });
     await asked;
-    await other.fetch(fixture.mcpUrl, cancelled('a'));
+    await other.fetch(fixture.mcpUrl, { ...cancelled('a'), signal });
     assert.equal((await first).status, 403);
     answer(true);
     assert.equal((await second).status, 200);
@@ -278,8 +280,9 @@ describe('nobody waits any more', LIMIT, () => {
       return undefined;
     };
     await using other = await signedInAt(front);
-    const first = other.fetch(front.url, call('write_note', 7));
-    await other.fetch(front.url, cancelled(7));
+    const { signal } = new AbortController();
+    const first = other.fetch(front.url, { ...call('write_note', 7), signal });
+    await other.fetch(front.url, { ...cancelled(7), signal });
     refuse();
     assert.equal((await first).status, 403);
     assert.equal(person.questions.length, 0);

@@ -179,7 +179,7 @@ test("the SDK's own errors tell their challenges", LIMIT, async () => {
   assert.equal(authChallengeFromError(new StreamableHTTPError(401, 'no'))?.reason, 'token_expired');
   assert.equal(authChallengeFromError(new StreamableHTTPError(404, 'no')), undefined);
   const data = { code: 'insufficient_scope', challenge };
-  assert.deepEqual(authChallengeFromError(new McpError(-32001, 'no', data)), challenge);
+  assert.deepEqual(authChallengeFromError(new McpError(-32_080, 'no', data)), challenge);
   assert.equal(authChallengeFromError(new McpError(-32602, 'no')), undefined);
 });
 

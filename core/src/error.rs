@@ -11,8 +11,8 @@ use crate::scope::ScopeSet;
 use crate::text;
 
 /// The code of a JSON-RPC error that stands for an [`Error`]: of those that are an implementation's own
-/// (JSON-RPC 2.0 section 5.1).
-const JSON_RPC_CODE: i64 = -32001;
+/// (JSON-RPC 2.0 section 5.1), and none that MCP or its SDKs use, lest a no be taken for a timeout and tried again.
+const JSON_RPC_CODE: i64 = -32080;
 
 /// What ended a recovery or a call.
 ///
@@ -367,8 +367,9 @@ impl Error {
 
     /// An address that is not protected, made fit to be shown.
     pub(crate) fn insecure(url: &str) -> Self {
+        let url = text::without_password(text::without_query(url));
         Self::InsecureEndpoint {
-            url: text::displayable(text::without_query(url)).unwrap_or_default(),
+            url: text::displayable(&url).unwrap_or_default(),
         }
     }
 

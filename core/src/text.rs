@@ -79,9 +79,33 @@ pub(crate) fn without_query(url: &str) -> &str {
     url.find(['?', '#']).map_or(url, |end| &url[..end])
 }
 
+/// An address without user name and password, be it a valid one or not.
+pub(crate) fn without_password(url: &str) -> Cow<'_, str> {
+    let start = url.find("//").map_or(0, |at| at + 2);
+    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
+    match url[start..end].rfind('@') {
+        Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]).into(),
+        None => url.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_taken_out_of_addresses() {
+        for (url, shown) in [
+            ("https://a.example/x@y", "https://a.example/x@y"),
+            ("http://user:pw@a.example/x", "http://a.example/x"),
+            ("http://u@v:p@a.example", "http://a.example"),
+            ("user:pw@a.example", "a.example"),
+            ("//u:p@", "//"),
+            ("", ""),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
 
     #[test]
     fn secrets_are_taken_out_also_where_the_end_cuts_them() {

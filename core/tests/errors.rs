@@ -58,7 +58,7 @@ fn failure_is_told_as_the_answer_to_a_json_rpc_request() {
             "jsonrpc": "2.0",
             "id": "seven",
             "error": {
-                "code": -32001,
+                "code": -32080,
                 "message": error.to_string(),
                 "data": { "code": "unauthorized", "challenge": challenge },
             },

@@ -98,7 +98,7 @@ impl ReauthClient {
                 Err(StreamableHttpError::Client(TransportError::Auth(error))) if idle => error,
                 answer => return Ok((answer?, exchange)),
             };
-            if !stream.outlast(&error, exchange.sent()).await {
+            if !stream.outlast(error.code(), exchange.sent()).await {
                 return Err(StreamableHttpError::Client(error.into()));
             }
         }

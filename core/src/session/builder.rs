@@ -18,6 +18,7 @@ use crate::session::credential::Current;
 use crate::session::possession::Possession;
 use crate::session::{AuthSession, GrantType, Handle, Inner};
 use crate::store::{MemoryStore, StoreKey, TokenStore};
+use crate::text;
 
 /// Sets up an [`AuthSession`].
 #[must_use = "nothing happens before `open`"]
@@ -268,27 +269,26 @@ impl AuthSessionBuilder {
         let url = Url::parse(&self.server).map_err(|error| {
             Error::config(format!(
                 "the server address {:?} is no URL ({error}); write it as https://host/path",
-                self.server
+                text::without_password(&self.server)
             ))
         })?;
-        if !is_secure(&self.server) {
-            return Err(Error::InsecureEndpoint {
-                url: self.server.clone(),
-            });
-        }
-        if url.fragment().is_some() {
-            return Err(Error::config("the server address has a fragment (#)"));
-        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Error::config(
                 "the server address has a user name or password in it; it would be stored and shown",
             ));
         }
+        if !is_secure(&self.server) {
+            return Err(Error::insecure(&self.server));
+        }
+        if url.fragment().is_some() {
+            return Err(Error::config("the server address has a fragment (#)"));
+        }
         if let Some(url) = &self.identity.metadata_url {
             let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https");
             if parsed.is_none_or(|url| url.path() == "/") {
                 return Err(Error::config(format!(
-                    "the client metadata URL {url:?} must be https and have a path"
+                    "the client metadata URL {:?} must be https and have a path",
+                    text::without_password(url)
                 )));
             }
         }

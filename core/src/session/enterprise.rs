@@ -317,9 +317,7 @@ impl Inner {
         let server = idp.discover().await?;
         let by = idp.grantor(&server)?;
         let client = idp.registration(&server);
-        let redirect_uri = self
-            .within_patience("The sign-in", host.redirect_uri())
-            .await?;
+        let redirect_uri = self.redirect_uri(host).await?;
         let nonce = Secret::new(crate::jose::fresh_id()?);
         let scopes = idp_scopes(&server);
         let prepared = authorization::prepare(

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::error::Error;
 use crate::runtime::timeout;
 use crate::session::{AuthSession, Authorization};
 
@@ -27,10 +26,11 @@ impl IdleStream {
         }
     }
 
-    /// Waits until it is worth trying again, after a try that was sent with `sent` ended with `error`: for another
-    /// credential, or for a while. `false`: the error is final, and for the caller to tell.
-    pub async fn outlast(&mut self, error: &Error, sent: Option<&Authorization>) -> bool {
-        match error.code() {
+    /// Waits until it is worth trying again, after a try that was sent with `sent` ended with an error of this
+    /// [`code`](crate::Error::code): for another credential, or for a while. `false`: the error is final, and for the
+    /// caller to tell.
+    pub async fn outlast(&mut self, code: &str, sent: Option<&Authorization>) -> bool {
+        match code {
             "interaction_required" | "policy_denied" => self.session.changed(sent).await,
             "refresh_unavailable" => {
                 let runtime = &*self.session.inner().runtime;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
+use url::Url;
 
 use crate::challenge::{AuthChallenge, Reason};
 use crate::error::Error;
@@ -368,6 +369,19 @@ impl Inner {
         self.update(|record| record.pending.remove(state).is_some())
             .await?;
         Ok(())
+    }
+
+    /// Where the host says that the callback will come. It is registered and shown, so it had better be an address
+    /// (RFC 6749 section 3.1.2).
+    pub(super) async fn redirect_uri(&self, host: &dyn AuthHost) -> Result<String, Error> {
+        let said = host.redirect_uri();
+        let uri = self.within_patience("The sign-in", said).await?;
+        match Url::parse(&uri) {
+            Ok(url) if url.fragment().is_none() => Ok(uri),
+            _ => Err(Error::host(format!(
+                "the redirect URI {uri:?} is no absolute address without a fragment (#)"
+            ))),
+        }
     }
 
     async fn ask_consent(

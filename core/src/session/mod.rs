@@ -108,8 +108,7 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.inner.closed.store(true, Ordering::SeqCst);
-        self.inner.ended.tell();
+        self.inner.close();
     }
 }
 
@@ -140,7 +139,7 @@ pub(crate) struct Inner {
     hold: Hold,
     /// The same of the session at the identity provider, by its ID token.
     idp_hold: Hold<String>,
-    /// Nobody holds the session any more.
+    /// Nobody holds the session any more, or wants anything of it.
     closed: AtomicBool,
     /// How many tokens are under way between a server and the store.
     unsettled: AtomicUsize,
@@ -399,6 +398,12 @@ impl AuthSession {
         inner.ended.until(settled).await;
     }
 
+    /// Ends what people are asked and shown for this session, for all its clones; what is asked for afterwards that needs
+    /// a person ends with [`Error::Cancelled`]. It does so by itself when the last clone is dropped.
+    pub fn close(&self) {
+        self.inner().close();
+    }
+
     /// Runs `work` on its own: whoever stops waiting for it does not leave it half-done.
     async fn to_its_end<T: Send + 'static>(
         &self,
@@ -446,6 +451,12 @@ impl Inner {
     fn unsettled(&self) -> Unsettled<'_> {
         self.unsettled.fetch_add(1, Ordering::SeqCst);
         Unsettled(self)
+    }
+
+    /// Nobody is to be shown anything any more.
+    fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.ended.tell();
     }
 
     fn event(&self, event: Event) {

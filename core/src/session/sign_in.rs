@@ -41,9 +41,7 @@ impl Inner {
         let server = &found.server;
         server.require_pkce()?;
         let by = found.grantor(self.send_resource)?;
-        let redirect_uri = self
-            .within_patience("The sign-in", host.redirect_uri())
-            .await?;
+        let redirect_uri = self.redirect_uri(host).await?;
         let recorded = record.clients.get(&by.issuer);
         let client = register(&self.http, server, &self.identity, &redirect_uri, recorded).await?;
         let scopes = self.wanted(need, &record, &found);

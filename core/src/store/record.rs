@@ -263,6 +263,14 @@ pub(crate) struct Versioned<D = Record> {
     pub(crate) record: D,
 }
 
+/// An error of a store, with the store's place.
+fn at_its_place(store: &dyn TokenStore, error: Error) -> Error {
+    match (error, store.place()) {
+        (Error::Store { detail, .. }, Some(place)) => Error::store(format!("{place}: {detail}")),
+        (error, _) => error,
+    }
+}
+
 /// Reads the document of `key`; a missing one is an empty one.
 pub(crate) async fn read<D: Document>(
     store: &dyn TokenStore,
@@ -274,10 +282,7 @@ pub(crate) async fn read<D: Document>(
             record: D::default(),
         });
     };
-    let record = decode(&stored).map_err(|error| match (error, store.place()) {
-        (Error::Store { detail, .. }, Some(place)) => Error::store(format!("{place}: {detail}")),
-        (error, _) => error,
-    })?;
+    let record = decode(&stored).map_err(|error| at_its_place(store, error))?;
     Ok(Versioned {
         version: Some(stored.version),
         record,
@@ -315,7 +320,6 @@ pub(crate) async fn update<D: Document>(
             return Ok(read);
         }
     }
-    Err(Error::store(
-        "other programs kept writing the same record; nothing was changed",
-    ))
+    let error = Error::store("other programs kept writing the same record; nothing was changed");
+    Err(at_its_place(store, error))
 }

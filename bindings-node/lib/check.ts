@@ -1,0 +1,100 @@
+/** Checks what an application hands in, so that what is wrong is told by name. */
+
+import { describe } from './describe.js';
+import { isReauthError, misconfigured } from './error.js';
+import { native } from './native.js';
+import { readScopes } from './scope.js';
+
+/** What an option must be: how that is said, and what it is read as, which is `undefined` where it is something else. */
+export interface Kind<T> {
+  what: string;
+  read(value: unknown): T | undefined;
+}
+
+function kind<T>(what: string, is: (value: unknown) => boolean): Kind<T> {
+  return { what, read: (value) => (is(value) ? (value as T) : undefined) };
+}
+
+export const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '' && value.isWellFormed();
+
+const isCount = (most: number) => (value: unknown) =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
+
+export const TEXT = kind<string>('a text', isText);
+export const FLAG = kind<boolean>('true or false', (value) => typeof value === 'boolean');
+export const OBJECT = kind<object>('an object', isObject);
+export const FUNCTION = kind<(...args: never[]) => unknown>('a function', (value) => typeof value === 'function');
+export const MILLISECONDS = kind<number>('a whole number of milliseconds', isCount(Number.MAX_SAFE_INTEGER));
+export const COUNT = kind<number>('a whole number from 0 to 255', isCount(255));
+export const SIGNAL = kind<AbortSignal>('an AbortSignal', (value) => value instanceof AbortSignal);
+export const CREDENTIAL = kind<native.Authorization>(
+  'an Authorization of this package',
+  (value) => value instanceof native.Authorization,
+);
+
+/** A text is kept exactly as it is; what it must be besides is core's to say. */
+export const ADDRESS: Kind<string> = {
+  what: 'an address: a text or a URL',
+  read: (value) => (value instanceof URL ? value.href : isText(value) ? value : undefined),
+};
+
+/** One that can be sent to an authorization server. */
+export const REDIRECT_URI: Kind<string> = {
+  what: 'an absolute address',
+  read(value) {
+    const address = ADDRESS.read(value);
+    return address !== undefined && URL.canParse(address) ? address : undefined;
+  },
+};
+
+export const SCOPES: Kind<string[]> = { what: 'a text or a list of texts', read: readScopes };
+
+export const oneOf = <T extends string>(...words: T[]): Kind<T> =>
+  kind<T>(words.map((word) => `'${word}'`).join(' or '), (value) => words.includes(value as T));
+
+/** The same, or `null`. */
+export const orNull = <T>({ what, read }: Kind<T>): Kind<T | null> => ({
+  what: `${what}, or null`,
+  read: (value) => (value === null ? null : read(value)),
+});
+
+type Kinds = Record<string, Kind<unknown>>;
+type Checked<K extends Kinds> = { [N in keyof K]?: K[N] extends Kind<infer T> ? T : never };
+
+/**
+ * Reads each of the options once, and returns what was given of them. `where` stands before their names: `policy.`
+ */
+export function check<K extends Kinds>(given: unknown, kinds: K, where = ''): Checked<K> {
+  const whole = where === '' ? 'the options' : where.slice(0, -1);
+  if (!isObject(given)) throw misconfigured(`${whole} must be an object, and is ${describe(given)}`);
+  const checked: Record<string, unknown> = {};
+  try {
+    refuseUnknown(given, kinds, where);
+    for (const [name, { what, read }] of Object.entries(kinds)) {
+      const value = (given as Record<string, unknown>)[name];
+      if (value === undefined) continue;
+      checked[name] = read(value);
+      if (checked[name] === undefined) {
+        throw misconfigured(`${where}${name} must be ${what}, and is ${value === '' ? 'empty' : describe(value)}`);
+      }
+    }
+  } catch (error) {
+    if (isReauthError(error)) throw error;
+    throw misconfigured(`${whole} cannot be read`, error);
+  }
+  return checked as Checked<K>;
+}
+
+/** An option that is written otherwise would have no effect, without a word. */
+function refuseUnknown(given: object, kinds: Kinds, where: string): void {
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(kinds, name) || (given as Record<string, unknown>)[name] === undefined) continue;
+    const plain = (text: string) => text.replaceAll(/[^a-z]/gi, '').toLowerCase();
+    const meant = Object.keys(kinds).find((known) => plain(known) === plain(name));
+    const shown = /^\w{1,40}$/.test(name) ? `${where}${name}` : 'of that name';
+    throw misconfigured(`there is no option ${shown}${meant ? `; write ${where}${meant}` : ''}`);
+  }
+}

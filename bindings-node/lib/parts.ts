@@ -1,0 +1,62 @@
+import { AsyncResource } from 'node:async_hooks';
+
+import { type CallContext, type Callee, Place } from './bridge.js';
+import { describe } from './describe.js';
+import type { EventStream } from './events.js';
+import { type AuthHost, callHost } from './host.js';
+import type { native } from './native.js';
+import type { CheckedOptions, Fetch } from './options.js';
+import { callFetch } from './outgoing-fetch.js';
+import { CalledStore, nativeStore, type TokenStore } from './store.js';
+import type { SessionEvent } from './types.js';
+
+/** The parts of a session that the application plays. */
+export class Parts implements Callee {
+  readonly place = new Place(this);
+  readonly scope = new AsyncResource('AuthSession');
+  readonly streams = new Set<EventStream>();
+  /** Where events go besides. Whoever forgot the session hears nothing of it. */
+  target: WeakRef<EventTarget> | undefined;
+  readonly #options: CheckedOptions;
+  readonly #store: CalledStore | undefined;
+
+  constructor(options: CheckedOptions) {
+    const { store } = options;
+    this.#options = options;
+    this.#store = store && !nativeStore(store) ? new CalledStore(store as TokenStore, this.place) : undefined;
+  }
+
+  call(method: string, input: unknown, context: CallContext): unknown {
+    const { host, fetch, workloadIdentity } = this.#options;
+    if (method.startsWith('store.')) return this.#store?.call(method, input as never);
+    if (method === 'fetch') return callFetch(fetch as Fetch, input as never, context);
+    if (method !== 'workloadIdentity') return callHost(host as AuthHost, method, input, context);
+    return assertion(workloadIdentity?.((input as { audience: string }).audience, context));
+  }
+
+  unheard(method: string, value: unknown): void {
+    if (method === 'store.tryLease' && typeof value === 'number') void this.#store?.release(value);
+  }
+
+  tell(method: string, input: unknown): void {
+    if (method === 'store.release') {
+      void this.#store?.release(input as number);
+      return;
+    }
+    const event = input as SessionEvent;
+    for (const stream of this.streams) stream.push(event);
+    this.target?.deref()?.dispatchEvent(new CustomEvent(event.kind, { detail: event }));
+  }
+}
+
+async function assertion(given: unknown): Promise<string> {
+  const assertion = await given;
+  if (typeof assertion === 'string') return assertion;
+  throw new TypeError(`workloadIdentity must return a text, and returned ${describe(assertion)}`);
+}
+
+/** An open session: the native one, and what that calls, which lives as long as anybody can use it. */
+export interface OpenSession {
+  readonly native: native.Session;
+  readonly parts: Parts;
+}
