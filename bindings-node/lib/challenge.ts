@@ -22,6 +22,7 @@ export type HeaderFields =
 /** Names and values in turn. */
 export function flatHeaders(headers: HeaderFields): string[] {
   if (headers instanceof Headers) return [...headers].flatMap(([name, value]) => [name, asUtf8(value)]);
+  if (typeof headers !== 'object' || headers === null) throw new TypeError(`its headers are ${describe(headers)}`);
   const isList = Symbol.iterator in headers;
   const pairs = isList ? [...(headers as Iterable<readonly [string, string]>)] : Object.entries(headers);
   const flat = pairs.flatMap(([name, value]) => [value ?? []].flat().flatMap((line) => [name, line]));
@@ -118,13 +119,10 @@ export function authChallengeFromError(error: unknown): AuthChallenge | undefine
 
 /** What an error may be wrapped around. */
 function inside(error: unknown): unknown[] {
+  const inner = [memberOf(error, 'cause'), memberOf(error, 'error'), memberOf(memberOf(error, 'data'), 'cause')];
   const errors = memberOf(error, 'errors');
-  return [
-    memberOf(error, 'cause'),
-    memberOf(error, 'error'),
-    memberOf(memberOf(error, 'data'), 'cause'),
-    ...(Array.isArray(errors) ? errors.slice(0, MAX_ERRORS) : []),
-  ];
+  for (let i = 0; i < MAX_ERRORS; i++) inner.push(memberOf(errors, String(i)));
+  return inner;
 }
 
 function ofOne(error: unknown): AuthChallenge | undefined {
@@ -145,8 +143,16 @@ function ofOne(error: unknown): AuthChallenge | undefined {
   return parse(is('UnauthorizedError') ? 401 : (memberOf(data, 'status') ?? memberOf(error, 'code')), []);
 }
 
+function isList(value: unknown): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
 function isChallenge(value: unknown): value is AuthChallenge {
-  return typeof memberOf(value, 'reason') === 'string' && Array.isArray(memberOf(value, 'requiredScopes'));
+  return typeof memberOf(value, 'reason') === 'string' && isList(memberOf(value, 'requiredScopes'));
 }
 
 function ofResponse(response: unknown): AuthChallenge | undefined {
@@ -154,8 +160,8 @@ function ofResponse(response: unknown): AuthChallenge | undefined {
   try {
     return parseAuthChallengeFromResponse(response as ChallengedResponse);
   } catch {
-    // Something else goes by that name there.
-    return undefined;
+    // Its headers cannot be read, or something else goes by that name there.
+    return parse(memberOf(response, 'status'), []);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Checks what an application hands in, so that what is wrong is told by name. */
 
-import { describe } from './describe.js';
-import { isReauthError, misconfigured } from './error.js';
+import { describe, memberOf } from './describe.js';
+import { misconfigured } from './error.js';
 import { native } from './native.js';
 import { readScopes } from './scope.js';
 
@@ -15,8 +15,14 @@ function kind<T>(what: string, is: (value: unknown) => boolean): Kind<T> {
   return { what, read: (value) => (is(value) ? (value as T) : undefined) };
 }
 
-export const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+export function isObject(value: unknown): value is object {
+  try {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    // A proxy that was revoked is nothing any more.
+    return false;
+  }
+}
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '' && value.isWellFormed();
 
@@ -41,16 +47,22 @@ export const ADDRESS: Kind<string> = {
   read: (value) => (value instanceof URL ? value.href : isText(value) ? value : undefined),
 };
 
-/** One that can be sent to an authorization server. */
+/** One that can be sent to an authorization server (RFC 6749 section 3.1.2). */
 export const REDIRECT_URI: Kind<string> = {
-  what: 'an absolute address',
+  what: 'an absolute address without a fragment (#)',
   read(value) {
     const address = ADDRESS.read(value);
-    return address !== undefined && URL.canParse(address) ? address : undefined;
+    return address !== undefined && URL.canParse(address) && !address.includes('#') ? address : undefined;
   },
 };
 
 export const SCOPES: Kind<string[]> = { what: 'a text or a list of texts', read: readScopes };
+
+/** What was being done: a message as it was sent, or what that comes to. */
+export const OPERATION: Kind<string | object> = {
+  what: 'a text or an object',
+  read: (value) => (typeof value === 'string' || isObject(value) ? value : undefined),
+};
 
 export const oneOf = <T extends string>(...words: T[]): Kind<T> =>
   kind<T>(words.map((word) => `'${word}'`).join(' or '), (value) => words.includes(value as T));
@@ -70,31 +82,45 @@ type Checked<K extends Kinds> = { [N in keyof K]?: K[N] extends Kind<infer T> ? 
 export function check<K extends Kinds>(given: unknown, kinds: K, where = ''): Checked<K> {
   const whole = where === '' ? 'the options' : where.slice(0, -1);
   if (!isObject(given)) throw misconfigured(`${whole} must be an object, and is ${describe(given)}`);
+  refuseUnknown(given, kinds, whole);
   const checked: Record<string, unknown> = {};
-  try {
-    refuseUnknown(given, kinds, where);
-    for (const [name, { what, read }] of Object.entries(kinds)) {
-      const value = (given as Record<string, unknown>)[name];
-      if (value === undefined) continue;
-      checked[name] = read(value);
-      if (checked[name] === undefined) {
-        throw misconfigured(`${where}${name} must be ${what}, and is ${value === '' ? 'empty' : describe(value)}`);
-      }
+  for (const [name, kind] of Object.entries(kinds)) {
+    const [value, read] = readOne(given, name, kind, `${where}${name}`);
+    if (value === undefined) continue;
+    if (read === undefined) {
+      throw misconfigured(`${where}${name} must be ${kind.what}, and is ${value === '' ? 'empty' : describe(value)}`);
     }
-  } catch (error) {
-    if (isReauthError(error)) throw error;
-    throw misconfigured(`${whole} cannot be read`, error);
+    checked[name] = read;
   }
   return checked as Checked<K>;
 }
 
+/** What is given by a name, and what that is read as. */
+function readOne(given: object, name: string, kind: Kind<unknown>, shown: string): [value: unknown, read: unknown] {
+  try {
+    const value = (given as Record<string, unknown>)[name];
+    return [value, value === undefined ? undefined : kind.read(value)];
+  } catch (cause) {
+    throw misconfigured(`${shown} cannot be read`, cause);
+  }
+}
+
 /** An option that is written otherwise would have no effect, without a word. */
-function refuseUnknown(given: object, kinds: Kinds, where: string): void {
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(kinds, name) || (given as Record<string, unknown>)[name] === undefined) continue;
-    const plain = (text: string) => text.replaceAll(/[^a-z]/gi, '').toLowerCase();
+function refuseUnknown(given: object, kinds: Kinds, whole: string): void {
+  const plain = (text: string) => text.replaceAll(/[^a-z]/gi, '').toLowerCase();
+  for (const name of namesOf(given)) {
+    if (Object.hasOwn(kinds, name) || memberOf(given, name) === undefined) continue;
     const meant = Object.keys(kinds).find((known) => plain(known) === plain(name));
-    const shown = /^\w{1,40}$/.test(name) ? `${where}${name}` : 'of that name';
-    throw misconfigured(`there is no option ${shown}${meant ? `; write ${where}${meant}` : ''}`);
+    const shown = /^\w{1,40}$/.test(name) ? name : 'of another name';
+    throw misconfigured(`${whole} cannot have ${shown}${meant ? `; it is written ${meant}` : ''}`);
+  }
+}
+
+function namesOf(given: object): string[] {
+  try {
+    return Object.keys(given);
+  } catch {
+    // What it has by names that are known is read all the same.
+    return [];
   }
 }

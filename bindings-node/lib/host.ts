@@ -1,3 +1,4 @@
+import { REDIRECT_URI } from './check.js';
 import { describe } from './describe.js';
 import { misconfigured } from './error.js';
 import type { AuthorizationRequest, Awaitable, StepUpRequest } from './types.js';
@@ -69,8 +70,9 @@ export async function callHost(host: AuthHost, method: string, input: unknown, c
   switch (method) {
     case 'redirectUri': {
       const uri = typeof host.redirectUri === 'function' ? await host.redirectUri(context) : host.redirectUri;
-      if (typeof uri === 'string') return uri;
-      throw new TypeError(`host.redirectUri must return an address, and returned ${describe(uri)}`);
+      const address = REDIRECT_URI.read(uri);
+      if (address !== undefined) return address;
+      throw new TypeError(`host.redirectUri must return ${REDIRECT_URI.what}, and returned ${describe(uri)}`);
     }
     case 'confirmStepUp': {
       const agreed = await host.confirmStepUp(input as StepUpRequest, context);

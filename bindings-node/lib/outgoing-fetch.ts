@@ -24,7 +24,9 @@ export async function callFetch(fetch: Fetch, input: FetchInput, { signal, body 
   });
   if (!isResponse(response)) throw new TypeError(`fetch must return a Response, and returned ${describe(response)}`);
   const { bytes, tooLarge } = await read(response, input.maxBody);
-  const head = { status: response.status, headers: [...response.headers], too_large: tooLarge };
+  const headers = [...response.headers];
+  if (!headers.flat().every((text) => typeof text === 'string')) throw new TypeError('fetch must return header fields');
+  const head = { status: response.status, headers, too_large: tooLarge };
   return new WithBody(head, bytes);
 }
 
@@ -32,16 +34,23 @@ export async function callFetch(fetch: Fetch, input: FetchInput, { signal, body 
 function isResponse(value: unknown): value is Response {
   if (typeof value !== 'object' || value === null) return false;
   const { status, headers } = value as Partial<Response>;
-  return typeof status === 'number' && typeof headers === 'object' && headers !== null && Symbol.iterator in headers;
+  const isStatus = Number.isInteger(status) && status !== undefined && status >= 100 && status <= 599;
+  return isStatus && typeof headers === 'object' && headers !== null && Symbol.iterator in headers;
 }
 
 async function read(response: Response, most: number): Promise<{ bytes: Uint8Array; tooLarge: boolean }> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of response.body ?? []) {
+  const body: unknown = response.body ?? [];
+  if (typeof body !== 'object' || body === null) throw noBytes();
+  if (!(Symbol.asyncIterator in body || Array.isArray(body))) throw noBytes();
+  for await (const chunk of body as AsyncIterable<unknown>) {
+    if (!(chunk instanceof Uint8Array)) throw noBytes();
     length += chunk.byteLength;
     if (length > most) return { bytes: new Uint8Array(), tooLarge: true };
     chunks.push(chunk);
   }
   return { bytes: Buffer.concat(chunks), tooLarge: false };
 }
+
+const noBytes = () => new TypeError('fetch must return a Response whose body is a stream of bytes');

@@ -2,7 +2,7 @@ import type { AuthProvider } from './auth-provider.js';
 import { authProvider } from './auth-provider.js';
 import { bridge } from './bridge.js';
 import { type ChallengedResponse, challengedBy } from './challenge.js';
-import { CREDENTIAL, check, FLAG, isObject, OBJECT, oneOf, SCOPES, SIGNAL } from './check.js';
+import { CREDENTIAL, check, FLAG, isObject, OPERATION, oneOf, SCOPES, SIGNAL } from './check.js';
 import { describe } from './describe.js';
 import { closed, misconfigured, unwrap } from './error.js';
 import { EventStream } from './events.js';
@@ -63,12 +63,7 @@ const globalFetch: Fetch = (input, init) => globalThis.fetch(input, init);
 
 const TRIGGER = oneOf('command', 'ambient');
 const HANDLING = { confirmedStepUp: FLAG, trigger: TRIGGER, failed: CREDENTIAL, signal: SIGNAL };
-const RECOVERING = {
-  sent: CREDENTIAL,
-  operation: { ...OBJECT, what: 'a text or an object' },
-  trigger: TRIGGER,
-  signal: SIGNAL,
-};
+const RECOVERING = { sent: CREDENTIAL, operation: OPERATION, trigger: TRIGGER, signal: SIGNAL };
 const SIGNING_IN = { scopes: SCOPES, again: FLAG, signal: SIGNAL };
 const COMPLETING = { signal: SIGNAL };
 
@@ -154,14 +149,12 @@ export class AuthSession extends EventTarget {
    * @throws {@link ReauthError} when it failed for good.
    */
   async recover(response: ChallengedResponse, options: RecoverOptions = {}): Promise<boolean> {
-    const { operation, ...others } = options;
-    const isMessage = typeof operation === 'string';
-    const { sent, trigger, signal } = check({ ...others, ...(!isMessage && { operation }) }, RECOVERING);
+    const { sent, operation, trigger, signal } = check(options, RECOVERING);
     const [status, headers] = challengedBy(response);
-    const about = isMessage || operation === undefined ? undefined : toJson(operation, 'operation');
+    const about = typeof operation === 'object' ? toJson(operation, 'operation') : undefined;
     const request = this.#native.request(trigger === 'ambient', sent, about);
     if (!request) throw closed();
-    const message = isMessage ? operation : undefined;
+    const message = typeof operation === 'string' ? operation : undefined;
     const decision = await stoppable<string>(signal, (cancel) => request.recover(status, headers, message, cancel));
     return decision === 'retry';
   }
@@ -254,7 +247,8 @@ export class AuthSession extends EventTarget {
    */
   events(): AsyncIterableIterator<SessionEvent> {
     const { streams } = this.#session.parts;
-    const stream = new EventStream((left) => streams.delete(left));
+    // Whoever reads them holds the session.
+    const stream = new EventStream((left) => this.#session.parts.streams.delete(left));
     if (this.#closing) stream.end();
     else streams.add(stream);
     return stream;

@@ -115,18 +115,23 @@ export class CalledStore {
         const saved = await this.#store.save(key, data ?? undefined, expected ?? undefined);
         return checked('save', saved, isVersion, 'the new version, a whole number');
       }
-      default: {
-        const lease = this.#store.tryLease ? await this.#store.tryLease(key, ttl ?? 0) : leaseWithin(this.#store, key);
-        return this.#keep(checked('tryLease', lease, isLease, 'a lease {release}'));
-      }
+      default:
+        return this.#lease(key, ttl ?? 0);
     }
   }
 
-  #keep(lease: Lease | undefined): number | undefined {
-    if (!lease) return undefined;
-    leases.set(++lastLease, lease);
+  async #lease(key: StoreKey, ttlMs: number): Promise<number | undefined> {
+    const store = this.#store;
+    let number: number | undefined;
     this.#place.hold();
-    return lastLease;
+    try {
+      const lease = store.tryLease ? await store.tryLease(key, ttlMs) : leaseWithin(store, key);
+      const granted = checked('tryLease', lease, isLease, 'a lease {release}');
+      if (granted) leases.set((number = ++lastLease), granted);
+      return number;
+    } finally {
+      if (number === undefined) this.#place.letGo();
+    }
   }
 
   async release(id: number): Promise<void> {

@@ -9,7 +9,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mcp_reauth::Error;
+use mcp_reauth::http::HttpError;
+use mcp_reauth::{Cause, Error};
 use napi::Status;
 use napi::bindgen_prelude::{Buffer, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -168,6 +169,14 @@ impl Refused {
     /// As an error of the application's store.
     pub(crate) fn store(self) -> Error {
         self.into(Error::store)
+    }
+
+    /// As an error of the application's HTTP client.
+    pub(crate) fn http(self) -> HttpError {
+        match self.thrown {
+            Some(id) => HttpError::Application(self.message, Cause::new(Thrown(id))),
+            None => HttpError::Connection(self.message),
+        }
     }
 
     fn into(self, error: impl FnOnce(String) -> Error) -> Error {

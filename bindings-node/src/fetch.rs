@@ -6,7 +6,7 @@ use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::bridge::Caller;
+use crate::bridge::{Caller, Refused};
 
 /// Sends requests by a JavaScript `fetch`.
 pub(crate) struct JsFetch(pub(crate) Caller);
@@ -41,8 +41,7 @@ impl HttpClient for JsFetch {
             });
             let body = (!body.is_empty()).then_some(body);
             let answered = caller.ask_with("fetch", input, body).await;
-            let (answered, body): (Answered, _) =
-                answered.map_err(|refused| HttpError::Connection(refused.message))?;
+            let (answered, body): (Answered, _) = answered.map_err(Refused::http)?;
             if answered.too_large {
                 return Err(HttpError::BodyTooLarge);
             }

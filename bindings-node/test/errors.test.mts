@@ -51,7 +51,7 @@ const NOTHING: Record<string, Record<string, unknown>> = {
     'data.challenge': { data: trapped('challenge') },
     'data.status': { data: trapped('status') },
     'data.cause': { data: trapped('cause') },
-    'response.headers': { response: trapped('headers', { status: 401 }) },
+    'response.headers': { response: trapped('headers', { status: 500 }) },
     'response.status': { response: trapped('status', { headers: {} }) },
     'challenge.reason': { challenge: trapped('reason') },
     'a Proxy in data': { data: throwingProxy() },

@@ -110,7 +110,8 @@ test('the cause of an error of the protocol is what the fetch threw', LIMIT, asy
     await using session = await open(meddling(part, () => Promise.reject(thrown)));
     const error = await failure(() => echo(session), part);
     assert.match(error.message, /fetch failed/);
-    same(error.cause, thrown);
+    // A token request is tried several times, and tells of all of them.
+    if (part !== '/token') same(error.cause, thrown);
   }
 });
 
@@ -181,7 +182,7 @@ test('a fetch that returns no Response for the protocol fails by an error that s
     );
     assert.equal(error.code, 'http', error.message);
     assert.match(error.message, /fetch/);
-    assert.doesNotMatch(error.message, /line \d+, column|undefined|null|iterable/);
+    assert.doesNotMatch(error.message, /line \d+, column|of undefined|of null|iterable/);
   }),
 );
 

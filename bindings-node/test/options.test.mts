@@ -192,7 +192,7 @@ test('every option that is undefined is as one that is not there', LIMIT, async 
 });
 
 test('serverUrl is missing: the message says what it is', LIMIT, async () => {
-  for (const options of [{}, { serverUrl: undefined }, { serverURL: serverUrl }]) {
+  for (const options of [{}, { serverUrl: undefined }]) {
     const error = await refusal(options);
     assert.equal(error.code, 'config');
     assert.match(error.message, /serverUrl is missing/);

@@ -232,6 +232,9 @@ pub enum Error {
         url: String,
         /// What happened.
         detail: String,
+        /// What the application's own HTTP client failed by.
+        #[source]
+        cause: Option<Cause>,
     },
     /// The application's own callback failed.
     #[error("The application could not do its part: {detail}")]
@@ -318,9 +321,15 @@ impl Error {
     /// Keeps what the application's own part failed by, for an error of [`store`](Self::store) or
     /// [`host`](Self::host); of any other error, nothing is kept.
     #[must_use]
-    pub fn caused_by(mut self, error: impl StdError + Send + Sync + 'static) -> Self {
-        if let Self::Store { cause, .. } | Self::Host { cause, .. } = &mut self {
-            *cause = Some(Cause(Arc::new(error)));
+    pub fn caused_by(self, error: impl StdError + Send + Sync + 'static) -> Self {
+        self.with_cause(Cause::new(error))
+    }
+
+    pub(crate) fn with_cause(mut self, of: Cause) -> Self {
+        if let Self::Store { cause, .. } | Self::Host { cause, .. } | Self::Http { cause, .. } =
+            &mut self
+        {
+            *cause = Some(of);
         }
         self
     }
@@ -329,7 +338,9 @@ impl Error {
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         match self {
-            Self::Store { cause, .. } | Self::Host { cause, .. } => Some(&*cause.as_ref()?.0),
+            Self::Store { cause, .. } | Self::Host { cause, .. } | Self::Http { cause, .. } => {
+                Some(&*cause.as_ref()?.0)
+            }
             _ => None,
         }
     }
@@ -378,6 +389,7 @@ impl Error {
         Self::Http {
             url: text::displayable(text::without_query(url)).unwrap_or_default(),
             detail: text::displayable(&detail.into()).unwrap_or_default(),
+            cause: None,
         }
     }
 }
@@ -385,6 +397,14 @@ impl Error {
 /// What an application's own part failed by. Two are equal if they are one and the same.
 #[derive(Clone)]
 pub struct Cause(Arc<dyn StdError + Send + Sync>);
+
+impl Cause {
+    /// Keeps an error.
+    #[must_use]
+    pub fn new(error: impl StdError + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+}
 
 impl PartialEq for Cause {
     fn eq(&self, other: &Self) -> bool {

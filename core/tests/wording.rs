@@ -82,6 +82,7 @@ fn every_error() -> Vec<Error> {
         Error::Http {
             url: url(),
             detail: detail(),
+            cause: None,
         },
         Error::host(detail()),
         Error::Config { detail: detail() },

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, StatusCode, header};
 use url::{Host, Url};
 
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::runtime::{Runtime, timeout};
 use crate::text;
 #[cfg(feature = "reqwest")]
@@ -57,6 +57,9 @@ pub enum HttpError {
     /// The server could not be reached, or the connection broke.
     #[error("{0}")]
     Connection(String),
+    /// The application's own client failed, by this.
+    #[error("{0}")]
+    Application(String, #[source] Cause),
     /// The body is longer than is read.
     #[error("the answer is longer than {MAX_BODY} bytes")]
     BodyTooLarge,
@@ -75,6 +78,7 @@ impl HttpError {
     pub(crate) fn at(self, url: &str) -> Error {
         match self {
             Self::Insecure => Error::insecure(url),
+            Self::Application(detail, cause) => Error::http(url, detail).with_cause(cause),
             other => Error::http(url, other.to_string()),
         }
     }
