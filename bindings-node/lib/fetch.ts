@@ -205,7 +205,8 @@ class Exchange {
     try {
       if (!(await this.#recoverFrom(data))) return undefined;
       const response = await this.send();
-      if (response.ok && response.body) return response;
+      const type = mediaTypeOf(response);
+      if (response.ok && (type === 'text/event-stream' || type === 'application/json')) return response;
       await discard(response);
       throw new Error(`the call was answered by HTTP status ${response.status} when it was repeated`);
     } catch (error) {

@@ -98,6 +98,9 @@ export class AuthSession extends EventTarget {
    * A `fetch` for the official SDK's transports, 1.x and 2.x, and anything else that takes one. It attaches the
    * credential to requests for the server, recovers when it is rejected, and sends the request again; a failure that
    * is final is thrown as {@link ReauthError}. Requests to other addresses go through as they are.
+   *
+   * It knows a JSON-RPC message by a body that is a text, as the SDK sends it. Any other body is sent, and sent again,
+   * just as well; but nobody is told what tool it was for, and the results of tools are not looked into.
    */
   readonly fetch: Fetch;
   /** The same as the SDK's `AuthProvider`, for programs that want that seam; {@link fetch} does more. */

@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 
-import { AuthSession, type AuthSessionOptions, ReauthError } from 'mcp-reauth';
+import { AuthSession, type AuthSessionOptions, type Fetch, ReauthError } from 'mcp-reauth';
 
-import { connect, MODERN, SDKS, succeeds } from './support/clients.mjs';
+import { connect, SDKS } from './support/clients.mjs';
 import { Fixture } from './support/fixture.mjs';
 import { Front } from './support/front.mjs';
+import { call, cancelled } from './support/messages.mjs';
 import { Person } from './support/person.mjs';
 
 const LIMIT = { timeout: 20_000 };
@@ -37,33 +38,9 @@ async function signedInAt(front: Front, options: Partial<AuthSessionOptions> = {
   return other;
 }
 
-const META = {
-  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-  'io.modelcontextprotocol/clientCapabilities': {},
-};
-
-/** A call of a tool, as it is sent on the newest wire. */
-function call(name: string, id: number | string = 1): RequestInit & { body: string; headers: Record<string, string> } {
-  const params = { name, arguments: { text: 'hello' }, _meta: META };
-  return {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': 'tools/call',
-      'mcp-name': name,
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params }),
-  };
-}
-
-/** The notification that a call is cancelled. */
-function cancelled(requestId: number | string): RequestInit {
-  const method = 'notifications/cancelled';
-  const { headers } = call('');
-  const body = JSON.stringify({ jsonrpc: '2.0', method, params: { requestId, _meta: META } });
-  return { method: 'POST', headers: { ...headers, 'mcp-method': method, 'mcp-name': '' }, body };
+/** A `fetch` for the MCP server; the rest goes by the platform's. */
+function only(fetch: () => Promise<Response>): Fetch {
+  return (input, init) => (String(input) === fixture.mcpUrl ? fetch() : globalThis.fetch(input, init));
 }
 
 beforeEach(async () => {
@@ -178,6 +155,79 @@ describe('a request', LIMIT, () => {
   test('that fails on its way fails as it does with fetch', async () => {
     await fixture.control('PATCH', '/faults', { drop_mcp_connection: true });
     await assert.rejects(session.fetch(fixture.mcpUrl, call('echo')), TypeError);
+  });
+
+  test('that is redirected within the origin takes a proof for each address', async () => {
+    await using bound = await Fixture.start({ dpop: 'required' });
+    await using first = await AuthSession.open({ serverUrl: bound.mcpUrl, host: person });
+    await first.signIn();
+    const seen: string[] = [];
+    const fetch = async (url: unknown, init: RequestInit = {}) => {
+      const [, claims] = new Headers(init.headers).get('dpop')?.split('.') ?? [];
+      seen.push(`${url} ${JSON.parse(Buffer.from(claims ?? '', 'base64url').toString()).htu} ${init.redirect}`);
+      const location = ['/mcp/', 'http://127.0.0.1:9/elsewhere'][seen.length - 1] ?? '';
+      return new Response(null, { status: 307, headers: { location } });
+    };
+    await using other = await AuthSession.open({ serverUrl: bound.mcpUrl, fetch });
+    await other.setAuthState((await first.authState()) as object);
+    const response = await other.fetch(bound.mcpUrl, call('echo'));
+    assert.equal(response.status, 307, 'no further');
+    assert.deepEqual(seen, [`${bound.mcpUrl} ${bound.mcpUrl} manual`, `${bound.mcpUrl}/ ${bound.mcpUrl}/ manual`]);
+  });
+
+  test('whose header fields can be read once is sent again with them', async () => {
+    await using front = await Front.start(fixture.mcpUrl);
+    await using other = await signedInAt(front);
+    await fixture.expire();
+    const init = call('echo');
+    const headers = new Map(Object.entries({ ...init.headers, 'x-own': 'kept' })).entries();
+    const response = await other.fetch(front.url, { ...init, headers: headers as unknown as Headers });
+    assert.equal(response.status, 200);
+    assert.deepEqual(
+      front.seen.map(({ headers }) => headers['x-own']),
+      ['kept', 'kept'],
+    );
+  });
+
+  test('whose body is a stream asks nobody for what it cannot do again', async () => {
+    const body = new Blob([call('write_note').body]).stream();
+    const init = { ...call('write_note'), body, duplex: 'half' } as unknown as RequestInit;
+    const response = await session.fetch(fixture.mcpUrl, init);
+    assert.equal(response.status, 403);
+    await response.body?.cancel();
+    assert.deepEqual([person.questions.length, person.pages.length], [0, 0]);
+  });
+
+  test('is sent again although its rejection broke off meanwhile', async () => {
+    let requests = 0;
+    const broken = () =>
+      new ReadableStream({ start: (controller) => controller.error(new Error('the connection broke')) });
+    const fetch = async () => {
+      requests += 1;
+      return requests === 1 ? new Response(broken(), { status: 401 }) : new Response('{}');
+    };
+    await using other = await open({ fetch: only(fetch) });
+    await other.setAuthState((await session.authState()) as object);
+    assert.equal((await other.fetch(fixture.mcpUrl, call('echo'))).status, 200);
+  });
+
+  test('that fails for good leaves no response open', async () => {
+    let open_ = 0;
+    const body = () => new ReadableStream({ start: () => void open_++, cancel: () => void open_-- });
+    const refusal = { 'www-authenticate': 'Bearer error="insufficient_scope", scope="mcp:admin"' };
+    const fetch = async () => new Response(body(), { status: 403, headers: refusal });
+    await using other = await open({ fetch: only(fetch), policy: { onInsufficientScope: 'throw' } });
+    await other.setAuthState((await session.authState()) as object);
+    await assert.rejects(other.fetch(fixture.mcpUrl, call('echo')), { code: 'insufficient_scope' });
+    assert.equal(open_, 0);
+  });
+
+  test('that is answered by nothing is answered by nothing', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const fetch = async () => new Response(null, { status: 204, headers });
+    await using other = await open({ fetch: only(fetch) });
+    await other.setAuthState((await session.authState()) as object);
+    assert.equal((await other.fetch(fixture.mcpUrl, call('echo'))).status, 204);
   });
 
   test('streams its answer untouched', async () => {
@@ -384,72 +434,6 @@ describe('an event stream', LIMIT, () => {
       await fixture.resetCounters();
     }
     assert.equal(person.pages.length, 0);
-  });
-});
-
-describe('a tool that refuses by its result', LIMIT, () => {
-  test('is recovered from, and called again', async () => {
-    await fixture.control('PATCH', '/faults', { challenge_in_tool_result: true });
-    for (const sdk of SDKS) {
-      await session.signOut();
-      const client = await connect(sdk, fixture, session.fetch);
-      await fixture.resetCounters();
-      person.reset();
-      await fixture.expire();
-      await succeeds(client, 'echo');
-      await succeeds(client, 'write_note');
-      const { tool_challenges, token_refresh } = await fixture.counters();
-      assert.deepEqual({ tool_challenges, token_refresh }, { tool_challenges: 2, token_refresh: 1 }, sdk.name);
-      assert.deepEqual([person.questions.length, person.pages.length], [1, 1], sdk.name);
-      person.agrees = false;
-      await assert.rejects(succeeds(client, 'delete_note'), { name: 'ReauthError', code: 'consent_denied' }, sdk.name);
-      person.agrees = true;
-      await client.close();
-    }
-  });
-
-  test('within an event stream is called again in its place, and what came before passes', async () => {
-    const noise = ': ping\n\nevent: message\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\r\n\r\n';
-    await using front = await Front.start(fixture.mcpUrl);
-    await using other = await signedInAt(front);
-    await fixture.control('PATCH', '/faults', { challenge_in_tool_result: true });
-    for (const step of [1, 3, 10_000]) {
-      front.streams = function* (json) {
-        const text = Buffer.from(`${noise}data: ${json}\n\n`);
-        for (let at = 0; at < text.length; at += step) yield text.subarray(at, at + step);
-      };
-      await fixture.expire();
-      const response = await other.fetch(front.url, call('echo'));
-      const text = await response.text();
-      assert.equal(text.split('data: ').length, step ? 4 : 0, text);
-      assert.ok(text.startsWith(noise), text);
-      assert.match(text, /hello/);
-      assert.doesNotMatch(text, /www_authenticate/);
-    }
-    assert.equal((await fixture.counters()).token_refresh, 3);
-  });
-
-  test('within an event stream, and for good, is answered by an error that says why', async () => {
-    await using front = await Front.start(fixture.mcpUrl);
-    front.streams = (json) => [`data: ${json}\n\n`];
-    await using other = await signedInAt(front);
-    await fixture.control('PATCH', '/faults', { challenge_in_tool_result: true });
-    person.agrees = false;
-    const client = await MODERN.connect(front.url, other.fetch);
-    const failed = client.callTool({ name: 'write_note', arguments: {} });
-    await assert.rejects(
-      failed,
-      (error: Error & { data?: { code?: string } }) => error.data?.code === 'consent_denied',
-    );
-    await client.close();
-  });
-
-  test('is left alone where nobody can recover', async () => {
-    await fixture.control('PATCH', '/faults', { challenge_in_tool_result: true, challenges: ['Basic realm="x"'] });
-    await fixture.expire();
-    const response = await session.fetch(fixture.mcpUrl, call('echo'));
-    assert.match(await response.text(), /Basic realm/);
-    assert.equal((await fixture.counters()).token_requests, 0);
   });
 });
 
