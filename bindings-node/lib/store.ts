@@ -127,7 +127,9 @@ export class CalledStore {
     try {
       const lease = store.tryLease ? await store.tryLease(key, ttlMs) : leaseWithin(store, key);
       const granted = checked('tryLease', lease, isLease, 'a lease {release}');
-      if (granted) leases.set((number = ++lastLease), granted);
+      if (!granted) return undefined;
+      number = ++lastLease;
+      leases.set(number, granted);
       return number;
     } finally {
       if (number === undefined) this.#place.letGo();
