@@ -37,39 +37,27 @@ export interface Sdk {
 
 const INFO = { name: 'mcp-reauth-test', version: '1' };
 
-/** The 2.x SDK, speaking 2026-07-28 only, or what came before. */
-function sdk2(mode: 'legacy' | { pin: string }): Sdk['connect'] {
-  return async (url, fetch) => {
-    const transport = new Transport2(new URL(url), { fetch });
-    const client = new Client2(INFO, { versionNegotiation: { mode } });
-    const errors: Error[] = [];
-    client.onerror = (error) => errors.push(error);
-    await client.connect(transport);
-    return {
-      errors,
-      callTool: (request, options) => client.callTool(request, options) as Promise<Result>,
-      listTools: () => client.listTools(),
-      readResource: (uri) => client.readResource({ uri }),
-      getPrompt: (name) => client.getPrompt({ name }),
-      terminate: () => transport.terminateSession(),
-      close: () => client.close(),
-      get sessionId() {
-        return transport.sessionId;
-      },
-    };
-  };
+/** What both versions have by the same names. */
+interface Versioned {
+  onerror?: ((error: Error) => void) | undefined;
+  listTools(): Promise<{ tools: { name: string }[] }>;
+  readResource(request: { uri: string }): Promise<unknown>;
+  getPrompt(request: { name: string }): Promise<unknown>;
+  close(): Promise<void>;
 }
 
-const sdk1: Sdk['connect'] = async (url, fetch) => {
-  const transport = new Transport1(new URL(url), { fetch });
-  const client = new Client1(INFO);
+interface Transport {
+  readonly sessionId?: string | undefined;
+  terminateSession(): Promise<void>;
+}
+
+/** A connected client, whichever version it is; they differ in how tools are called. */
+function asClient(client: Versioned, transport: Transport, callTool: McpClient['callTool']): McpClient {
   const errors: Error[] = [];
   client.onerror = (error) => errors.push(error);
-  // The SDK was not written with exact optional properties.
-  await client.connect(transport as Parameters<typeof client.connect>[0]);
   return {
     errors,
-    callTool: (request, options) => client.callTool(request, undefined, options) as Promise<Result>,
+    callTool,
     listTools: () => client.listTools(),
     readResource: (uri) => client.readResource({ uri }),
     getPrompt: (name) => client.getPrompt({ name }),
@@ -79,6 +67,32 @@ const sdk1: Sdk['connect'] = async (url, fetch) => {
       return transport.sessionId;
     },
   };
+}
+
+/** The 2.x SDK, speaking 2026-07-28 only, or what came before. */
+function sdk2(mode: 'legacy' | { pin: string }): Sdk['connect'] {
+  return async (url, fetch) => {
+    const transport = new Transport2(new URL(url), { fetch });
+    const client = new Client2(INFO, { versionNegotiation: { mode } });
+    const connected = asClient(
+      client,
+      transport,
+      (request, options) => client.callTool(request, options) as Promise<Result>,
+    );
+    await client.connect(transport);
+    return connected;
+  };
+}
+
+const sdk1: Sdk['connect'] = async (url, fetch) => {
+  const transport = new Transport1(new URL(url), { fetch });
+  const client = new Client1(INFO);
+  const call: McpClient['callTool'] = (request, options) =>
+    client.callTool(request, undefined, options) as Promise<Result>;
+  const connected = asClient(client, transport, call);
+  // The SDK was not written with exact optional properties.
+  await client.connect(transport as Parameters<typeof client.connect>[0]);
+  return connected;
 };
 
 /** The newest wire. */
