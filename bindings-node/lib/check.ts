@@ -82,7 +82,7 @@ type Checked<K extends Kinds> = { [N in keyof K]?: K[N] extends Kind<infer T> ? 
 export function check<K extends Kinds>(given: unknown, kinds: K, where = ''): Checked<K> {
   const whole = where === '' ? 'the options' : where.slice(0, -1);
   if (!isObject(given)) throw misconfigured(`${whole} must be an object, and is ${describe(given)}`);
-  refuseUnknown(given, kinds, whole);
+  refuseUnknown(given, kinds, where);
   const checked: Record<string, unknown> = {};
   for (const [name, kind] of Object.entries(kinds)) {
     const [value, read] = readOne(given, name, kind, `${where}${name}`);
@@ -106,13 +106,14 @@ function readOne(given: object, name: string, kind: Kind<unknown>, shown: string
 }
 
 /** An option that is written otherwise would have no effect, without a word. */
-function refuseUnknown(given: object, kinds: Kinds, whole: string): void {
+function refuseUnknown(given: object, kinds: Kinds, where: string): void {
   const plain = (text: string) => text.replaceAll(/[^a-z]/gi, '').toLowerCase();
   for (const name of namesOf(given)) {
     if (Object.hasOwn(kinds, name) || memberOf(given, name) === undefined) continue;
     const meant = Object.keys(kinds).find((known) => plain(known) === plain(name));
-    const shown = /^\w{1,40}$/.test(name) ? name : 'of another name';
-    throw misconfigured(`${whole} cannot have ${shown}${meant ? `; it is written ${meant}` : ''}`);
+    // A name could be anything too.
+    const shown = /^\w{1,40}$/.test(name) ? name : '(another name)';
+    throw misconfigured(`${where}${shown} is no option${meant ? `; write ${where}${meant}` : ''}`);
   }
 }
 

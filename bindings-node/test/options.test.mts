@@ -198,3 +198,19 @@ test('serverUrl is missing: the message says what it is', LIMIT, async () => {
     assert.match(error.message, /serverUrl is missing/);
   }
 });
+
+test('an option that is misspelt is told of, and how it is written', LIMIT, async () => {
+  for (const [options, message] of [
+    [{ serverUrl, clientID: 'x' }, /clientID is no option; write clientId$/],
+    [{ serverUrl, policy: { interactive: false } }, /policy\.interactive is no option$/],
+    [
+      { serverUrl, identityProvider: { client_id: 'x' } },
+      /identityProvider\.client_id is no option; write identityProvider\.clientId$/,
+    ],
+    [{ serverUrl, [`${SECRET} x`]: 1 }, /\(another name\) is no option$/],
+  ] as const) {
+    const error = await refusal(options, SECRET);
+    assert.equal(error.code, 'config');
+    assert.match(error.message, message);
+  }
+});
