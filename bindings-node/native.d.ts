@@ -51,8 +51,8 @@ export declare class IdleStream {
 
 /** Shows pages and receives callbacks on loopback, as core's `TerminalHost`. */
 export declare class Loopback {
-  /** `redirect_uri` is where callbacks come, by default core's; port 0 means any free port. */
-  constructor(redirectUri: string | undefined | null, openBrowser: boolean)
+  /** `redirect_uri` is where callbacks come; port 0 means any free port. */
+  constructor(redirectUri: string, openBrowser: boolean)
   /** Listens, and answers where. */
   redirectUri(cancel?: Cancel | undefined | null): Promise<string>
   /** Sends the person to the page of an authorization request, and answers the address they came back by. */

@@ -134,5 +134,7 @@ const reply = (value: unknown) => JSON.stringify({ ok: value ?? null }, wellForm
 function refusal(error: unknown): string {
   const [name, code] = [memberOf(error, 'name'), memberOf(error, 'code')];
   const cancelled = name === 'AbortError' || (name === 'ReauthError' && code === 'cancelled');
-  return JSON.stringify({ error: { message: wordsOf(error), cancelled, thrown: keep(error) } });
+  // The native part says whose part it was, and an error of ours has said so already.
+  const message = wordsOf(error).replace(/^(The application could not do its part|This cannot work as set up): /, '');
+  return JSON.stringify({ error: { message, cancelled, thrown: keep(error) } });
 }

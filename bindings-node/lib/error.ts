@@ -68,21 +68,23 @@ export class ReauthError extends Error {
   /** What went wrong. */
   readonly code: ErrorCode;
   /** What the server asked for, where that is behind it: the scopes, metadata address and words tell what it would take. */
-  readonly challenge: AuthChallenge | undefined;
+  declare readonly challenge: AuthChallenge | undefined;
   /** The same, in words for a person. */
-  readonly sentence: string;
+  declare readonly sentence: string;
   /** Where the person has to go (`interaction_required`): their callback is for `completeAuthorization`. */
-  readonly authorizationUrl: string | undefined;
+  declare readonly authorizationUrl: string | undefined;
   /** How many seconds the server asked to wait (`refresh_unavailable`). */
-  readonly retryAfter: number | undefined;
+  declare readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string, more: ErrorDetails = {}) {
     super(message, 'cause' in more ? { cause: more.cause } : undefined);
+    const { sentence = message, challenge, authorizationUrl, retryAfter } = more;
+    // Whoever prints an error reads its message; what it does not have is not printed.
+    Object.defineProperty(this, 'sentence', { value: sentence });
     this.code = code;
-    this.challenge = more.challenge;
-    this.sentence = more.sentence ?? message;
-    this.authorizationUrl = more.authorizationUrl;
-    this.retryAfter = more.retryAfter;
+    if (challenge) this.challenge = challenge;
+    if (authorizationUrl !== undefined) this.authorizationUrl = authorizationUrl;
+    if (retryAfter !== undefined) this.retryAfter = retryAfter;
   }
 
   /** The form that other programs read. */

@@ -1,13 +1,16 @@
 import { createInterface } from 'node:readline/promises';
 
-import { check, FLAG, REDIRECT_URI } from './check.js';
+import { check, FLAG, type Kind, REDIRECT_URI } from './check.js';
 import { ReauthError } from './error.js';
 import type { AuthHost, HostContext } from './host.js';
 import { toJson } from './json.js';
 import { native } from './native.js';
 import { stoppable } from './stoppable.js';
-import type { StepUpRequest } from './types.js';
+import type { AuthorizationRequest, StepUpRequest } from './types.js';
 import { organizationStepUpBody, stepUpBody, stepUpTitle } from './wording.js';
+
+/** The redirect URI of programs at a terminal, as in core. */
+const DEFAULT_REDIRECT_URI = 'http://127.0.0.1:6276/oauth/callback';
 
 /** How {@link loopbackHost} behaves. */
 export interface LoopbackOptions {
@@ -30,29 +33,56 @@ export interface LoopbackOptions {
 export function loopbackHost(options: LoopbackOptions = {}): Required<AuthHost> & {
   redirectUri: (context: HostContext) => Promise<string>;
 } {
-  const { redirectUri, openBrowser = true, assumeYes = false } = check(options, OPTIONS);
+  const { redirectUri = DEFAULT_REDIRECT_URI, openBrowser = true, assumeYes = false } = check(options, OPTIONS);
   const loopback = new native.Loopback(redirectUri, openBrowser);
+  const isAnyPort = new URL(redirectUri).port === '0';
+  const visit = (request: AuthorizationRequest, signal: AbortSignal) =>
+    stoppable<string>(signal, (cancel) => loopback.authorize(toJson(request, 'the request'), cancel));
   return {
-    redirectUri: ({ signal }) => stoppable(signal, (cancel) => loopback.redirectUri(cancel)),
-    authorize: (request, { signal }) =>
-      stoppable<string>(signal, (cancel) => loopback.authorize(toJson(request, 'the request'), cancel)),
-    confirmStepUp: (request, { signal }) => oneAtATime(() => confirm(request, assumeYes, signal)),
+    // Only a port that is not known beforehand has to be taken before there is anything to listen for.
+    redirectUri: async ({ signal }) =>
+      isAnyPort ? stoppable(signal, (cancel) => loopback.redirectUri(cancel)) : redirectUri,
+    authorize: (request, { signal }) => oneAtATime(request.redirectUri, () => visit(request, signal)),
+    confirmStepUp: (request, { signal }) => oneAtATime(TERMINAL, () => confirm(request, assumeYes, signal)),
   };
 }
 
-const OPTIONS = { redirectUri: REDIRECT_URI, openBrowser: FLAG, assumeYes: FLAG };
+const LOOPBACK_URI: Kind<string> = {
+  what: 'http on this machine, such as http://127.0.0.1:0/oauth/callback',
+  read(value) {
+    const address = REDIRECT_URI.read(value);
+    if (address === undefined) return undefined;
+    const { protocol, hostname } = new URL(address);
+    const isHere = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(hostname);
+    return protocol === 'http:' && isHere ? address : undefined;
+  },
+};
 
-let last: Promise<unknown> = Promise.resolve();
+const OPTIONS = { redirectUri: LOOPBACK_URI, openBrowser: FLAG, assumeYes: FLAG };
 
 /** There is one terminal: what is typed answers the question that stands there, and no other. */
-function oneAtATime<T>(ask: () => Promise<T>): Promise<T> {
-  const answered = last.then(ask);
-  last = answered.catch(() => {});
-  return answered;
+const TERMINAL = 'the terminal';
+
+/** Who uses what there is one of in this program, and waits for it: the terminal, and each callback address. */
+const turns = new Map<string, Promise<unknown>>();
+
+async function oneAtATime<T>(what: string, use: () => Promise<T>): Promise<T> {
+  const turn = (turns.get(what) ?? Promise.resolve()).then(use);
+  const over = turn.catch(() => {});
+  turns.set(what, over);
+  try {
+    return await turn;
+  } finally {
+    if (turns.get(what) === over) turns.delete(what);
+  }
 }
 
 async function confirm(request: StepUpRequest, assumeYes: boolean, signal: AbortSignal): Promise<boolean> {
   signal.throwIfAborted();
+  if (!assumeYes && !(process.stdin.isTTY && process.stderr.isTTY)) {
+    const advice = 'run it in a terminal, or give loopbackHost({ assumeYes: true })';
+    throw new ReauthError('host', `there is no terminal to ask on; ${advice}`);
+  }
   process.stderr.write(`${questionOf(request)}\n`);
   return assumeYes || ask('Go on? [y/N] ', signal);
 }
@@ -63,9 +93,6 @@ function questionOf({ server, challenge, newScopes, identityProvider }: StepUpRe
 }
 
 async function ask(question: string, signal: AbortSignal): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new ReauthError('host', 'there is no terminal to ask on; run it in a terminal, or set assumeYes');
-  }
   // The terminal itself edits the line, so that Ctrl-C ends the program as ever.
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
   const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));

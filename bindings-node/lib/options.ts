@@ -208,6 +208,9 @@ function redirectUriOf(host: object, otherwise: string | undefined): string | un
   requireFunction(host, 'host', 'confirmStepUp');
   requireFunction(host, 'host', 'authorize');
   const own = memberOf(host, 'redirectUri');
+  if (own !== undefined && otherwise !== undefined) {
+    throw misconfigured('redirectUri is given here and by host (as loopbackHost does): give it in one place');
+  }
   if (typeof own === 'function') return undefined;
   if (own === undefined && otherwise === undefined) {
     throw misconfigured('redirectUri is missing, here and in host: where callbacks come');

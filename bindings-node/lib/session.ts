@@ -3,7 +3,7 @@ import { authProvider } from './auth-provider.js';
 import { bridge } from './bridge.js';
 import { type ChallengedResponse, challengedBy } from './challenge.js';
 import { CREDENTIAL, check, FLAG, isObject, OPERATION, oneOf, SCOPES, SIGNAL } from './check.js';
-import { describe } from './describe.js';
+import { describe, memberOf } from './describe.js';
 import { closed, misconfigured, unwrap } from './error.js';
 import { EventStream } from './events.js';
 import { recoveringFetch } from './fetch.js';
@@ -132,6 +132,7 @@ export class AuthSession extends EventTarget {
 
   private constructor(session: OpenSession, options: CheckedOptions) {
     super();
+    if (!(session?.parts instanceof Parts)) throw misconfigured('a session is opened by AuthSession.open');
     this.serverUrl = options.serverUrl;
     this.fetch = recoveringFetch(session, this.serverUrl, options.fetch ?? globalFetch);
     this.authProvider = authProvider(session, this.serverUrl);
@@ -142,7 +143,7 @@ export class AuthSession extends EventTarget {
 
   /** The current credential, at once: no waiting, no lock, no I/O. `undefined` when there is none. */
   authorization(): Authorization | undefined {
-    return this.#native.authorization() ?? undefined;
+    return this.#session.native.authorization() ?? undefined;
   }
 
   /**
@@ -168,7 +169,7 @@ export class AuthSession extends EventTarget {
    */
   async handleAuthChallenge(challenge: AuthChallenge, options: HandleOptions = {}): Promise<Outcome> {
     const { failed, signal, ...handling } = check(options, HANDLING);
-    const json = [toJson(challenge, 'the challenge'), toJson(handling, 'the options')] as const;
+    const json = [challengeJson(challenge), toJson(handling, 'the options')] as const;
     const outcome = await stoppable<NativeOutcome>(signal, (cancel) =>
       this.#native.handleAuthChallenge(...json, failed, cancel),
     );
@@ -181,7 +182,7 @@ export class AuthSession extends EventTarget {
    */
   async checkAuthChallengeSatisfied(challenge: AuthChallenge, failed?: Authorization): Promise<boolean> {
     const { failed: credential } = check({ failed }, HANDLING);
-    const json = toJson(challenge, 'the challenge');
+    const json = challengeJson(challenge);
     return unwrap(await this.#native.checkAuthChallengeSatisfied(json, credential));
   }
 
@@ -208,6 +209,9 @@ export class AuthSession extends EventTarget {
   /**
    * Signs in now, without waiting for a request to fail; where there is a credential already, has it extended by the
    * `scopes` it lacks. `again`: has the person sign in whatever there is; until they have, that stays.
+   *
+   * It tells how that ended, and so does {@link handleAuthChallenge}: look at `kind`, since a failure is not thrown but
+   * for what stopped it (`cancelled`) and what is wrong with the call (`config`).
    */
   async signIn(
     options: { scopes?: Scopes; again?: boolean | undefined; signal?: AbortSignal | undefined } = {},
@@ -268,17 +272,25 @@ export class AuthSession extends EventTarget {
 
   async #close(): Promise<void> {
     const { place, streams } = this.#session.parts;
-    await this.#native.close();
+    await this.#session.native.close();
     place.leave();
     for (const stream of streams) stream.end();
     streams.clear();
   }
 
+  /** The native session, as long as it is open. */
   get #native(): native.Session {
+    if (this.#closing) throw closed();
     return this.#session.native;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function challengeJson(challenge: AuthChallenge): string {
+  if (typeof memberOf(challenge, 'reason') === 'string') return toJson(challenge, 'the challenge');
+  const advice = 'authChallengeFromError finds that of an error';
+  throw misconfigured(`the challenge must be an AuthChallenge, and is ${describe(challenge)}; ${advice}`);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mcp_reauth::host::{AuthorizationRequest, Authorized};
-use mcp_reauth::loopback::{DEFAULT_REDIRECT_URI, TerminalHost, TerminalOptions};
+use mcp_reauth::loopback::{TerminalHost, TerminalOptions};
 use mcp_reauth::{AuthHost, Error};
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
@@ -19,11 +19,11 @@ pub struct Loopback(Arc<TerminalHost>);
 
 #[napi]
 impl Loopback {
-    /// `redirect_uri` is where callbacks come, by default core's; port 0 means any free port.
+    /// `redirect_uri` is where callbacks come; port 0 means any free port.
     #[napi(constructor)]
-    pub fn new(redirect_uri: Option<String>, open_browser: bool) -> Self {
+    pub fn new(redirect_uri: String, open_browser: bool) -> Self {
         Self(Arc::new(TerminalHost::new(TerminalOptions {
-            redirect_uri: redirect_uri.unwrap_or_else(|| DEFAULT_REDIRECT_URI.to_owned()),
+            redirect_uri,
             open_browser,
             ..TerminalOptions::default()
         })))

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { Fixture, ROOT } from './support/fixture.mjs';
+import { freePort } from './support/ports.mjs';
 
 const run = promisify(execFile);
 const PACKAGE = `${ROOT}bindings-node`;
@@ -22,15 +22,6 @@ const LIMIT = { timeout: 30_000 };
 const snippets = new Map<string, string>();
 let fixture: Fixture;
 let port: number;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
-}
 
 const nameOf = (heading: string) => heading.toLowerCase().replaceAll(' ', '-');
 
@@ -75,7 +66,7 @@ after(async () => {
 function start(heading: string): ChildProcess {
   const program = join(FOLDER, 'js', `${nameOf(heading)}.mjs`);
   const env = { ...process.env, HOME: FOLDER, BROWSER: join(FOLDER, 'browser') };
-  return spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(process.execPath, [program], { env, cwd: FOLDER, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** Runs the code under a heading to its end, and returns what it printed. */
@@ -123,7 +114,7 @@ piece('On the web', async () => {
     const page = await eventually(() => fetch(`http://localhost:${port}/`));
     const text = await page.text();
     assert.ok(page.redirected, said);
-    assert.match(text, /the server says \d+/, said);
+    assert.match(text, /"text":"hello"/, said);
     assert.equal(new URL(page.url).pathname, '/');
     const stray = await fetch(`http://localhost:${port}/oauth/callback?code=x&state=y`);
     assert.equal(stray.status, 502);
@@ -157,7 +148,7 @@ piece('What happens meanwhile', async () => {
 piece('Errors', async () => {
   const [code, sentence, ...rest] = (await output('Errors')).split('\n');
   assert.equal(code, 'interaction_required');
-  assert.match(sentence ?? '', /needs a person to sign in/);
+  assert.match(sentence ?? '', /needs you to sign in/);
   assert.match(rest.join('\n'), /mcp:read.*oauth-protected-resource/s);
 });
 

@@ -69,5 +69,5 @@ test('without a terminal it says so', LIMIT, async () => {
   });
   const [code] = await once(child, 'close');
   assert.equal(code, 1);
-  assert.match(said, /there is no terminal to ask on; run it in a terminal, or set assumeYes/);
+  assert.match(said, /there is no terminal to ask on; run it in a terminal, or give loopbackHost/);
 });
