@@ -272,16 +272,16 @@ impl AuthSessionBuilder {
                 text::without_password(&self.server)
             ))
         })?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Error::config(
-                "the server address has a user name or password in it; it would be stored and shown",
-            ));
-        }
         if !is_secure(&self.server) {
             return Err(Error::insecure(&self.server));
         }
         if url.fragment().is_some() {
             return Err(Error::config("the server address has a fragment (#)"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::config(
+                "the server address has a user name or password in it; it would be stored and shown",
+            ));
         }
         if let Some(url) = &self.identity.metadata_url {
             let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https");
