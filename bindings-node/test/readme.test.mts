@@ -148,7 +148,7 @@ piece('What happens meanwhile', async () => {
 piece('Errors', async () => {
   const [code, sentence, ...rest] = (await output('Errors')).split('\n');
   assert.equal(code, 'interaction_required');
-  assert.match(sentence ?? '', /needs you to sign in/);
+  assert.match(sentence ?? '', /needs a person to sign in/);
   assert.match(rest.join('\n'), /mcp:read.*oauth-protected-resource/s);
 });
 

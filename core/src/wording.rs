@@ -240,11 +240,6 @@ pub fn failure(error: &Error) -> String {
         Error::StateMismatch => lost_authorization_state().to_owned(),
         Error::ScopeNotGranted { issuer, missing } => not_granted(issuer, missing),
         Error::Cancelled { .. } => "It was cancelled, and nothing was changed.".to_owned(),
-        // The address is for the program to show, as a button or by opening it.
-        Error::InteractionRequired { server, .. } => format!(
-            "{} needs you to sign in or to grant access. Do so, then try again.",
-            displayable(server)
-        ),
         other => failure_detail(&other.to_string()),
     }
 }
