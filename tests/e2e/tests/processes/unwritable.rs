@@ -75,10 +75,12 @@ async fn full_disk_is_told_and_the_old_record_stands() {
 /// A worker of a user whom permissions mean something to, on files of its own.
 fn unprivileged(folder: &Path, path: &Path) -> Worker {
     let mut command = if fs::metadata(folder).unwrap().uid() == 0 {
-        // The worker is taken to where everybody may run it.
+        // The worker is taken to where everybody may run it. Were it written here, a program that another test starts
+        // meanwhile could inherit the open file, and a file that is written to cannot be run ("text file busy").
         let worker = folder.with_extension("worker");
-        fs::copy(WORKER, &worker).unwrap();
-        fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut install = Command::new("install");
+        install.args(["-m", "755", WORKER]).arg(&worker);
+        assert!(install.status().unwrap().success());
         for entry in fs::read_dir(folder).unwrap() {
             chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
