@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::challenge::AuthChallenge;
+use crate::http::HttpError;
 use crate::scope::ScopeSet;
 use crate::text;
 
@@ -39,8 +40,10 @@ pub enum Error {
     ConsentDenied {
         /// The MCP server.
         server: String,
-        /// The scopes that were asked for.
+        /// What would have been granted anew.
         wanted: ScopeSet,
+        /// What the server asked for.
+        challenge: Box<AuthChallenge>,
     },
     /// The authorization server answered with less than the operation needs.
     #[error(
@@ -64,7 +67,7 @@ pub enum Error {
         challenge: Box<AuthChallenge>,
     },
     /// A person is needed, and now is not the time: nobody waits, or interaction is off.
-    #[error("{server} needs a person to sign in or to grant access{}. Sign in, then try again.", at(authorization_url.as_deref()))]
+    #[error("{server} needs a person to sign in or to grant access{}. {next}", at(authorization_url.as_deref()))]
     InteractionRequired {
         /// The MCP server.
         server: String,
@@ -72,6 +75,8 @@ pub enum Error {
         challenge: Box<AuthChallenge>,
         /// Where the person was sent, when an authorization has been started.
         authorization_url: Option<String>,
+        /// What to do next, which depends on why nobody was asked.
+        next: &'static str,
     },
     /// The server rejects every credential, a fresh one too.
     #[error(
@@ -93,6 +98,9 @@ pub enum Error {
         detail: String,
         /// How many seconds the server asked to wait.
         retry_after: Option<u64>,
+        /// What the application's own HTTP client failed by.
+        #[source]
+        cause: Option<Cause>,
     },
     /// The credential was refused for renewal, and no other way is left.
     #[error("{issuer} does not renew this access any more ({detail}). Sign in again.")]
@@ -293,6 +301,7 @@ impl Error {
     pub fn challenge(&self) -> Option<&AuthChallenge> {
         match self {
             Self::InsufficientScope { challenge, .. }
+            | Self::ConsentDenied { challenge, .. }
             | Self::StepUpLimit { challenge, .. }
             | Self::InteractionRequired { challenge, .. }
             | Self::Unauthorized { challenge, .. } => Some(challenge),
@@ -321,26 +330,26 @@ impl Error {
     /// Keeps what the application's own part failed by, for an error of [`store`](Self::store) or
     /// [`host`](Self::host); of any other error, nothing is kept.
     #[must_use]
-    pub fn caused_by(self, error: impl StdError + Send + Sync + 'static) -> Self {
-        self.with_cause(Cause::new(error))
-    }
-
-    pub(crate) fn with_cause(mut self, of: Cause) -> Self {
-        if let Self::Store { cause, .. } | Self::Host { cause, .. } | Self::Http { cause, .. } =
-            &mut self
-        {
-            *cause = Some(of);
+    pub fn caused_by(mut self, error: impl StdError + Send + Sync + 'static) -> Self {
+        if let Self::Store { cause, .. } | Self::Host { cause, .. } = &mut self {
+            *cause = Some(Cause::new(error));
         }
         self
     }
 
-    /// What the application's own part failed by, as it was given to [`caused_by`](Self::caused_by).
+    /// What the application's own part failed by, as it was given to [`caused_by`](Self::caused_by) or to
+    /// [`HttpError::Application`](crate::HttpError::Application).
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        Some(&*self.own_cause()?.0)
+    }
+
+    fn own_cause(&self) -> Option<&Cause> {
         match self {
-            Self::Store { cause, .. } | Self::Host { cause, .. } | Self::Http { cause, .. } => {
-                Some(&*cause.as_ref()?.0)
-            }
+            Self::Store { cause, .. }
+            | Self::Host { cause, .. }
+            | Self::Http { cause, .. }
+            | Self::RefreshUnavailable { cause, .. } => cause.as_ref(),
             _ => None,
         }
     }
@@ -385,11 +394,70 @@ impl Error {
     }
 
     /// An HTTP failure; the query of `url` is left out, since it can carry what nobody should see.
-    pub(crate) fn http(url: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn http(url: &str, trouble: impl Into<Trouble>) -> Self {
+        let Trouble { detail, cause, .. } = trouble.into();
         Self::Http {
             url: text::displayable(text::without_query(url)).unwrap_or_default(),
-            detail: text::displayable(&detail.into()).unwrap_or_default(),
-            cause: None,
+            detail: text::displayable(&detail).unwrap_or_default(),
+            cause,
+        }
+    }
+
+    /// Trouble on the way to a renewal by `issuer`.
+    pub(crate) fn unavailable(issuer: &str, trouble: impl Into<Trouble>) -> Self {
+        let Trouble {
+            detail,
+            retry_after,
+            cause,
+        } = trouble.into();
+        Self::RefreshUnavailable {
+            issuer: issuer.to_owned(),
+            detail,
+            retry_after,
+            cause,
+        }
+    }
+}
+
+/// Passing trouble with another's service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// What happened.
+    pub(crate) detail: String,
+    /// How many seconds the service asked to wait.
+    pub(crate) retry_after: Option<u64>,
+    /// What the application's own HTTP client failed by.
+    pub(crate) cause: Option<Cause>,
+}
+
+impl From<String> for Trouble {
+    fn from(detail: String) -> Self {
+        Self {
+            detail,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<HttpError> for Trouble {
+    fn from(error: HttpError) -> Self {
+        let detail = error.to_string();
+        let cause = match error {
+            HttpError::Application(_, cause) => Some(cause),
+            _ => None,
+        };
+        Self {
+            cause,
+            ..detail.into()
+        }
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self {
+            cause: error.own_cause().cloned(),
+            ..error.to_string().into()
         }
     }
 }

@@ -28,17 +28,18 @@ where
     let mut pause = Duration::from_millis(250);
     for attempt in 1.. {
         if until.is_some_and(|until| runtime.now() >= until) {
-            return Err(TokenFailure::Transient {
-                detail: "this program stood still for too long".to_owned(),
-                retry_after: None,
-            });
+            let detail = "this program stood still for too long".to_owned();
+            return Err(TokenFailure::Transient(detail.into()));
         }
         let answer = ask().await;
-        let Err(TokenFailure::Transient { retry_after, .. }) = &answer else {
+        let Err(TokenFailure::Transient(trouble)) = &answer else {
             return answer;
         };
         // A server that asks for less than it takes to recover is not taken at its word.
-        let asked = retry_after.map(Duration::from_secs).unwrap_or_default();
+        let asked = trouble
+            .retry_after
+            .map(Duration::from_secs)
+            .unwrap_or_default();
         let wait = asked.max(jittered(pause));
         if attempt == TRIES || wait > LONGEST_PAUSE {
             return answer;

@@ -18,6 +18,7 @@ fn every_error() -> Vec<Error> {
         Error::ConsentDenied {
             server: server(),
             wanted: ScopeSet::parse("a b"),
+            challenge: challenge(),
         },
         Error::ScopeNotGranted {
             issuer: issuer(),
@@ -32,6 +33,7 @@ fn every_error() -> Vec<Error> {
             server: server(),
             challenge: challenge(),
             authorization_url: None,
+            next: "Do this.",
         },
         Error::Unauthorized {
             server: server(),
@@ -41,6 +43,7 @@ fn every_error() -> Vec<Error> {
             issuer: issuer(),
             detail: detail(),
             retry_after: Some(5),
+            cause: None,
         },
         Error::RefreshRejected {
             issuer: issuer(),
@@ -117,6 +120,7 @@ fn a_program_finds_the_challenge_in_the_error() {
         let has = error.challenge().is_some();
         let expected = [
             "insufficient_scope",
+            "consent_denied",
             "step_up_limit",
             "interaction_required",
             "unauthorized",

@@ -378,11 +378,7 @@ impl Idp {
             Failure::Token(failure) => failure,
             // Passing trouble, as it would be at the token endpoint.
             Failure::Other(error @ (Error::Http { .. } | Error::Timeout { .. })) => {
-                let unavailable = Error::RefreshUnavailable {
-                    issuer,
-                    detail: error.to_string(),
-                    retry_after: None,
-                };
+                let unavailable = Error::unavailable(&issuer, error);
                 return Ok(IdpEnd::Failed(Attempt::Unreachable, unavailable));
             }
             Failure::Other(error) => return Ok(IdpEnd::Failed(Attempt::Refused, error)),
@@ -390,14 +386,9 @@ impl Idp {
         let detail = failure.detail();
         Ok(match failure {
             TokenFailure::Local(error) => return Err(*error),
-            TokenFailure::Transient { retry_after, .. } => IdpEnd::Failed(
-                Attempt::Unreachable,
-                Error::RefreshUnavailable {
-                    issuer,
-                    detail,
-                    retry_after,
-                },
-            ),
+            TokenFailure::Transient(trouble) => {
+                IdpEnd::Failed(Attempt::Unreachable, Error::unavailable(&issuer, trouble))
+            }
             TokenFailure::InvalidGrant { .. } => {
                 self.update(|record| match &mut record.session {
                     Some(now) if now.id == held.id => now.refresh_token.take().is_some(),

@@ -78,8 +78,7 @@ impl HttpError {
     pub(crate) fn at(self, url: &str) -> Error {
         match self {
             Self::Insecure => Error::insecure(url),
-            Self::Application(detail, cause) => Error::http(url, detail).with_cause(cause),
-            other => Error::http(url, other.to_string()),
+            other => Error::http(url, other),
         }
     }
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
 use super::client_auth::{Means, method};
 use super::metadata::ServerMetadata;
-use super::token::JWT_BEARER;
+use super::token::{JWT_BEARER, is_transient};
 use crate::error::Error;
-use crate::http::{Limited, is_loopback};
+use crate::http::{Limited, Response, is_loopback};
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 use crate::store::record::{AuthMethod, Registration};
@@ -131,12 +132,9 @@ async fn register_dynamically(
     name: &str,
     redirect_uri: Option<&str>,
 ) -> Result<Registration, Error> {
-    let rejected = |detail: String| Error::RegistrationRejected {
-        issuer: server.issuer.clone(),
-        detail,
-    };
     let endpoint = server.registration_endpoint.as_deref().ok_or_else(|| {
-        rejected("it registers no clients by itself, and no client id was given".to_owned())
+        let detail = "it registers no clients by itself, and no client id was given";
+        rejected(server, detail.to_owned())
     })?;
     let offered = server.token_endpoint_auth_methods_supported.as_deref();
     let mut body = json!({
@@ -159,22 +157,7 @@ async fn register_dynamically(
         .post_json(endpoint, body.to_string().into_bytes())
         .await
         .map_err(|error| error.at(endpoint))?;
-    if !response.status().is_success() {
-        let detail = match serde_json::from_slice::<Rejected>(response.body()) {
-            Ok(Rejected {
-                error,
-                error_description,
-            }) => {
-                let said = error_description.unwrap_or_default();
-                text::displayable(&format!("{error}: {said}")).unwrap_or_default()
-            }
-            Err(_) => format!("it answered {}", response.status()),
-        };
-        return Err(rejected(detail));
-    }
-    // The message of a JSON error may quote the secret, so it is not passed on.
-    let registered: Registered = serde_json::from_slice(response.body())
-        .map_err(|_| rejected("its answer is not a registration".to_owned()))?;
+    let registered = registered(&response).ok_or_else(|| refusal(server, endpoint, &response))?;
     Ok(Registration {
         auth_method: method(
             registered.token_endpoint_auth_method.as_deref(),
@@ -189,6 +172,52 @@ async fn register_dynamically(
         redirect_uris: redirect_uri.map(str::to_owned).into_iter().collect(),
         dynamic: true,
     })
+}
+
+fn registered(response: &Response) -> Option<Registered> {
+    let body = response.status().is_success().then(|| response.body())?;
+    // The message of a JSON error may quote the secret, so it is not passed on.
+    serde_json::from_slice(body).ok()
+}
+
+fn rejected(server: &ServerMetadata, detail: String) -> Error {
+    Error::RegistrationRejected {
+        issuer: server.issuer.clone(),
+        detail,
+    }
+}
+
+/// What an answer means by which nobody was registered.
+fn refusal(server: &ServerMetadata, endpoint: &str, response: &Response) -> Error {
+    let status = response.status();
+    if is_transient(status) {
+        return Error::http(endpoint, format!("the server answered {status}"));
+    }
+    let said = serde_json::from_slice(response.body()).ok();
+    match said.filter(|_| !status.is_success()) {
+        _ if server.assumed && status == StatusCode::NOT_FOUND => nowhere(server, endpoint, status),
+        Some(Rejected {
+            error,
+            error_description,
+        }) => {
+            let said = error_description.unwrap_or_default();
+            let said = text::displayable(&format!("{error}: {said}"));
+            rejected(server, said.unwrap_or_default())
+        }
+        None if server.assumed => nowhere(server, endpoint, status),
+        None if status.is_success() => {
+            rejected(server, "its answer is not a registration".to_owned())
+        }
+        None => rejected(server, format!("it answered {status}")),
+    }
+}
+
+/// There is nothing that would tell where to sign in, and the guess was wrong: hardly an MCP server.
+fn nowhere(server: &ServerMetadata, endpoint: &str, status: StatusCode) -> Error {
+    let detail = format!(
+        "there is none, neither the server's nor an authorization server's, and {endpoint}, where older servers register clients, answered {status}. Check the address of the server"
+    );
+    Error::metadata(&server.issuer, detail)
 }
 
 /// A program on a person's machine cannot keep a secret, so it asks for none where it may.

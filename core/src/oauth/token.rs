@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::client::Client;
 use super::client_auth::spellings;
 use super::dpop::{INVALID_PROOF, USE_NONCE};
-use crate::error::Error;
+use crate::error::{Error, Trouble};
 use crate::http::{HttpError, Response};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -84,11 +84,8 @@ pub(crate) struct Tokens {
 /// Why there is no token, by what it means for the means that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenFailure {
-    /// Passing trouble: nothing is known of the credential.
-    Transient {
-        detail: String,
-        retry_after: Option<u64>,
-    },
+    /// Nothing is known of the credential.
+    Transient(Trouble),
     /// `invalid_grant`: this code or refresh token is dead.
     InvalidGrant { detail: String },
     /// `invalid_client`: this registration is.
@@ -110,7 +107,7 @@ impl TokenFailure {
         if let Self::Other { code, .. } = &mut self {
             *code = text::without(code, secrets.clone());
         }
-        if let Self::Transient { detail, .. }
+        if let Self::Transient(Trouble { detail, .. })
         | Self::InvalidGrant { detail }
         | Self::InvalidClient { detail }
         | Self::Other { detail, .. } = &mut self
@@ -131,7 +128,7 @@ impl TokenFailure {
         };
         match self {
             Self::Insecure => Error::insecure(endpoint),
-            Self::Transient { .. } => Error::http(endpoint, detail),
+            Self::Transient(trouble) => Error::http(endpoint, trouble),
             Self::InvalidClient { .. } => Error::RegistrationRejected { issuer, detail },
             Self::InvalidGrant { .. } => denied(issuer, "invalid_grant"),
             Self::Other { code, .. } => denied(issuer, &code),
@@ -141,7 +138,7 @@ impl TokenFailure {
 
     pub(crate) fn detail(&self) -> String {
         match self {
-            Self::Transient { detail, .. }
+            Self::Transient(Trouble { detail, .. })
             | Self::InvalidGrant { detail }
             | Self::InvalidClient { detail }
             | Self::Other { detail, .. } => detail.clone(),
@@ -224,14 +221,16 @@ pub(crate) fn read(
     answer: Result<Response, HttpError>,
     now: SystemTime,
 ) -> Result<Map<String, Value>, TokenFailure> {
-    let transient = |detail, retry_after| TokenFailure::Transient {
-        detail,
-        retry_after,
+    let transient = |detail, retry_after| {
+        TokenFailure::Transient(Trouble {
+            retry_after,
+            ..Trouble::from(detail)
+        })
     };
     let response = match answer {
         Ok(response) => response,
         Err(HttpError::Insecure) => return Err(TokenFailure::Insecure),
-        Err(error) => return Err(transient(error.to_string(), None)),
+        Err(error) => return Err(TokenFailure::Transient(error.into())),
     };
     let status = response.status();
     let retry_after = retry_after(response.headers(), now);
@@ -303,7 +302,7 @@ pub(crate) fn tokens(mut body: Map<String, Value>, proven: bool) -> Result<Token
 }
 
 /// Passing trouble by its status alone, whatever the body says.
-fn is_transient(status: StatusCode) -> bool {
+pub(crate) fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
@@ -329,10 +328,10 @@ fn failure(body: Value, retry_after: Option<u64>) -> TokenFailure {
     match error.error() {
         BasicErrorResponseType::InvalidGrant => TokenFailure::InvalidGrant { detail },
         BasicErrorResponseType::InvalidClient => TokenFailure::InvalidClient { detail },
-        _ if is_passing(&code) => TokenFailure::Transient {
-            detail,
+        _ if is_passing(&code) => TokenFailure::Transient(Trouble {
             retry_after,
-        },
+            ..detail.into()
+        }),
         _ => TokenFailure::Other { code, detail },
     }
 }
@@ -388,15 +387,8 @@ mod tests {
     fn what_answers_mean() {
         let error = |code: &str| format!(r#"{{"error":"{code}","error_description":"why\n"}}"#);
         type Check = fn(&TokenFailure) -> bool;
-        let transient: Check = |f| {
-            matches!(
-                f,
-                TokenFailure::Transient {
-                    retry_after: Some(7),
-                    ..
-                }
-            )
-        };
+        let transient: Check =
+            |f| matches!(f, TokenFailure::Transient(trouble) if trouble.retry_after == Some(7));
         let dead: Check = |f| {
             *f == TokenFailure::InvalidGrant {
                 detail: "invalid_grant: why".into(),

@@ -440,11 +440,12 @@ impl Drive<'_> {
     fn error(&mut self, ending: Ending) -> Error {
         let server = self.inner.server.clone();
         let challenge = || Box::new(self.challenge.clone());
-        let current = self.current.clone();
-        let issuer = current
-            .as_ref()
-            .map_or(&server, |c| &c.grant().by.issuer)
-            .clone();
+        let current = self.current.as_ref();
+        let missing = || {
+            let held = current.map(|c| c.scopes().clone()).unwrap_or_default();
+            self.challenge.required_scopes.difference(&held)
+        };
+        let issuer = current.map_or(&server, |c| &c.grant().by.issuer).clone();
         match ending {
             Ending::InsufficientScope => Error::InsufficientScope {
                 next: self.advice(),
@@ -453,15 +454,13 @@ impl Drive<'_> {
             },
             Ending::ConsentDenied => Error::ConsentDenied {
                 server,
-                wanted: self.challenge.required_scopes.clone(),
+                wanted: missing(),
+                challenge: challenge(),
             },
-            Ending::ScopeNotGranted => {
-                let held = current.map(|c| c.scopes().clone()).unwrap_or_default();
-                Error::ScopeNotGranted {
-                    issuer,
-                    missing: self.challenge.required_scopes.difference(&held),
-                }
-            }
+            Ending::ScopeNotGranted => Error::ScopeNotGranted {
+                issuer,
+                missing: missing(),
+            },
             Ending::StepUpLimit => Error::StepUpLimit {
                 server,
                 attempts: self.progress.step_ups,

@@ -431,7 +431,7 @@ fn refused(failure: TokenFailure, by: &Grantor, at_idp: bool) -> Result<RenewalE
         detail,
     };
     Ok(match failure {
-        TokenFailure::Local(_) | TokenFailure::Transient { .. } => return failed(by, failure),
+        TokenFailure::Local(_) | TokenFailure::Transient(_) => return failed(by, failure),
         // The ID token is no good (any more). RFC 8693 section 2.2.2 has another name for that.
         TokenFailure::InvalidGrant { detail } if at_idp => {
             RenewalEnd::Failed(Attempt::Rejected, denied(detail))

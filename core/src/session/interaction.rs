@@ -401,7 +401,7 @@ impl Inner {
         let question = StepUpRequest {
             server: self.server.clone(),
             scopes: held.union(&challenge.required_scopes),
-            new_scopes,
+            new_scopes: new_scopes.clone(),
             challenge: challenge.clone(),
             identity_provider: self.idp.as_ref().map(|idp| idp.issuer().to_owned()),
         };
@@ -411,7 +411,8 @@ impl Inner {
         }
         Err(Error::ConsentDenied {
             server: self.server.clone(),
-            wanted: challenge.required_scopes.clone(),
+            wanted: new_scopes,
+            challenge: Box::new(challenge.clone()),
         })
     }
 

@@ -438,13 +438,8 @@ pub(super) fn failed(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, 
     let issuer = by.issuer.clone();
     Ok(match failure {
         TokenFailure::Local(error) => return Err(*error),
-        TokenFailure::Transient { retry_after, .. } => {
-            let error = Error::RefreshUnavailable {
-                issuer,
-                detail,
-                retry_after,
-            };
-            RenewalEnd::Failed(Attempt::Unreachable, error)
+        TokenFailure::Transient(trouble) => {
+            RenewalEnd::Failed(Attempt::Unreachable, Error::unavailable(&issuer, trouble))
         }
         TokenFailure::InvalidGrant { .. } => {
             RenewalEnd::Failed(Attempt::Rejected, Error::RefreshRejected { issuer, detail })
@@ -456,7 +451,7 @@ pub(super) fn failed(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, 
 /// How it ended where a client asked for a token of its own, and `by` did not grant it one.
 fn denied(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, Error> {
     let attempt = match &failure {
-        TokenFailure::Local(_) | TokenFailure::Transient { .. } => return failed(by, failure),
+        TokenFailure::Local(_) | TokenFailure::Transient(_) => return failed(by, failure),
         TokenFailure::InvalidGrant { .. } => Attempt::Rejected,
         _ => Attempt::Refused,
     };
@@ -467,14 +462,10 @@ fn denied(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, Error> {
 /// How a renewal ended that did not get as far as a token endpoint: passing trouble is what it would be there.
 pub(super) fn passing(error: Error, server: &str) -> Result<RenewalEnd, Error> {
     match error {
-        Error::Http { .. } | Error::Timeout { .. } => {
-            let unavailable = Error::RefreshUnavailable {
-                issuer: server.to_owned(),
-                detail: error.to_string(),
-                retry_after: None,
-            };
-            Ok(RenewalEnd::Failed(Attempt::Unreachable, unavailable))
-        }
+        Error::Http { .. } | Error::Timeout { .. } => Ok(RenewalEnd::Failed(
+            Attempt::Unreachable,
+            Error::unavailable(server, error),
+        )),
         error => Err(error),
     }
 }

@@ -196,6 +196,18 @@ impl ResourceRequest {
         }
     }
 
+    /// What to do where a person is needed and was not asked.
+    fn advice(&self) -> &'static str {
+        let inner = self.session.inner();
+        if inner.host.is_none() {
+            "Nobody could be asked, as this session has no host: sign in where somebody can, then try again."
+        } else if !inner.policy.interaction {
+            "Nobody was asked, as this program's policy has that off: sign in, then try again."
+        } else {
+            "Nobody was asked, as nobody waited for this: sign in, then try again."
+        }
+    }
+
     /// As [`recover`](ResourceRequest::recover), for a challenge that arrived another way, such as inside a
     /// tool result.
     pub async fn recover_from(&mut self, challenge: AuthChallenge) -> Recovery {
@@ -209,10 +221,14 @@ impl ResourceRequest {
             asks: inner.host.is_some(),
         };
         let conclusion = drive(inner, &mut self.progress, &challenge, how).await;
-        let interaction_required = |authorization_url| {
+        let interaction_required = |authorization_url: Option<String>| {
             Recovery::Failed(Error::InteractionRequired {
                 server: inner.server.clone(),
                 challenge: Box::new(challenge),
+                next: match &authorization_url {
+                    Some(_) => "Sign in there, then try again.",
+                    None => self.advice(),
+                },
                 authorization_url,
             })
         };

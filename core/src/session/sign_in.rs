@@ -17,7 +17,7 @@ use crate::session::Inner;
 use crate::session::interaction::Need;
 use crate::session::renewal::RenewalEnd;
 use crate::session::tokens::At;
-use crate::store::record::{Grant, IdpLeg, Pending, Record, Registration};
+use crate::store::record::{self, Grant, IdpLeg, Pending, Record, Registration, Versioned};
 
 /// The scope that asks for a refresh token (OpenID Connect Core section 11).
 const OFFLINE_ACCESS: &str = "offline_access";
@@ -112,6 +112,8 @@ impl Inner {
         }
     }
 
+    /// Notes an authorization that is about to start, and makes sure that the store has it: without it, the person
+    /// would come back from the page for nothing.
     pub(super) async fn note_pending(&self, state: &str, pending: &Pending) -> Result<(), Error> {
         let patience = self.policy.interaction_timeout.as_secs();
         let oldest = pending.created_at.saturating_sub(patience);
@@ -125,7 +127,11 @@ impl Inner {
             true
         })
         .await?;
-        Ok(())
+        let kept: Versioned = record::read(&*self.store, &self.key).await?;
+        if kept.record.pending.contains_key(state) {
+            return Ok(());
+        }
+        Err(Error::store("it does not keep what is written to it"))
     }
 
     /// The issuer that a client brought along is bound to: the one it was said to be registered at, else the

@@ -24,6 +24,7 @@ mod enterprise_siblings;
 mod enterprise_step_up;
 #[cfg(feature = "jwt")]
 mod enterprise_trouble;
+mod explained;
 mod hostile;
 #[cfg(feature = "jwt")]
 mod idp_session;

@@ -1,6 +1,6 @@
 //! What a session may not do, it does not; the error says what it would take.
 
-use mcp_reauth::{AuthSession, Error, OnInsufficientScope, Policy, ScopeSet};
+use mcp_reauth::{AuthChallenge, AuthSession, Error, OnInsufficientScope, Policy, ScopeSet};
 
 use crate::support::{Bench, Journey, Mcp, Token, code};
 
@@ -131,6 +131,7 @@ async fn no_consent_where_none_was_asked_for_is_an_error_and_no_loop() {
     bench.host.journeys(Journey::Fails(Error::ConsentDenied {
         server: "https://mcp.example/mcp".to_owned(),
         wanted: ScopeSet::new(),
+        challenge: Box::new(AuthChallenge::unauthenticated()),
     }));
     assert_eq!(code(&bench.send(&session, "").await), "consent_denied");
     assert_eq!(bench.host.prompts(), (0, 1));

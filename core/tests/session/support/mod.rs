@@ -26,7 +26,7 @@ pub(crate) use servers::{CANARY, Servers};
 #[cfg(feature = "jwt")]
 pub(crate) use signed::{CLIENT, IdentityProvider as TestIdp, Key, Untrue, claims};
 pub(crate) use trace::Capture;
-pub(crate) use world::{Fault, IDP, ISSUER, OTHER, SECOND, SERVER};
+pub(crate) use world::{Broken, Fault, IDP, ISSUER, OTHER, SECOND, SERVER};
 
 use mcp_reauth::Error;
 

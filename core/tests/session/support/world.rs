@@ -1,9 +1,11 @@
 //! The world outside the client, in this process: two MCP servers, two authorization servers, an identity provider.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
+use mcp_reauth::Cause;
 use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
@@ -36,6 +38,8 @@ pub(crate) enum Fault {
     RetryAt(u64),
     /// There is no connection.
     Connection,
+    /// The program's own HTTP client fails, by [`Broken`].
+    Broken,
     /// The server does its part, and the answer gets lost.
     Lost,
     /// There never is an answer.
@@ -201,6 +205,7 @@ impl World {
                 None => Some(Ok(state.servers.answer(&seen))),
                 Some(Fault::Hang) => None,
                 Some(Fault::Connection) => Some(Err(lost())),
+                Some(Fault::Broken) => Some(Err(broken())),
                 Some(Fault::Lost) => {
                     state.servers.answer(&seen);
                     Some(Err(lost()))
@@ -246,6 +251,22 @@ impl HttpClient for World {
             answer
         })
     }
+}
+
+/// What a program's own HTTP client fails by.
+#[derive(Debug)]
+pub(crate) struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the proxy is on fire")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+fn broken() -> HttpError {
+    HttpError::Application(Broken.to_string(), Cause::new(Broken))
 }
 
 fn lost() -> HttpError {
