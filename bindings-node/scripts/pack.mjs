@@ -11,10 +11,16 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, stat
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { notices } from './notices.mjs';
+
 const FOLDER = dirname(import.meta.dirname);
 const ROOT = dirname(FOLDER);
 const OUTPUT = join(FOLDER, 'build', 'packages');
+/** The native part's name in Rust. */
+const CRATE = 'mcp-reauth-node';
 const LICENSES = ['LICENSE-APACHE', 'LICENSE-MIT'];
+/** Those of what the native file contains. */
+const NOTICES = 'THIRD-PARTY-NOTICES.txt';
 
 const {
   private: _,
@@ -41,6 +47,7 @@ function platformOf(target) {
     libc: { gnu: 'glibc', musl: 'musl' }[abi],
     packageName: `${napi.packageName}-${id}`,
     file: `${napi.binaryName}.${id}.node`,
+    target,
   };
 }
 
@@ -67,7 +74,7 @@ function stageMain() {
   return folder;
 }
 
-function stagePlatform({ id, os, cpu, libc, packageName, file }) {
+function stagePlatform({ id, os, cpu, libc, packageName, file, target }) {
   const folder = stage(id, {
     name: packageName,
     version,
@@ -78,10 +85,11 @@ function stagePlatform({ id, os, cpu, libc, packageName, file }) {
     cpu: [cpu],
     ...(libc && { libc: [libc] }),
     main: file,
-    files: [file, ...LICENSES],
+    files: [file, NOTICES, ...LICENSES],
     publishConfig: { access: 'public' },
   });
   copyFileSync(join(FOLDER, file), join(folder, file));
+  writeFileSync(join(folder, NOTICES), notices(ROOT, CRATE, target));
   console.log(`${file}: ${strip(os, join(folder, file))}`);
   return folder;
 }

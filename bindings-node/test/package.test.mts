@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -30,6 +30,7 @@ const HERE = [platform, arch, { linux: libc() === 'glibc' ? 'gnu' : libc(), win3
 const NATIVE_PACKAGE = `@mcp-reauth/node-${HERE}`;
 const NATIVE_FILE = `mcp-reauth.${HERE}.node`;
 const LICENSES = ['LICENSE-APACHE', 'LICENSE-MIT'];
+const NOTICES = 'THIRD-PARTY-NOTICES.txt';
 
 function libc(): string | undefined {
   if (platform !== 'linux') return undefined;
@@ -159,7 +160,17 @@ test('the tarballs hold what was compiled, and nothing else', async () => {
   const common = ['package.json', ...LICENSES];
   const own = ['README.md', 'native.js', 'native.d.ts', ...compiled];
   assert.deepEqual(await filesOf(mainTarball), [...common, ...own].sort());
-  assert.deepEqual(await filesOf(nativeTarball), [...common, NATIVE_FILE].sort());
+  assert.deepEqual(await filesOf(nativeTarball), [...common, NATIVE_FILE, NOTICES].sort());
+});
+
+test('the licences of what the native file contains come along', async () => {
+  const notices = await readFile(join(project, 'node_modules', ...NATIVE_PACKAGE.split('/'), NOTICES), 'utf8');
+  const crates = new Map([...notices.matchAll(/^- (\S+) \S+: (.+)$/gm)].map(([, name, license]) => [name, license]));
+  assert.match(String(crates.get('rustls')), /^Apache-2.0 OR ISC OR MIT, https:/);
+  assert.match(notices, /^-{80}\n.*\brustls \d.*\n\n.*(Apache License|ISC License|Permission is hereby granted)/m);
+  // Neither what only compiles the others, nor the project's own.
+  for (const name of ['syn', 'napi-derive', 'mcp-reauth']) assert.ok(!crates.has(name), name);
+  assert.doesNotMatch(notices, new RegExp(`${ROOT}|/registry/`));
 });
 
 test('import and require come to one copy with the same names', async () => {
@@ -239,10 +250,7 @@ test('without its platform package it says what is missing', async () => {
 
 test('packing says what to do first', async () => {
   const folder = join(work, 'copy', 'bindings-node');
-  await mkdir(join(folder, 'scripts'), { recursive: true });
-  for (const file of ['package.json', join('scripts', 'pack.mjs')]) {
-    await copyFile(join(FOLDER, file), join(folder, file));
-  }
+  for (const part of ['package.json', 'scripts']) await cp(join(FOLDER, part), join(folder, part), { recursive: true });
   const pack = async (...args: string[]) => {
     const { code, stderr } = await run(process.execPath, [join('scripts', 'pack.mjs'), ...args], folder);
     assert.equal(code, 1);
