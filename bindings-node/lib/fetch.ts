@@ -8,6 +8,7 @@ import type { Fetch } from './options.js';
 import { addressOf, discard, isFromElsewhere, mediaTypeOf, Outgoing, redirectTarget } from './outgoing.js';
 import type { OpenSession } from './parts.js';
 import { asJsonRpc, mentionsChallenge, type Replacement, withWatchedEvents } from './tool-result.js';
+import { unread } from './unread.js';
 
 /** How many redirects within the server's origin are followed for a credential that has to be proved at each. */
 const MAX_REDIRECTS = 5;
@@ -181,9 +182,8 @@ class Exchange {
     const type = mediaTypeOf(response);
     if (type === 'text/event-stream') return this.#watch(response);
     if (type !== 'application/json') return response;
-    const answer = Buffer.from(await response.clone().arrayBuffer());
-    if (!mentionsChallenge(answer) || !(await this.#recoverFrom(answer.toString()))) return response;
-    await discard(response);
+    const answer = Buffer.from(await response.arrayBuffer());
+    if (!mentionsChallenge(answer) || !(await this.#recoverFrom(answer.toString()))) return unread(response, answer);
     return this.send();
   }
 

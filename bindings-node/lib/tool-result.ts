@@ -3,6 +3,7 @@
 import { wordsOf } from './describe.js';
 import { isReauthError } from './error.js';
 import { mediaTypeOf } from './outgoing.js';
+import { like } from './unread.js';
 
 /** Whether an answer may hold a challenge: most do not, and need not be taken apart. The name's slash may be escaped. */
 export function mentionsChallenge(answer: Buffer): boolean {
@@ -45,12 +46,9 @@ export function withWatchedEvents(
       await pass(cut.rest(), controller, replace);
     },
   });
-  const { status, statusText, headers, url } = response;
   // It tells whoever reads by the stream how it ended.
   response.body?.pipeTo(writable).then(over, over);
-  const watched = new Response(readable, { status, statusText, headers });
-  // Constructed responses have no address.
-  return Object.defineProperty(watched, 'url', { value: url });
+  return like(response, new Response(readable, response));
 }
 
 async function pass(

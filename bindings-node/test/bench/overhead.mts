@@ -13,32 +13,30 @@ const CALLS = 200;
 const message = (method: string) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { name: 'echo' } });
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
 
-/** Microseconds that a call takes. */
-async function time(calls: number, call: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  for (let i = 0; i < calls; i++) await call();
-  return ((performance.now() - start) * 1000) / calls;
-}
-
 function median(values: number[]): number {
   return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/** Both in turns, so that whatever else the machine does hits both. */
+/** Microseconds that both take, and their ratio; call by call in turns, so that whatever else the machine does hits both. */
 async function compare(ours: () => Promise<unknown>, bare: () => Promise<unknown>): Promise<[number, number, number]> {
-  const [own, other, ratios]: number[][] = [[], [], []];
+  const [own, other, ratios]: [number[], number[], number[]] = [[], [], []];
   for (let round = 0; round <= ROUNDS; round++) {
-    const [a, b] =
-      round % 2 === 0
-        ? [await time(CALLS, ours), await time(CALLS, bare)]
-        : [await time(CALLS, bare), await time(CALLS, ours)].reverse();
+    const spent: [number, number] = [0, 0];
+    for (let i = 0; i < 2 * CALLS; i++) {
+      // Neither is always the first of two.
+      const turn = (i + (i >> 1)) % 2 === 0 ? 0 : 1;
+      const start = performance.now();
+      await (turn === 0 ? ours : bare)();
+      spent[turn] += performance.now() - start;
+    }
     // The first round warms up.
-    if (round === 0 || a === undefined || b === undefined) continue;
-    own?.push(a);
-    other?.push(b);
-    ratios?.push(a / b);
+    if (round === 0) continue;
+    const [a, b] = spent;
+    own.push((a * 1000) / CALLS);
+    other.push((b * 1000) / CALLS);
+    ratios.push(a / b);
   }
-  return [median(own ?? []), median(other ?? []), median(ratios ?? [])];
+  return [median(own), median(other), median(ratios)];
 }
 
 /** A session that is signed in, for any address. */
@@ -51,38 +49,50 @@ async function signedIn(serverUrl: string, fetch?: Fetch): Promise<AuthSession> 
   return session;
 }
 
-/** A call through `session.fetch`, held against one by `fetch` with the same credential. */
+const ANSWER = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'hello' }] } });
+
+/** A `fetch` without a network: what is left is the session's own work. */
+const nothing: Fetch = async (_, init) => {
+  new Headers(init?.headers);
+  return new Response(ANSWER, { headers: { 'content-type': 'application/json' } });
+};
+
+/** A call by one `fetch`, its answer read, held against one by another. */
+async function row(name: string, ours: Call, bare: Call, method = name): Promise<string> {
+  const body = message(method);
+  const drained = (call: Call) => () => call(body).then((response) => response.text());
+  const [own, other, ratio] = await compare(drained(ours), drained(bare));
+  const us = (value: number, width: number) => `${value.toFixed(0).padStart(width)} us`;
+  return `${name.padEnd(24)} ${us(own, 11)} ${us(other, 7)} ${ratio.toFixed(3).padStart(7)} ${(own - other).toFixed(1).padStart(7)} us`;
+}
+
+type Call = (body: string) => Promise<Response>;
+
+/** Calls through `session.fetch`, held against those by `fetch` with the same credential. */
 export async function overhead(): Promise<string> {
   const server = spawn(process.execPath, [fileURLToPath(new URL('./server.mjs', import.meta.url))]);
   const url = String((await once(server.stdout, 'data'))[0]).trim();
   await using session = await signedIn(url);
-  const authorization = session.authorization()?.headerValue ?? '';
-  const lines = ['call over loopback        session.fetch      fetch   ratio (aim 1.05)'];
-  for (const method of ['ping', 'tools/call']) {
-    const body = message(method);
-    const drain = (response: Response) => response.text();
-    const [ours, bare, ratio] = await compare(
-      () => session.fetch(url, { method: 'POST', headers: HEADERS, body }).then(drain),
-      () => fetch(url, { method: 'POST', headers: { ...HEADERS, authorization }, body }).then(drain),
-    );
-    lines.push(
-      `${method.padEnd(24)} ${ours.toFixed(0).padStart(11)} us ${bare.toFixed(0).padStart(7)} us ${ratio.toFixed(3).padStart(7)}`,
-    );
-  }
-  server.stdin.end();
-
-  // The same without a network: what is left is the session's own work.
-  const answer = new Response();
-  const nothing: Fetch = async (_, init) => {
-    new Headers(init?.headers);
-    return answer;
-  };
   await using alone = await signedIn(url, nothing);
-  const body = message('ping');
-  const [ours, bare] = await compare(
-    () => alone.fetch(url, { method: 'POST', headers: HEADERS, body }),
-    () => nothing(url, { method: 'POST', headers: { ...HEADERS, authorization }, body }),
-  );
-  lines.push(`of its own, without network ${(ours - bare).toFixed(1).padStart(8)} us a call`);
+  const through =
+    (session: AuthSession): Call =>
+    (body) =>
+      session.fetch(url, { method: 'POST', headers: HEADERS, body });
+  const authorization = session.authorization()?.headerValue ?? '';
+  const by =
+    (fetch: Fetch): Call =>
+    (body) =>
+      fetch(url, { method: 'POST', headers: { ...HEADERS, authorization }, body });
+  const bare = by(fetch);
+  const lines = [
+    'over loopback            session.fetch      fetch   ratio (aim 1.05)',
+    await row('ping', through(session), bare),
+    await row('tools/call', through(session), bare),
+    await row('fetch against itself', bare, bare, 'ping'),
+    'without a network',
+    await row('ping', through(alone), by(nothing)),
+    await row('tools/call', through(alone), by(nothing)),
+  ];
+  server.stdin.end();
   return `${lines.join('\n')}\n`;
 }

@@ -1,0 +1,43 @@
+/** Responses that were read, or made anew, and are handed on as if they had not been. */
+
+/** What of a response the one that asked for it may look at, and a constructed one does not have. */
+const FROM_NETWORK = ['url', 'redirected', 'type'] as const;
+
+/** Makes `response` look like it came from the network as `original` did. */
+export function like(original: Response, response: Response): Response {
+  for (const name of FROM_NETWORK) Object.defineProperty(response, name, { value: original[name] });
+  return response;
+}
+
+/** How a response is read, besides by `text` and `json`. Not all are known to each Node. */
+type OtherReaders = Record<'arrayBuffer' | 'blob' | 'bytes' | 'formData', () => Promise<unknown>>;
+const OTHER_READERS: (keyof OtherReaders)[] = ['arrayBuffer', 'blob', 'bytes', 'formData'];
+
+/**
+ * Lets `response` be read as if that had not been done; what was read are `bytes`. Clients take JSON by `json` or
+ * `text`, which is free this way. A response made anew costs a tenth of a call over loopback: that is left to those who
+ * read it another way.
+ */
+export function unread(response: Response, bytes: Uint8Array<ArrayBuffer>): Response {
+  let made: Response | undefined;
+  const anew = () => {
+    made ??= new Response(bytes, response);
+    return made;
+  };
+  // From then on it is what it is: one that was read.
+  const take = () => {
+    for (const name of Object.keys(own)) Reflect.deleteProperty(response, name);
+    return new TextDecoder().decode(bytes);
+  };
+  const own: PropertyDescriptorMap = {
+    text: { value: async () => (made ? made.text() : take()) },
+    json: { value: async () => (made ? made.json() : JSON.parse(take())) },
+    clone: { value: () => like(response, anew().clone()) },
+    body: { get: () => anew().body },
+    bodyUsed: { get: () => made?.bodyUsed ?? false },
+  };
+  for (const name of OTHER_READERS.filter((name) => name in response))
+    own[name] = { value: async () => (anew() as unknown as OtherReaders)[name]() };
+  for (const property of Object.values(own)) property.configurable = true;
+  return Object.defineProperties(response, own);
+}
