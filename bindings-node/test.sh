@@ -1,7 +1,24 @@
 #!/usr/bin/env bash
 # Runs the tests of the Node package: all, or those whose file name has one of the given words. The package must be built.
+# `--node oldest` runs them by the oldest Node that is supported, `--node current` by a current one (on Linux x64).
 set -euo pipefail
 cd "$(dirname "$0")"
+
+node=node
+if [ "${1-}" = --node ]; then
+    nodes=test/nodes/node_modules
+    if ! cmp -s test/nodes/package-lock.json $nodes/.installed-from-lock.json; then
+        echo "Installing the oldest and a current Node (npm ci) ..."
+        (cd test/nodes && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+        mkdir -p $nodes
+        cp test/nodes/package-lock.json $nodes/.installed-from-lock.json
+    fi
+    node=$nodes/node-$2/bin/node
+    [ -d $nodes/node-oldest ] || { echo "Skipped: npm has these builds of Node for Linux on x64 alone."; exit; }
+    [ -x "$node" ] || { echo "--node takes oldest or current, not $2" >&2; exit 2; }
+    echo "Node $("$node" --version)"
+    shift 2
+fi
 
 # The servers, and a native part that has what tests need besides.
 cargo build --locked -p mcp-reauth-cli
@@ -23,4 +40,4 @@ for file in build/test/*.test.mjs; do
     done
 done
 [ ${#files[@]} -gt 0 ] || { echo "No test file has any of these words in its name: $*" >&2; exit 2; }
-node --test --test-reporter=spec "${files[@]}"
+"$node" --test --test-reporter=spec "${files[@]}"

@@ -173,7 +173,7 @@ export class AuthSession extends EventTarget {
     const outcome = await stoppable<NativeOutcome>(signal, (cancel) =>
       this.#native.handleAuthChallenge(...json, failed, cancel),
     );
-    return outcomeOf(outcome);
+    return this.#outcome(outcome);
   }
 
   /**
@@ -218,7 +218,7 @@ export class AuthSession extends EventTarget {
   ): Promise<Outcome> {
     const { scopes = [], again = false, signal } = check(options, SIGNING_IN);
     const outcome = await stoppable<NativeOutcome>(signal, (cancel) => this.#native.signIn(scopes, again, cancel));
-    return outcomeOf(outcome);
+    return this.#outcome(outcome);
   }
 
   /**
@@ -276,6 +276,12 @@ export class AuthSession extends EventTarget {
     place.leave();
     for (const stream of streams) stream.end();
     streams.clear();
+  }
+
+  /** What an operation came to. That the session was closed meanwhile is no outcome of it. */
+  #outcome(outcome: NativeOutcome): Outcome {
+    if (outcome.kind === 'failed' && outcome.error.code === 'cancelled' && this.#closing) throw closed();
+    return outcomeOf(outcome);
   }
 
   /** The native session, as long as it is open. */
