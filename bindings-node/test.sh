@@ -13,9 +13,9 @@ if [ "${1-}" = --node ]; then
         mkdir -p $nodes
         cp test/nodes/package-lock.json $nodes/.installed-from-lock.json
     fi
-    node=$nodes/node-$2/bin/node
+    node=$nodes/node-${2-}/bin/node
     [ -d $nodes/node-oldest ] || { echo "Skipped: npm has these builds of Node for Linux on x64 alone."; exit; }
-    [ -x "$node" ] || { echo "--node takes oldest or current, not $2" >&2; exit 2; }
+    [ -x "$node" ] || { echo "--node takes oldest or current, not \"${2-}\"" >&2; exit 2; }
     echo "Node $("$node" --version)"
     shift 2
 fi

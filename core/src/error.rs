@@ -488,10 +488,10 @@ impl fmt::Display for Cause {
     }
 }
 
-/// As little as its `Display` tells: what an application keeps in its errors is not for logs.
+/// Nothing of it: what an application keeps in its errors is not for logs, and an HTTP client's may quote a token.
 impl fmt::Debug for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        f.write_str("Cause(..)")
     }
 }
 

@@ -172,7 +172,10 @@ async fn told_to_sign_in(stage: &Stage, program: &mut Worker, calls: usize) {
     for [code, message, shown] in ended.failed {
         assert_eq!(code, "interaction_required");
         assert!(message.contains(stage.server()), "{message}");
-        assert!(shown.contains("this session has no host: sign in"), "{shown}");
+        assert!(
+            shown.contains("this session has no host: sign in"),
+            "{shown}"
+        );
     }
 }
 
