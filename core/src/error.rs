@@ -338,7 +338,7 @@ impl Error {
     }
 
     /// What the application's own part failed by, as it was given to [`caused_by`](Self::caused_by) or to
-    /// [`HttpError::Application`](crate::HttpError::Application).
+    /// [`HttpError::Application`].
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         Some(&*self.own_cause()?.0)
