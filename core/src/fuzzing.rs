@@ -110,6 +110,7 @@ pub fn authorization_url(
     let preference = Preference {
         required: None,
         current: None,
+        known: None,
     };
     let found = discover(&http, server, named, &preference).now_or_never();
     let found = found.ok_or_else(|| Error::config("it waits for something"))??;

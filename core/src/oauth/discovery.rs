@@ -48,6 +48,9 @@ pub(crate) struct Preference<'a> {
     pub(crate) required: Option<&'a str>,
     /// The issuer used so far.
     pub(crate) current: Option<&'a str>,
+    /// Metadata of an authorization server that was read recently: if the resource names that server, it is not read
+    /// again.
+    pub(crate) known: Option<&'a ServerMetadata>,
 }
 
 /// Finds the authorization server of the resource at `server`. `metadata_url` is what a challenge named.
@@ -61,7 +64,10 @@ pub(crate) async fn discover(
         return discover_legacy(http, server, preference).await;
     };
     let issuer = choose(server, &metadata.authorization_servers, preference)?;
-    let found = server_metadata(http, issuer, server_metadata_urls(issuer)).await?;
+    let found = match preference.known.filter(|known| known.issuer == issuer) {
+        Some(known) => Some(known.clone()),
+        None => server_metadata(http, issuer, server_metadata_urls(issuer)).await?,
+    };
     let Some(found) = found else {
         return Err(Error::metadata(
             issuer,

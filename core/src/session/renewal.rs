@@ -319,6 +319,7 @@ impl Inner {
         let preference = Preference {
             required: bound,
             current: None,
+            known: None,
         };
         let named = plan.challenge.resource_metadata.as_deref();
         let found = discover(&self.http, &self.server, named, &preference);

@@ -35,6 +35,7 @@ impl Inner {
         let preference = Preference {
             required: bound.as_deref(),
             current: record.grant.as_ref().map(|grant| grant.by.issuer.as_str()),
+            known: None,
         };
         let named = need.challenge.resource_metadata.as_deref();
         let found = discover(&self.http, &self.server, named, &preference).await?;
