@@ -7,8 +7,11 @@ import { AuthSession, type Fetch } from 'mcp-reauth';
 import { Fixture } from '../support/fixture.mjs';
 import { Person } from '../support/person.mjs';
 
-const ROUNDS = 41;
-const CALLS = 200;
+/** How often things are measured: so many rounds of so many calls by each side. */
+export interface Effort {
+  rounds: number;
+  calls: number;
+}
 
 const message = (method: string) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { name: 'echo' } });
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
@@ -18,11 +21,15 @@ function median(values: number[]): number {
 }
 
 /** Microseconds that both take, and their ratio; call by call in turns, so that whatever else the machine does hits both. */
-async function compare(ours: () => Promise<unknown>, bare: () => Promise<unknown>): Promise<[number, number, number]> {
+async function compare(
+  { rounds, calls }: Effort,
+  ours: () => Promise<unknown>,
+  bare: () => Promise<unknown>,
+): Promise<[number, number, number]> {
   const [own, other, ratios]: [number[], number[], number[]] = [[], [], []];
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round <= rounds; round++) {
     const spent: [number, number] = [0, 0];
-    for (let i = 0; i < 2 * CALLS; i++) {
+    for (let i = 0; i < 2 * calls; i++) {
       // Neither is always the first of two.
       const turn = (i + (i >> 1)) % 2 === 0 ? 0 : 1;
       const start = performance.now();
@@ -32,8 +39,8 @@ async function compare(ours: () => Promise<unknown>, bare: () => Promise<unknown
     // The first round warms up.
     if (round === 0) continue;
     const [a, b] = spent;
-    own.push((a * 1000) / CALLS);
-    other.push((b * 1000) / CALLS);
+    own.push((a * 1000) / calls);
+    other.push((b * 1000) / calls);
     ratios.push(a / b);
   }
   return [median(own), median(other), median(ratios)];
@@ -58,10 +65,10 @@ const nothing: Fetch = async (_, init) => {
 };
 
 /** A call by one `fetch`, its answer read, held against one by another. */
-async function row(name: string, ours: Call, bare: Call, method = name): Promise<string> {
+async function row(effort: Effort, name: string, ours: Call, bare: Call, method = name): Promise<string> {
   const body = message(method);
   const drained = (call: Call) => () => call(body).then((response) => response.text());
-  const [own, other, ratio] = await compare(drained(ours), drained(bare));
+  const [own, other, ratio] = await compare(effort, drained(ours), drained(bare));
   const us = (value: number, width: number) => `${value.toFixed(0).padStart(width)} us`;
   return `${name.padEnd(24)} ${us(own, 11)} ${us(other, 7)} ${ratio.toFixed(3).padStart(7)} ${(own - other).toFixed(1).padStart(7)} us`;
 }
@@ -69,7 +76,7 @@ async function row(name: string, ours: Call, bare: Call, method = name): Promise
 type Call = (body: string) => Promise<Response>;
 
 /** Calls through `session.fetch`, held against those by `fetch` with the same credential. */
-export async function overhead(): Promise<string> {
+export async function overhead(effort: Effort): Promise<string> {
   const server = spawn(process.execPath, [fileURLToPath(new URL('./server.mjs', import.meta.url))]);
   const url = String((await once(server.stdout, 'data'))[0]).trim();
   await using session = await signedIn(url);
@@ -86,12 +93,12 @@ export async function overhead(): Promise<string> {
   const bare = by(fetch);
   const lines = [
     'over loopback            session.fetch      fetch   ratio (aim 1.05)',
-    await row('ping', through(session), bare),
-    await row('tools/call', through(session), bare),
-    await row('fetch against itself', bare, bare, 'ping'),
+    await row(effort, 'ping', through(session), bare),
+    await row(effort, 'tools/call', through(session), bare),
+    await row(effort, 'fetch against itself', bare, bare, 'ping'),
     'without a network',
-    await row('ping', through(alone), by(nothing)),
-    await row('tools/call', through(alone), by(nothing)),
+    await row(effort, 'ping', through(alone), by(nothing)),
+    await row(effort, 'tools/call', through(alone), by(nothing)),
   ];
   server.stdin.end();
   return `${lines.join('\n')}\n`;

@@ -13,6 +13,7 @@ use crate::Effort;
 use crate::pairs::at;
 use crate::report::Report;
 use crate::sessions::{JWT, OPAQUE, bound_state, state};
+use crate::stage::one_thread;
 
 const CHALLENGE: &str = "Bearer error=\"insufficient_scope\", \
     error_description=\"Additional file write permission required\", \
@@ -43,9 +44,7 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) {
 
 /// What each request costs that comes with a proof of possession by a key in memory.
 fn proofs(report: &mut Report, effort: Effort) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     let session = runtime.block_on(async {
         let key = PrivateKey::generate().unwrap();
         let thumbprint = key.public_jwk().thumbprint();
@@ -100,9 +99,7 @@ fn nanoseconds(effort: Effort, times: usize, work: &mut impl FnMut()) -> Vec<f64
 }
 
 fn signed_in() -> AuthSession {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     runtime.block_on(async {
         let session = AuthSession::builder("https://mcp.example.com/mcp").open();
         let session = session.await.unwrap();

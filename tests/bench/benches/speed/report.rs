@@ -1,8 +1,11 @@
 //! The table at the end.
 
 /// What was measured so far.
-#[derive(Default)]
-pub(crate) struct Report(Vec<Row>);
+pub(crate) struct Report {
+    /// Whether figures are held against their aims: those of a trial say nothing.
+    judged: bool,
+    rows: Vec<Row>,
+}
 
 struct Row {
     what: String,
@@ -12,6 +15,13 @@ struct Row {
 }
 
 impl Report {
+    pub(crate) fn new(judged: bool) -> Self {
+        Self {
+            judged,
+            rows: Vec::new(),
+        }
+    }
+
     /// Adds a figure that has to be at most `aim`. `measured` says it in words.
     pub(crate) fn aimed(
         &mut self,
@@ -21,7 +31,11 @@ impl Report {
         unit: &str,
         measured: impl Into<String>,
     ) {
-        let verdict = if figure <= aim { "met" } else { "MISSED" };
+        let verdict = match (self.judged, figure <= aim) {
+            (false, _) => "",
+            (true, true) => "met",
+            (true, false) => "MISSED",
+        };
         self.add(what, measured.into(), format!("{aim}{unit}"), verdict);
     }
 
@@ -32,7 +46,7 @@ impl Report {
 
     fn add(&mut self, what: &str, measured: String, aim: String, verdict: &'static str) {
         println!("  {what}: {measured}");
-        self.0.push(Row {
+        self.rows.push(Row {
             what: what.to_owned(),
             measured,
             aim,
@@ -43,7 +57,7 @@ impl Report {
     /// Prints the table.
     pub(crate) fn print(&self) {
         let width = |text: fn(&Row) -> &str, title: &str| {
-            let widths = self.0.iter().map(|row| text(row).chars().count());
+            let widths = self.rows.iter().map(|row| text(row).chars().count());
             widths.max().unwrap_or(0).max(title.len())
         };
         let what = width(|row| &row.what, "what");
@@ -54,7 +68,7 @@ impl Report {
             "what", "measured", "at most"
         );
         println!("{}", "-".repeat(what + measured + aim + 13));
-        for row in &self.0 {
+        for row in &self.rows {
             let line = format!(
                 "{:what$}  {:measured$}  {:aim$}  {}",
                 row.what, row.measured, row.aim, row.verdict

@@ -9,6 +9,7 @@ use mcp_reauth_bench::counted;
 
 use crate::Effort;
 use crate::report::Report;
+use crate::stage::one_thread;
 
 /// How long access tokens are, in characters: those that mean nothing to anybody but their server, and those that
 /// say everything themselves.
@@ -94,9 +95,7 @@ fn idle(
     token: Option<usize>,
     set_up: impl Fn(AuthSessionBuilder) -> AuthSessionBuilder,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     let mut sessions = Vec::with_capacity(effort.sessions);
     let open = async |user: usize| {
         let builder = AuthSession::builder("https://mcp.example.com/mcp");
