@@ -18,6 +18,7 @@ mod error;
 pub mod fuzzing;
 pub mod host;
 pub mod http;
+mod issuer;
 pub mod jose;
 #[cfg(feature = "loopback")]
 pub mod loopback;

@@ -7,6 +7,7 @@ use super::IdentityProvider;
 use super::record::{IdpRecord, SignedIn};
 use crate::error::Error;
 use crate::http::Limited;
+use crate::issuer::other_spelling;
 use crate::jose::JwkSet;
 use crate::oauth::client::Client;
 use crate::oauth::client_auth::{Means, method};
@@ -92,12 +93,17 @@ impl Idp {
         }))
     }
 
-    /// The registered client with the credentials that the application has for it now.
-    pub(crate) fn client<'a>(&'a self, registration: &'a Registration) -> Client<'a> {
+    /// The registered client with the credentials that the application has for it now. `by` is the identity provider
+    /// as its metadata writes it.
+    pub(crate) fn client<'a>(
+        &'a self,
+        registration: &'a Registration,
+        by: &'a Grantor,
+    ) -> Client<'a> {
         Client {
             http: &self.http,
             registration,
-            issuer: &self.provider.issuer,
+            issuer: &by.issuer,
             key: self.provider.client_key.as_deref(),
             proof: None,
         }
@@ -208,14 +214,24 @@ impl Idp {
 
     /// Takes over an ID token that the application has from a sign-in of its own.
     pub(crate) async fn adopt(&self, sign_in: super::SignIn) -> Result<(), Error> {
-        let expected = Expected {
-            issuer: &self.provider.issuer,
-            client_id: &self.provider.client_id,
-            nonce: None,
+        let check = |issuer: &str| {
+            let expected = Expected {
+                issuer,
+                client_id: &self.provider.client_id,
+                nonce: None,
+            };
+            check_claims(sign_in.id_token.expose(), &expected, self.now())
         };
-        let identity = check_claims(sign_in.id_token.expose(), &expected, self.now())
-            .map_err(|refusal| self.refused(refusal))?;
+        let configured = self.issuer();
+        let (issuer, identity) = match (check(configured), other_spelling(configured)) {
+            (Err(Refusal::Issuer), Some(other)) => (other.clone(), check(&other)),
+            (checked, _) => (configured.to_owned(), checked),
+        };
+        let identity = identity.map_err(|refusal| self.refused(refusal))?;
         let server = self.discover().await?;
+        if server.issuer != issuer {
+            return Err(self.refused(Refusal::Issuer));
+        }
         let client = self.registration(&server);
         let session = SignedIn {
             id: Grant::new_id(),
@@ -287,7 +303,7 @@ impl Idp {
         // What could not be checked must not be used up.
         self.can_verify()?;
         let registration = self.current_client(&held.client);
-        let client = self.client(&registration);
+        let client = self.client(&registration, &held.by);
         let presented = TokenGrant::Refresh {
             token: refresh_token,
         };

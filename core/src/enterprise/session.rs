@@ -228,7 +228,7 @@ impl IdpSession {
             return Revocation::NotOffered;
         };
         let registration = idp.current_client(&session.client);
-        let client = idp.client(&registration);
+        let client = idp.client(&registration, &session.by);
         self.told(revoke(&client, endpoint, token, "refresh_token"))
             .await
     }

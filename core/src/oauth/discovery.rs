@@ -10,6 +10,7 @@ use super::metadata::{
 };
 use crate::error::Error;
 use crate::http::{HttpError, Limited};
+use crate::issuer::same_issuer;
 use crate::jose::JwkSet;
 use crate::scope::ScopeSet;
 use crate::store::record::Grantor;
@@ -91,7 +92,10 @@ pub(crate) async fn still_names(
     issuer: &str,
 ) -> Result<bool, Error> {
     Ok(match resource_metadata(http, server, metadata_url).await? {
-        Some((_, metadata)) => metadata.authorization_servers.iter().any(|s| s == issuer),
+        Some((_, metadata)) => metadata
+            .authorization_servers
+            .iter()
+            .any(|named| same_issuer(named, issuer)),
         None => true,
     })
 }
@@ -103,7 +107,7 @@ fn choose<'a>(
 ) -> Result<&'a str, Error> {
     let find = |wanted: &str| {
         let mut issuers = listed.iter().map(String::as_str);
-        issuers.find(|issuer| *issuer == wanted)
+        issuers.find(|issuer| same_issuer(issuer, wanted))
     };
     let first = listed.first().map(String::as_str);
     let chosen = match preference.required {
@@ -214,7 +218,7 @@ pub(crate) async fn keys(http: &Limited, url: &str) -> Result<JwkSet, Error> {
 }
 
 /// The metadata of `issuer`, or `None` when there is none anywhere. A document about another issuer is
-/// never used (RFC 8414 section 3.3).
+/// never used (RFC 8414 section 3.3). The issuer as the document writes it is the one that counts from then on.
 async fn server_metadata(
     http: &Limited,
     issuer: &str,
@@ -223,7 +227,9 @@ async fn server_metadata(
     let mut unusable = None;
     for url in urls {
         match document::<ServerMetadata>(http, &url).await? {
-            Document::Found(metadata) if metadata.issuer == issuer => return Ok(Some(metadata)),
+            Document::Found(metadata) if same_issuer(&metadata.issuer, issuer) => {
+                return Ok(Some(metadata));
+            }
             Document::Found(metadata) => {
                 let detail = format!("it is about {}, not about {issuer}", metadata.issuer);
                 unusable.get_or_insert(Error::metadata(&url, detail));

@@ -12,6 +12,7 @@ use crate::enterprise::record::SignedIn;
 use crate::enterprise::{Idp, IdpEnd, View};
 use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Event};
+use crate::issuer::same_issuer;
 use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery::{self, Discovered, scopes_of};
 use crate::oauth::metadata::ServerMetadata;
@@ -200,7 +201,11 @@ impl Inner {
     /// The authorization server that the assertion is for: the one on record, else the one the resource names.
     async fn minting_place(&self, read: &Versioned, plan: &RenewalPlan) -> Result<Mint, Error> {
         let bound = self.bound_issuer(&read.record);
-        let elsewhere = |issuer: &str| bound.as_ref().is_some_and(|bound| bound != issuer);
+        let elsewhere = |issuer: &str| {
+            bound
+                .as_ref()
+                .is_some_and(|bound| !same_issuer(bound, issuer))
+        };
         let held = read.record.grant.as_ref();
         let held = held.filter(|grant| grant.via.is_some() && !elsewhere(&grant.by.issuer));
         let client = held.and_then(|grant| match &self.identity.preregistered {
@@ -216,12 +221,12 @@ impl Inner {
         }
         let found = self.find(plan, bound.as_deref()).await?;
         let by = found.grantor(self.send_resource)?;
-        let recorded = read.record.clients.get(&by.issuer);
+        let recorded = read.record.client_at(&by.issuer);
         let client =
             register_for_assertions(&self.http, &found.server, &self.identity, recorded).await?;
         if client.dynamic && recorded != Some(&client) {
             self.update(|record| {
-                record.clients.insert(by.issuer.clone(), client.clone());
+                record.set_client(&by.issuer, &client);
                 true
             })
             .await?;
@@ -241,7 +246,7 @@ impl Inner {
         place: &Mint,
     ) -> Result<ScopeSet, Error> {
         let held = read.record.grant.as_ref();
-        let before = held.is_some_and(|grant| grant.by.issuer == place.by.issuer);
+        let before = held.is_some_and(|grant| same_issuer(&grant.by.issuer, &place.by.issuer));
         let wanted = match before {
             true => read.record.requested.union(&plan.scopes),
             false => plan.scopes.clone(),
@@ -275,7 +280,7 @@ impl Inner {
             resource: by.resource.as_deref().unwrap_or(&self.server),
             scopes,
         };
-        let client = idp.client(&registration);
+        let client = idp.client(&registration, &session.by);
         exchange(&client, &session.by.token_endpoint, &wanted).await
     }
 
@@ -333,7 +338,7 @@ impl Inner {
             },
         )?;
         let url = match server.push_to(self.push_requests)? {
-            Some(endpoint) => prepared.push(&idp.client(&client), endpoint).await?,
+            Some(endpoint) => prepared.push(&idp.client(&client, &by), endpoint).await?,
             None => prepared.url(),
         };
         let pending = Pending {
@@ -366,12 +371,12 @@ impl Inner {
     ) -> Result<(), Error> {
         let idp = self.idp()?;
         // Another identity provider may be configured by now.
-        if pending.by.issuer != idp.issuer() {
+        if !same_issuer(&pending.by.issuer, idp.issuer()) {
             return Err(Error::StateMismatch);
         }
         // First: a code can be used once.
         let keys = discovery::keys(&self.http, &leg.jwks_uri).await?;
-        let client = idp.client(&pending.client);
+        let client = idp.client(&pending.client, &pending.by);
         let presented = TokenGrant::Code {
             code,
             verifier: &pending.verifier,

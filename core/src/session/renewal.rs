@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::host::Event;
+use crate::issuer::same_issuer;
 use crate::oauth::discovery::{Discovered, Preference, discover, still_names};
 use crate::oauth::registration::preregistered;
 use crate::oauth::token::{TokenFailure, TokenGrant};
@@ -254,7 +255,11 @@ impl Inner {
     async fn new_token(&self, read: Versioned, plan: &RenewalPlan) -> Result<RenewalEnd, Error> {
         let record = &read.record;
         let bound = self.bound_issuer(record);
-        let elsewhere = |issuer: &str| bound.as_ref().is_some_and(|bound| bound != issuer);
+        let elsewhere = |issuer: &str| {
+            bound
+                .as_ref()
+                .is_some_and(|bound| !same_issuer(bound, issuer))
+        };
         let held = record.grant.as_ref();
         let held = held.filter(|grant| !plan.rediscover && !elsewhere(&grant.by.issuer));
         let held = held.and_then(|grant| Some((grant.by.clone(), self.own_client_of(grant)?)));
@@ -398,13 +403,14 @@ impl Inner {
     ) -> Result<(), Error> {
         let dead = |known: Option<&Registration>| known == Some(client) && client.dynamic;
         self.update(|record| {
-            let next_time = dead(record.clients.get(issuer));
+            let next_time = dead(record.client_at(issuer));
             if next_time {
-                record.clients.remove(issuer);
+                record.clients.retain(|at, _| !same_issuer(at, issuer));
             }
             let grant = record.grant.as_mut();
-            let grant =
-                grant.filter(|grant| grant.by.issuer == issuer && dead(grant.client.as_ref()));
+            let grant = grant.filter(|grant| {
+                same_issuer(&grant.by.issuer, issuer) && dead(grant.client.as_ref())
+            });
             let now = grant.is_some_and(|grant| grant.client.take().is_some());
             next_time || now
         })

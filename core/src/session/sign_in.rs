@@ -6,6 +6,7 @@ use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Event};
+use crate::issuer::same_issuer;
 use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery::{Discovered, Preference, discover};
 use crate::oauth::registration::register;
@@ -43,7 +44,7 @@ impl Inner {
         server.require_pkce()?;
         let by = found.grantor(self.send_resource)?;
         let redirect_uri = self.redirect_uri(host).await?;
-        let recorded = record.clients.get(&by.issuer);
+        let recorded = record.client_at(&by.issuer);
         let client = register(&self.http, server, &self.identity, &redirect_uri, recorded).await?;
         let scopes = self.wanted(need, &record, &found);
         let held = record.grant.as_ref();
@@ -121,8 +122,7 @@ impl Inner {
         self.update(|record| {
             // A client brought along is bound to a server by what that server grants, not before.
             if pending.client.dynamic {
-                let issuer = pending.by.issuer.clone();
-                record.clients.insert(issuer, pending.client.clone());
+                record.set_client(&pending.by.issuer, &pending.client);
             }
             record.add_pending(state.to_owned(), pending.clone(), oldest);
             true
@@ -155,7 +155,7 @@ impl Inner {
     /// (SEP-2350): a person who signs in again does not want to lose what they had agreed to.
     fn wanted(&self, need: &Need, record: &Record, found: &Discovered) -> ScopeSet {
         let held = record.grant.as_ref();
-        let held = held.filter(|grant| grant.by.issuer == found.server.issuer);
+        let held = held.filter(|grant| same_issuer(&grant.by.issuer, &found.server.issuer));
         let before = match (held, need.ask) {
             (None, _) => ScopeSet::new(),
             (Some(_), Ask::Afresh) => record.requested.clone(),

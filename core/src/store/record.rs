@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
+use crate::issuer::same_issuer;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
@@ -216,9 +217,21 @@ impl Record {
     /// Makes `grant` the current one, and its client the one to use next time.
     pub(crate) fn set_grant(&mut self, grant: &Grant) {
         if let Some(client) = &grant.client {
-            self.clients.insert(grant.by.issuer.clone(), client.clone());
+            self.set_client(&grant.by.issuer, client);
         }
         self.grant = Some(grant.clone());
+    }
+
+    /// The registration to use next time at `issuer`.
+    pub(crate) fn client_at(&self, issuer: &str) -> Option<&Registration> {
+        let mut clients = self.clients.iter();
+        clients.find_map(|(at, client)| same_issuer(at, issuer).then_some(client))
+    }
+
+    /// Makes `client` the one to use next time at `issuer`.
+    pub(crate) fn set_client(&mut self, issuer: &str, client: &Registration) {
+        self.clients.retain(|at, _| !same_issuer(at, issuer));
+        self.clients.insert(issuer.to_owned(), client.clone());
     }
 
     /// Notes a started authorization, and forgets those older than `oldest` and those that are too many.

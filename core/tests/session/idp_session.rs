@@ -219,7 +219,7 @@ async fn sign_in_that_is_anothers_is_not_adopted() {
         id_token: Secret::new(token),
         refresh_token: None,
     };
-    for (issuer, client) in [(IDP, "another"), ("https://idp.example/", CLIENT)] {
+    for (issuer, client) in [(IDP, "another"), ("https://idp.example/other", CLIENT)] {
         let provider = IdentityProvider::new(issuer, client);
         let builder = bench.builder().enterprise_managed(Some(provider));
         let session = builder.open().await.expect("the session opens");

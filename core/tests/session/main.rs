@@ -28,6 +28,7 @@ mod explained;
 mod hostile;
 #[cfg(feature = "jwt")]
 mod idp_session;
+mod issuers;
 mod machine;
 mod moved;
 mod parallel;

@@ -24,7 +24,8 @@ impl Servers {
         back.query_pairs_mut()
             .append_pair("state", seen.param("state"));
         if self.sends_iss {
-            back.query_pairs_mut().append_pair("iss", &issuer);
+            back.query_pairs_mut()
+                .append_pair("iss", &(self.spells)(&issuer));
         }
         if let Some(error) = self.denies {
             back.query_pairs_mut()

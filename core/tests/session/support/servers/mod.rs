@@ -38,6 +38,8 @@ pub(crate) struct Servers {
     pub(crate) base_scope: String,
     /// What is never granted, whoever asks.
     pub(crate) never_granted: HashSet<String>,
+    /// How the authorization servers write their own issuers, in metadata and in answers.
+    pub(crate) spells: fn(&str) -> String,
     /// Whether metadata promises `iss`, and answers carry it.
     pub(crate) sends_iss: bool,
     pub(crate) auth_methods: Vec<&'static str>,
@@ -121,6 +123,7 @@ impl Servers {
             scopes_supported: None,
             base_scope: "base".to_owned(),
             never_granted: HashSet::new(),
+            spells: str::to_owned,
             sends_iss: true,
             auth_methods: vec!["none", "client_secret_basic", "client_secret_post"],
             offers_offline_access: false,
@@ -269,6 +272,12 @@ impl Servers {
         }
     }
 
+    /// Whether the MCP server at `server` names an authorization server, however it writes that.
+    fn names(&self, server: &str, issuer: &str) -> bool {
+        let mut named = self.named_by(server).into_iter();
+        named.any(|own| own == issuer || own.strip_suffix('/') == Some(issuer))
+    }
+
     fn metadata(&self, seen: &Seen) -> (u16, Value) {
         if !seen
             .url
@@ -282,7 +291,7 @@ impl Servers {
             scopes.push("offline_access");
         }
         let mut body = json!({
-            "issuer": issuer,
+            "issuer": (self.spells)(&issuer),
             "authorization_endpoint": format!("{issuer}/authorize"),
             "token_endpoint": format!("{issuer}/token"),
             "registration_endpoint": format!("{issuer}/register"),

@@ -62,7 +62,7 @@ impl Servers {
                 && access.jkt == proven
                 && (proven.is_some() || !self.proofs.required)
                 && family.resource == server
-                && self.named_by(server).contains(&family.issuer);
+                && self.names(server, &family.issuer);
             good.then_some(family)
         });
         let Some(family) = family else {
