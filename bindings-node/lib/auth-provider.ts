@@ -1,6 +1,7 @@
 import { flatHeaders } from './challenge.js';
 import { closed, misconfigured, unwrap } from './error.js';
 import type { OpenSession } from './parts.js';
+import { isOfAnotherOrigin, ofAnotherOrigin } from './redirect.js';
 
 /** The official SDK's `AuthProvider` (2.x), for programs that want that seam. */
 export interface AuthProvider {
@@ -33,6 +34,7 @@ export function authProvider(session: OpenSession, serverUrl: string): AuthProvi
       return value?.replace(/^Bearer /, '');
     },
     async onUnauthorized({ response }) {
+      if (isOfAnotherOrigin(response, serverUrl)) throw ofAnotherOrigin(serverUrl);
       unwrap(await begin().recover(response.status, flatHeaders(response.headers)));
     },
   };

@@ -1,17 +1,21 @@
+import { bounded, readAll, saysTooLong, tooLong } from './bounds.js';
 import type { InFlight } from './cancellation.js';
 import { RequestsInFlight } from './cancellation.js';
 import { flatHeaders } from './challenge.js';
 import { CurrentCredential, type Ready } from './credential.js';
 import { closed, isReauthError, unwrap } from './error.js';
+import { httpError } from './http-error.js';
 import type { native } from './native.js';
 import type { Fetch } from './options.js';
-import { addressOf, discard, isFromElsewhere, mediaTypeOf, Outgoing, redirectTarget } from './outgoing.js';
+import { addressOf, discard, mediaTypeOf, Outgoing } from './outgoing.js';
 import type { OpenSession } from './parts.js';
-import { asJsonRpc, mentionsChallenge, type Replacement, withWatchedEvents } from './tool-result.js';
+import { followedAnyway, isRedirect, MAX_REDIRECTS, notFollowed, redirectTarget } from './redirect.js';
+import { asJsonRpc, mentionsChallenge, type Replacement } from './tool-result.js';
 import { unread } from './unread.js';
+import { withWatchedEvents } from './watch.js';
 
-/** How many redirects within the server's origin are followed for a credential that has to be proved at each. */
-const MAX_REDIRECTS = 5;
+/** How many addresses are remembered that the server redirected to. */
+const MAX_REACHED = 16;
 
 /** What requests are sent with. */
 interface Surroundings {
@@ -19,6 +23,8 @@ interface Surroundings {
   current: CurrentCredential;
   fetch: Fetch;
   requests: RequestsInFlight;
+  /** Where the server redirected callers to that follow redirects themselves, the last ones, within the origin. */
+  reached: Set<string>;
 }
 
 /**
@@ -28,13 +34,14 @@ interface Surroundings {
 export function recoveringFetch(session: OpenSession, serverUrl: string, fetch: Fetch): Fetch {
   const { native } = session;
   const requests = new RequestsInFlight();
-  const surroundings = { session, fetch, requests, current: new CurrentCredential(native) };
+  const reached = new Set<string>();
+  const surroundings = { session, fetch, requests, reached, current: new CurrentCredential(native) };
   // As the SDK writes it; whatever else there is below it, the native part knows.
   const href = new URL(serverUrl).href;
   return async (input, init) => {
     const url = addressOf(input);
     if (native.isClosed()) throw closed();
-    if (url !== href && !native.covers(url)) return fetch(input, init);
+    if (url !== href && !reached.has(url) && !native.covers(url)) return fetch(input, init);
     const inFlight = requests.begin(new Outgoing(url, input, init));
     try {
       return await outlast(surroundings, inFlight);
@@ -80,12 +87,10 @@ class Exchange {
     for (;;) {
       outgoing.signal?.throwIfAborted();
       const [response, isProved] = await this.#sendOnce();
-      // What others answer, by way of a redirect, is none of this server's.
-      if (isFromElsewhere(response, outgoing.url)) return response;
       // Any response to a request with a proof may carry the next nonce (RFC 9449 section 8.2).
       const concerned = response.status === 401 || response.status === 403 || isProved;
       if (concerned && (await this.#recover(response))) continue;
-      return outgoing.callsTool && response.ok ? this.#look(response) : response;
+      return this.#look(response);
     }
   }
 
@@ -105,20 +110,39 @@ class Exchange {
     return this.#request;
   }
 
-  /** Sends it, and says whether by a proof; those are for one address, so redirects are followed one by one. */
+  /** Sends it, to where it is redirected too, and says whether by a proof, which is for one address. */
   async #sendOnce(): Promise<[Response, isProved: boolean]> {
     const outgoing = this.#outgoing;
     let { url } = outgoing;
     for (let redirects = 0; ; redirects++) {
       const credential = await this.#authorize(url);
-      const isProved = credential.includes('dpop');
-      const follows = isProved && outgoing.followsRedirects;
-      const response = await outgoing.send(this.#surroundings.fetch, credential, follows ? url : undefined);
-      const target = follows && redirects < MAX_REDIRECTS ? redirectTarget(url, response) : undefined;
-      if (target === undefined) return [response, isProved];
+      const response = await outgoing.send(this.#surroundings.fetch, credential, url);
+      const wrong = followedAnyway(response, url);
+      if (wrong) {
+        await discard(response);
+        throw httpError(url, wrong);
+      }
+      if (!isRedirect(response)) return [response, credential.includes('dpop')];
+      const target = redirectTarget(url, response);
+      if (outgoing.redirect === 'manual') {
+        this.#remember(target);
+        return [response, false];
+      }
       await discard(response);
+      const follows = outgoing.redirect === 'follow' && outgoing.isReplayable && redirects < MAX_REDIRECTS;
+      if (target === undefined || !follows) throw notFollowed(url, response);
       url = target;
     }
+  }
+
+  /** The caller sends it there itself, if it does: what it is sent with here, it is sent with there. */
+  #remember(target: string | undefined): void {
+    if (target === undefined) return;
+    const { reached } = this.#surroundings;
+    reached.delete(target);
+    reached.add(target);
+    const [oldest] = reached;
+    if (reached.size > MAX_REACHED && oldest !== undefined) reached.delete(oldest);
   }
 
   async #authorize(url: string): Promise<readonly string[]> {
@@ -176,13 +200,19 @@ class Exchange {
     }
   }
 
-  /** Looks for a challenge in what a tool answered. */
+  /** Hands a response on, within bounds, and looks for a challenge in what a tool answered. */
   async #look(response: Response): Promise<Response> {
-    if (!response.body) return response;
+    const { body } = response;
+    if (!body) return response;
+    const { url, callsTool } = this.#outgoing;
+    if (saysTooLong(response)) {
+      await discard(response);
+      throw tooLong(url, 'the answer');
+    }
     const type = mediaTypeOf(response);
-    if (type === 'text/event-stream') return this.#watch(response);
-    if (type !== 'application/json') return response;
-    const answer = Buffer.from(await response.arrayBuffer());
+    if (response.ok && type === 'text/event-stream') return this.#watch(response);
+    if (!callsTool || !response.ok || type !== 'application/json') return bounded(response, url);
+    const answer = await readAll(body, url);
     if (!mentionsChallenge(answer) || !(await this.#recoverFrom(answer.toString()))) return unread(response, answer);
     return this.send();
   }
@@ -190,9 +220,17 @@ class Exchange {
   /** Its client may cancel it as long as the stream goes on. */
   #watch(response: Response): Response {
     const { requests } = this.#surroundings;
+    const { url, message, callsTool } = this.#outgoing;
     this.#inFlight.isStreaming = true;
-    const over = () => requests.end(this.#inFlight);
-    return withWatchedEvents(response, (data) => this.#replace(data), over);
+    return withWatchedEvents(response, {
+      replace: callsTool ? (data) => this.#replace(data) : undefined,
+      answerTooLong: () => {
+        const error = tooLong(url, 'an event');
+        // A stream's reader knows no other errors than those of a stream: the reason becomes the answer to the call.
+        return asJsonRpc(message, error) ?? error;
+      },
+      over: () => requests.end(this.#inFlight),
+    });
   }
 
   #recoverFrom(answered: string): Promise<boolean> {
@@ -211,7 +249,6 @@ class Exchange {
       throw new Error(`the call was answered by HTTP status ${response.status} when it was repeated`);
     } catch (error) {
       this.#outgoing.signal?.throwIfAborted();
-      // A stream's reader knows no other errors than those of a stream: the reason becomes the answer to the call.
       return asJsonRpc(this.#outgoing.message, error);
     }
   }

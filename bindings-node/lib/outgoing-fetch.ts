@@ -2,6 +2,8 @@ import type { CallContext } from './bridge.js';
 import { WithBody } from './bridge.js';
 import { describe } from './describe.js';
 import type { Fetch } from './options.js';
+import { discard } from './outgoing.js';
+import { followedAnyway } from './redirect.js';
 
 /** A request as the native part gives it. */
 interface FetchInput {
@@ -23,6 +25,11 @@ export async function callFetch(fetch: Fetch, input: FetchInput, { signal, body 
     ...(body && { body: body as Uint8Array<ArrayBuffer> }),
   });
   if (!isResponse(response)) throw new TypeError(`fetch must return a Response, and returned ${describe(response)}`);
+  const wrong = followedAnyway(response, input.url);
+  if (wrong) {
+    await discard(response);
+    throw new TypeError(wrong);
+  }
   const { bytes, tooLarge } = await read(response, input.maxBody);
   const headers = [...response.headers];
   if (!headers.flat().every((text) => typeof text === 'string')) throw new TypeError('fetch must return header fields');

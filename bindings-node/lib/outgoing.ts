@@ -25,22 +25,22 @@ export class Outgoing {
     this.message = typeof init?.body === 'string' ? init.body : undefined;
   }
 
-  /** Sends it once, with header fields in turn besides its own; where `to` is given, there and no further. */
-  send(fetch: Fetch, credential: readonly string[], to?: string): Promise<Response> {
+  /** Sends it once, to `to`, with header fields in turn besides its own. No redirect is followed. */
+  send(fetch: Fetch, credential: readonly string[], to: string): Promise<Response> {
     const headers = new Headers(this.headers);
     for (let i = 0; i + 1 < credential.length; i += 2)
       headers.set(credential[i] as string, credential[i + 1] as string);
     // A request's body can be read once: the one that was handed in is kept for the next time.
     const input = this.#input instanceof Request && this.#input.body ? this.#input.clone() : this.#input;
-    if (to === undefined) return fetch(input, { ...this.#init, headers });
-    const there = input instanceof Request ? new Request(to, input) : to;
-    return fetch(there, { ...this.#init, headers, redirect: 'manual' });
+    const redirect = this.redirect === 'error' ? 'error' : 'manual';
+    const there = to === this.url ? input : input instanceof Request ? new Request(to, input) : to;
+    return fetch(there, { ...this.#init, headers, redirect });
   }
 
-  /** Whether redirects are followed for it. */
-  get followsRedirects(): boolean {
+  /** What is to be done about redirects: followed, as far as they may be; given back; or an error. */
+  get redirect(): NonNullable<RequestInit['redirect']> {
     const request = this.#input instanceof Request ? this.#input : undefined;
-    return (this.#init?.redirect ?? request?.redirect ?? 'follow') === 'follow';
+    return this.#init?.redirect ?? request?.redirect ?? 'follow';
   }
 
   /** Whether its body can be sent more than once. */
@@ -92,21 +92,5 @@ export function mediaTypeOf(response: Response): string | undefined {
 /** Lets go of a response that nobody reads. */
 export async function discard(response: Response): Promise<void> {
   // It may have broken off meanwhile, which is no matter.
-  await response.body?.cancel().catch(() => {});
-}
-
-const originOf = (url: string) => (URL.canParse(url) ? new URL(url).origin : undefined);
-
-/** Whether a response is from another origin than was asked, by way of a redirect. */
-export function isFromElsewhere(response: Response, url: string): boolean {
-  return response.redirected && originOf(response.url) !== originOf(url);
-}
-
-/** Where a redirect points that keeps method and body, within the origin: so far credentials may go. */
-export function redirectTarget(url: string, response: Response): string | undefined {
-  if (response.status !== 307 && response.status !== 308) return undefined;
-  const location = response.headers.get('location');
-  if (location === null || !URL.canParse(location, url)) return undefined;
-  const target = new URL(location, url);
-  return target.origin === originOf(url) ? target.href : undefined;
+  await response.body?.cancel?.().catch(() => {});
 }

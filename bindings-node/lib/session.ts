@@ -14,6 +14,7 @@ import { native } from './native.js';
 import { type AuthSessionOptions, type CheckedOptions, checkOptions, type Fetch } from './options.js';
 import { type NativeOutcome, type Outcome, outcomeOf } from './outcome.js';
 import { type OpenSession, Parts } from './parts.js';
+import { isOfAnotherOrigin, ofAnotherOrigin } from './redirect.js';
 import type { Scopes } from './scope.js';
 import { stoppable } from './stoppable.js';
 import { nativeStore } from './store.js';
@@ -150,11 +151,13 @@ export class AuthSession extends EventTarget {
    * Recovers from a response, for a transport of your own: whether to send the request again, once. `false`: the response
    * is the caller's, as it is.
    *
-   * @throws {@link ReauthError} when it failed for good.
+   * @throws {@link ReauthError} when it failed for good; `http` when another origin answered than the server's, by way
+   * of a redirect: send your requests with `redirect: 'manual'`.
    */
   async recover(response: ChallengedResponse, options: RecoverOptions = {}): Promise<boolean> {
     const { sent, operation, trigger, signal } = check(options, RECOVERING);
     const [status, headers] = challengedBy(response);
+    if (isOfAnotherOrigin(response as { url?: unknown }, this.serverUrl)) throw ofAnotherOrigin(this.serverUrl);
     const about = typeof operation === 'object' ? toJson(operation, 'operation') : undefined;
     const request = this.#native.request(trigger === 'ambient', sent, about);
     if (!request) throw closed();

@@ -19,19 +19,32 @@ const OTHER_READERS: (keyof OtherReaders)[] = ['arrayBuffer', 'blob', 'bytes', '
  * read it another way.
  */
 export function unread(response: Response, bytes: Uint8Array<ArrayBuffer>): Response {
+  return readAs(
+    response,
+    () => bytes,
+    () => new Response(bytes, response),
+  );
+}
+
+/** Has `response` read by `whole` where that suffices, else by another response, which `make` makes. */
+export function readAs(
+  response: Response,
+  whole: () => Uint8Array | Promise<Uint8Array>,
+  make: () => Response,
+): Response {
   let made: Response | undefined;
   const anew = () => {
-    made ??= new Response(bytes, response);
+    made ??= make();
     return made;
   };
   // From then on it is what it is: one that was read.
-  const take = () => {
+  const take = async () => {
     for (const name of Object.keys(own)) Reflect.deleteProperty(response, name);
-    return new TextDecoder().decode(bytes);
+    return new TextDecoder().decode(await whole());
   };
   const own: PropertyDescriptorMap = {
     text: { value: async () => (made ? made.text() : take()) },
-    json: { value: async () => (made ? made.json() : JSON.parse(take())) },
+    json: { value: async () => (made ? made.json() : JSON.parse(await take())) },
     clone: { value: () => like(response, anew().clone()) },
     body: { get: () => anew().body },
     bodyUsed: { get: () => made?.bodyUsed ?? false },

@@ -288,13 +288,21 @@ for (const fault of ['redirect_metadata_to', 'redirect_registration_to', 'redire
   });
 }
 
-test('a redirect of the server itself is followed by fetch, without the credential', LIMIT, async () => {
+test('what a fetch found by a redirect that it followed on its own is not used', LIMIT, async () => {
+  await using other = await elsewhere();
+  await fixture.control('PATCH', '/faults', { redirect_metadata_to: other.url });
+  await using session = await open((input, init) => fetch(input, { ...init, redirect: 'follow' }));
+  assert.match((await failure(() => echo(session))).message, /followed a redirect/);
+  assert.ok(other.requests.length > 0);
+});
+
+test('a redirect of the server itself is not followed elsewhere', LIMIT, async () => {
   await using other = await elsewhere();
   await using session = await open((input, init) => fetch(input, init));
   await answers(session, fixture.mcpUrl);
   await fixture.control('PATCH', '/faults', { redirect_mcp_to: other.url });
-  await echo(session);
-  assert.deepEqual(other.requests, ['POST / ']);
+  assert.equal((await failure(() => echo(session))).code, 'http');
+  assert.deepEqual(other.requests, []);
 });
 
 test('an abort, and closing, end the waiting for a fetch that never answers', LIMIT, async () => {

@@ -132,18 +132,6 @@ describe('a request', LIMIT, () => {
     assert.equal((await fixture.counters()).token_requests, 0, 'nobody recovers from what others answer');
   });
 
-  test('that is redirected elsewhere takes no credential there, and no challenge from there', async () => {
-    await using front = await Front.start();
-    front.answer = () => ({ status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
-    await fixture.control('PATCH', '/faults', { redirect_mcp_to: front.url });
-    const response = await session.fetch(fixture.mcpUrl, call('echo'));
-    assert.equal(response.status, 401);
-    await response.body?.cancel();
-    assert.equal(front.seen.length, 1);
-    assert.equal(front.seen[0]?.headers.authorization, undefined);
-    assert.equal((await fixture.counters()).token_requests, 0);
-  });
-
   test('that is refused without a challenge is not sent again', async () => {
     await fixture.control('PATCH', '/faults', { plain_403: true });
     const response = await session.fetch(fixture.mcpUrl, call('echo'));
@@ -170,8 +158,7 @@ describe('a request', LIMIT, () => {
     };
     await using other = await AuthSession.open({ serverUrl: bound.mcpUrl, fetch });
     await other.setAuthState((await first.authState()) as object);
-    const response = await other.fetch(bound.mcpUrl, call('echo'));
-    assert.equal(response.status, 307, 'no further');
+    await assert.rejects(other.fetch(bound.mcpUrl, call('echo')), { code: 'http', message: /not followed/ });
     assert.deepEqual(seen, [`${bound.mcpUrl} ${bound.mcpUrl} manual`, `${bound.mcpUrl}/ ${bound.mcpUrl}/ manual`]);
   });
 

@@ -159,8 +159,8 @@ describe('a tool that refuses by its result', LIMIT, () => {
     const headers = { 'content-type': 'application/json' };
     front.answer = () => ({ status: 200, headers, body: refused() });
     await fixture.control('PATCH', '/faults', { redirect_mcp_to: front.url });
-    const response = await session.fetch(fixture.mcpUrl, call('echo'));
-    assert.equal(await response.text(), refused());
+    await assert.rejects(session.fetch(fixture.mcpUrl, call('echo')), { code: 'http' });
+    assert.deepEqual(front.seen, []);
     assert.equal(person.questions.length, 0);
   });
 });
@@ -222,10 +222,10 @@ describe('an event stream that is looked through', LIMIT, () => {
     const [response, other] = await watching(stream);
     const piece = `${'x'.repeat(64 * 1024)}`;
     write('data: ');
-    for (let i = 0; i < 512; i++) write(piece);
+    for (let i = 0; i < 255; i++) write(piece);
     write('\n\n');
     const { value } = (await response.body?.getReader().read()) ?? {};
-    assert.equal(value?.length, 'data: '.length + 512 * piece.length + 2);
+    assert.equal(value?.length, 'data: '.length + 255 * piece.length + 2);
     await other[Symbol.asyncDispose]();
   });
 });

@@ -115,23 +115,28 @@ async function outcome(response: Response, use: (response: Response) => Promise<
   return use(response).catch((error: Error) => error.name);
 }
 
-for (const [body, content] of Object.entries(BODIES)) {
-  describe(body, LIMIT, () => {
-    for (const [how, use] of Object.entries(USES)) {
-      test(how, async () => {
+/** What is read to be looked through, and what is bounded alone. */
+const REQUESTS = { 'a call': call('echo'), 'a listing': { ...call('echo'), body: '{"method":"tools/list"}' } };
+
+for (const [kind, init] of Object.entries(REQUESTS)) {
+  for (const [body, content] of Object.entries(BODIES)) {
+    describe(`${body} to ${kind}`, LIMIT, () => {
+      for (const [how, use] of Object.entries(USES)) {
+        test(how, async () => {
+          const url = `${origin}/${encodeURIComponent(body)}`;
+          await using session = await AuthSession.open({ serverUrl: url });
+          const [ours, theirs] = await Promise.all([session.fetch(url, init), fetch(url, init)]);
+          assert.ok(Object.hasOwn(ours, 'json'), 'it is read in another way');
+          assert.deepEqual(await outcome(ours, use), await outcome(theirs, use));
+        });
+      }
+
+      test('comes whole', async () => {
         const url = `${origin}/${encodeURIComponent(body)}`;
         await using session = await AuthSession.open({ serverUrl: url });
-        const [ours, theirs] = await Promise.all([session.fetch(url, call('echo')), fetch(url, call('echo'))]);
-        assert.ok(Object.hasOwn(ours, 'json'), 'it was looked through');
-        assert.deepEqual(await outcome(ours, use), await outcome(theirs, use));
+        const response = await session.fetch(url, init);
+        assert.deepEqual(Buffer.from(await response.arrayBuffer()), Buffer.from(content));
       });
-    }
-
-    test('comes whole', async () => {
-      const url = `${origin}/${encodeURIComponent(body)}`;
-      await using session = await AuthSession.open({ serverUrl: url });
-      const response = await session.fetch(url, call('echo'));
-      assert.deepEqual(Buffer.from(await response.arrayBuffer()), Buffer.from(content));
     });
-  });
+  }
 }

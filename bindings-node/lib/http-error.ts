@@ -1,0 +1,15 @@
+import { ReauthError } from './error.js';
+import { displayable, failureDetail } from './wording.js';
+
+/** An HTTP exchange that failed, as in core (`Error::Http`). The query of `url` is left out: it may hold a secret. */
+export function httpError(url: string, detail: string): ReauthError {
+  const message = displayable(`${withoutSecrets(url)} could not be used: ${detail}`);
+  return new ReauthError('http', message, { sentence: failureDetail(message) });
+}
+
+/** An address without user name, password, query and fragment. */
+export function withoutSecrets(url: string): string {
+  if (!URL.canParse(url)) return 'an address that is not valid';
+  const { origin, protocol, host, pathname } = new URL(url);
+  return `${origin === 'null' ? `${protocol}//${host}` : origin}${pathname}`;
+}
