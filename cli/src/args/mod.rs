@@ -55,14 +55,15 @@ pub(crate) fn read() -> Args {
     read.unwrap_or_else(|error| error.format(&mut Args::command()).exit())
 }
 
-/// In the environment an identity provider is there for whoever wants it; on the command line it is for nothing but
+/// In the environment an identity provider is there for every command; on the command line it is for nothing but
 /// --ema. clap's `requires` does not tell the two apart.
 fn check_idp(matches: &ArgMatches) -> Result<(), clap::Error> {
-    let Some((_, given)) = matches.subcommand() else {
+    let Some((name, given)) = matches.subcommand() else {
         return Ok(());
     };
-    let known = |id: &str| given.try_contains_id(id).is_ok();
-    if !known("ema") || given.get_flag("ema") {
+    // The definition says which arguments a subcommand has. The matches do not: asked for an argument that the
+    // subcommand does not define, clap returns an error in debug builds alone, and panics in release builds.
+    if !defines(name, "ema") || given.get_flag("ema") {
         return Ok(());
     }
     for (id, flag) in connect::FOR_EMA {
@@ -72,6 +73,17 @@ fn check_idp(matches: &ArgMatches) -> Result<(), clap::Error> {
         }
     }
     Ok(())
+}
+
+/// Whether a subcommand defines the argument with this id.
+fn defines(subcommand: &str, id: &str) -> bool {
+    Args::command()
+        .find_subcommand(subcommand)
+        .is_some_and(|command| {
+            command
+                .get_arguments()
+                .any(|argument| argument.get_id() == id)
+        })
 }
 
 /// Where records are, and whose.
@@ -200,4 +212,39 @@ pub(crate) struct DemoArgs {
     /// Sign in with your own browser, where you answer the consent page yourself
     #[arg(long)]
     pub(crate) browser: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What clap finds wrong with a definition, it says under debug assertions alone.
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn identity_providers_are_for_ema_on_the_command_line() {
+        for (line, fits) in [
+            ("status --idp https://idp.example", true),
+            ("logout --idp https://idp.example", true),
+            ("challenge --status 401", true),
+            ("serve-fixture", true),
+            ("demo", true),
+            ("login https://a.example", true),
+            (
+                "list https://a.example --ema --idp https://idp.example",
+                true,
+            ),
+            ("list https://a.example --idp https://idp.example", false),
+            ("login https://a.example --idp-client-id x", false),
+            ("call https://a.example echo --idp-client-secret x", false),
+        ] {
+            let words = std::iter::once("mcp-reauth").chain(line.split(' '));
+            let matches = Args::command().try_get_matches_from(words);
+            let matches = matches.expect("a command line that clap takes");
+            assert_eq!(check_idp(&matches).is_ok(), fits, "{line}");
+        }
+    }
 }
