@@ -21,6 +21,16 @@ fn is_plain(text: &str) -> bool {
         .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))
 }
 
+/// The text of a header's value: UTF-8, or else Latin-1 (RFC 9110, section 5.5), in which every byte is a character. One
+/// byte that is no UTF-8 thus does not cost the rest of the header.
+#[cfg(feature = "rmcp")]
+pub(crate) fn header_text(value: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(value) {
+        Ok(text) => text.into(),
+        Err(_) => value.iter().copied().map(char::from).collect(),
+    }
+}
+
 /// Whether there are control characters in a text.
 pub(crate) fn has_controls(text: &str) -> bool {
     !is_plain(text) && text.contains(char::is_control)

@@ -9,17 +9,20 @@ use http::{HeaderName, HeaderValue, Method};
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 use url::Url;
 
-use super::{Failure, TransportError};
+use super::{Failure, ReauthClient, TransportError};
 use crate::challenge::{AuthChallenge, Operation};
 use crate::http::same_origin;
 use crate::recovery::Trigger;
-use crate::session::{AuthSession, Authorization, Recovery, ResourceRequest};
+use crate::session::{Authorization, Recovery, ResourceRequest};
+use crate::text::header_text;
 
 /// How many redirects within the server's origin are followed.
 const MAX_REDIRECTS: usize = 5;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// What recovery reads of a response.
+const READ_BY_RECOVERY: [&str; 2] = ["www-authenticate", "dpop-nonce"];
 
 /// A request as it goes out, but for its credential.
 #[derive(Clone)]
@@ -93,28 +96,35 @@ pub(super) struct Exchange {
     client: reqwest::Client,
     outgoing: Outgoing,
     request: ResourceRequest,
+    /// Whether the event stream of the MCP session is opened.
+    listens: bool,
     /// Tokens go to the resource they were issued for, and nowhere else.
     authorized: bool,
 }
 
 impl Exchange {
     pub(super) fn new(
-        session: &AuthSession,
-        client: &reqwest::Client,
+        client: &ReauthClient,
         outgoing: Outgoing,
         operation: Operation,
         trigger: Trigger,
     ) -> Self {
         Self {
-            authorized: session.covers(&outgoing.uri),
-            request: session.request(operation, trigger),
-            client: client.clone(),
+            authorized: client.session.covers(&outgoing.uri),
+            request: client.session.request(operation, trigger),
+            listens: client.listens,
+            client: client.client.clone(),
             outgoing,
         }
     }
 
     pub(super) fn in_session(&self) -> bool {
         self.outgoing.headers.contains_key(SESSION_ID)
+    }
+
+    /// Whether its answer may come on the event stream of the MCP session, as some servers send it.
+    pub(super) fn answers_elsewhere(&self) -> bool {
+        self.listens && self.in_session()
     }
 
     /// Where it goes.
@@ -140,10 +150,14 @@ impl Exchange {
             if !self.authorized {
                 return Ok(response);
             }
-            // Servers may write what is no ASCII; what is no UTF-8 either cannot be a challenge.
-            let headers = response.headers().iter().filter_map(|(name, value)| {
-                Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?))
-            });
+            let headers: Vec<_> = READ_BY_RECOVERY
+                .into_iter()
+                .flat_map(|name| {
+                    let values = response.headers().get_all(name).iter();
+                    values.map(move |value| (name, header_text(value.as_bytes())))
+                })
+                .collect();
+            let headers = headers.iter().map(|(name, value)| (*name, &**value));
             let status = response.status().as_u16();
             match self.request.recover(status, headers).await {
                 Recovery::Retry => {}

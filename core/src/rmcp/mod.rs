@@ -11,6 +11,7 @@
 //! # Ok(()) }
 //! ```
 
+mod answer;
 mod error;
 mod exchange;
 mod response;
@@ -53,6 +54,7 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 pub struct ReauthClient {
     session: AuthSession,
     client: reqwest::Client,
+    listens: bool,
 }
 
 impl ReauthClient {
@@ -69,7 +71,19 @@ impl ReauthClient {
         let client = builder
             .build()
             .map_err(|error| Error::config(error.to_string()))?;
-        Ok(Self { session, client })
+        Ok(Self {
+            session,
+            client,
+            listens: true,
+        })
+    }
+
+    /// The same client, but without the idle event stream, on which a server sends what answers no request: for a
+    /// program that makes a call and ends, this is one request less.
+    #[must_use]
+    pub fn without_idle_stream(mut self) -> Self {
+        self.listens = false;
+        self
     }
 
     /// The session it works on.
@@ -79,7 +93,7 @@ impl ReauthClient {
     }
 
     fn exchange(&self, outgoing: Outgoing, operation: Operation, trigger: Trigger) -> Exchange {
-        Exchange::new(&self.session, &self.client, outgoing, operation, trigger)
+        Exchange::new(self, outgoing, operation, trigger)
     }
 
     /// Opens an event stream. An idle one that cannot be authorized now waits for another credential, since rmcp
@@ -198,11 +212,18 @@ impl StreamableHttpClient for ReauthClient {
         max_sse_event_size: usize,
     ) -> Result<Events, Failure> {
         let idle = last_event_id.is_none();
+        if idle && !self.listens {
+            return Err(StreamableHttpError::ServerDoesNotSupportSse);
+        }
         let outgoing = Outgoing::new(Method::GET, &uri, session_id, custom_headers)?
             .with_last_event_id(last_event_id)?;
         let (answer, exchange) = self.open_stream(outgoing, idle).await?;
         match answer.status() {
             StatusCode::METHOD_NOT_ALLOWED => Err(StreamableHttpError::ServerDoesNotSupportSse),
+            // rmcp opens the stream of an answer again and again, until it hears that there will be none.
+            status if !idle && response::refuses(status) => {
+                Err(StreamableHttpError::ServerDoesNotSupportSse)
+            }
             StatusCode::NOT_FOUND if exchange.in_session() => {
                 Err(StreamableHttpError::SessionExpired)
             }

@@ -5,7 +5,7 @@ use futures_util::{Stream, StreamExt};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
 };
 use rmcp::transport::streamable_http_client::{
     HttpStatusError, StreamableHttpError, StreamableHttpPostResponse,
@@ -13,7 +13,8 @@ use rmcp::transport::streamable_http_client::{
 use sse_stream::SseStream;
 
 use super::exchange::{Exchange, connection};
-use super::{Events, Failure};
+use super::{Events, Failure, answer};
+use crate::text::header_text;
 
 /// The longest JSON answer that is read, in bytes.
 const MAX_JSON: usize = 16 * 1024 * 1024;
@@ -28,31 +29,55 @@ pub(super) async fn read(
     max_event: usize,
 ) -> Result<StreamableHttpPostResponse, Failure> {
     let status = response.status();
-    let waits = matches!(message, JsonRpcMessage::Request(_));
+    let id = awaited(message);
     if !status.is_success() {
         return read_failure(response, message, exchange).await;
     }
     if matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
-        return Ok(StreamableHttpPostResponse::Accepted);
+        return match id {
+            Some(_) if !exchange.answers_elsewhere() => Err(unanswered(status)),
+            _ => Ok(StreamableHttpPostResponse::Accepted),
+        };
     }
     let session_id = header(&response, "mcp-session-id");
     if is_event_stream(&response) {
         let events = events(response, max_event);
+        let events = match id.cloned() {
+            Some(id) => correlated(events, id),
+            None => events,
+        };
         return Ok(StreamableHttpPostResponse::Sse(events, session_id));
     }
-    if !is(&response, "application/json") {
+    let Some(id) = id else {
         // What needs no answer is content with any.
-        if !waits {
-            return Ok(StreamableHttpPostResponse::Accepted);
-        }
+        return Ok(StreamableHttpPostResponse::Accepted);
+    };
+    if !is(&response, "application/json") {
         return Err(wrong_content_type(&response));
     }
-    let body = body(response, MAX_JSON).await?;
-    match serde_json::from_slice(&body) {
-        Ok(answer) => Ok(StreamableHttpPostResponse::Json(answer, session_id)),
-        Err(_) if !waits => Ok(StreamableHttpPostResponse::Accepted),
-        Err(error) => Err(error.into()),
+    match answer::read(&body(response, MAX_JSON).await?, id)? {
+        Some(answer) => Ok(StreamableHttpPostResponse::Json(answer, session_id)),
+        None => Err(unanswered(status)),
     }
+}
+
+/// The id of the answer that a message waits for.
+fn awaited(message: &ClientJsonRpcMessage) -> Option<&RequestId> {
+    match message {
+        JsonRpcMessage::Request(request) => Some(&request.id),
+        _ => None,
+    }
+}
+
+/// A response that does not answer its request, which would wait for ever.
+fn unanswered(status: StatusCode) -> Failure {
+    let what = format!("the server answered {status}, but not the request that it was sent");
+    StreamableHttpError::UnexpectedServerResponse(what.into())
+}
+
+fn correlated(events: Events, id: RequestId) -> Events {
+    let events = events.map(move |event| event.map(|event| answer::correlate(event, &id)));
+    events.boxed()
 }
 
 async fn read_failure(
@@ -72,27 +97,22 @@ async fn read_failure(
     }
     let passing = passing(&response);
     let body = body(response, MAX_ERROR).await?;
-    let error = match serde_json::from_slice::<ServerJsonRpcMessage>(&body) {
-        Ok(JsonRpcMessage::Error(error)) => Some(error),
-        _ => None,
-    };
+    let answer = awaited(message).and_then(|id| answer::read(&body, id).ok().flatten());
+    let answer = answer.filter(|answer| matches!(answer, JsonRpcMessage::Error(_)));
     // A server that does not know the discovery request says so in its own way; rmcp wants to hear it as the
     // answer to that request, to try the older handshake.
-    if let JsonRpcMessage::Request(request) = message
+    if answer.is_none()
+        && let JsonRpcMessage::Request(request) = message
         && matches!(request.request, ClientRequest::DiscoverRequest(_))
         && status.is_client_error()
         && !in_session
     {
-        let said = || ErrorData::invalid_request(format!("the server answered {status}"), None);
-        let data = error.map_or_else(said, |error| error.error);
-        let answer = ServerJsonRpcMessage::error(data, Some(request.id.clone()));
+        let said = ErrorData::invalid_request(format!("the server answered {status}"), None);
+        let answer = ServerJsonRpcMessage::error(said, Some(request.id.clone()));
         return Ok(StreamableHttpPostResponse::Json(answer, None));
     }
-    match (error, passing) {
-        (Some(error), _) => Ok(StreamableHttpPostResponse::Json(
-            JsonRpcMessage::Error(error),
-            None,
-        )),
+    match (answer, passing) {
+        (Some(answer), _) => Ok(StreamableHttpPostResponse::Json(answer, None)),
         (None, Some(passing)) => Err(passing.into()),
         (None, None) => Err(said(status, &body, exchange)),
     }
@@ -129,6 +149,16 @@ fn passing(response: &reqwest::Response) -> Option<HttpStatusError> {
     passing.then(|| HttpStatusError::new(status.as_u16(), header(response, RETRY_AFTER.as_str())))
 }
 
+/// Whether a status says that the request will not be answered, however often it is sent.
+pub(super) fn refuses(status: StatusCode) -> bool {
+    let passing = [
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::TOO_EARLY,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    status.is_client_error() && !passing.contains(&status)
+}
+
 pub(super) fn wrong_content_type(response: &reqwest::Response) -> Failure {
     StreamableHttpError::UnexpectedContentType(header(response, CONTENT_TYPE.as_str()))
 }
@@ -144,8 +174,8 @@ fn is(response: &reqwest::Response, media_type: &str) -> bool {
 }
 
 fn header(response: &reqwest::Response, name: &str) -> Option<String> {
-    let value = response.headers().get(name)?.to_str().ok()?;
-    Some(value.to_owned())
+    let value = response.headers().get(name)?;
+    Some(header_text(value.as_bytes()).into_owned())
 }
 
 async fn body(response: reqwest::Response, max: usize) -> Result<Vec<u8>, Failure> {
