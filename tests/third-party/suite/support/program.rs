@@ -25,10 +25,11 @@ const FOREIGN_VARIABLES: [&str; 6] = [
 pub(crate) struct Program {
     command: Command,
     person: Person,
+    gives_up: bool,
 }
 
 impl Program {
-    pub(super) fn new(person: Person) -> Self {
+    pub(crate) fn new(person: Person) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-reauth"));
         for name in FOREIGN_VARIABLES {
             command.env_remove(name);
@@ -39,7 +40,17 @@ impl Program {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        Self { command, person }
+        Self {
+            command,
+            person,
+            gives_up: false,
+        }
+    }
+
+    /// An error page in the browser is no failure of the test: its person presses Ctrl-C in the terminal.
+    pub(crate) fn gives_up(mut self) -> Self {
+        self.gives_up = true;
+        self
     }
 
     pub(crate) fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
@@ -54,6 +65,7 @@ impl Program {
 
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.command.spawn().expect("the program starts");
+        let pid = child.id().expect("it runs");
         let mut stdout = child.stdout.take().expect("standard output");
         let stderr = child.stderr.take().expect("standard error");
         Running {
@@ -63,7 +75,7 @@ impl Program {
                 stdout.read_to_string(&mut text).await.expect("UTF-8");
                 text
             }),
-            stderr: tokio::spawn(watch(stderr, self.person)),
+            stderr: tokio::spawn(watch(stderr, self.person, self.gives_up.then_some(pid))),
         }
     }
 
@@ -75,7 +87,8 @@ impl Program {
 
 /// Reads standard error to its end, while the person visits what is printed there. Returns how often they did.
 /// A visit that goes wrong is not waited for.
-async fn watch(stderr: ChildStderr, person: Person) -> (String, usize) {
+/// With a process id, an error page interrupts that process.
+async fn watch(stderr: ChildStderr, person: Person, interrupted: Option<u32>) -> (String, usize) {
     let mut lines = BufReader::new(stderr).lines();
     let mut text = String::new();
     let mut pages = 0;
@@ -83,7 +96,10 @@ async fn watch(stderr: ChildStderr, person: Person) -> (String, usize) {
     loop {
         let line = tokio::select! {
             Some(visit) = visits.join_next() => {
-                visit.expect("the visit goes well");
+                if let Err(page) = visit.expect("the visit goes well") {
+                    interrupt(interrupted.unwrap_or_else(|| panic!("{page}")));
+                    text.push_str(&format!("the browser shows {page}\n"));
+                }
                 continue;
             }
             line = lines.next_line() => line.expect("UTF-8"),
@@ -103,7 +119,15 @@ async fn watch(stderr: ChildStderr, person: Person) -> (String, usize) {
 
 /// Whether a line is an authorization address and nothing else.
 fn is_address(line: &str) -> bool {
-    line.starts_with("http") && line.contains("/auth?") && !line.contains(char::is_whitespace)
+    line.starts_with("http") && line.contains("client_id=") && !line.contains(char::is_whitespace)
+}
+
+/// As Ctrl-C does.
+fn interrupt(process: u32) {
+    let process = i32::try_from(process).ok();
+    let process = process.and_then(rustix::process::Pid::from_raw);
+    let process = process.expect("a process");
+    rustix::process::kill_process(process, rustix::process::Signal::INT).expect("it is there");
 }
 
 /// The program while it runs. Dropping it kills it.
@@ -182,6 +206,36 @@ impl Ended {
             assert!(!shown, "{secret} is in {self:#?}");
         }
         self
+    }
+
+    /// How many addresses it sent its person to.
+    pub(crate) fn pages(&self) -> usize {
+        self.pages
+    }
+
+    /// Whether its person pressed Ctrl-C.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.status.code() == Some(130)
+    }
+
+    /// Whether it printed that and sent its person to so many addresses; otherwise its error code, or what happened.
+    pub(crate) fn verdict(&self, printed: &str, pages: usize) -> Result<(), String> {
+        if self.status.code() != Some(0) {
+            eprintln!("{self:#?}");
+            let code = self
+                .stderr
+                .rsplit_once('[')
+                .and_then(|(_, rest)| rest.split_once(']'));
+            let exit = || format!("exit {:?}", self.status.code());
+            return Err(code.map_or_else(exit, |(code, _)| code.to_owned()));
+        }
+        if self.stdout != printed {
+            return Err(format!("printed {:?}", self.stdout));
+        }
+        match self.pages {
+            shown if shown == pages => Ok(()),
+            shown => Err(format!("{shown} pages, not {pages}")),
+        }
     }
 
     /// What it printed, as JSON.

@@ -143,7 +143,7 @@ fn callback(port: u16) -> String {
 }
 
 /// The first member of that name, however deep.
-fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+pub(crate) fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     match value {
         Value::Object(members) => members
             .get(name)

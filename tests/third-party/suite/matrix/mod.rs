@@ -1,0 +1,49 @@
+//! Nine situations at servers that others wrote, as in `docs/servers.md`, which is checked against what happens here.
+
+mod other;
+mod situations;
+mod table;
+mod user;
+
+use other::Other;
+
+/// What became of a situation.
+#[derive(Debug)]
+enum Outcome {
+    /// It went as it should, with so many requests of the client.
+    Works(usize),
+    /// It did not: the error code, or what happened instead.
+    Fails(String),
+    /// The server has no such situation.
+    Absent,
+}
+
+/// Tries all situations at that server of `others/servers.mjs`, one after another.
+async fn matrix(name: &str) {
+    let Some(other) = Other::start(name).await else {
+        return;
+    };
+    let mut outcomes = Vec::new();
+    for (situation, attempt) in situations::ALL {
+        let outcome = attempt(&other).await;
+        eprintln!("{name}, {situation}: {outcome:?}");
+        outcomes.push((situation, outcome));
+    }
+    table::check(name, &other, &outcomes).await;
+}
+
+macro_rules! servers {
+    ($($test:ident: $name:literal,)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            matrix($name).await;
+        }
+    )*};
+}
+
+servers! {
+    python_sdk_2: "python-sdk-2",
+    python_sdk_2_separate: "python-sdk-2-separate",
+    python_sdk_1: "python-sdk-1",
+    python_sdk_1_separate: "python-sdk-1-separate",
+}

@@ -1,0 +1,174 @@
+//! The nine situations, by the command.
+
+use std::pin::Pin;
+
+use futures_util::future::join_all;
+
+use super::Outcome;
+use super::other::{Other, StepUp};
+use super::user::User;
+
+/// What a call prints.
+const ANSWER: &str = "hello\n";
+/// How many processes call at once.
+const PARALLEL: usize = 20;
+
+type Attempt = for<'a> fn(&'a Other) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+
+macro_rules! all {
+    ($($situation:literal: $attempt:ident,)*) => {
+        [$(($situation, |other| Box::pin(async move {
+            $attempt(other).await.unwrap_or_else(Outcome::Fails)
+        })),)*]
+    };
+}
+
+/// Each with its name in the table.
+pub(super) const ALL: [(&str, Attempt); 9] = all! {
+    "first sign-in": first_sign_in,
+    "call": call,
+    "token rejected": token_rejected,
+    "20 parallel": parallel,
+    "grant revoked": grant_revoked,
+    "step-up": step_up,
+    "restart": restart,
+    "clients forgotten": clients_forgotten,
+    "sign-out": sign_out,
+};
+
+type Attempted = Result<Outcome, String>;
+
+/// The requests of the client since then.
+async fn works(other: &Other, mark: usize) -> Attempted {
+    Ok(Outcome::Works(other.since(mark).await.len()))
+}
+
+/// How many pages a rejected token takes.
+fn pages(other: &Other) -> usize {
+    usize::from(!other.about.refreshes)
+}
+
+async fn first_sign_in(other: &Other) -> Attempted {
+    let mark = other.mark().await;
+    let user = User::signed_in(other).await?;
+    let outcome = works(other, mark).await;
+    let state = user.state().await;
+    if state["authorized"] != true {
+        return Err(format!("the state is {state}"));
+    }
+    outcome
+}
+
+async fn call(other: &Other) -> Attempted {
+    let user = User::signed_in(other).await?;
+    let mark = other.mark().await;
+    user.call("echo").run().await.verdict(ANSWER, 0)?;
+    works(other, mark).await
+}
+
+async fn token_rejected(other: &Other) -> Attempted {
+    let user = User::signed_in(other).await?;
+    let mark = other.mark().await;
+    other.tell("reject").await;
+    let ended = user.call("echo").run().await;
+    ended.verdict(ANSWER, pages(other))?;
+    works(other, mark).await
+}
+
+async fn parallel(other: &Other) -> Attempted {
+    let user = User::signed_in(other).await?;
+    let mark = other.mark().await;
+    other.tell("reject").await;
+    other.tell("hold").await;
+    let programs: Vec<_> = (0..PARALLEL).map(|_| user.call("echo").start()).collect();
+    // All have been rejected before the one that recovers goes on.
+    other.has_rejected(PARALLEL, mark).await;
+    other.tell("release").await;
+    let ends = join_all(programs.into_iter().map(|program| program.end())).await;
+    let mut shown = 0;
+    for ended in &ends {
+        shown += ended.pages();
+        ended.verdict(ANSWER, ended.pages())?;
+    }
+    if shown != pages(other) {
+        return Err(format!("{shown} pages, not {}", pages(other)));
+    }
+    let requests = other.since(mark).await;
+    let tokens = requests.iter().filter(|request| request.grant.is_some());
+    match tokens.count() {
+        1 => works(other, mark).await,
+        tokens => Err(format!("{tokens} token requests")),
+    }
+}
+
+async fn grant_revoked(other: &Other) -> Attempted {
+    let user = User::signed_in(other).await?;
+    let mark = other.mark().await;
+    other.tell("revoke").await;
+    user.call("echo").run().await.verdict(ANSWER, 1)?;
+    works(other, mark).await
+}
+
+async fn step_up(other: &Other) -> Attempted {
+    let Some(step_up) = other.about.step_up else {
+        return Ok(Outcome::Absent);
+    };
+    let user = User::signed_in(other).await?;
+    let mark = other.mark().await;
+    let tool = match step_up {
+        StepUp::Tool => "write",
+        StepUp::Server => {
+            other.tell("widen").await;
+            "echo"
+        }
+    };
+    let ended = user.call(tool).run().await;
+    let outcome = works(other, mark).await;
+    let outcome = ended.verdict(ANSWER, 1).and(outcome);
+    if step_up == StepUp::Server {
+        other.tell("narrow").await;
+    }
+    outcome
+}
+
+/// Each call is a process; this one comes after the token in use was replaced by another.
+async fn restart(other: &Other) -> Attempted {
+    let user = User::signed_in(other).await?;
+    other.tell("reject").await;
+    let ended = user.call("echo").run().await;
+    ended.verdict(ANSWER, pages(other))?;
+    let mark = other.mark().await;
+    user.call("echo").run().await.verdict(ANSWER, 0)?;
+    works(other, mark).await
+}
+
+async fn clients_forgotten(other: &Other) -> Attempted {
+    let user = User::signed_in(other).await?;
+    let mark = other.mark().await;
+    other.tell("forget").await;
+    let ended = user.call("echo").run().await;
+    if !ended.was_interrupted() {
+        ended.verdict(ANSWER, 1)?;
+        return works(other, mark).await;
+    }
+    // The page said that the client is unknown, and the user gave up. The next attempt is another client's.
+    user.call("echo").run().await.verdict(ANSWER, 1)?;
+    works(other, mark).await
+}
+
+async fn sign_out(other: &Other) -> Attempted {
+    let user = User::signed_in(other).await?;
+    let token = user.access_token();
+    let mark = other.mark().await;
+    user.logout().run().await.verdict("", 0)?;
+    let outcome = works(other, mark).await;
+    if user.state().await["signedIn"] != false {
+        return Err("still signed in".to_owned());
+    }
+    match other.accepts(&token).await {
+        accepted if accepted == other.about.revokes => {
+            Err(format!("token accepted afterwards: {accepted}"))
+        }
+        _ => outcome,
+    }
+}
