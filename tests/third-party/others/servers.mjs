@@ -21,6 +21,16 @@ export const SITUATIONS = [
 /** A server in Python, by the packages of one requirements file. */
 const python = (packages, script) => [`${TARGET}${packages}/bin/python`, `${HERE}python/${script}`];
 
+/** A server on Node, by the packages of package-lock.json. */
+const node = (script) => [process.execPath, `${HERE}node/${script}`];
+
+/** What to say about servers without refresh tokens. */
+const noRefreshTokens = {
+  'token rejected': 'it issues no refresh tokens, so the user signs in again',
+  '20 parallel': 'it issues no refresh tokens, so the user signs in again, once for all',
+  restart: 'it issues no refresh tokens; the token of the second sign-in is used',
+};
+
 /** The official Python SDK as one server. */
 const together = {
   together: true,
@@ -41,12 +51,19 @@ const separate = {
   revokes: false,
   stepUp: 'tool',
   remarks: {
-    'token rejected': 'it issues no refresh tokens, so the user signs in again',
-    '20 parallel': 'it issues no refresh tokens, so the user signs in again, once for all',
+    ...noRefreshTokens,
     'step-up': 'the 403 for one tool is by the test, as the SDK has none per tool',
-    restart: 'it issues no refresh tokens; the token of the second sign-in is used',
     'sign-out': 'it has no revocation endpoint: tokens are forgotten, and stay good until they expire',
   },
+};
+
+/** FastMCP, whose guard names the scopes in its 403. */
+const fastmcp = {
+  command: python('fastmcp', 'fastmcp_server.py'),
+  together: true,
+  refreshes: true,
+  revokes: true,
+  stepUp: 'server',
 };
 
 /**
@@ -54,8 +71,59 @@ const separate = {
  * needs more scope or the whole server does. All of it is handed to the server as its settings.
  */
 export const SERVERS = {
+  'oidc-provider': {
+    title: 'oidc-provider',
+    command: [process.execPath, `${HERE}../servers/main.mjs`],
+    together: false,
+    refreshes: true,
+    revokes: true,
+    stepUp: 'tool',
+  },
   'python-sdk-2': { title: 'Python SDK 2, one server', command: python('mcp-2', 'sdk.py'), ...together },
   'python-sdk-2-separate': { title: 'Python SDK 2, two servers', command: python('mcp-2', 'sdk.py'), ...separate },
   'python-sdk-1': { title: 'Python SDK 1, one server', command: python('mcp-1', 'sdk.py'), ...together },
   'python-sdk-1-separate': { title: 'Python SDK 1, two servers', command: python('mcp-1', 'sdk.py'), ...separate },
+  'fastmcp-in-memory': { title: 'FastMCP, in-memory provider', ...fastmcp, proxy: false },
+  'fastmcp-proxy': {
+    title: 'FastMCP, OAuthProxy',
+    ...fastmcp,
+    proxy: true,
+    revokes: false,
+    remarks: {
+      'sign-out':
+        'its revocation endpoint refuses clients without a secret, as all that register there are: tokens are forgotten, and stay good until they expire',
+    },
+  },
+  'typescript-sdk': {
+    title: 'TypeScript SDK 1, example provider',
+    command: node('typescript-sdk.mjs'),
+    together: false,
+    refreshes: false,
+    revokes: false,
+    stepUp: 'tool',
+    remarks: {
+      ...noRefreshTokens,
+      'sign-out': 'its provider revokes nothing: tokens are forgotten, and stay good until they expire',
+    },
+  },
+  'better-auth': {
+    title: 'better-auth, MCP plugin',
+    command: node('better-auth.mjs'),
+    together: true,
+    refreshes: true,
+    revokes: false,
+    stepUp: 'tool',
+    remarks: {
+      'step-up': "the 403 is by the test, as the plugin's guard knows no scopes",
+      'sign-out': 'it has no revocation endpoint: tokens are forgotten, and stay good until they expire',
+    },
+  },
+  'workers-oauth-provider': {
+    title: 'Cloudflare workers-oauth-provider',
+    command: node('workers-oauth-provider.mjs'),
+    together: true,
+    refreshes: true,
+    revokes: true,
+    stepUp: 'tool',
+  },
 };

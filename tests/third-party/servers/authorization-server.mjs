@@ -10,7 +10,7 @@ import { Gate } from './gate.mjs';
 
 export const SCOPES = ['mcp:read', 'mcp:write'];
 
-export async function authorizationServer({ issuer, resource, settings, ledger }) {
+export async function authorizationServer({ issuer, behind, resource, settings, ledger }) {
   const introspector = { id: 'the-mcp-server', secret: randomUUID() };
   const provider = new Provider(issuer, {
     clients: [
@@ -41,6 +41,8 @@ export async function authorizationServer({ issuer, resource, settings, ledger }
   const handle = provider.callback();
   return {
     issuer,
+    /** Where it listens. */
+    behind,
     introspector,
     provider,
     gate,

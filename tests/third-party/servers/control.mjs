@@ -20,6 +20,12 @@ export function control({ authority, guarded, ledger }) {
     async 'forget-clients'() {
       await Promise.all(ledger.registered.map((id) => provider.Client.adapter.destroy(id)));
     },
+    // As servers by others are told.
+    reject: () => actions.expire(),
+    async forget() {
+      await actions.revoke();
+      await actions['forget-clients']();
+    },
     hold: () => gate.close(),
     release: () => gate.open(),
     'change-nonce': () => guarded.nonces.change(),

@@ -2,6 +2,7 @@
 // Its argument is JSON: any of the settings below.
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 import { authorizationServer } from './authorization-server.mjs';
@@ -28,6 +29,9 @@ const settings = {
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
   /** Clients registered beforehand: their metadata. */
   clients: [],
+  /** The origins by which the servers are known, if that is not where they listen, as something stands in front. */
+  issuer: undefined,
+  mcp: undefined,
   ...JSON.parse(process.argv[2] ?? '{}'),
 };
 
@@ -42,15 +46,21 @@ async function listen() {
 }
 
 const [issuer, mcp, controls] = await Promise.all([listen(), listen(), listen()]);
-const resource = `${mcp.origin}/mcp`;
+const known = { issuer: settings.issuer ?? issuer.origin, mcp: settings.mcp ?? mcp.origin };
+const resource = `${known.mcp}/mcp`;
 const ledger = new Ledger();
-const authority = await authorizationServer({ issuer: issuer.origin, resource, settings, ledger });
+const behind = issuer.origin;
+const authority = await authorizationServer({ issuer: known.issuer, behind, resource, settings, ledger });
 issuer.server.on('request', authority.handle);
-const metadata = await (await fetch(`${issuer.origin}/.well-known/oauth-authorization-server`)).json();
+const described = await fetch(`${behind}/.well-known/oauth-authorization-server`);
+const metadata = JSON.parse((await described.text()).replaceAll(behind, known.issuer));
 const guarded = mcpServer({ authority, metadata, resource, settings, ledger });
 mcp.server.on('request', guarded.handle);
 controls.server.on('request', control({ authority, guarded, ledger }));
 
 for (const end of ['SIGTERM', 'SIGINT']) process.on(end, () => process.exit());
 process.stdin.on('end', () => process.exit()).resume();
-console.log(JSON.stringify({ mcp: resource, issuer: issuer.origin, control: controls.origin }));
+const { version } = JSON.parse(readFileSync(new URL('../node_modules/oidc-provider/package.json', import.meta.url)));
+const addresses = settings.mcp ? { mcp: mcp.origin, issuer: behind } : { mcp: resource, issuer: known.issuer };
+const about = { version: `oidc-provider ${version}`, wire: '2026-07-28' };
+console.log(JSON.stringify({ ...addresses, control: controls.origin, ...about }));

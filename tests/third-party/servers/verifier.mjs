@@ -26,9 +26,9 @@ export function invalid(message) {
   return new OAuthError(OAuthErrorCode.InvalidToken, message);
 }
 
-function introspected({ issuer, introspector: { id, secret } }) {
+function introspected({ behind, introspector: { id, secret } }) {
   return async (token) => {
-    const response = await fetch(`${issuer}/token/introspection`, {
+    const response = await fetch(`${behind}/token/introspection`, {
       method: 'POST',
       body: new URLSearchParams({ token, client_id: id, client_secret: secret }),
     });

@@ -42,8 +42,14 @@ macro_rules! servers {
 }
 
 servers! {
+    oidc_provider: "oidc-provider",
     python_sdk_2: "python-sdk-2",
     python_sdk_2_separate: "python-sdk-2-separate",
     python_sdk_1: "python-sdk-1",
     python_sdk_1_separate: "python-sdk-1-separate",
+    fastmcp_in_memory: "fastmcp-in-memory",
+    fastmcp_proxy: "fastmcp-proxy",
+    typescript_sdk: "typescript-sdk",
+    better_auth: "better-auth",
+    workers_oauth_provider: "workers-oauth-provider",
 }

@@ -11,6 +11,8 @@ use super::page::{Form, Page};
 pub(crate) const USER: &str = "alice";
 /// How their browser names itself.
 const BROWSER: &str = "Mozilla/5.0";
+/// The path where they come back to the program.
+pub(super) const CALLBACK: &str = "/oauth/callback";
 /// How many pages and redirects are too many.
 const LIMIT: usize = 20;
 
@@ -45,8 +47,8 @@ impl Person {
         std::mem::take(&mut self.seen.lock().expect("nobody panics"))
     }
 
-    /// Opens an address, does what the pages ask for, and ends on the page that asks for nothing. An error page is what
-    /// went wrong.
+    /// Opens an address, does what the pages ask for, and ends on the page of the callback. Another page that asks for
+    /// nothing is what went wrong.
     pub(super) async fn visit(&self, address: &str) -> Result<(), String> {
         let mut request = self.browser.get(address);
         for _ in 0..LIMIT {
@@ -77,7 +79,12 @@ impl Person {
             .expect("nobody panics")
             .push(page.heading.clone());
         let Some(form) = page.form else {
-            return Ok(None);
+            let is_end = here.path() == CALLBACK;
+            return if is_end {
+                Ok(None)
+            } else {
+                Err(format!("{here}: {text}"))
+            };
         };
         if self.mood == Mood::Declines && page.heading == "Authorize" {
             let cancel = page.links.iter().find(|(_, text)| text.contains("Cancel"));

@@ -1,0 +1,40 @@
+// What the servers on Node have in common: they listen on loopback, tell their addresses, can be told to do something, and
+// end with standard input.
+
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+
+export const [READ, WRITE] = ['mcp:read', 'mcp:write'];
+export const BOTH = [READ, WRITE];
+
+export const settings = JSON.parse(process.argv[2]);
+
+/** Listens, and returns the origin. */
+export async function serve(handle) {
+  const server = createServer(handle).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** Tells what there is, and does each of the actions when it is told to. */
+export async function report(servers, actions) {
+  const control = await serve(async (request, response) => {
+    const action = actions[request.url.slice(1)];
+    await action?.();
+    response.writeHead(action ? 204 : 404).end();
+  });
+  process.stdin.on('end', () => process.exit()).resume();
+  console.log(JSON.stringify({ ...servers, control }));
+}
+
+/** A package and its version. */
+export function packageVersion(name) {
+  const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
+  return `${name} ${JSON.parse(readFileSync(file)).version}`;
+}
+
+/** Whether a JSON-RPC request calls the tool that needs more scope. */
+export function callsWrite(body) {
+  return body?.method === 'tools/call' && body.params?.name === 'write';
+}
