@@ -36,7 +36,7 @@ for (const [typed, agreed] of [
 ] as const) {
   test(`${JSON.stringify(typed)} is a ${agreed ? 'yes' : 'no'}`, LIMIT, async () => {
     const { screen, code } = await atTerminal([typed], '1');
-    assert.match(screen, /More access needed: server 1 needs the permission mcp:write to run the tool write_note/);
+    assert.match(screen, /More access needed: server 1 needs the permission "mcp:write" to run the tool "write_note"/);
     assert.match(screen, new RegExp(`answers: \\[${agreed}\\]`));
     assert.equal(code, 0);
   });

@@ -53,6 +53,26 @@ pub(crate) fn displayable(text: &str) -> Option<String> {
     (!shown.is_empty()).then(|| shown.to_owned())
 }
 
+/// The text with every character that deceives written as `\uXXXX`, but for newlines and tabs: whole, and without effect
+/// on a terminal. Of a line that ends in CR LF, the newline stays.
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
+    let stays = |c: char| matches!(c, '\n' | '\t') || !deceives(c);
+    if is_plain(text) || text.chars().all(stays) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        if stays(c) {
+            escaped.push(c);
+        } else if c != '\r' || rest.peek() != Some(&'\n') {
+            // All of them are in the basic plane.
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        }
+    }
+    escaped.into()
+}
+
 /// What stands in the place of a secret.
 const REDACTED: &str = "[redacted]";
 
@@ -114,6 +134,39 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[test]
+    fn what_controls_a_terminal_is_escaped_and_all_else_stays() {
+        for (text, shown) in [
+            ("", ""),
+            (
+                "two words, caf\u{e9} \u{1f469}\u{200d}\u{1f680}",
+                "two words, caf\u{e9} \u{1f469}\u{200d}\u{1f680}",
+            ),
+            ("a\tb\nc\r\nd", "a\tb\nc\nd"),
+            ("100%\rdone", "100%\\u000ddone"),
+            ("\u{1b}]52;c;ZXZpbA==\u{7}", "\\u001b]52;c;ZXZpbA==\\u0007"),
+            (
+                "\u{9d}0;title\u{9c}\u{9b}2J",
+                "\\u009d0;title\\u009c\\u009b2J",
+            ),
+            ("\0\u{8}\u{7f}\u{85}", "\\u0000\\u0008\\u007f\\u0085"),
+            (
+                "a\u{202e}b\u{2066}c\u{2069}\u{200f}\u{61c}",
+                "a\\u202eb\\u2066c\\u2069\\u200f\\u061c",
+            ),
+            ("a\u{2028}b\u{2029}", "a\\u2028b\\u2029"),
+        ] {
+            assert_eq!(escaped(text), shown);
+        }
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let text = c.to_string();
+            let shown = escaped(&text);
+            let stays = matches!(c, '\n' | '\t') || !deceives(c);
+            assert_eq!(shown == text, stays, "{c:?}");
+            assert!(!shown.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')));
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Sentences name the server, say what happens next, and never quote a protocol message raw.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use crate::challenge::{AuthChallenge, Operation, Reason};
@@ -277,19 +279,34 @@ pub fn displayable(text: &str) -> String {
     text::displayable(text).unwrap_or_default()
 }
 
+/// Text of any length that is printed as it came, such as a tool's result, made harmless to the terminal it is printed
+/// on: characters that control a terminal or turn the direction of writing are written as `\uXXXX`; newlines and tabs
+/// stay. JSON stays JSON that says the same.
+#[must_use]
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    text::escaped(text)
+}
+
+/// A name that a server supplied, in quotation marks that it cannot end: no name reads as the program's own words.
+/// `None` if nothing is left to show.
+fn quoted(name: &str) -> Option<String> {
+    let shown = text::displayable(name)?;
+    Some(format!("\"{}\"", shown.replace('"', "'")))
+}
+
 fn name(operation: &Operation) -> Option<String> {
     if let Some(tool) = &operation.tool_name {
-        return Some(format!("The tool {}", text::displayable(tool)?));
+        return Some(format!("The tool {}", quoted(tool)?));
     }
     if let Some(prompt) = &operation.prompt_name {
-        return Some(format!("The prompt {}", text::displayable(prompt)?));
+        return Some(format!("The prompt {}", quoted(prompt)?));
     }
     let uri = operation.resource_uri.as_ref()?;
-    Some(format!("The resource {}", text::displayable(uri)?))
+    Some(format!("The resource {}", quoted(uri)?))
 }
 
 fn doing(operation: &Operation) -> String {
-    let shown = |text: &String| text::displayable(text);
+    let shown = |text: &String| quoted(text);
     if let Some(tool) = operation.tool_name.as_ref().and_then(shown) {
         return format!("to run the tool {tool}");
     }
@@ -304,7 +321,7 @@ fn doing(operation: &Operation) -> String {
 
 fn list(scopes: &ScopeSet) -> String {
     // A server may name any number, of any length.
-    let names: Vec<String> = scopes.iter().filter_map(text::displayable).collect();
+    let names: Vec<String> = scopes.iter().filter_map(quoted).collect();
     if let [first @ .., _] = names.as_slice()
         && first.len() > MAX_NAMED
     {

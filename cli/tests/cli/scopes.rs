@@ -70,7 +70,7 @@ async fn without_a_terminal_nobody_can_agree_and_that_is_said() {
     ended
         .failed(1, "there is no terminal to ask on")
         .said("--yes")
-        .said("needs the permission mcp:write to run the tool write_note")
+        .said("needs the permission \"mcp:write\" to run the tool \"write_note\"")
         .showed(0);
     assert_eq!(world.control().counters().authorize_visits, 0);
     world.still_works().await;

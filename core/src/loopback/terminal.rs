@@ -152,5 +152,5 @@ fn open_browser(url: &str) {
 
 /// Says a line on standard error. If nobody listens, that is no failure.
 fn say(line: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", wording::escaped(&line.to_string()));
 }
