@@ -103,7 +103,7 @@ impl Timeline {
             None => ("✓", "32"),
             Some(_) => ("✗", "31"),
         };
-        output::line(&format!(
+        output::painted(&format!(
             "{:>6.2}s  {} {:<34}{:>8}   {}",
             report.seconds,
             self.paint(colour, mark),
@@ -112,8 +112,8 @@ impl Timeline {
             report.prompts()
         ))?;
         let text = report.problem.as_ref().unwrap_or(&report.happened);
-        let detail = format!("           {text}");
-        output::line(&self.paint(if report.problem.is_some() { "31" } else { "2" }, &detail))
+        let detail = format!("           {}", mcp_reauth::wording::escaped(text));
+        output::painted(&self.paint(if report.problem.is_some() { "31" } else { "2" }, &detail))
     }
 
     pub(super) fn close(&self, steps: usize, failed: usize, took: Duration) -> Result<(), Failure> {

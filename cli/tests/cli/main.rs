@@ -24,6 +24,8 @@ mod trouble;
 #[cfg(unix)]
 mod browser;
 #[cfg(unix)]
+mod harmless;
+#[cfg(unix)]
 mod signals;
 #[cfg(unix)]
 mod terminal;

@@ -1,29 +1,90 @@
 //! An MCP server that asks for no authorization, and whose answers the tests write themselves.
 
-use axum::http::{HeaderMap, StatusCode};
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// A server of the 2025-11-25 generation with one answer for every tool call. Dropping it stops it.
+use super::soon;
+
+/// What answers some of the requests: those it gives no answer to are answered as any server would.
+type Answers = Arc<dyn Fn(&Value) -> Option<Response> + Send + Sync>;
+
+/// A server of the 2025-11-25 generation, with sessions. Dropping it stops it.
 pub(crate) struct PlainServer {
     pub(crate) url: String,
+    shared: Shared,
     task: JoinHandle<()>,
 }
 
+#[derive(Clone)]
+struct Shared {
+    answers: Answers,
+    seen: watch::Sender<Vec<String>>,
+    /// The method whose requests wait until it is another one.
+    held: watch::Sender<Option<&'static str>>,
+}
+
 impl PlainServer {
+    /// A server with one answer for every tool call.
     pub(crate) async fn start(result: Value) -> Self {
-        let answer = move |_: HeaderMap, Json(message): Json<Value>| {
-            let answer = answer(&message, &result);
-            async move { answer }
+        Self::results(move |message| match message["method"].as_str() {
+            Some("tools/call") => Some(result.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// A server with these results.
+    pub(crate) async fn results(
+        results: impl Fn(&Value) -> Option<Value> + Send + Sync + 'static,
+    ) -> Self {
+        Self::answering(move |message| Some(of(message, results(message)?).into_response())).await
+    }
+
+    /// A server with these answers.
+    pub(crate) async fn answering(
+        answers: impl Fn(&Value) -> Option<Response> + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Shared {
+            answers: Arc::new(answers),
+            seen: watch::channel(Vec::new()).0,
+            held: watch::channel(None).0,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port");
         let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
-        let app = Router::new().route("/mcp", routing::post(answer));
+        let app = Router::new().route("/mcp", routing::any(answer));
+        let app = app.with_state(shared.clone());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("serves") });
-        Self { url, task }
+        Self { url, shared, task }
+    }
+
+    /// Requests with this method are not answered until another one is held, or none.
+    pub(crate) fn hold(&self, method: Option<&'static str>) {
+        self.shared.held.send_replace(method);
+    }
+
+    /// What was asked of it: a JSON-RPC method, or else an HTTP method.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.shared.seen.borrow().clone()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.shared.seen.send_replace(Vec::new());
+    }
+
+    /// Waits until it was asked for this.
+    pub(crate) async fn was_asked(&self, method: &str) {
+        let mut seen = self.shared.seen.subscribe();
+        let asked = seen.wait_for(|seen| seen.iter().any(|seen| seen == method));
+        drop(soon(asked).await.expect("the server runs"));
     }
 }
 
@@ -33,21 +94,41 @@ impl Drop for PlainServer {
     }
 }
 
-fn answer(message: &Value, result: &Value) -> Response {
-    let Some(id) = message.get("id") else {
-        return StatusCode::ACCEPTED.into_response();
-    };
-    let outcome = match message["method"].as_str() {
-        Some("initialize") => json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": { "tools": {} },
-            "serverInfo": { "name": "plain", "version": "1" },
-        }),
-        Some("tools/call") => result.clone(),
-        _ => {
-            let error = json!({ "code": -32601, "message": "no such method" });
-            return Json(json!({ "jsonrpc": "2.0", "id": id, "error": error })).into_response();
+async fn answer(State(shared): State<Shared>, method: Method, body: Bytes) -> Response {
+    let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let name = message["method"].as_str().unwrap_or(method.as_str());
+    shared.seen.send_modify(|seen| seen.push(name.to_owned()));
+    let mut held = shared.held.subscribe();
+    let free = held.wait_for(|held| held.is_none_or(|held| held != name));
+    // A test that holds a request for good ends, and this with it.
+    if free.await.is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if let Some(answer) = (shared.answers)(&message) {
+        return answer;
+    }
+    match (method, message["method"].as_str()) {
+        (Method::DELETE, _) => StatusCode::NO_CONTENT.into_response(),
+        (Method::POST, Some("initialize")) => {
+            let result = json!({
+                "protocolVersion": "2025-11-25",
+                "capabilities": { "tools": {} },
+                "serverInfo": { "name": "plain", "version": "1" },
+            });
+            let session = [("mcp-session-id", "plain")];
+            (session, of(&message, result)).into_response()
         }
-    };
-    Json(json!({ "jsonrpc": "2.0", "id": id, "result": outcome })).into_response()
+        (Method::POST, Some(_)) if message["id"].is_null() => StatusCode::ACCEPTED.into_response(),
+        (Method::POST, Some(_)) => {
+            let error = json!({ "code": -32601, "message": "no such method" });
+            let id = &message["id"];
+            Json(json!({ "jsonrpc": "2.0", "id": id, "error": error })).into_response()
+        }
+        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    }
+}
+
+/// The answer to a request, with this result.
+fn of(request: &Value, result: Value) -> Json<Value> {
+    Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }))
 }

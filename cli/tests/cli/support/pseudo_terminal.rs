@@ -23,6 +23,15 @@ pub(crate) struct PseudoTerminal {
 impl PseudoTerminal {
     /// Starts the program with the world's store; its person visits what it prints.
     pub(crate) fn start(world: &World, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        Self::start_with(world, args, &[])
+    }
+
+    /// As `start`, with these variables.
+    pub(crate) fn start_with(
+        world: &World,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let (pty, pts) = pty_process::open().expect("a terminal");
         // Wide, so that nothing is wrapped.
         pty.resize(pty_process::Size::new(50, 5000))
@@ -36,6 +45,9 @@ impl PseudoTerminal {
             if name != "MCP_REAUTH_STORE" {
                 command = command.env_remove(name);
             }
+        }
+        for (name, value) in variables {
+            command = command.env(name, value);
         }
         let child = command.spawn(pts).expect("the program starts");
         let (mut output, keyboard) = pty.into_split();
