@@ -1,6 +1,7 @@
 //! A session for a server, and MCP on top of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
@@ -13,15 +14,21 @@ use rmcp::model::{
 };
 use rmcp::service::{ClientInitializeError, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientLifecycleMode, ClientServiceExt, RoleClient};
 
 use crate::args::{ConnectArgs, StoreArgs};
 use crate::failure::Failure;
-use crate::signal::told_to_end;
+use crate::signal::Signals;
+use crate::waiting::{GREETING_LIMIT, PatientHost, Waiting};
 
 /// How long the end of the program waits for a token that is on its way to the store.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the end of an MCP session may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// How often the stream of an answer is opened again in vain, after 1, 2, 4 seconds and so on.
+const MAX_RESUMPTIONS: usize = 5;
 /// How many requests may be under way at once.
 const MAX_CONCURRENT_REQUESTS: usize = 64;
 
@@ -66,17 +73,19 @@ fn default_store() -> Result<PathBuf, Failure> {
 
 impl ConnectArgs {
     /// A session with the terminal as its host.
-    pub(crate) async fn session(&self, url: &str) -> Result<AuthSession, Failure> {
-        self.session_with(
-            url,
-            TerminalHost::new(TerminalOptions {
-                redirect_uri: self.callback_url.clone(),
-                open_browser: !self.no_browser,
-                assume_yes: self.yes,
-                without_terminal: "run it in a terminal, or agree beforehand with --yes".to_owned(),
-            }),
-        )
-        .await
+    pub(crate) async fn session(
+        &self,
+        url: &str,
+        waiting: &Waiting,
+    ) -> Result<AuthSession, Failure> {
+        let host = TerminalHost::new(TerminalOptions {
+            redirect_uri: self.callback_url.clone(),
+            open_browser: !self.no_browser,
+            assume_yes: self.yes,
+            without_terminal: "run it in a terminal, or agree beforehand with --yes".to_owned(),
+        });
+        let waiting = waiting.clone();
+        self.session_with(url, PatientHost { host, waiting }).await
     }
 
     async fn session_with(&self, url: &str, host: impl AuthHost) -> Result<AuthSession, Failure> {
@@ -100,9 +109,15 @@ impl ConnectArgs {
     }
 
     /// Connects, in the newest protocol generation that the server knows.
-    pub(crate) async fn connect(&self, session: &AuthSession) -> Result<Client, Failure> {
+    pub(crate) async fn connect(
+        &self,
+        session: &AuthSession,
+        waiting: &Waiting,
+    ) -> Result<Client, Failure> {
         let Some(version) = &self.protocol else {
-            return connect(session).await;
+            return waiting
+                .within(Some(GREETING_LIMIT), "answer", connect(session))
+                .await;
         };
         let known = ProtocolVersion::KNOWN_VERSIONS.iter();
         let version = known
@@ -115,9 +130,13 @@ impl ConnectArgs {
                     names.join(", ")
                 ))
             })?;
-        start(session, version)
+        let started = async {
+            let started = start(session, version).await;
+            started.map_err(|error| Failure::of(&error))
+        };
+        waiting
+            .within(Some(GREETING_LIMIT), "answer", started)
             .await
-            .map_err(|error| Failure::of(&error))
     }
 }
 
@@ -151,8 +170,13 @@ async fn start(
         ClientConfig::new(capabilities(session), name).with_protocol_version(version.clone());
     let mut config = StreamableHttpClientTransportConfig::with_uri(session.server());
     config.max_concurrent_requests = MAX_CONCURRENT_REQUESTS;
+    // An answer whose stream broke is asked for again, but not for ever.
+    let mut again = ExponentialBackoff::default();
+    again.max_times = Some(MAX_RESUMPTIONS);
+    config.retry_config = Arc::new(again);
     let http = ReauthClient::new(session.clone())
-        .map_err(|error| ClientInitializeError::ConnectionClosed(error.to_string()))?;
+        .map_err(|error| ClientInitializeError::ConnectionClosed(error.to_string()))?
+        .without_idle_stream();
     let transport = StreamableHttpClientTransport::with_client(http, config);
     let lifecycle = if version.has_initialize() {
         ClientLifecycleMode::Initialize
@@ -162,6 +186,11 @@ async fn start(
         }
     };
     client.serve_with_lifecycle(transport, lifecycle).await
+}
+
+/// Ends the MCP session. A server that does not let it end is left.
+pub(crate) async fn close(mut client: Client) {
+    let _ = client.close_with_timeout(CLOSE_LIMIT).await;
 }
 
 /// What is declared to the server.
@@ -179,17 +208,21 @@ pub(crate) async fn interruptible<T>(
     session: &AuthSession,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
+    // The signals are listened to before the work begins.
+    let mut signals = Signals::listen();
     tokio::select! {
         biased;
-        // First, so that the signal is listened to before the work begins.
-        ended = told_to_end() => {
+        ended = signals.told_to_end() => {
             tokio::select! {
                 () = session.settle() => {}
                 () = tokio::time::sleep(SETTLE_LIMIT) => {}
-                _ = told_to_end() => {}
+                _ = signals.told_to_end() => {}
             }
             Err(ended)
         }
-        ended = work => ended.map_err(|failure| failure.at(session.server())),
+        ended = work => {
+            signals.end_at_once();
+            ended.map_err(|failure| failure.at(session.server()))
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `mcp-reauth`: MCP at a terminal, with authorization that recovers.
 
 mod args;
+mod arguments;
 mod commands;
 mod connection;
 mod demo;
@@ -10,15 +11,40 @@ mod identity;
 mod output;
 mod signal;
 mod state;
+mod waiting;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use args::Command;
+use args::{Args, Command};
+use failure::Failure;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long the end of the program waits for what the system does not let go of, such as the look-up of a name.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
     let args = args::read();
-    let ended = match args.command {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::Other(format!("the runtime could not be started: {error}"));
+            failure.report();
+            return failure.code();
+        }
+    };
+    let ended = runtime.block_on(run(args));
+    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    match ended {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.report();
+            failure.code()
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<ExitCode, Failure> {
+    match args.command {
         Command::List(args) => commands::list::run(args).await,
         Command::Call(args) => commands::call::run(args).await,
         Command::Login(args) => commands::login::run(args).await,
@@ -27,12 +53,5 @@ async fn main() -> ExitCode {
         Command::Challenge(args) => commands::challenge::run(&args),
         Command::ServeFixture(args) => commands::serve_fixture::run(args).await,
         Command::Demo(args) => demo::run(args).await,
-    };
-    match ended {
-        Ok(code) => code,
-        Err(failure) => {
-            failure.report();
-            failure.code()
-        }
     }
 }

@@ -129,12 +129,17 @@ pub(crate) struct CallArgs {
     pub(crate) url: String,
     /// The tool's name
     pub(crate) tool: String,
-    /// An argument, NAME=VALUE; the value is JSON, or else text; repeatable
+    /// An argument, NAME=VALUE; repeatable. The value is JSON, or else text; where it could be both, as 7 could, the
+    /// tool's schema says which
     #[arg(long = "arg", value_name = "NAME=VALUE", conflicts_with = "args")]
     pub(crate) arg: Vec<String>,
     /// All arguments, as a JSON object
     #[arg(long, value_name = "JSON")]
     pub(crate) args: Option<String>,
+    /// How long the tool may take, in seconds; the time in which you are asked something does not count
+    /// [default: as long as it likes]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: Option<u64>,
     /// Print the whole result as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,23 +2,27 @@
 
 use std::process::ExitCode;
 
-use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock};
-use serde_json::{Map, Value};
+use rmcp::ServiceError;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResult, ContentBlock, JsonObject, PaginatedRequestParams,
+};
 
 use crate::args::CallArgs;
-use crate::connection::interruptible;
+use crate::arguments::Arguments;
+use crate::connection::{Client, close, interruptible};
 use crate::failure::Failure;
 use crate::output;
+use crate::waiting::{LIST_LIMIT, Waiting};
 
 pub(crate) async fn run(args: CallArgs) -> Result<ExitCode, Failure> {
-    let arguments = arguments(&args)?;
-    let session = args.connect.session(&args.url).await?;
+    let arguments = Arguments::read(&args)?;
+    let waiting = Waiting::new(&args.url);
+    let session = args.connect.session(&args.url, &waiting).await?;
     let work = async {
-        let client = args.connect.connect(&session).await?;
-        let params = CallToolRequestParams::new(args.tool.clone()).with_arguments(arguments);
-        let result = client.call_tool(params).await;
-        let _ = client.cancel().await;
-        Ok(result?)
+        let client = args.connect.connect(&session, &waiting).await?;
+        let result = call(&client, &args, arguments, &waiting).await;
+        close(client).await;
+        result
     };
     let result = interruptible(&session, work).await?;
     print(&result, args.json)?;
@@ -32,26 +36,50 @@ pub(crate) async fn run(args: CallArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn arguments(args: &CallArgs) -> Result<Map<String, Value>, Failure> {
-    if let Some(json) = &args.args {
-        return match serde_json::from_str(json) {
-            Ok(Value::Object(object)) => Ok(object),
-            Ok(_) => Err(Failure::Usage(
-                "--args: this is not a JSON object".to_owned(),
-            )),
-            Err(error) => Err(Failure::Usage(format!("--args: this is not JSON: {error}"))),
-        };
-    }
-    let pair = |pair: &String| {
-        let (name, value) = pair
-            .split_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| Failure::Usage(format!("--arg {pair}: give it as NAME=VALUE")))?;
-        let text = || Value::String(value.to_owned());
-        let value = serde_json::from_str(value).unwrap_or_else(|_| text());
-        Ok((name.to_owned(), value))
+async fn call(
+    client: &Client,
+    args: &CallArgs,
+    arguments: Arguments,
+    waiting: &Waiting,
+) -> Result<CallToolResult, Failure> {
+    let arguments = match arguments {
+        Arguments::Object(object) => object,
+        Arguments::Pairs(pairs) => {
+            let schema = match pairs.are_ambiguous() {
+                true => {
+                    let listed = input_schema(client, &args.tool);
+                    waiting
+                        .within(Some(LIST_LIMIT), "list its tools", listed)
+                        .await?
+                }
+                false => None,
+            };
+            pairs.resolve(&args.tool, schema.as_ref())?
+        }
     };
-    args.arg.iter().map(pair).collect()
+    let params = CallToolRequestParams::new(args.tool.clone()).with_arguments(arguments);
+    let called = async { Ok(client.call_tool(params).await?) };
+    waiting.within(args.timeout, "run the tool", called).await
+}
+
+/// The schema of a tool's arguments. `None` when the server has no such tool, or does not list any.
+async fn input_schema(client: &Client, tool: &str) -> Result<Option<JsonObject>, Failure> {
+    let mut cursor = None;
+    loop {
+        let params = PaginatedRequestParams::default().with_cursor(cursor);
+        let page = match client.list_tools(Some(params)).await {
+            Ok(page) => page,
+            Err(ServiceError::McpError(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(tool) = page.tools.into_iter().find(|listed| listed.name == tool) {
+            return Ok(Some((*tool.input_schema).clone()));
+        }
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(None);
+        }
+    }
 }
 
 fn print(result: &CallToolResult, json: bool) -> Result<(), Failure> {

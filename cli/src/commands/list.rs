@@ -2,41 +2,56 @@
 
 use std::process::ExitCode;
 
+use rmcp::model::{Prompt, Resource, Tool};
+
 use crate::args::{Kind, ListArgs};
-use crate::connection::{Client, interruptible};
+use crate::connection::{Client, close, interruptible};
 use crate::failure::Failure;
 use crate::output;
+use crate::waiting::{LIST_LIMIT, Waiting};
 
 pub(crate) async fn run(args: ListArgs) -> Result<ExitCode, Failure> {
-    let session = args.connect.session(&args.url).await?;
+    let waiting = Waiting::new(&args.url);
+    let session = args.connect.session(&args.url, &waiting).await?;
     let work = async {
-        let client = args.connect.connect(&session).await?;
-        let listed = print(&client, &args).await;
-        let _ = client.cancel().await;
+        let client = args.connect.connect(&session, &waiting).await?;
+        let what = match args.kind {
+            Kind::Tools => "list its tools",
+            Kind::Resources => "list its resources",
+            Kind::Prompts => "list its prompts",
+        };
+        let listed = waiting
+            .within(Some(LIST_LIMIT), what, list(&client, args.kind))
+            .await;
+        close(client).await;
         listed
     };
-    interruptible(&session, work).await?;
+    match interruptible(&session, work).await? {
+        Listed::Tools(tools) => items(&tools, args.json, |tool| {
+            entry(&tool.name, tool.description.as_deref())
+        }),
+        Listed::Resources(resources) => {
+            items(&resources, args.json, |r| entry(&r.uri, Some(&r.name)))
+        }
+        Listed::Prompts(prompts) => items(&prompts, args.json, |prompt| {
+            entry(&prompt.name, prompt.description.as_deref())
+        }),
+    }?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn print(client: &Client, args: &ListArgs) -> Result<(), Failure> {
-    match args.kind {
-        Kind::Tools => {
-            let tools = client.list_all_tools().await?;
-            let text = |tool: &rmcp::model::Tool| entry(&tool.name, tool.description.as_deref());
-            items(&tools, args.json, text)
-        }
-        Kind::Resources => {
-            let resources = client.list_all_resources().await?;
-            let text = |r: &rmcp::model::Resource| entry(&r.uri, Some(&r.name));
-            items(&resources, args.json, text)
-        }
-        Kind::Prompts => {
-            let prompts = client.list_all_prompts().await?;
-            let text = |p: &rmcp::model::Prompt| entry(&p.name, p.description.as_deref());
-            items(&prompts, args.json, text)
-        }
-    }
+enum Listed {
+    Tools(Vec<Tool>),
+    Resources(Vec<Resource>),
+    Prompts(Vec<Prompt>),
+}
+
+async fn list(client: &Client, kind: Kind) -> Result<Listed, Failure> {
+    Ok(match kind {
+        Kind::Tools => Listed::Tools(client.list_all_tools().await?),
+        Kind::Resources => Listed::Resources(client.list_all_resources().await?),
+        Kind::Prompts => Listed::Prompts(client.list_all_prompts().await?),
+    })
 }
 
 fn items<T: serde::Serialize>(

@@ -3,18 +3,19 @@
 use std::process::ExitCode;
 
 use mcp_reauth::enterprise::IdpState;
-use mcp_reauth::rmcp::find_error;
 use mcp_reauth::{AuthSession, Outcome, ScopeSet, wording};
 
 use crate::args::LoginArgs;
-use crate::connection::interruptible;
+use crate::connection::{close, interruptible};
 use crate::failure::Failure;
 use crate::output;
 use crate::state::ServerState;
+use crate::waiting::{LIST_LIMIT, Waiting};
 
 pub(crate) async fn run(args: LoginArgs) -> Result<ExitCode, Failure> {
-    let session = args.connect.session(&args.url).await?;
-    interruptible(&session, sign_in(&session, &args)).await?;
+    let waiting = Waiting::new(&args.url);
+    let session = args.connect.session(&args.url, &waiting).await?;
+    interruptible(&session, sign_in(&session, &args, &waiting)).await?;
     let state = ServerState::of(&session, &args.connect.store).await?;
     if state.connection.signed_in {
         output::say(format_args!(
@@ -43,7 +44,11 @@ fn say_who(idp: &IdpState) {
     ));
 }
 
-async fn sign_in(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure> {
+async fn sign_in(
+    session: &AuthSession,
+    args: &LoginArgs,
+    waiting: &Waiting,
+) -> Result<(), Failure> {
     let wanted: ScopeSet = args
         .connect
         .scopes
@@ -53,7 +58,7 @@ async fn sign_in(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure>
     if args.force && session.authorization().is_some() {
         finished(session.sign_in_again().await)?;
     } else {
-        ask_server(session, args).await?;
+        ask_server(session, args, waiting).await?;
     }
     let covered = session
         .authorization()
@@ -66,17 +71,27 @@ async fn sign_in(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure>
 }
 
 /// Whether one is let in, and where to sign in for what, only the server knows.
-async fn ask_server(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure> {
-    let client = args.connect.connect(session).await?;
+async fn ask_server(
+    session: &AuthSession,
+    args: &LoginArgs,
+    waiting: &Waiting,
+) -> Result<(), Failure> {
+    let client = args.connect.connect(session, waiting).await?;
     let listed = match session.authorization() {
-        None => client.list_all_tools().await.map(drop),
+        None => {
+            let listed = async { Ok(client.list_tools(None).await?) };
+            waiting
+                .within(Some(LIST_LIMIT), "list its tools", listed)
+                .await
+                .map(drop)
+        }
         Some(_) => Ok(()),
     };
-    let _ = client.cancel().await;
+    close(client).await;
     match listed {
         // A server need not have tools; only whether it lets one in is asked.
-        Err(error) if find_error(&error).is_some() => Err(error.into()),
-        _ => Ok(()),
+        Err(Failure::Other(_)) => Ok(()),
+        other => other,
     }
 }
 

@@ -52,7 +52,7 @@ async fn a_revoked_grant_leads_to_a_new_sign_in() {
 }
 
 #[tokio::test]
-async fn an_argument_is_json_or_else_text() {
+async fn an_argument_is_what_the_schema_says_or_else_text() {
     let world = World::signed_in().await;
     // The tool returns its text if it is one, and `ok` if it is not.
     for (argument, printed) in [
@@ -61,10 +61,11 @@ async fn an_argument_is_json_or_else_text() {
         ("text=a=b", "a=b\n"),
         ("text=", "\n"),
         ("text={not json", "{not json\n"),
-        ("text=5", "ok\n"),
-        ("text={\"a\":1}", "ok\n"),
-        ("text=null", "ok\n"),
+        ("text=5", "5\n"),
+        ("text={\"a\":1}", "{\"a\":1}\n"),
+        ("text=null", "null\n"),
         ("other=x", "ok\n"),
+        ("other=5", "ok\n"),
     ] {
         let program = world.connecting(["call", world.url(), "echo", "--arg", argument]);
         program.run().await.succeeded().printed(printed);

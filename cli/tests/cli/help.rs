@@ -50,6 +50,7 @@ async fn each_command_tells_its_options() {
                 "<TOOL>",
                 "--arg <NAME=VALUE>",
                 "--args <JSON>",
+                "--timeout <SECONDS>",
                 "--json",
             ],
             true,
