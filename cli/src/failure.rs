@@ -85,6 +85,11 @@ impl From<mcp_reauth::Error> for Failure {
 
 impl From<rmcp::ServiceError> for Failure {
     fn from(error: rmcp::ServiceError) -> Self {
-        Self::of(&error)
+        match error {
+            rmcp::ServiceError::TransportClosed => Self::Other(
+                "the server ended its answer before the result was there; try again".to_owned(),
+            ),
+            other => Self::of(&other),
+        }
     }
 }

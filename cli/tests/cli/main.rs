@@ -1,6 +1,7 @@
 //! The program as it is used: a process with a command line, standard streams, signals and a terminal,
 //! against real servers in this process.
 
+mod answers;
 mod call;
 mod challenge;
 mod clients;

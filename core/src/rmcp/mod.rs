@@ -109,9 +109,18 @@ impl ReauthClient {
             let operation = Operation::default();
             let mut exchange = self.exchange(outgoing.clone(), operation, Trigger::Ambient);
             let error = match exchange.send().await {
-                Err(StreamableHttpError::Client(TransportError::Auth(error))) if idle => error,
+                Err(StreamableHttpError::Client(TransportError::Auth(error))) => error,
                 answer => return Ok((answer?, exchange)),
             };
+            if !idle {
+                return Err(match error.code() {
+                    "refresh_unavailable" | "http" | "timeout" => {
+                        StreamableHttpError::Client(error.into())
+                    }
+                    // rmcp would try again and again.
+                    _ => StreamableHttpError::ServerDoesNotSupportSse,
+                });
+            }
             if !stream.outlast(error.code(), exchange.sent()).await {
                 return Err(StreamableHttpError::Client(error.into()));
             }

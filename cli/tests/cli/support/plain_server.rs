@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ impl PlainServer {
         let listener = listener.expect("a port");
         let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
         let app = Router::new().route("/mcp", routing::any(answer));
-        let app = app.with_state(shared.clone());
+        let app = app.fallback(elsewhere).with_state(shared.clone());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("serves") });
         Self { url, shared, task }
     }
@@ -71,7 +71,7 @@ impl PlainServer {
         self.shared.held.send_replace(method);
     }
 
-    /// What was asked of it: a JSON-RPC method, or else an HTTP method.
+    /// What was asked of it: a JSON-RPC method, or else an HTTP method, or the path where there is nothing.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.shared.seen.borrow().clone()
     }
@@ -92,6 +92,13 @@ impl Drop for PlainServer {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// There is nothing but the MCP server.
+async fn elsewhere(State(shared): State<Shared>, uri: Uri) -> StatusCode {
+    let path = uri.path().to_owned();
+    shared.seen.send_modify(|seen| seen.push(path));
+    StatusCode::NOT_FOUND
 }
 
 async fn answer(State(shared): State<Shared>, method: Method, body: Bytes) -> Response {
