@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::SystemTime;
 
-use mcp_reauth::store::{Saved, StoreKey, TokenStore};
+use mcp_reauth::store::{StoreKey, TokenStore};
 use mcp_reauth::{FileStore, Secret};
 
 fn key(server: &str) -> StoreKey {
@@ -13,62 +13,10 @@ fn key(server: &str) -> StoreKey {
     }
 }
 
-fn unix_milliseconds() -> u64 {
-    let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
-    u64::try_from(now.as_millis()).expect("before the end of time")
-}
-
-async fn save(store: &FileStore, server: &str, text: &str, expected: Option<u64>) -> Saved {
+async fn save(store: &FileStore, server: &str, text: &str, expected: Option<u64>) {
     let data = Some(Secret::new(format!("{{\"text\":\"{text}\"}}")));
-    store
-        .save(&key(server), data, expected)
-        .await
-        .expect("it is written")
-}
-
-#[tokio::test]
-async fn versions_do_not_come_again_when_the_file_is_moved_away() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("credentials.json");
-    let store = FileStore::new(&path);
-    let Saved::As(first) = save(&store, "a", "1", None).await else {
-        panic!("nobody else writes");
-    };
-    let Saved::As(second) = save(&store, "a", "2", Some(first)).await else {
-        panic!("nobody else writes");
-    };
-    fs::rename(&path, folder.path().join("away")).expect("it is moved");
-    let Saved::As(third) = save(&store, "a", "3", None).await else {
-        panic!("there is no record now");
-    };
-    assert!(first < second && second < third, "{first} {second} {third}");
-    assert_eq!(
-        save(&store, "a", "late", Some(second)).await,
-        Saved::Conflict
-    );
-}
-
-#[tokio::test]
-async fn versions_do_not_come_again_when_an_older_file_is_put_back() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("credentials.json");
-    let store = FileStore::new(&path);
-    let Saved::As(first) = save(&store, "a", "1", None).await else {
-        panic!("nobody else writes");
-    };
-    let backup = fs::read(&path).expect("it was written");
-    let Saved::As(second) = save(&store, "a", "2", Some(first)).await else {
-        panic!("nobody else writes");
-    };
-    fs::write(&path, backup).expect("it is put back");
-    // Versions follow the clock, in milliseconds: once that has gone on, they do too.
-    while unix_milliseconds() <= second {
-        tokio::task::yield_now().await;
-    }
-    let Saved::As(third) = save(&store, "a", "3", Some(first)).await else {
-        panic!("the first is there again");
-    };
-    assert!(third > second, "{first} {second} {third}");
+    let saved = store.save(&key(server), data, expected).await;
+    saved.expect("it is written");
 }
 
 #[tokio::test]

@@ -5,12 +5,14 @@
 //! in `FILE.leases/`, which the operating system releases when its holder's process ends, however it ends.
 
 pub(crate) mod contents;
+mod lock;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
@@ -21,9 +23,10 @@ use crate::error::Error;
 use crate::runtime::unix_seconds;
 use crate::secret::Secret;
 use contents::{Contents, Entry};
+use lock::{NoTurn, Turn};
 
-/// How long a writer waits for its turn. Writing takes milliseconds; a longer wait means a stuck process.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// How often a write begins again because its lock file was deleted meanwhile.
+const TURN_TRIES: u32 = 16;
 
 /// How often a file is renamed over another before giving up.
 const REPLACE_TRIES: u32 = 50;
@@ -33,6 +36,8 @@ const REPLACE_TRIES: u32 = 50;
 pub struct FileStore {
     path: PathBuf,
     grace: Arc<Grace>,
+    /// The highest version that this store gave or read: it outlasts the files.
+    highest: Arc<AtomicU64>,
 }
 
 impl FileStore {
@@ -42,6 +47,7 @@ impl FileStore {
         Self {
             path: path.into(),
             grace: Arc::default(),
+            highest: Arc::default(),
         }
     }
 
@@ -98,48 +104,51 @@ impl FileStore {
     }
 
     /// Writes the whole file: a complete copy beside it, synced, then renamed over it. Only one process at a
-    /// time does so, hence the copy has one name, and one that a crash leaves is replaced by the next.
-    fn write(&self, contents: &Contents) -> Result<(), Error> {
+    /// time does so, hence the copy has one name, and one that a crash leaves is replaced by the next. `false`:
+    /// the turn was lost, as its file was deleted, and nothing has changed.
+    fn write(&self, contents: &Contents, turn: &Turn) -> Result<bool, Error> {
         // A link stays a link: what it points to is replaced.
         let target = self.target();
         let copy = with_suffix(&target, "tmp");
-        let write = || -> io::Result<()> {
+        let write = || -> io::Result<bool> {
             let mut text = Zeroizing::new(serde_json::to_vec(contents)?);
             text.push(b'\n');
             let mut file = new_private_file(&copy)?;
             file.write_all(&text)?;
             file.sync_all()?;
+            if !turn.is_valid()? {
+                return Ok(false);
+            }
             replace(&copy, &target)?;
             sync_folder(parent(&target));
-            Ok(())
+            Ok(true)
         };
-        write().map_err(|error| {
+        write().or_else(|error| {
+            // Where the lock file was deleted, two processes may have had their turn, and met at the copy.
+            let met = [io::ErrorKind::AlreadyExists, io::ErrorKind::NotFound];
+            if met.contains(&error.kind()) || !turn.is_valid().unwrap_or(true) {
+                return Ok(false);
+            }
             // On a full disk, half a copy is no help. The error that counts is the one there was.
             let _ = fs::remove_file(&copy);
-            self.failed("cannot be written", &error)
+            Err(self.failed("cannot be written", &error))
         })
     }
 
-    /// Takes this process's turn. The lock ends with the returned file.
-    fn turn(&self) -> Result<File, Error> {
+    /// Waits for this process's turn to write.
+    fn turn(&self) -> Result<Turn, Error> {
         let failed = |error| self.failed("cannot be locked", &error);
         private_folder(parent(&self.target())).map_err(failed)?;
-        let lock = private_file(&self.beside("lock")).map_err(failed)?;
-        let start = Instant::now();
-        loop {
-            match lock.try_lock() {
-                Ok(()) => return Ok(lock),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) if start.elapsed() > LOCK_WAIT => {
-                    return Err(Error::store(format!(
-                        "{}: another process has kept it locked for {} s",
-                        self.path.display(),
-                        LOCK_WAIT.as_secs()
-                    )));
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
-            }
-        }
+        let lock = self.beside("lock");
+        Turn::take(lock.clone()).map_err(|why| match why {
+            NoTurn::Failed(error) => failed(error),
+            NoTurn::Held(seconds) => Error::store(format!(
+                "{}: another process has kept {} locked for {seconds} s. Find out which it is and end it, then try \
+                 again",
+                self.path.display(),
+                lock.display()
+            )),
+        })
     }
 
     /// The file itself: whoever comes by a link, and whoever does not, share its lock and its leases.
@@ -154,9 +163,12 @@ impl FileStore {
     fn load_now(&self, key: &StoreKey) -> Result<Option<Stored>, Error> {
         let contents = self.read()?;
         let entry = contents.records.into_iter().find(|entry| entry.is(key));
-        Ok(entry.map(|entry| Stored {
-            version: entry.version,
-            data: Secret::new(entry.record.get()),
+        Ok(entry.map(|entry| {
+            self.highest.fetch_max(entry.version, Ordering::Relaxed);
+            Stored {
+                version: entry.version,
+                data: Secret::new(entry.record.get()),
+            }
         }))
     }
 
@@ -166,15 +178,31 @@ impl FileStore {
         data: Option<&Secret>,
         expected: Option<u64>,
     ) -> Result<Saved, Error> {
-        let _turn = self.turn()?;
+        for _ in 0..TURN_TRIES {
+            if let Some(saved) = self.save_once(key, data, expected)? {
+                return Ok(saved);
+            }
+        }
+        Err(Error::store(format!(
+            "{}: its lock file was deleted again and again; nothing was changed",
+            self.path.display()
+        )))
+    }
+
+    /// `None`: the turn was lost, and nothing was written.
+    fn save_once(
+        &self,
+        key: &StoreKey,
+        data: Option<&Secret>,
+        expected: Option<u64>,
+    ) -> Result<Option<Saved>, Error> {
+        let turn = self.turn()?;
         let mut contents = self.read()?;
         let at = contents.records.iter().position(|entry| entry.is(key));
         if at.map(|at| contents.records[at].version) != expected {
-            return Ok(Saved::Conflict);
+            return Ok(Some(Saved::Conflict));
         }
-        let version = contents
-            .next_version(SystemTime::now())
-            .map_err(|why| self.unusable(why))?;
+        let version = self.next_version(&mut contents, &turn)?;
         if let Some(at) = at {
             contents.records.remove(at);
         }
@@ -187,8 +215,21 @@ impl FileStore {
                 record: record.map_err(|_| Error::store("the record is not JSON"))?,
             });
         }
-        self.write(&contents)?;
-        Ok(Saved::As(version))
+        let written = self.write(&contents, &turn)?;
+        Ok(written.then_some(Saved::As(version)))
+    }
+
+    /// A version above all that were given, which is noted before anything has it.
+    fn next_version(&self, contents: &mut Contents, turn: &Turn) -> Result<u64, Error> {
+        let known = self.highest.load(Ordering::Relaxed);
+        let known = known.max(turn.mark().unwrap_or_default());
+        let version = contents
+            .next_version(SystemTime::now(), known)
+            .map_err(|why| self.unusable(why))?;
+        turn.set_mark(version)
+            .map_err(|error| self.failed("cannot be written", &error))?;
+        self.highest.fetch_max(version, Ordering::Relaxed);
+        Ok(version)
     }
 
     fn lease_now(

@@ -10,6 +10,14 @@ use crate::store::StoreKey;
 /// The version of the file's form that this program writes and reads.
 const FORMAT: u32 = 1;
 
+/// The highest version: the largest whole number that JavaScript tells from the next, as stores in JavaScript and their
+/// readers handle versions too.
+pub(super) const MAX_VERSION: u64 = (1 << 53) - 1;
+
+/// Up to when versions follow the clock, in microseconds since 1970: the year 2112. A clock that is further ahead is
+/// wrong, and must not use up the versions: from here on, they are counted.
+const MAX_CLOCK: u64 = 1 << 52;
+
 /// The whole file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Contents {
@@ -56,18 +64,38 @@ impl Contents {
         if !records.all(|entry| keys.insert((&entry.profile, &entry.server))) {
             return Err("this file is damaged: it has two records for one server".to_owned());
         }
+        if contents
+            .records
+            .iter()
+            .any(|entry| entry.version > MAX_VERSION)
+        {
+            return Err("this file is damaged: a record's version is out of range".to_owned());
+        }
         Ok(contents)
     }
 
-    /// Gives the version of the next write. Versions do not come again, also when the file was moved away or an
-    /// older one put in its place under a running session: hence the clock.
-    pub(super) fn next_version(&mut self, now: SystemTime) -> Result<u64, &'static str> {
-        let next = self.sequence.checked_add(1);
-        let next = next.ok_or("this file is damaged: it has no versions left")?;
+    /// Gives the version of the next write: above `known`, the highest that was given as far as is known elsewhere,
+    /// and above all in this file. It follows the clock besides, in microseconds, in case that all of these are older
+    /// copies.
+    pub(super) fn next_version(
+        &mut self,
+        now: SystemTime,
+        known: u64,
+    ) -> Result<u64, &'static str> {
+        let records = self.records.iter().map(|entry| entry.version);
+        let own = records.fold(self.sequence, u64::max);
         let now = now.duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.ok().and_then(|now| u64::try_from(now.as_millis()).ok());
-        self.sequence = next.max(now.unwrap_or_default());
-        Ok(self.sequence)
+        let now = now.ok().and_then(|now| u64::try_from(now.as_micros()).ok());
+        let clock = now.filter(|now| *now <= MAX_CLOCK).unwrap_or_default();
+        let next = own.max(known).saturating_add(1).max(clock);
+        if next > MAX_VERSION {
+            return Err(match own >= MAX_VERSION {
+                true => "this file is damaged: it has no versions left",
+                false => "its lock file is damaged: it has no versions left",
+            });
+        }
+        self.sequence = next;
+        Ok(next)
     }
 }
 
