@@ -23,7 +23,7 @@ class Cookies {
     const [pair = '', ...rest] = line.split(';').map((part) => part.trim());
     const [name, value] = divide(pair);
     const attributes = new Map(rest.map((part) => divide(part)).map(([name, value]) => [name.toLowerCase(), value]));
-    for (const unknown of ['domain', 'secure', 'max-age']) {
+    for (const unknown of ['domain', 'secure']) {
       if (attributes.has(unknown)) throw new Error(`a cookie with ${unknown}: ${line}`);
     }
     const given = attributes.get('path') ?? '';
@@ -31,7 +31,9 @@ class Cookies {
     const cookie = { host: from.hostname, path, name, value };
     this.#kept = this.#kept.filter((kept) => !(kept.host === cookie.host && kept.path === path && kept.name === name));
     const expires = attributes.get('expires');
-    if (expires === undefined || Date.parse(expires) > Date.now()) this.#kept.push(cookie);
+    const maxAge = attributes.get('max-age');
+    const isOver = maxAge === undefined ? Date.parse(expires ?? '') <= Date.now() : Number(maxAge) <= 0;
+    if (!isOver) this.#kept.push(cookie);
   }
 
   for({ hostname, pathname }: URL): string {
@@ -53,12 +55,17 @@ function divide(text: string): [string, string] {
 export class Reader extends Person {
   /** Whether they decline on consent pages. */
   declines = false;
+  /** Whether a page led nowhere the last time. */
+  gaveUp = false;
   readonly #cookies = new Cookies();
   #saw: string[] = [];
 
   override async authorize(request: AuthorizationRequest): Promise<URL> {
     this.pages.push(request);
-    return this.#visit(new URL(request.url), new URL(request.redirectUri));
+    this.gaveUp = true;
+    const callback = await this.#visit(new URL(request.url), new URL(request.redirectUri));
+    this.gaveUp = false;
+    return callback;
   }
 
   /** The headings of the pages they were shown since this was asked last. */
@@ -116,5 +123,7 @@ function filled(form: Form): URLSearchParams {
     else if (type === 'password') fields.append(name, 'correct horse');
     else throw new Error(`what to put into a field of type ${type}?`);
   }
+  const agree = form.buttons.find(({ name }) => name !== '');
+  if (agree) fields.append(agree.name, agree.value);
   return fields;
 }

@@ -8,6 +8,8 @@ export interface Page {
 export interface Form {
   action: string;
   inputs: { name: string; type: string; value: string }[];
+  /** The first one that has a name agrees. */
+  buttons: { name: string; value: string }[];
 }
 
 interface Link {
@@ -45,9 +47,11 @@ function open(page: Page, tag: string, attributes: Map<string, string>): void {
   if (tag === 'a') page.links.push({ href: attribute('href'), text: '' });
   if (tag === 'form') {
     if (page.form) throw new Error('one form is all a person expects');
-    if (attribute('method') !== 'post') throw new Error(`a form to be sent by ${attribute('method') || 'GET'}`);
-    page.form = { action: attribute('action'), inputs: [] };
+    if (attribute('method').toLowerCase() !== 'post')
+      throw new Error(`a form to be sent by ${attribute('method') || 'GET'}`);
+    page.form = { action: attribute('action'), inputs: [], buttons: [] };
   }
+  if (tag === 'button') page.form?.buttons.push({ name: attribute('name'), value: attribute('value') });
   if (tag === 'input') {
     if (!page.form) throw new Error('a field without a form around it');
     page.form.inputs.push({ name: attribute('name'), type: attribute('type'), value: attribute('value') });

@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+import { FOLDER, node, until } from './third-party.mjs';
+
+/** What the launcher exits with where the server cannot be had on this machine. */
+const CANNOT_BE_HAD = 3;
+
+/** What `tests/third-party/others/main.mjs` tells of a server. */
+interface About {
+  mcp: string;
+  control: string;
+  /** Package and version. */
+  version: string;
+  /** Which protocol it speaks. */
+  wire: '2025-11-25' | '2026-07-28';
+  /** Whether it issues refresh tokens. */
+  refreshes: boolean;
+  /** Whether tokens are revoked when a user signs out. */
+  revokes: boolean;
+  /** How more scope comes to be needed: by a tool, or by the whole server from some time on. */
+  stepUp?: 'tool' | 'server';
+}
+
+/** A request that the front of a server has noted. */
+export interface Noted {
+  by: 'client' | 'browser';
+  method: string;
+  path: string;
+  status?: number;
+  grant?: string;
+}
+
+/** A server that others wrote, with a front that counts, in processes of their own. */
+export class Other implements AsyncDisposable {
+  readonly about: About;
+  readonly #process: ChildProcess;
+
+  private constructor(child: ChildProcess, about: About) {
+    this.#process = child;
+    this.about = about;
+  }
+
+  /** Starts it by its name in `tests/third-party/others/servers.mjs`, where it can be had. */
+  static async start(name: string): Promise<Other | undefined> {
+    const child = spawn(node(), [`${FOLDER}others/main.mjs`, name], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const line = once(createInterface({ input: child.stdout }), 'line');
+    const exit = once(child, 'exit');
+    const [first] = await Promise.race([line, exit]);
+    if (typeof first === 'string') return new Other(child, JSON.parse(first));
+    if (first === CANNOT_BE_HAD) return undefined;
+    throw new Error(`${name} ended with ${first}`);
+  }
+
+  /** Tells it, or its front, to do something. */
+  async tell(what: string): Promise<void> {
+    const response = await fetch(`${this.about.control}/${what}`, { method: 'POST' });
+    if (response.status !== 204) throw new Error(`${what}: ${response.status} ${await response.text()}`);
+  }
+
+  async #report(): Promise<{ requests: Noted[]; held: number }> {
+    const response = await fetch(`${this.about.control}/requests`);
+    return (await response.json()) as { requests: Noted[]; held: number };
+  }
+
+  /** Marks the present, for what comes after. */
+  async mark(): Promise<number> {
+    return (await this.#report()).requests.length;
+  }
+
+  /** The client's requests since then. The event stream of the older protocol, which opens at any time, is none. */
+  async since(mark: number): Promise<Noted[]> {
+    const { requests } = await this.#report();
+    return requests.slice(mark).filter((request) => request.by === 'client' && !isStream(request));
+  }
+
+  /** Waits until so many event streams were asked for. */
+  async hasStreams(streams: number): Promise<void> {
+    await until(async () => {
+      const { requests } = await this.#report();
+      return requests.filter((request) => isStream(request) && request.status !== undefined).length >= streams;
+    });
+  }
+
+  /** Waits until so many requests were rejected since then, and the next step is held up. */
+  async hasRejected(rejections: number, mark: number): Promise<void> {
+    await until(async () => {
+      const { requests, held } = await this.#report();
+      const rejected = requests.slice(mark).filter(({ status }) => status === 401);
+      return rejected.length >= rejections && held === 1;
+    });
+  }
+
+  /** Whether its MCP server takes that token. */
+  async accepts(token: string): Promise<boolean> {
+    const response = await fetch(this.about.mcp, { method: 'PUT', headers: { authorization: `Bearer ${token}` } });
+    await response.body?.cancel();
+    return response.status !== 401;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.stdin?.end();
+    await ended;
+  }
+}
+
+function isStream({ method, path }: Noted): boolean {
+  return method === 'GET' && path === '/mcp';
+}
+
+/** Has `tests/third-party/others/table.mjs` check the line of a server in the table of the docs, or write it. */
+export function checkTable(server: string, version: string, cells: Record<string, number | string | null>): boolean {
+  const input = JSON.stringify({ server, version, client: 'node', cells });
+  const stdio = ['pipe', 'inherit', 'inherit'] as const;
+  return spawnSync(node(), [`${FOLDER}others/table.mjs`], { input, stdio: [...stdio] }).status === 0;
+}
