@@ -9,7 +9,7 @@ const MAX_SHOWN: usize = 512;
 
 /// Whether a character could make text look like what it is not: control characters, line separators, and those
 /// that turn the direction of writing.
-fn deceives(c: char) -> bool {
+pub(crate) fn deceives(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }

@@ -10,7 +10,7 @@ use crate::http::Limited;
 use crate::issuer::other_spelling;
 use crate::jose::JwkSet;
 use crate::oauth::client::Client;
-use crate::oauth::client_auth::{Means, method};
+use crate::oauth::client_auth::{Means, Origin, method, secret_method};
 use crate::oauth::discovery;
 use crate::oauth::id_token::{Expected, Identity, Refusal, check_claims};
 use crate::oauth::metadata::ServerMetadata;
@@ -18,6 +18,7 @@ use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
 use crate::patience::{self, patiently};
 use crate::recovery::Attempt;
 use crate::runtime::{Runtime, unix_seconds};
+use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::store::record::{self, Grant, Grantor, IdpLeg, Record, Registration, Versioned};
 use crate::store::turn::Turn;
@@ -123,9 +124,12 @@ impl Idp {
         Registration {
             client_id: provider.client_id.clone(),
             client_secret: provider.client_secret.clone(),
-            auth_method: method(None, offered, has),
+            auth_method: method(None, offered, has, Origin::Preregistered),
+            secret_method: Some(secret_method(offered)),
             redirect_uris: Vec::new(),
             dynamic: false,
+            scopes: None,
+            scopes_sent: ScopeSet::new(),
         }
     }
 

@@ -25,9 +25,35 @@ pub(crate) struct Means {
     pub(crate) key: bool,
 }
 
+/// How a client became known to the authorization server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// By this program's own registration (RFC 7591).
+    SelfRegistered,
+    /// Beforehand, out of band.
+    Preregistered,
+}
+
+/// The methods by a secret, the better one first.
+///
+/// Servers that are strict reject a `client_id` beside Basic, and servers that are lax look for it in the form before
+/// they look at anything else. The form pleases both kinds, but a client that was registered out of band is mostly
+/// registered for Basic, which every server has to support (RFC 6749 section 2.3.1).
+fn by_secret(origin: Origin) -> [&'static str; 2] {
+    match origin {
+        Origin::SelfRegistered => ["client_secret_post", "client_secret_basic"],
+        Origin::Preregistered => ["client_secret_basic", "client_secret_post"],
+    }
+}
+
 /// Chooses a method by what registration said, else by what the server's metadata offers
 /// (RFC 7591 section 2, RFC 8414 section 2).
-pub(crate) fn method(said: Option<&str>, offered: Option<&[String]>, has: Means) -> AuthMethod {
+pub(crate) fn method(
+    said: Option<&str>,
+    offered: Option<&[String]>,
+    has: Means,
+    origin: Origin,
+) -> AuthMethod {
     let usable = |method: AuthMethod| match method {
         AuthMethod::None => true,
         AuthMethod::PrivateKeyJwt => has.key,
@@ -38,24 +64,39 @@ pub(crate) fn method(said: Option<&str>, offered: Option<&[String]>, has: Means)
     }
     let offers = |name: &str| match offered {
         // What a server supports that does not say (RFC 8414 section 2).
-        None => name == "client_secret_basic",
+        None | Some([]) => name == "client_secret_basic",
         Some(offered) => offered.iter().any(|own| own == name),
     };
-    let best = [
-        "private_key_jwt",
-        "client_secret_basic",
-        "client_secret_post",
-    ]
-    .into_iter()
-    .filter(|name| offers(name))
-    .filter_map(by_name)
-    .find(|method| usable(*method));
+    let best = std::iter::once("private_key_jwt")
+        .chain(by_secret(origin))
+        .filter(|name| offers(name))
+        .filter_map(by_name)
+        .find(|method| usable(*method));
     match best {
         Some(method) => method,
         // A key proves nothing to whom it is not known: it is no risk to show what it signs.
         None if has.key => AuthMethod::PrivateKeyJwt,
         None => AuthMethod::None,
     }
+}
+
+/// The method of a preregistered client that authenticates by a secret.
+pub(crate) fn secret_method(offered: Option<&[String]>) -> AuthMethod {
+    let has = Means {
+        secret: true,
+        key: false,
+    };
+    method(None, offered, has, Origin::Preregistered)
+}
+
+/// The method to register with. A program on a user's machine cannot keep a secret, so it asks for none where the
+/// server offers that.
+pub(crate) fn wanted_method(offered: Option<&[String]>) -> &'static str {
+    let offered = offered.unwrap_or_default();
+    std::iter::once("none")
+        .chain(by_secret(Origin::SelfRegistered))
+        .find(|name| offered.iter().any(|own| own == name))
+        .unwrap_or("none")
 }
 
 fn by_name(name: &str) -> Option<AuthMethod> {
@@ -207,10 +248,63 @@ mod tests {
         ];
         for (said, offered, has, expected) in cases {
             assert_eq!(
-                method(said, offered.as_deref(), has),
+                method(said, offered.as_deref(), has, Origin::Preregistered),
                 expected,
                 "{said:?} {offered:?}"
             );
         }
+    }
+
+    #[test]
+    fn own_registrations_prefer_the_form_and_others_basic() {
+        let all = ["none", "client_secret_post", "client_secret_basic"];
+        let secret = Means {
+            secret: true,
+            key: false,
+        };
+        let by = |said, offered: &[String], origin| method(said, Some(offered), secret, origin);
+        for (offered, asked, own, other) in [
+            // As the MCP Python SDK and FastMCP offer them.
+            (
+                &all[1..],
+                "client_secret_post",
+                AuthMethod::ClientSecretPost,
+                AuthMethod::ClientSecretBasic,
+            ),
+            // A secret that comes all the same is used.
+            (
+                &all[..],
+                "none",
+                AuthMethod::ClientSecretPost,
+                AuthMethod::ClientSecretBasic,
+            ),
+            (
+                &all[2..],
+                "client_secret_basic",
+                AuthMethod::ClientSecretBasic,
+                AuthMethod::ClientSecretBasic,
+            ),
+            (
+                &all[..0],
+                "none",
+                AuthMethod::ClientSecretBasic,
+                AuthMethod::ClientSecretBasic,
+            ),
+        ] {
+            let mut offered: Vec<String> = offered.iter().map(|&name| name.to_owned()).collect();
+            for _ in 0..2 {
+                assert_eq!(wanted_method(Some(&offered)), asked, "{offered:?}");
+                assert_eq!(by(None, &offered, Origin::SelfRegistered), own);
+                assert_eq!(by(None, &offered, Origin::Preregistered), other);
+                assert_eq!(secret_method(Some(&offered)), other);
+                // What registration said wins.
+                for said in ["none", "client_secret_basic", "client_secret_post"] {
+                    let method = by(Some(said), &offered, Origin::SelfRegistered);
+                    assert_eq!(Some(method), by_name(said));
+                }
+                offered.reverse();
+            }
+        }
+        assert_eq!(wanted_method(None), "none");
     }
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::client_auth::{Means, method};
+use super::client_auth::{Means, Origin, method, secret_method, wanted_method};
 use super::metadata::ServerMetadata;
-use super::token::{JWT_BEARER, is_transient};
+use super::token::{JWT_BEARER, is_transient, scope_member};
 use crate::error::Error;
 use crate::http::{Limited, Response, is_loopback};
 use crate::jose::SigningKey;
+use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::store::record::{AuthMethod, Registration};
 use crate::text;
@@ -39,42 +39,45 @@ pub(crate) struct Preregistered {
     pub(crate) issuer: Option<String>,
 }
 
-/// The registration to use at `server`: the one brought along, else a metadata document, else the one on
-/// record, else a new one.
+/// What a client is registered for.
+#[derive(Clone, Copy)]
+pub(crate) struct Purpose<'a> {
+    /// Where users are sent back to; `None` for a client that presents assertions (RFC 7523), which has no page.
+    pub(crate) redirect_uri: Option<&'a str>,
+    /// The scopes that the next request asks for.
+    pub(crate) scopes: &'a ScopeSet,
+    /// The scopes that the resource's metadata lists: a later step-up asks for one of them.
+    pub(crate) supported: &'a ScopeSet,
+}
+
+impl Purpose<'_> {
+    /// Whether a registration on record serves the purpose.
+    fn is_served_by(&self, known: &Registration) -> bool {
+        // Not every server lets the port of a loopback redirect vary (RFC 8252 section 7.3).
+        let returns = match self.redirect_uri {
+            Some(uri) => known.redirect_uris.iter().any(|own| own == uri),
+            None => known.redirect_uris.is_empty(),
+        };
+        known.dynamic && returns && known.allows(self.scopes)
+    }
+}
+
+/// The registration to use at `server`: the client the application was given, else a metadata document, else the
+/// registration on record, else a new one.
 pub(crate) async fn register(
     http: &Limited,
     server: &ServerMetadata,
     identity: &ClientIdentity,
-    redirect_uri: &str,
+    purpose: Purpose<'_>,
     recorded: Option<&Registration>,
 ) -> Result<Registration, Error> {
     if let Some(client) = brought_along(server, identity) {
         return Ok(client);
     }
-    // Not every server lets the port of a loopback redirect vary (RFC 8252 section 7.3).
-    if let Some(known) = recorded
-        && known.dynamic
-        && known.redirect_uris.iter().any(|uri| uri == redirect_uri)
-    {
-        return Ok(known.clone());
+    match recorded.filter(|known| purpose.is_served_by(known)) {
+        Some(known) => Ok(known.clone()),
+        None => register_dynamically(http, server, &identity.name, purpose, recorded).await,
     }
-    register_dynamically(http, server, &identity.name, Some(redirect_uri)).await
-}
-
-/// As [`register`], for a client that nobody is redirected to: it presents assertions (RFC 7523).
-pub(crate) async fn register_for_assertions(
-    http: &Limited,
-    server: &ServerMetadata,
-    identity: &ClientIdentity,
-    recorded: Option<&Registration>,
-) -> Result<Registration, Error> {
-    if let Some(client) = brought_along(server, identity) {
-        return Ok(client);
-    }
-    if let Some(known) = recorded.filter(|known| known.dynamic && known.redirect_uris.is_empty()) {
-        return Ok(known.clone());
-    }
-    register_dynamically(http, server, &identity.name, None).await
 }
 
 fn brought_along(server: &ServerMetadata, identity: &ClientIdentity) -> Option<Registration> {
@@ -87,55 +90,92 @@ fn brought_along(server: &ServerMetadata, identity: &ClientIdentity) -> Option<R
         client_id: url.clone(),
         client_secret: None,
         auth_method: AuthMethod::None,
+        secret_method: None,
         redirect_uris: Vec::new(),
         dynamic: false,
+        scopes: None,
+        scopes_sent: ScopeSet::new(),
     })
 }
 
 /// The registration of a client that was registered beforehand.
 pub(crate) fn preregistered(client: &Preregistered, server: &ServerMetadata) -> Registration {
     let offered = server.token_endpoint_auth_methods_supported.as_deref();
+    let has = Means {
+        secret: client.client_secret.is_some(),
+        key: client.client_key.is_some(),
+    };
     Registration {
         client_id: client.client_id.clone(),
-        auth_method: method(
-            None,
-            offered,
-            Means {
-                secret: client.client_secret.is_some(),
-                key: client.client_key.is_some(),
-            },
-        ),
+        auth_method: method(None, offered, has, Origin::Preregistered),
+        secret_method: Some(secret_method(offered)),
         client_secret: client.client_secret.clone(),
         redirect_uris: Vec::new(),
         dynamic: false,
+        scopes: None,
+        scopes_sent: ScopeSet::new(),
     }
-}
-
-/// RFC 7591 section 3.2.1, as far as it matters here.
-#[derive(Deserialize)]
-struct Registered {
-    client_id: String,
-    client_secret: Option<Secret>,
-    token_endpoint_auth_method: Option<String>,
-}
-
-/// RFC 7591 section 3.2.2.
-#[derive(Deserialize)]
-struct Rejected {
-    error: String,
-    error_description: Option<String>,
 }
 
 async fn register_dynamically(
     http: &Limited,
     server: &ServerMetadata,
     name: &str,
-    redirect_uri: Option<&str>,
+    purpose: Purpose<'_>,
+    recorded: Option<&Registration>,
 ) -> Result<Registration, Error> {
     let endpoint = server.registration_endpoint.as_deref().ok_or_else(|| {
         let detail = "it registers no clients by itself, and no client id was given";
         rejected(server, detail.to_owned())
     })?;
+    let metadata = client_metadata(server, name, purpose.redirect_uri);
+    let mut refused = None;
+    for scopes in scopes_to_register(purpose, recorded) {
+        let mut body = metadata.clone();
+        if let Some(scopes) = scopes.as_ref().filter(|scopes| !scopes.is_empty()) {
+            body["scope"] = scopes.to_string().into();
+        }
+        let response = http
+            .post_json(endpoint, body.to_string().into_bytes())
+            .await
+            .map_err(|error| error.at(endpoint))?;
+        if let Some(answer) = Registered::read(&response) {
+            return Ok(answer.registration(server, purpose.redirect_uri, scopes));
+        }
+        let may_be_the_scopes = blames_the_metadata(&response);
+        refused = Some(refusal(server, endpoint, &response));
+        if !may_be_the_scopes {
+            break;
+        }
+    }
+    let nothing = || rejected(server, "nothing was sent".to_owned());
+    Err(refused.unwrap_or_else(nothing))
+}
+
+/// The scopes to send, in the order of the tries. A server may reject all for one that it does not know, or take no
+/// `scope` at all (`None`).
+fn scopes_to_register(
+    purpose: Purpose<'_>,
+    recorded: Option<&Registration>,
+) -> Vec<Option<ScopeSet>> {
+    let wanted = purpose.scopes;
+    // What it was registered for before comes along, so that two needs in turn do not register again each time.
+    let before = recorded.filter(|known| known.dynamic);
+    let before = before.map(|known| known.scopes_sent.clone());
+    let all = wanted.union(&before.unwrap_or_default());
+    let all = all.union(purpose.supported);
+    let mut tries = vec![Some(all.clone())];
+    if all.len() > wanted.len() && !wanted.is_empty() {
+        tries.push(Some(wanted.clone()));
+    }
+    if !all.is_empty() {
+        tries.push(None);
+    }
+    tries
+}
+
+/// The client metadata that is sent (RFC 7591 section 2), without scopes.
+fn client_metadata(server: &ServerMetadata, name: &str, redirect_uri: Option<&str>) -> Value {
     let offered = server.token_endpoint_auth_methods_supported.as_deref();
     let mut body = json!({
         "client_name": name,
@@ -153,31 +193,107 @@ async fn register_dynamically(
             body["response_types"] = json!([]);
         }
     }
-    let response = http
-        .post_json(endpoint, body.to_string().into_bytes())
-        .await
-        .map_err(|error| error.at(endpoint))?;
-    let registered = registered(&response).ok_or_else(|| refusal(server, endpoint, &response))?;
-    Ok(Registration {
-        auth_method: method(
-            registered.token_endpoint_auth_method.as_deref(),
-            offered,
-            Means {
-                secret: registered.client_secret.is_some(),
-                key: false,
-            },
-        ),
-        client_id: registered.client_id,
-        client_secret: registered.client_secret,
-        redirect_uris: redirect_uri.map(str::to_owned).into_iter().collect(),
-        dynamic: true,
-    })
+    body
 }
 
-fn registered(response: &Response) -> Option<Registered> {
-    let body = response.status().is_success().then(|| response.body())?;
-    // The message of a JSON error may quote the secret, so it is not passed on.
-    serde_json::from_slice(body).ok()
+/// The answer to a registration (RFC 7591 section 3.2.1), as far as it matters here.
+struct Registered {
+    client_id: String,
+    client_secret: Option<Secret>,
+    method: Option<String>,
+    scopes: Option<ScopeSet>,
+}
+
+impl Registered {
+    /// `None` if the answer registers nothing: it is no success, or names no client that could be sent and shown.
+    /// Members that matter less are left out when they are of another type.
+    fn read(response: &Response) -> Option<Self> {
+        let body = response.status().is_success().then(|| response.body())?;
+        let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let client_id = body.get("client_id")?.as_str()?;
+        if !is_credential(client_id) {
+            return None;
+        }
+        let client_secret = match body.get("client_secret") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(secret)) if secret.is_empty() => None,
+            Some(Value::String(secret)) if is_credential(secret) => Some(Secret::new(&**secret)),
+            Some(_) => return None,
+        };
+        let method = body.get("token_endpoint_auth_method");
+        Some(Self {
+            client_id: client_id.to_owned(),
+            client_secret,
+            method: method.and_then(Value::as_str).map(str::to_owned),
+            scopes: scope_member(&body).map(|scopes| scopes.iter().map(String::as_str).collect()),
+        })
+    }
+
+    /// The registration, which was sent with these scopes (`None`: without any, since the server rejects them).
+    fn registration(
+        self,
+        server: &ServerMetadata,
+        redirect_uri: Option<&str>,
+        sent: Option<ScopeSet>,
+    ) -> Registration {
+        let offered = server.token_endpoint_auth_methods_supported.as_deref();
+        let has = Means {
+            secret: self.client_secret.is_some(),
+            key: false,
+        };
+        Registration {
+            auth_method: method(self.method.as_deref(), offered, has, Origin::SelfRegistered),
+            secret_method: None,
+            client_id: self.client_id,
+            client_secret: self.client_secret,
+            redirect_uris: redirect_uri.map(str::to_owned).into_iter().collect(),
+            dynamic: true,
+            scopes: match (&sent, self.scopes) {
+                (_, Some(said)) => Some(said),
+                // None were asked for, so it may have none. It is not known whether the server cares.
+                (Some(sent), None) if sent.is_empty() => Some(ScopeSet::new()),
+                (_, None) => None,
+            },
+            scopes_sent: sent.unwrap_or_default(),
+        }
+    }
+}
+
+/// The longest client id or secret that is taken for one, in bytes. Some servers keep the whole registration in it.
+const MAX_CREDENTIAL: usize = 8192;
+
+/// Whether a text can be a client id or a secret: both are sent, and the id is shown.
+fn is_credential(text: &str) -> bool {
+    let length = 1..=MAX_CREDENTIAL;
+    length.contains(&text.len()) && !text.contains(text::deceives)
+}
+
+/// Whether an answer rejects what the client says of itself, which may be for its scopes: it is neither a transient
+/// error nor does it mean that there is no endpoint, or that it takes no registrations from just any client.
+fn blames_the_metadata(response: &Response) -> bool {
+    let (status, error) = (response.status(), error_code(response));
+    if !status.is_client_error() || is_transient(status) {
+        return false;
+    }
+    match error.as_deref() {
+        Some("invalid_client_metadata" | "invalid_scope" | "insufficient_scope") => true,
+        Some("invalid_redirect_uri" | "invalid_token") => false,
+        _ => !matches!(status.as_u16(), 401 | 404 | 405 | 410),
+    }
+}
+
+/// The error that an answer names (RFC 7591 section 3.2.2).
+fn error_code(response: &Response) -> Option<String> {
+    member(response, "error")
+}
+
+fn error_description(response: &Response) -> Option<String> {
+    member(response, "error_description")
+}
+
+fn member(response: &Response, name: &str) -> Option<String> {
+    let body: Map<String, Value> = serde_json::from_slice(response.body()).ok()?;
+    body.get(name)?.as_str().map(str::to_owned)
 }
 
 fn rejected(server: &ServerMetadata, detail: String) -> Error {
@@ -187,20 +303,18 @@ fn rejected(server: &ServerMetadata, detail: String) -> Error {
     }
 }
 
-/// What an answer means by which nobody was registered.
+/// The error of an answer that registers nothing.
 fn refusal(server: &ServerMetadata, endpoint: &str, response: &Response) -> Error {
     let status = response.status();
     if is_transient(status) {
         return Error::http(endpoint, format!("the server answered {status}"));
     }
-    let said = serde_json::from_slice(response.body()).ok();
-    match said.filter(|_| !status.is_success()) {
-        _ if server.assumed && status == StatusCode::NOT_FOUND => nowhere(server, endpoint, status),
-        Some(Rejected {
-            error,
-            error_description,
-        }) => {
-            let said = error_description.unwrap_or_default();
+    if server.assumed && status == StatusCode::NOT_FOUND {
+        return nowhere(server, endpoint, status);
+    }
+    match error_code(response).filter(|_| !status.is_success()) {
+        Some(error) => {
+            let said = error_description(response).unwrap_or_default();
             let said = text::displayable(&format!("{error}: {said}"));
             rejected(server, said.unwrap_or_default())
         }
@@ -218,17 +332,6 @@ fn nowhere(server: &ServerMetadata, endpoint: &str, status: StatusCode) -> Error
         "there is none, neither the server's nor an authorization server's, and {endpoint}, where older servers register clients, answered {status}. Check the address of the server"
     );
     Error::metadata(&server.issuer, detail)
-}
-
-/// A program on a person's machine cannot keep a secret, so it asks for none where it may.
-fn wanted_method(offered: Option<&[String]>) -> &'static str {
-    let Some(offered) = offered else {
-        return "none";
-    };
-    ["none", "client_secret_basic", "client_secret_post"]
-        .into_iter()
-        .find(|name| offered.iter().any(|own| own == name))
-        .unwrap_or("none")
 }
 
 /// OpenID Connect Dynamic Client Registration, section 2; MCP requires that it is said.

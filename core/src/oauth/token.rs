@@ -353,6 +353,21 @@ fn mend(body: &mut Map<String, Value>) {
     }
 }
 
+/// The scopes in the `scope` of an answer. Some servers send a list in place of a text; an empty one counts as absent.
+pub(crate) fn scope_member(body: &Map<String, Value>) -> Option<Vec<String>> {
+    let texts: Vec<&str> = match body.get("scope")? {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    let scopes = texts.iter().flat_map(|text| text.split(' '));
+    let scopes: Vec<String> = scopes
+        .filter(|scope| !scope.is_empty())
+        .map(str::to_owned)
+        .collect();
+    (!scopes.is_empty()).then_some(scopes)
+}
+
 fn whole_seconds(lifetime: f64) -> Option<u64> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     (lifetime >= 0.0).then_some(lifetime as u64)

@@ -16,7 +16,7 @@ use crate::issuer::same_issuer;
 use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery::{self, Discovered, scopes_of};
 use crate::oauth::metadata::ServerMetadata;
-use crate::oauth::registration::register_for_assertions;
+use crate::oauth::registration::{Purpose, register};
 use crate::oauth::token::{self, TokenFailure, TokenGrant};
 use crate::patience::patiently;
 use crate::recovery::{Ask, Attempt, Means, Trigger};
@@ -222,8 +222,12 @@ impl Inner {
         let found = self.find(plan, bound.as_deref()).await?;
         let by = found.grantor(self.send_resource)?;
         let recorded = read.record.client_at(&by.issuer);
-        let client =
-            register_for_assertions(&self.http, &found.server, &self.identity, recorded).await?;
+        let purpose = Purpose {
+            redirect_uri: None,
+            scopes: &plan.scopes,
+            supported: &found.scopes_supported,
+        };
+        let client = register(&self.http, &found.server, &self.identity, purpose, recorded).await?;
         if client.dynamic && recorded != Some(&client) {
             self.update(|record| {
                 record.set_client(&by.issuer, &client);

@@ -9,7 +9,7 @@ use crate::host::{AuthHost, AuthorizationRequest, Event};
 use crate::issuer::same_issuer;
 use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery::{Discovered, Preference, discover};
-use crate::oauth::registration::register;
+use crate::oauth::registration::{Purpose, register};
 use crate::oauth::token::{TokenFailure, TokenGrant};
 use crate::recovery::Ask;
 use crate::scope::ScopeSet;
@@ -45,8 +45,13 @@ impl Inner {
         let by = found.grantor(self.send_resource)?;
         let redirect_uri = self.redirect_uri(host).await?;
         let recorded = record.client_at(&by.issuer);
-        let client = register(&self.http, server, &self.identity, &redirect_uri, recorded).await?;
         let scopes = self.wanted(need, &record, &found);
+        let purpose = Purpose {
+            redirect_uri: Some(&redirect_uri),
+            scopes: &scopes,
+            supported: &found.scopes_supported,
+        };
+        let client = register(&self.http, server, &self.identity, purpose, recorded).await?;
         let held = record.grant.as_ref();
         let binding = self.binding_for(&need.challenge, held, Some(&found))?;
         let prepared = authorization::prepare(
@@ -238,6 +243,11 @@ impl Inner {
             error,
             Error::AuthorizationDenied { error, .. } if error == "invalid_scope"
         );
+        if unknown_scope && pending.client.dynamic {
+            let (issuer, client) = (&pending.by.issuer, &pending.client.client_id);
+            self.update(|record| record.note_refused(issuer, client, &pending.scopes))
+                .await?;
+        }
         if unknown_scope && (!pending.widen || pending.required.is_empty()) {
             self.update(|record| {
                 let changes = record.requested != pending.required;

@@ -127,15 +127,40 @@ pub(crate) struct Registration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_secret: Option<Secret>,
     pub(crate) auth_method: AuthMethod,
+    /// How its server would take a secret that is given later; `None`: the server was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret_method: Option<AuthMethod>,
     /// The redirect URIs it was registered with; empty when that was not for us to say.
     #[serde(default)]
     pub(crate) redirect_uris: Vec<String>,
     /// Registered by us (RFC 7591), so that it can be registered again.
     #[serde(default)]
     pub(crate) dynamic: bool,
+    /// The scopes its server registered it with; `None`: the server did not say, and may not care.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scopes: Option<ScopeSet>,
+    /// The scopes that the registration asked for.
+    #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
+    pub(crate) scopes_sent: ScopeSet,
 }
 
 impl Registration {
+    /// Whether these scopes may be asked for, as far as is known. What the server left out of the registration it
+    /// would leave out of another: that is no reason to register again.
+    pub(crate) fn allows(&self, scopes: &ScopeSet) -> bool {
+        let known = self.scopes.as_ref();
+        known.is_none_or(|known| known.union(&self.scopes_sent).covers(scopes))
+    }
+
+    /// As [`Record::note_refused`], of this client.
+    fn note_refused(&mut self, scopes: &ScopeSet) -> bool {
+        let unknown = self.dynamic && self.scopes.is_none() && !self.scopes_sent.covers(scopes);
+        if unknown {
+            self.scopes = Some(self.scopes_sent.clone());
+        }
+        unknown
+    }
+
     /// The same client with the secret, or the key, that the application has for it now.
     pub(crate) fn with(&self, secret: Option<&Secret>, key: bool) -> Self {
         let mut client = self.clone();
@@ -143,10 +168,10 @@ impl Registration {
             client.client_secret = Some(secret.clone());
         }
         client.auth_method = match (self.auth_method, secret, key) {
-            (AuthMethod::None | AuthMethod::PrivateKeyJwt, Some(_), false) => {
-                // Its server did not say how it wants a secret.
-                AuthMethod::ClientSecretBasic
-            }
+            (AuthMethod::None | AuthMethod::PrivateKeyJwt, Some(_), false) => self
+                .secret_method
+                // Every server has to support it (RFC 6749 section 2.3.1).
+                .unwrap_or(AuthMethod::ClientSecretBasic),
             (_, None, true) => AuthMethod::PrivateKeyJwt,
             (method, ..) => method,
         };
@@ -232,6 +257,19 @@ impl Record {
     pub(crate) fn set_client(&mut self, issuer: &str, client: &Registration) {
         self.clients.retain(|at, _| !same_issuer(at, issuer));
         self.clients.insert(issuer.to_owned(), client.clone());
+    }
+
+    /// Notes that the server refused these scopes to a client: it is registered again before it asks for more than it
+    /// was registered for. Returns whether that changes anything.
+    pub(crate) fn note_refused(&mut self, issuer: &str, id: &str, scopes: &ScopeSet) -> bool {
+        let at_issuer = self.clients.iter_mut();
+        let next = at_issuer.filter_map(|(at, client)| same_issuer(at, issuer).then_some(client));
+        let grant = self.grant.as_mut();
+        let grant = grant.filter(|grant| same_issuer(&grant.by.issuer, issuer));
+        let current = grant.and_then(|grant| grant.client.as_mut());
+        let noted = next.chain(current).filter(|client| client.client_id == id);
+        let changed = noted.map(|client| client.note_refused(scopes));
+        changed.fold(false, |any, changed| any | changed)
     }
 
     /// Notes a started authorization, and forgets those older than `oldest` and those that are too many.
@@ -335,4 +373,20 @@ pub(crate) async fn update<D: Document>(
     }
     let error = Error::store("other programs kept writing the same record; nothing was changed");
     Err(at_its_place(store, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registration_without_scopes_on_record_is_read_and_allows_any() {
+        let old =
+            r#"{"client_id":"c","auth_method":"none","redirect_uris":["x:/"],"dynamic":true}"#;
+        let mut old: Registration = serde_json::from_str(old).expect("as it was written before");
+        let scopes = ScopeSet::parse("a b");
+        assert!(old.allows(&scopes));
+        assert!(old.note_refused(&scopes) && !old.allows(&scopes));
+        assert!(!old.note_refused(&scopes), "it is noted once");
+    }
 }

@@ -83,9 +83,10 @@ async fn refusal_to_register_is_the_servers_own_where_there_is_one() {
             bench.world.always(Prm, Fault::Status(404));
             bench.world.always(Meta, Fault::Status(404));
         }
-        bench.world.next(Register, Fault::Body(400, refusal));
+        bench.world.always(Register, Fault::Body(400, refusal));
         let session = bench.open().await;
         let error = bench.send(&session, "").await.expect_err("refused");
+        bench.world.heal(Register);
         assert_eq!(error.code(), "registration_rejected");
         assert!(error.to_string().contains("by hand only"), "{error}");
         // Trouble is not a refusal.

@@ -34,6 +34,7 @@ mod moved;
 mod parallel;
 mod policy;
 mod pushed;
+mod registration;
 mod requests;
 mod restart;
 mod secrets;

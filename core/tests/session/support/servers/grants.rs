@@ -4,7 +4,7 @@ use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Access, CANARY, Code, Family, Refresh, Refused, Servers, issuer, refused};
+use super::{Access, CANARY, Code, Family, Refresh, Refused, Servers, issuer, refused, words};
 use crate::support::log::Seen;
 use crate::support::world::{SECOND, SERVER};
 
@@ -33,7 +33,13 @@ impl Servers {
                 .append_pair("error_description", "The person said no");
             return back.into();
         }
-        let asked = words(seen.param("scope")).into_iter();
+        let registered = self.clients[&client].scopes.as_ref();
+        let asked = words(seen.param("scope"));
+        if registered.is_some_and(|known| asked.iter().any(|scope| !known.contains(scope))) {
+            back.query_pairs_mut().append_pair("error", "invalid_scope");
+            return back.into();
+        }
+        let asked = asked.into_iter();
         let scopes = asked
             .filter(|scope| !self.never_granted.contains(scope))
             .collect();
@@ -234,8 +240,4 @@ impl Servers {
         }
         body
     }
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
 }

@@ -43,6 +43,18 @@ pub(crate) struct Servers {
     /// Whether metadata promises `iss`, and answers carry it.
     pub(crate) sends_iss: bool,
     pub(crate) auth_methods: Vec<&'static str>,
+    /// Whether the client's id has to be in the form, whatever its method.
+    pub(crate) wants_id_in_form: bool,
+    /// Whether a registration's answer names the method.
+    pub(crate) names_method: bool,
+    /// Whether clients are granted only the scopes they were registered with.
+    pub(crate) keeps_to_registered_scopes: bool,
+    /// Whether a registration's answer names the scopes.
+    pub(crate) names_scopes: bool,
+    /// What a registration is given of the scopes it asks for; `None`: all of them.
+    pub(crate) registers_scopes: Option<Vec<&'static str>>,
+    /// The scopes that exist, for a server that rejects a registration with any other.
+    pub(crate) known_scopes: Option<Vec<&'static str>>,
     pub(crate) offers_offline_access: bool,
     /// The authentication every request needs: context class and age.
     pub(crate) authentication: Option<(String, u64)>,
@@ -75,6 +87,8 @@ pub(crate) struct Servers {
 struct Client {
     secret: Option<String>,
     method: String,
+    /// `None`: any.
+    scopes: Option<Vec<String>>,
 }
 
 struct Code {
@@ -126,6 +140,12 @@ impl Servers {
             spells: str::to_owned,
             sends_iss: true,
             auth_methods: vec!["none", "client_secret_basic", "client_secret_post"],
+            wants_id_in_form: false,
+            names_method: true,
+            keeps_to_registered_scopes: false,
+            names_scopes: false,
+            registers_scopes: None,
+            known_scopes: None,
             offers_offline_access: false,
             authentication: None,
             denies: None,
@@ -152,6 +172,7 @@ impl Servers {
         let client = Client {
             secret: Some(secret.to_owned()),
             method: method.to_owned(),
+            scopes: None,
         };
         self.clients
             .insert((issuer.to_owned(), id.to_owned()), client);
@@ -162,6 +183,7 @@ impl Servers {
         let client = Client {
             secret: None,
             method: "none".to_owned(),
+            scopes: None,
         };
         self.clients
             .insert((issuer.to_owned(), id.to_owned()), client);
@@ -314,25 +336,41 @@ impl Servers {
     }
 
     fn register(&mut self, seen: &Seen) -> (u16, Value) {
+        let asked: Vec<String> = words(seen.param("scope"));
+        if let Some(known) = &self.known_scopes
+            && asked.iter().any(|scope| !known.contains(&scope.as_str()))
+        {
+            return refused(400, "invalid_client_metadata");
+        }
+        let given = |scope: &String| match &self.registers_scopes {
+            Some(given) => given.contains(&scope.as_str()),
+            None => true,
+        };
+        let scopes: Vec<String> = asked.into_iter().filter(given).collect();
         let number = self.number();
         let id = format!("client-{number}");
         let method = seen.param("token_endpoint_auth_method").to_owned();
         let secret = (method != "none").then(|| format!("{CANARY}-secret-{number}"));
+        let mut body = json!({ "client_id": id, "client_secret": secret });
+        if self.names_method {
+            body["token_endpoint_auth_method"] = json!(method);
+        }
+        if self.names_scopes && !seen.param("scope").is_empty() {
+            body["scope"] = scopes.join(" ").into();
+        }
         let client = Client {
-            secret: secret.clone(),
-            method: method.clone(),
+            secret,
+            method,
+            scopes: self.keeps_to_registered_scopes.then_some(scopes),
         };
-        self.clients.insert((issuer(&seen.url), id.clone()), client);
-        let body = json!({
-            "client_id": id,
-            "client_secret": secret,
-            "token_endpoint_auth_method": method,
-        });
+        self.clients.insert((issuer(&seen.url), id), client);
         (201, body)
     }
 
     fn revoke(&mut self, seen: &Seen) -> (u16, Value) {
-        if self.authenticated(seen, &issuer(&seen.url)).is_none() {
+        let secret_in_form = seen.params.contains_key("client_secret");
+        let authenticated = self.authenticated(seen, &issuer(&seen.url)).is_some();
+        if !authenticated || (self.wants_id_in_form && !secret_in_form) {
             return refused(401, "invalid_client");
         }
         let token = seen.param("token");
@@ -376,10 +414,17 @@ impl Servers {
                 (seen.param("client_id").to_owned(), secret, method)
             }
         };
+        if self.wants_id_in_form && seen.param("client_id") != id {
+            return None;
+        }
         let client = self.clients.get(&(issuer.to_owned(), id.clone()))?;
         let right = client.secret == secret && client.method == method;
         right.then_some(id)
     }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 fn refused(status: u16, error: &str) -> (u16, Value) {
