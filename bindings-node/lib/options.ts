@@ -66,8 +66,13 @@ export interface AuthSessionOptions {
   clientSecret?: string | undefined;
   /** Its private key, if it has one (`private_key_jwt`, RFC 7523): PEM, or a JWK as JSON. */
   clientKey?: string | undefined;
-  /** The authorization server that `clientId` is registered at. Its secret goes nowhere else. */
+  /**
+   * The issuer of the authorization server that `clientId` is registered at. A client with a secret, a key or assertions
+   * needs it: they go nowhere else. Without it nothing is sent, and the error (`config`) names the issuer that was found.
+   */
   clientIssuer?: string | undefined;
+  /** Shows the client's secret, key and assertions to whichever authorization server the MCP server names. */
+  clientAtAnyIssuer?: boolean | undefined;
   /** An https address that serves the client's metadata, and is its id wherever that is supported. */
   clientMetadataUrl?: string | URL | undefined;
   /** The client acts for itself (RFC 6749 section 4.4): no person, no host. */
@@ -93,6 +98,11 @@ export interface AuthSessionOptions {
   sendResource?: boolean | undefined;
   /** Whether authorization requests are pushed where that is offered (RFC 9126; default no). */
   pushRequests?: boolean | undefined;
+  /**
+   * Whether the user may be asked for consent explicitly (`prompt=consent`; default yes): only after a refresh token was
+   * asked for and did not come. Where users may not consent themselves, such a page is a dead end.
+   */
+  consentPrompt?: boolean | undefined;
   /** Where callbacks come, for a host that does not say so itself. */
   redirectUri?: string | URL | undefined;
   /** Where records live (default: in memory, for this session alone). */
@@ -142,6 +152,7 @@ const OPTIONS = {
   clientSecret: TEXT,
   clientKey: TEXT,
   clientIssuer: TEXT,
+  clientAtAnyIssuer: FLAG,
   clientMetadataUrl: ADDRESS,
   clientCredentials: FLAG,
   workloadIdentity: FUNCTION,
@@ -153,6 +164,7 @@ const OPTIONS = {
   dpopKey: TEXT,
   sendResource: FLAG,
   pushRequests: FLAG,
+  consentPrompt: FLAG,
   redirectUri: REDIRECT_URI,
   store: { ...OBJECT, what: 'a MemoryStore, a FileStore, or an object with load and save' },
   host: { ...OBJECT, what: 'an object with confirmStepUp and authorize' },

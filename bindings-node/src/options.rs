@@ -34,6 +34,8 @@ pub(crate) struct Options {
     client_secret: Option<Secret>,
     client_key: Option<Secret>,
     client_issuer: Option<String>,
+    #[serde(default)]
+    client_at_any_issuer: bool,
     client_metadata_url: Option<String>,
     #[serde(default)]
     client_credentials: bool,
@@ -55,6 +57,8 @@ pub(crate) struct Options {
     send_resource: bool,
     #[serde(default)]
     push_requests: bool,
+    #[serde(default = "yes")]
+    consent_prompt: bool,
     /// There is a host in JavaScript.
     #[serde(default)]
     host: bool,
@@ -122,7 +126,8 @@ impl Options {
             .scopes(self.scopes)
             .dpop(self.dpop)
             .send_resource(self.send_resource)
-            .push_requests(self.push_requests);
+            .push_requests(self.push_requests)
+            .consent_prompt(self.consent_prompt);
         #[cfg(feature = "testing")]
         {
             builder = builder.runtime(crate::testing::Clock);
@@ -142,6 +147,9 @@ impl Options {
         }
         if let Some(issuer) = self.client_issuer {
             builder = builder.client_issuer(issuer);
+        }
+        if self.client_at_any_issuer {
+            builder = builder.client_at_any_issuer();
         }
         if let Some(url) = self.client_metadata_url {
             builder = builder.client_metadata_url(url);

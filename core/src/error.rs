@@ -66,6 +66,18 @@ pub enum Error {
         /// What the server asked for last.
         challenge: Box<AuthChallenge>,
     },
+    /// A client's secret, key or assertion is bound to no issuer. It was sent nowhere.
+    #[error(
+        "{client_id} has a secret or key, and this program was not told which authorization server it belongs to. {server} names {issuer}: if the client is registered there, give that issuer along with the client id. Nothing was sent."
+    )]
+    ClientIssuerUnknown {
+        /// The MCP server.
+        server: String,
+        /// The client id.
+        client_id: String,
+        /// The issuer that the MCP server names.
+        issuer: String,
+    },
     /// A person is needed, and now is not the time: nobody waits, or interaction is off.
     #[error("{server} needs a person to sign in or to grant access{}. {next}", at(authorization_url.as_deref()))]
     InteractionRequired {
@@ -98,6 +110,8 @@ pub enum Error {
         detail: String,
         /// How many seconds the server asked to wait.
         retry_after: Option<u64>,
+        /// Whether a connection could be made at all.
+        connected: bool,
         /// What the application's own HTTP client failed by.
         #[source]
         cause: Option<Cause>,
@@ -291,7 +305,7 @@ impl Error {
             Self::Store { .. } => "store",
             Self::Http { .. } => "http",
             Self::Host { .. } => "host",
-            Self::Config { .. } => "config",
+            Self::Config { .. } | Self::ClientIssuerUnknown { .. } => "config",
         }
     }
 
@@ -408,12 +422,14 @@ impl Error {
         let Trouble {
             detail,
             retry_after,
+            unconnected,
             cause,
         } = trouble.into();
         Self::RefreshUnavailable {
             issuer: issuer.to_owned(),
             detail,
             retry_after,
+            connected: !unconnected,
             cause,
         }
     }
@@ -426,6 +442,8 @@ pub(crate) struct Trouble {
     pub(crate) detail: String,
     /// How many seconds the service asked to wait.
     pub(crate) retry_after: Option<u64>,
+    /// No connection could be made.
+    pub(crate) unconnected: bool,
     /// What the application's own HTTP client failed by.
     pub(crate) cause: Option<Cause>,
 }
@@ -442,12 +460,14 @@ impl From<String> for Trouble {
 impl From<HttpError> for Trouble {
     fn from(error: HttpError) -> Self {
         let detail = error.to_string();
+        let unconnected = matches!(error, HttpError::Connection(_));
         let cause = match error {
             HttpError::Application(_, cause) => Some(cause),
             _ => None,
         };
         Self {
             cause,
+            unconnected,
             ..detail.into()
         }
     }

@@ -19,8 +19,10 @@ pub enum Failure {
     Scope,
     /// The person must sign in again (RFC 9470).
     Authentication,
-    /// 403 that no credential would change.
+    /// 403 that does not say what would help.
     Forbidden,
+    /// 403 that blames the token all the same (`invalid_token`).
+    RefusedToken,
 }
 
 impl Failure {
@@ -30,7 +32,13 @@ impl Failure {
         match challenge.reason {
             Reason::InsufficientScope => Self::Scope,
             Reason::InsufficientUserAuthentication => Self::Authentication,
-            Reason::Unauthorized if challenge.raw.http_status == Some(403) => Self::Forbidden,
+            Reason::Unauthorized if challenge.raw.http_status == Some(403) => {
+                if challenge.blames_token() {
+                    Self::RefusedToken
+                } else {
+                    Self::Forbidden
+                }
+            }
             Reason::Unauthorized | Reason::TokenExpired | Reason::InvalidToken => Self::Token,
         }
     }
@@ -160,10 +168,21 @@ pub struct Situation {
     pub issuer: IssuerCheck,
     /// The person's answer to a step-up.
     pub consent: Consent,
-    /// Since this challenge, a wider credential was authorized or minted.
-    pub answered: bool,
-    /// A person has authorized for this request before.
+    /// A step-up for these scopes was granted before without covering them, and the server refused the result.
+    #[serde(default)]
+    pub short: bool,
+    /// A person has authorized for this request before, or the session's latest sign-in was rejected at once a few
+    /// minutes ago.
     pub reauthorized: bool,
+    /// The request carried no credential.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// The last refresh brought other scopes than had been granted, and one that names those was not tried.
+    #[serde(default)]
+    pub rescope: bool,
+    /// The application asks for a sign-in on purpose.
+    #[serde(default)]
+    pub deliberate: bool,
     /// How many step-ups this request has gone through.
     pub step_ups: u8,
     /// Policy: how many step-ups a request may go through; 0 means step-ups fail at once.
@@ -182,6 +201,8 @@ pub struct Situation {
 pub enum Means {
     /// The refresh token, at the authorization server.
     Refresh,
+    /// The same, in a request that names the scopes that were granted.
+    ScopedRefresh,
     /// The identity provider's refresh token, for a new ID token.
     IdpSession,
     /// The ID token, exchanged and granted.
@@ -288,6 +309,7 @@ const ALL: &str = "any";
 const TOKEN: &str = "401 (`token_expired`, `invalid_token`, `unauthorized`)";
 const SCOPE: &str = "`insufficient_scope`";
 const AUTHN: &str = "`insufficient_user_authentication`";
+const FORBIDDEN: &str = "403, any other";
 
 /// The table, in order.
 pub const RULES: &[Rule] = &[
@@ -314,10 +336,24 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: "3",
-        about: "403, any other",
-        when: "always",
+        about: FORBIDDEN,
+        when: "always, unless a request without a credential meets a server that names an authorization server (looked up once): that is as a 401",
         then: "hand the response through, never replay it",
-        step: |s| (s.failure == Failure::Forbidden).then_some(Step::PassThrough),
+        step: |s| {
+            (s.failure == Failure::Forbidden)
+                .then(|| s.forbidden())
+                .flatten()
+        },
+    },
+    Rule {
+        id: "3a",
+        about: "403 with `invalid_token`",
+        when: "always",
+        then: "renew silently, once; else hand the response through; never a prompt",
+        step: |s| {
+            let refused = s.failure == Failure::RefusedToken;
+            refused.then(|| s.untried(Ask::Afresh).unwrap_or(Step::PassThrough))
+        },
     },
     Rule {
         id: "4",
@@ -331,13 +367,24 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        id: "4a",
+        about: TOKEN,
+        when: "standard, refreshed, and the refresh brought other scopes than had been granted",
+        then: "refresh once more, naming the granted scopes",
+        step: |s| {
+            let other = s.token() && s.rescope && s.silent() == Silent::Succeeded;
+            other.then_some(Step::Renew(Means::ScopedRefresh, Ask::Afresh))
+        },
+    },
+    Rule {
         id: "5",
         about: TOKEN,
-        when: "renewal could not be completed after its bounded tries",
-        then: "look once whether the resource names another authorization server now (then 10 to 13; not when enterprise-managed); else fail `refresh_unavailable`, everything kept, no prompt",
+        when: "renewal could not be completed after its bounded tries (and no sign-in was asked for on purpose)",
+        then: "if a connection could be made at all, look once whether the resource names another authorization server now (then 10 to 13; not when enterprise-managed); else fail `refresh_unavailable`, everything kept, no prompt",
         step: |s| {
             let unreachable = s.token() && s.silent() == Silent::Unreachable;
-            unreachable
+            let insists = s.deliberate && !s.machine();
+            (unreachable && !insists)
                 .then(|| match s.issuer {
                     IssuerCheck::Unchecked if !s.enterprise() => Some(Step::CheckIssuer),
                     IssuerCheck::Moved if !s.enterprise() => None,
@@ -399,7 +446,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "12",
         about: TOKEN,
-        when: "already re-authorized for this request",
+        when: "already re-authorized for this request, or the session's latest sign-in was rejected at once a few minutes ago",
         then: "fail `unauthorized`",
         step: |s| (s.token() && s.reauthorized).then_some(Step::Fail(Ending::Unauthorized)),
     },
@@ -422,10 +469,10 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "14a",
         about: SCOPE,
-        when: "authorized or minted since this challenge, and the grant does not cover it",
+        when: "a step-up for this was granted without covering it, and the server refused the wider credential too",
         then: "fail `scope_not_granted`",
         step: |s| {
-            let short = s.scope() && s.answered && !s.covered;
+            let short = s.scope() && s.short && !s.covered;
             short.then_some(Step::Fail(Ending::ScopeNotGranted))
         },
     },
@@ -450,6 +497,15 @@ pub const RULES: &[Rule] = &[
                     Silent::Refused | Silent::Nothing => None,
                 })
                 .flatten()
+        },
+    },
+    Rule {
+        id: "16a",
+        about: SCOPE,
+        when: "the last refresh lost scopes that had been granted and are required",
+        then: "refresh once more, naming the granted scopes",
+        step: |s| {
+            (s.scope() && s.rescope).then_some(Step::Renew(Means::ScopedRefresh, Ask::Afresh))
         },
     },
     Rule {
@@ -501,7 +557,7 @@ pub const RULES: &[Rule] = &[
         id: "21",
         about: SCOPE,
         when: "otherwise",
-        then: "authorize with the union, never a refresh; then 1 or 14a",
+        then: "authorize with the union, never a refresh; then 1",
         step: |s| s.scope().then(|| s.authorize(Ask::Union)),
     },
     Rule {
@@ -535,7 +591,19 @@ enum Silent {
 
 impl Situation {
     fn token(&self) -> bool {
-        self.failure == Failure::Token
+        // What rule 3 lets pass is a server that asks for a credential by 403.
+        matches!(self.failure, Failure::Token | Failure::Forbidden)
+    }
+
+    fn forbidden(&self) -> Option<Step> {
+        if !self.anonymous || self.trigger == Trigger::Ambient || !self.can_authorize {
+            return Some(Step::PassThrough);
+        }
+        match self.issuer {
+            IssuerCheck::Unchecked => Some(Step::CheckIssuer),
+            IssuerCheck::Same => Some(Step::PassThrough),
+            IssuerCheck::Moved => None,
+        }
     }
 
     fn scope(&self) -> bool {

@@ -53,6 +53,7 @@ fn every_situation(mut visit: impl FnMut(Situation)) -> usize {
         Failure::Scope,
         Failure::Authentication,
         Failure::Forbidden,
+        Failure::RefusedToken,
     ];
     let issuers = [
         IssuerCheck::Unchecked,
@@ -68,8 +69,7 @@ fn every_situation(mut visit: impl FnMut(Situation)) -> usize {
                     for (step_ups, max_step_ups) in [(0, 0), (0, 1), (1, 1), (1, 2), (2, 2)] {
                         for (proof, bits) in proofs_and_bits() {
                             let bit = |n: u32| bits & (1 << n) != 0;
-                            count += 1;
-                            visit(Situation {
+                            let situation = Situation {
                                 failure,
                                 protocol,
                                 issuer,
@@ -85,15 +85,40 @@ fn every_situation(mut visit: impl FnMut(Situation)) -> usize {
                                 proof,
                                 covered: bit(2),
                                 store_moved: bit(3),
-                                answered: bit(4),
+                                short: bit(4),
                                 reauthorized: bit(5),
                                 interaction: bit(6),
                                 can_authorize: bit(7),
                                 confirm: bit(8),
-                            });
+                                anonymous: false,
+                                rescope: false,
+                                deliberate: false,
+                            };
+                            count += with_rarer_facts(situation, &mut visit);
                         }
                     }
                 }
+            }
+        }
+    }
+    count
+}
+
+/// Calls `visit` with a situation, and with those that differ in what matters to few of them.
+fn with_rarer_facts(s: Situation, visit: &mut impl FnMut(Situation)) -> usize {
+    let standard = matches!(s.protocol, Protocol::Standard { .. });
+    let may_be = |holds: bool| if holds { &BOTH[..] } else { &BOTH[..1] };
+    let mut count = 0;
+    for &anonymous in may_be(s.failure == Failure::Forbidden) {
+        for &rescope in may_be(standard) {
+            for &deliberate in may_be(s.failure == Failure::Token) {
+                count += 1;
+                visit(Situation {
+                    anonymous,
+                    rescope,
+                    deliberate,
+                    ..s
+                });
             }
         }
     }
@@ -168,15 +193,19 @@ fn invariants_hold_everywhere() {
             "a machine grant involves nobody",
         );
         check(
-            s.failure != Failure::Forbidden || is_last(step),
-            "a plain 403 is left alone",
+            s.failure != Failure::Forbidden || s.anonymous || is_last(step),
+            "a plain 403 to a credential is left alone",
+        );
+        check(
+            s.failure != Failure::RefusedToken || !prompts(step),
+            "a 403 that blames the token never prompts",
         );
         check(
             !(token && s.reauthorized && authorizes),
             "nobody signs in twice for one request",
         );
         check(
-            token || s.consent != Consent::Declined || !prompts(step),
+            token || s.anonymous || s.consent != Consent::Declined || !prompts(step),
             "a no is a no",
         );
         check(
@@ -184,11 +213,15 @@ fn invariants_hold_everywhere() {
             "no other token, and nobody, is asked to answer for a proof",
         );
         check(
-            !(token && unreachable && s.issuer != IssuerCheck::Moved && prompts(step)),
-            "passing trouble never prompts",
+            !(token
+                && unreachable
+                && s.issuer != IssuerCheck::Moved
+                && !s.deliberate
+                && prompts(step)),
+            "a transient error never prompts",
         );
         check(
-            token || !matches!(step, Step::Authorize(_, Ask::Afresh)),
+            token || s.anonymous || !matches!(step, Step::Authorize(_, Ask::Afresh)),
             "a step-up never gives up scopes",
         );
     });
@@ -213,6 +246,7 @@ fn results(s: Situation, step: Step) -> Vec<Situation> {
             .to_vec(),
         Step::Adopt => vec![Situation {
             store_moved: false,
+            rescope: false,
             newer_credential: true,
             ..s
         }],
@@ -221,10 +255,11 @@ fn results(s: Situation, step: Step) -> Vec<Situation> {
             .to_vec(),
         Step::Authorize(..) => BOTH
             .map(|good| Situation {
-                answered: true,
                 reauthorized: true,
+                rescope: false,
                 covered: good,
-                newer_credential: good || s.failure != Failure::Scope,
+                // What does not cover it may do all the same: the server is to judge.
+                newer_credential: true,
                 step_ups: s.step_ups + u8::from(s.failure != Failure::Token),
                 ..s
             })
@@ -263,9 +298,9 @@ fn renewed(s: Situation, means: Means, ask: Ask, outcome: Attempt, good: bool) -
             IssuerCheck::Moved => IssuerCheck::Same,
             other => other,
         },
-        newer_credential: token && (s.failure != Failure::Scope || good),
+        rescope: s.rescope && means != Means::ScopedRefresh,
+        newer_credential: token && (s.failure != Failure::Scope || good || widened),
         covered: if token { good } else { s.covered },
-        answered: s.answered || widened,
         step_ups: s.step_ups + u8::from(widened),
         ..s
     }
@@ -302,7 +337,7 @@ fn every_path_ends() {
             | Protocol::WorkloadIdentity { mint: attempt } => attempt <= Attempt::Untried,
             Protocol::Enterprise { idp, mint, .. } => idp.max(mint) <= Attempt::Untried,
         };
-        if fresh && s.issuer == IssuerCheck::Unchecked && !s.answered {
+        if fresh && s.issuer == IssuerCheck::Unchecked && !s.short {
             longest = longest.max(depth(s, &mut known));
         }
     });

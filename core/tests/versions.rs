@@ -56,7 +56,7 @@ impl Files {
     }
 
     /// As if the clock had been a year ahead when the last version was given.
-    fn from_a_year_ahead(&self) -> u64 {
+    fn a_year_ahead(&self) -> u64 {
         let version = now() + 365 * 86400 * 1_000_000;
         let contents = format!(
             r#"{{"format":1,"sequence":{version},"records":[{{"profile":"default","server":"a","version":{version},"record":{{}}}}]}}"#
@@ -126,7 +126,7 @@ async fn versions_do_not_come_again_when_an_older_file_is_put_back() {
 #[tokio::test]
 async fn versions_do_not_come_again_when_the_clock_is_set_back_and_the_file_moved_away() {
     let files = Files::new();
-    let ahead = files.from_a_year_ahead();
+    let ahead = files.a_year_ahead();
     let mut last = another_is_above(&files, ahead).await;
     for _ in 0..20 {
         files.move_away();
@@ -143,7 +143,7 @@ async fn versions_do_not_come_again_when_the_clock_is_set_back_and_the_file_move
 #[tokio::test]
 async fn versions_do_not_come_again_when_the_clock_is_set_back_and_an_older_file_put_back() {
     let files = Files::new();
-    files.from_a_year_ahead();
+    files.a_year_ahead();
     let mut last = save(&files.process()).await;
     let backup = fs::read(files.path()).expect("it was written");
     for _ in 0..20 {
@@ -156,7 +156,7 @@ async fn versions_do_not_come_again_when_the_clock_is_set_back_and_an_older_file
 #[tokio::test]
 async fn versions_do_not_come_again_when_the_lock_file_is_deleted_or_damaged() {
     let files = Files::new();
-    let mut last = files.from_a_year_ahead();
+    let mut last = files.a_year_ahead();
     last = another_is_above(&files, last).await;
     let most = u64::MAX.to_string();
     let above = format!("{}\n", MAX + 1);
@@ -188,7 +188,7 @@ async fn versions_do_not_come_again_when_the_lock_file_is_deleted_or_damaged() {
 #[tokio::test]
 async fn versions_do_not_come_again_to_a_store_that_lost_both_files_and_its_clock() {
     let files = Files::new();
-    let ahead = files.from_a_year_ahead();
+    let ahead = files.a_year_ahead();
     let store = files.process();
     // One that has read a version knows it, and one that gave it.
     let read = files.process();
@@ -332,7 +332,7 @@ fn versions_of_many_writers_never_meet_while_files_are_moved_deleted_and_put_bac
 #[test]
 fn versions_of_many_writers_never_meet_behind_the_clock_while_files_are_moved_and_put_back() {
     let files = Files::new();
-    files.from_a_year_ahead();
+    files.a_year_ahead();
     given_at_once(&files, false);
 }
 

@@ -43,6 +43,7 @@ fn every_error() -> Vec<Error> {
             issuer: issuer(),
             detail: detail(),
             retry_after: Some(5),
+            connected: true,
             cause: None,
         },
         Error::RefreshRejected {

@@ -200,6 +200,16 @@ impl AuthChallenge {
         }
     }
 
+    /// Whether it blames the token, whatever its status (`invalid_token`, RFC 6750 section 3.1).
+    pub(crate) fn blames_token(&self) -> bool {
+        let lines = self.raw.www_authenticate.as_deref();
+        lines.is_some_and(|lines| {
+            let challenges = parser::parse([lines]);
+            let error = select(&challenges).and_then(|chosen| chosen.param("error"));
+            error == Some("invalid_token")
+        })
+    }
+
     /// Reads a response: its status and its `WWW-Authenticate` field lines, in order. `None` when the
     /// status is neither 401 nor 403.
     #[must_use]

@@ -310,6 +310,7 @@ impl Idp {
         let client = self.client(&registration, &held.by);
         let presented = TokenGrant::Refresh {
             token: refresh_token,
+            scopes: None,
         };
         let (client, presented) = (&client, &presented);
         let endpoint = &held.by.token_endpoint;

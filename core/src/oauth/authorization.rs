@@ -33,6 +33,8 @@ pub(crate) struct Parameters<'a> {
     pub(crate) challenge: &'a AuthChallenge,
     /// The thumbprint of the key that the code, too, is to be bound to (RFC 9449 section 10).
     pub(crate) dpop_jkt: Option<&'a str>,
+    /// The user is to be asked for consent (OpenID Connect Core section 3.1.2.1).
+    pub(crate) consent_prompt: bool,
     /// What the ID token is to repeat (OpenID Connect Core section 3.1.2.1).
     pub(crate) nonce: Option<&'a str>,
 }
@@ -59,11 +61,7 @@ pub(crate) fn prepare(server: &ServerMetadata, with: &Parameters<'_>) -> Result<
     ];
     let asked = with.challenge;
     let acr_values = (!asked.acr_values.is_empty()).then(|| asked.acr_values.join(" "));
-    // A refresh token is given only with consent, which some servers ask for only when told to
-    // (OpenID Connect Core section 11).
-    // An organization has agreed for its people beforehand.
-    let asks = with.scopes.contains("offline_access") && with.nonce.is_none();
-    let consent = asks.then_some("consent");
+    let consent = with.consent_prompt.then_some("consent");
     let optional = [
         (
             "scope",

@@ -28,6 +28,8 @@ pub(crate) struct Discovered {
     pub(crate) scopes_supported: ScopeSet,
     /// The resource takes only tokens that are bound to a key (RFC 9449).
     pub(crate) wants_proofs: bool,
+    /// For how many seconds the resource's metadata need not be read again.
+    pub(crate) fresh_for: u64,
     pub(crate) server: ServerMetadata,
 }
 
@@ -79,23 +81,25 @@ pub(crate) async fn discover(
         resource: Some(metadata.resource),
         scopes_supported: metadata.scopes_supported.unwrap_or_default().into(),
         wants_proofs: metadata.dpop_bound_access_tokens_required,
+        fresh_for: 0,
         server: found,
     })
 }
 
-/// Whether the resource still names `issuer` among its authorization servers. Metadata that is not there names
-/// nobody else: a gateway's page in its place, or a 404, is trouble like any other.
+/// Whether the resource names no other authorization server than `issuer`, the one in use, if one is. Metadata that is
+/// not there names none: a gateway's page in its place, or a 404, is a transient error like any other.
 pub(crate) async fn still_names(
     http: &Limited,
     server: &str,
     metadata_url: Option<&str>,
-    issuer: &str,
+    issuer: Option<&str>,
 ) -> Result<bool, Error> {
     Ok(match resource_metadata(http, server, metadata_url).await? {
-        Some((_, metadata)) => metadata
-            .authorization_servers
-            .iter()
-            .any(|named| same_issuer(named, issuer)),
+        Some((_, metadata)) => {
+            let named = metadata.authorization_servers;
+            let in_use = |named: &String| issuer.is_some_and(|issuer| same_issuer(named, issuer));
+            named.is_empty() || named.iter().any(in_use)
+        }
         None => true,
     })
 }
@@ -144,6 +148,7 @@ async fn discover_legacy(
         resource: None,
         scopes_supported: ScopeSet::new(),
         wants_proofs: false,
+        fresh_for: 0,
         server: found.unwrap_or_else(|| ServerMetadata::assumed(origin)),
     })
 }

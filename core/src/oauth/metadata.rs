@@ -3,7 +3,7 @@
 //! Identifiers stay strings, byte for byte; a URL type would add a slash. URLs are parsed only to find
 //! out where a document is, and whether one address lies within another.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::Error;
@@ -22,7 +22,7 @@ pub(crate) struct ResourceMetadata {
 }
 
 /// Authorization server metadata (RFC 8414 section 2), as far as it matters here.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ServerMetadata {
     pub(crate) issuer: String,
     pub(crate) authorization_endpoint: Option<String>,

@@ -6,6 +6,7 @@ pub(crate) mod client_auth;
 pub(crate) mod discovery;
 pub(crate) mod dpop;
 pub(crate) mod id_token;
+pub(crate) mod known;
 pub(crate) mod metadata;
 pub(crate) mod registration;
 pub(crate) mod token;

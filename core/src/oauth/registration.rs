@@ -37,6 +37,15 @@ pub(crate) struct Preregistered {
     pub(crate) client_key: Option<Arc<dyn SigningKey>>,
     /// The issuer it is registered at; `None`: whichever the resource names first.
     pub(crate) issuer: Option<String>,
+    /// The application trusts any MCP server to name the issuer that sees what it proves itself by.
+    pub(crate) any_issuer: bool,
+}
+
+impl Preregistered {
+    /// Whether it has anything to prove itself by.
+    pub(crate) fn proves(&self) -> bool {
+        self.client_secret.is_some() || self.client_key.is_some()
+    }
 }
 
 /// What a client is registered for.

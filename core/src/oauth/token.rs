@@ -29,8 +29,11 @@ pub(crate) enum TokenGrant<'a> {
         verifier: &'a Secret,
         redirect_uri: &'a str,
     },
-    /// RFC 6749 section 6. Scope is left out: the same as before.
-    Refresh { token: &'a Secret },
+    /// RFC 6749 section 6. Without scopes: the same as before.
+    Refresh {
+        token: &'a Secret,
+        scopes: Option<&'a ScopeSet>,
+    },
     /// RFC 6749 section 4.4.
     ClientCredentials { scopes: &'a ScopeSet },
     /// RFC 7523 section 2.1.
@@ -53,14 +56,15 @@ impl TokenGrant<'_> {
     fn scopes(&self) -> Option<&ScopeSet> {
         match self {
             Self::ClientCredentials { scopes } | Self::JwtBearer { scopes, .. } => Some(scopes),
-            Self::Code { .. } | Self::Refresh { .. } => None,
+            Self::Refresh { scopes, .. } => *scopes,
+            Self::Code { .. } => None,
         }
     }
 
     fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let (first, second) = match self {
             Self::Code { code, verifier, .. } => (Some(*code), Some(*verifier)),
-            Self::Refresh { token } => (Some(*token), None),
+            Self::Refresh { token, .. } => (Some(*token), None),
             Self::JwtBearer { assertion, .. } => (Some(*assertion), None),
             Self::ClientCredentials { .. } => (None, None),
         };
@@ -167,7 +171,7 @@ pub(crate) async fn request(
             ("code_verifier", verifier.expose()),
             ("redirect_uri", redirect_uri),
         ]),
-        TokenGrant::Refresh { token } => params.push(("refresh_token", token.expose())),
+        TokenGrant::Refresh { token, .. } => params.push(("refresh_token", token.expose())),
         TokenGrant::JwtBearer { assertion, .. } => params.push(("assertion", assertion.expose())),
         TokenGrant::ClientCredentials { .. } => {}
     }

@@ -31,6 +31,7 @@ pub struct AuthSessionBuilder {
     scopes: ScopeSet,
     send_resource: bool,
     push_requests: bool,
+    consent_prompt: bool,
     workload: Option<Arc<dyn WorkloadIdentity>>,
     provider: Option<IdentityProvider>,
     dpop: Dpop,
@@ -55,6 +56,7 @@ impl AuthSessionBuilder {
             scopes: ScopeSet::new(),
             send_resource: true,
             push_requests: false,
+            consent_prompt: true,
             workload: None,
             provider: None,
             dpop: Dpop::default(),
@@ -93,10 +95,18 @@ impl AuthSessionBuilder {
     }
 
     /// Binds the client of [`client_id`](Self::client_id) to the authorization server it is registered at. Its
-    /// secret goes nowhere else, also when the MCP server changes its authorization server. Without this, it is
-    /// bound to the first server it is used at.
+    /// secret, key and assertions go nowhere else, also when the MCP server names another. A client that has any of
+    /// these needs this: an MCP server may name any authorization server. Without it, nothing is sent, and the error
+    /// ([`Error::ClientIssuerUnknown`]) names the issuer that was found.
     pub fn client_issuer(mut self, issuer: impl Into<String>) -> Self {
         self.client().issuer = Some(issuer.into());
+        self
+    }
+
+    /// Shows the client's secret, key and assertions to whichever authorization server the MCP server names. Only for
+    /// MCP servers that are trusted with them.
+    pub fn client_at_any_issuer(mut self) -> Self {
+        self.client().any_issuer = true;
         self
     }
 
@@ -148,6 +158,14 @@ impl AuthSessionBuilder {
     /// no). Where a server insists on it, they always are.
     pub fn push_requests(mut self, push: bool) -> Self {
         self.push_requests = push;
+        self
+    }
+
+    /// Whether the authorization server may be told to ask the user for consent (`prompt=consent`, OpenID Connect Core
+    /// section 11; default yes). It is told so only after a refresh token was asked for and did not come; where users
+    /// may not consent themselves, such a page is a dead end.
+    pub fn consent_prompt(mut self, prompt: bool) -> Self {
+        self.consent_prompt = prompt;
         self
     }
 
@@ -240,6 +258,7 @@ impl AuthSessionBuilder {
             scopes: self.scopes,
             send_resource: self.send_resource,
             push_requests: self.push_requests,
+            consent_prompt: self.consent_prompt,
             workload: self.workload,
             possession: Possession::new(self.dpop, self.dpop_key),
             host: self.host,
@@ -253,6 +272,7 @@ impl AuthSessionBuilder {
             issuer_check: Default::default(),
             interactions: Default::default(),
             hold: Default::default(),
+            rejected: Default::default(),
             idp_hold: Default::default(),
             closed: Default::default(),
             unsettled: Default::default(),

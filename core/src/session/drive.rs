@@ -24,6 +24,8 @@ const MAX_ADOPTIONS: u8 = 3;
 /// How often a request may be sent again because its proof lacked a nonce. They are changed from time to time, and
 /// after a renewal the request may meet another server.
 const MAX_NONCES: u8 = 3;
+/// How often in a row no connection could be made before it is looked up whether the authorization server has moved.
+const MAX_UNCONNECTED: u32 = 3;
 
 /// What a host says along with a challenge.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +46,26 @@ pub(crate) struct Manner {
     pub(crate) confirmed: bool,
     /// Whoever is to confirm a step-up is asked here and now.
     pub(crate) asks: bool,
+    /// What comes of it is tried out by the same request, which comes back with the server's answer.
+    pub(crate) returns: bool,
+    /// The application asks for a sign-in on purpose.
+    pub(crate) deliberate: bool,
+    /// A registration of our own is replaced.
+    pub(crate) register_again: bool,
+}
+
+impl Manner {
+    /// For a challenge that a host hands in.
+    pub(crate) fn of(options: &HandleOptions) -> Self {
+        Self {
+            trigger: options.trigger,
+            confirmed: options.confirmed_step_up,
+            asks: false,
+            returns: false,
+            deliberate: false,
+            register_again: false,
+        }
+    }
 }
 
 /// How handling a challenge ended.
@@ -131,7 +153,7 @@ pub(crate) async fn drive(
     challenge: &AuthChallenge,
     how: Manner,
 ) -> Conclusion {
-    progress.begin(how.confirmed);
+    progress.begin(challenge, how.confirmed);
     inner.event(Event::Challenged {
         challenge: challenge.clone(),
     });
@@ -216,27 +238,52 @@ impl Drive<'_> {
         let moved = current.is_some() && self.current != progress.sent;
         let may_adopt = progress.retries < progress.earned().saturating_add(MAX_ADOPTIONS);
         // A server that does not say what it lacks is not known to have it until somebody authorized.
-        let covered = covers && (!required.is_empty() || progress.answered);
+        let answered = progress.answered.is_some();
+        let covered = covers && (!required.is_empty() || answered);
+        // A grant may have another name for what is required: the server is to judge.
+        let worth_trying = failure != Failure::Scope || covers || (answered && self.how.returns);
         let alone = self.inner.grant_type != GrantType::AuthorizationCode;
         let attended = policy.interaction && self.inner.host.is_some();
         Situation {
             failure,
             trigger: self.how.trigger,
             protocol: self.protocol(failure == Failure::Scope && !covered),
-            newer_credential: moved && usable && may_adopt && (failure != Failure::Scope || covers),
+            newer_credential: moved && usable && may_adopt && worth_trying,
             proof: self.proof(),
             covered,
             store_moved: moved && may_adopt,
             issuer: progress.issuer,
             consent: progress.consent,
-            answered: progress.answered,
-            reauthorized: progress.reauthorized,
+            short: progress.short || (answered && !self.how.returns),
+            reauthorized: progress.reauthorized || self.is_in_vain(),
+            anonymous: progress.sent.is_none(),
+            rescope: self.rescope(failure),
+            deliberate: self.how.deliberate,
             step_ups: progress.step_ups,
             max_step_ups: policy.max_step_ups(),
             interaction: attended,
             can_authorize: self.inner.host.is_some() || alone,
             confirm: policy.confirm_enterprise_step_up,
         }
+    }
+
+    /// The session's latest sign-in was rejected at once, a short while ago.
+    fn is_in_vain(&self) -> bool {
+        let rejected = &self.inner.rejected;
+        rejected.holds(self.current.as_ref(), self.inner.now())
+    }
+
+    /// Whether a refresh that names the granted scopes may bring back what the last refresh lost.
+    fn rescope(&self, failure: Failure) -> bool {
+        let lost = self.current.as_ref().and_then(|c| c.grant().lost.as_ref());
+        let required = &self.challenge.required_scopes;
+        let helps = match failure {
+            Failure::Scope => lost.is_some_and(|lost| lost.covers(required)),
+            _ => lost.is_some(),
+        };
+        let current = self.current.as_ref();
+        let means = current.and_then(|current| self.inner.renewal_means(current));
+        helps && !self.progress.rescoped && means == Some(Means::Refresh)
     }
 
     fn proof(&self) -> Proof {
@@ -298,7 +345,12 @@ impl Drive<'_> {
             Step::ConfirmStepUp => Some(Conclusion::ConfirmStepUp),
             Step::Defer | Step::Fail(_) if !self.reread => self.reread(step).await,
             Step::Defer => Some(self.defer()),
-            Step::Fail(ending) => Some(Conclusion::Failed(self.error(ending))),
+            Step::Fail(ending) => {
+                if ending == Ending::Unauthorized && self.progress.reauthorized {
+                    self.note_in_vain();
+                }
+                Some(Conclusion::Failed(self.error(ending)))
+            }
             Step::CheckIssuer => {
                 self.progress.issuer = self.inner.check_issuer(self.challenge).await;
                 None
@@ -315,6 +367,13 @@ impl Drive<'_> {
             Step::AskConsent => self.interact(Ask::Union, Purpose::Both).await,
             // Who is to be asked first, the rules have said.
             Step::Authorize(_, ask) => self.interact(ask, Purpose::Authorization).await,
+        }
+    }
+
+    /// Signing in did not help; doing so again for the next request would not either.
+    fn note_in_vain(&self) {
+        if let Some(current) = &self.current {
+            self.inner.rejected.note(current, self.inner.now());
         }
     }
 
@@ -391,15 +450,33 @@ impl Drive<'_> {
         if let RenewalEnd::Broken(error) = &renewal.end {
             return Some(Conclusion::Failed(error.clone()));
         }
+        self.progress.rescoped |= means == Means::ScopedRefresh;
         if ask == Ask::Union {
-            self.progress.note_widening(&renewal.end);
+            let required = &self.challenge.required_scopes;
+            self.progress.note_widening(&renewal.end, required);
         } else {
             self.progress.note_renewal(&renewal.end);
         }
-        if self.progress.issuer == IssuerCheck::Moved {
+        if self.progress.issuer == IssuerCheck::Moved || self.is_offline(&renewal.end) {
             self.progress.issuer = IssuerCheck::Same;
         }
         None
+    }
+
+    /// Whether no connection could be made, which is hardly the authorization server's having moved: the network is
+    /// down, or the server is, and asking another one now would only cost time.
+    fn is_offline(&self, end: &RenewalEnd) -> bool {
+        let unconnected = matches!(
+            end,
+            RenewalEnd::Failed(
+                _,
+                Error::RefreshUnavailable {
+                    connected: false,
+                    ..
+                }
+            )
+        );
+        unconnected && self.inner.hold.failures() < MAX_UNCONNECTED
     }
 
     /// Has the person do their part.
@@ -410,10 +487,11 @@ impl Drive<'_> {
             challenge: self.challenge.clone(),
             purpose,
             spent: self.idp.id.clone(),
+            register_again: self.how.register_again,
         };
         match self.inner.interact(need, &mut self.place).await {
             Ok(Interacted::Authorized) => {
-                self.progress.answered = true;
+                self.progress.answered = Some(self.challenge.required_scopes.clone());
                 self.progress.reauthorized = true;
                 self.progress.issuer = IssuerCheck::Unchecked;
                 if ask == Ask::Union {

@@ -173,6 +173,7 @@ impl Inner {
         };
         let mut grant = self.granted(tokens, &at, &allowed);
         grant.via = Some(idp.issuer().to_owned());
+        grant.sign_in = session.sign_in.clone();
         // It is minted afresh each time.
         grant.refresh_token = None;
         self.keep_minted(read, plan, grant, &allowed, &session)
@@ -220,6 +221,7 @@ impl Inner {
             });
         }
         let found = self.find(plan, bound.as_deref()).await?;
+        self.may_be_shown(&found, bound.as_deref())?;
         let by = found.grantor(self.send_resource)?;
         let recorded = read.record.client_at(&by.issuer);
         let purpose = Purpose {
@@ -338,6 +340,8 @@ impl Inner {
                 resource: None,
                 challenge: &need.challenge,
                 dpop_jkt: None,
+                // An organization has agreed for its people beforehand.
+                consent_prompt: false,
                 nonce: Some(nonce.expose()),
             },
         )?;
@@ -351,6 +355,8 @@ impl Inner {
             redirect_uri,
             scopes,
             widen: need.ask == Ask::Union,
+            reused: false,
+            prompted: false,
             client,
             created_at: self.now(),
             required: need.challenge.required_scopes.clone(),
@@ -362,7 +368,7 @@ impl Inner {
             }),
             by,
         };
-        self.note_pending(&prepared.state, &pending).await?;
+        self.note_pending(&prepared.state, &pending, None).await?;
         Ok(self.request(url, prepared.state, pending, &need.challenge))
     }
 

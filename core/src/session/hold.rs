@@ -103,6 +103,11 @@ impl<C: PartialEq> Hold<C> {
         });
     }
 
+    /// How many renewals in a row have failed.
+    pub(crate) fn failures(&self) -> u32 {
+        self.lock().failures
+    }
+
     /// Something changed: everybody may ask again.
     pub(crate) fn release(&self) {
         *self.lock() = State::default();

@@ -15,9 +15,12 @@ use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Authorized, Event, StepUpRequest};
 use crate::recovery::{Ask, Attempt, Trigger};
 use crate::runtime::timeout;
+use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
 use crate::session::renewal::RenewalEnd;
+use crate::session::scheme::without_offline_access;
 use crate::session::{GrantType, Inner};
+use crate::store::record::Record;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// What one request needs of a person.
@@ -30,6 +33,8 @@ pub(crate) struct Need {
     pub(crate) purpose: Purpose,
     /// The ID token that there was when it was decided; of no use, or a person would not be needed.
     pub(crate) spent: Option<String>,
+    /// A registration of our own is replaced.
+    pub(crate) register_again: bool,
 }
 
 /// What a person is to do.
@@ -268,28 +273,54 @@ impl Inner {
             .host
             .as_ref()
             .ok_or_else(|| Error::config("nobody is there to sign in: the session has no host"))?;
-        // Another flight or a sibling may have seen to it meanwhile.
-        let of = interaction.open().need.of.clone();
-        self.reload().await?;
+        // Another flight or another process may have seen to it meanwhile.
+        let before = interaction.open().need.clone();
+        let record = self.reload().await?.record;
         let now = self.current.get();
-        if now != of && now.is_some_and(|now| !now.is_expired(self.now())) {
+        if now != before.of && now.is_some_and(|now| !now.is_expired(self.now())) {
             return Ok(Interacted::Again);
         }
+        if !interaction.is_wanted() {
+            return Ok(Interacted::Again);
+        }
+        if self.grant_type == GrantType::Enterprise {
+            return self.interact_at_idp(&**host, &record, interaction).await;
+        }
+        let known = self.find_server(&before, &record).await?;
+        // From here on nothing is waited for until the user sees it: what they see is what is asked for.
+        let Some(need) = interaction.show() else {
+            return Ok(Interacted::Again);
+        };
+        let scheme = self.scheme(&need, &record, known);
+        let asks = need.purpose != Purpose::Authorization;
+        if asks {
+            let (challenge, scopes) = (&need.challenge, &scheme.scopes);
+            self.ask_consent(&**host, challenge, scopes).await?;
+        }
+        let request = self.prepare(&**host, &need, scheme).await?;
+        self.send_person(&**host, request, interaction, asks).await
+    }
+
+    /// The same for a session that an organization manages.
+    async fn interact_at_idp(
+        self: &Arc<Self>,
+        host: &dyn AuthHost,
+        record: &Record,
+        interaction: &Interaction,
+    ) -> Ending {
         let Some(need) = interaction.show() else {
             return Ok(Interacted::Again);
         };
         let asks = need.purpose != Purpose::Authorization;
         if asks {
-            self.ask_consent(&**host, &need.challenge).await?;
+            let asked = self.asked(need.ask, need.of.as_ref(), &need.challenge);
+            let scopes = record.requested.union(&asked);
+            self.ask_consent(host, &need.challenge, &scopes).await?;
         }
-        if need.purpose == Purpose::Consent {
-            return self.mint_agreed(&need).await;
+        match need.purpose {
+            Purpose::Consent => self.mint_agreed(&need).await,
+            _ => self.sign_in_at_idp(host, &need, interaction, asks).await,
         }
-        if self.grant_type == GrantType::Enterprise {
-            return self.sign_in_at_idp(&**host, &need, interaction, asks).await;
-        }
-        let request = self.prepare(&**host, &need).await?;
-        self.send_person(&**host, request, interaction, asks).await
     }
 
     /// What they agreed to is silent, and part of the interaction: whoever asks for the same meanwhile need not ask
@@ -359,7 +390,7 @@ impl Inner {
                 Ok(Interacted::Authorized)
             }
             Err(error) => {
-                self.forget_pending(&state).await?;
+                self.abandon(&state).await?;
                 Err(error)
             }
         }
@@ -384,23 +415,26 @@ impl Inner {
         }
     }
 
+    /// Asks for what the request that follows asks for: `scopes`, no more and no less.
     async fn ask_consent(
         &self,
         host: &dyn AuthHost,
         challenge: &AuthChallenge,
+        scopes: &ScopeSet,
     ) -> Result<(), Error> {
         let held = self
             .current
             .get()
             .map(|a| a.scopes().clone())
             .unwrap_or_default();
-        let new_scopes = challenge.required_scopes.difference(&held);
+        // That access is renewed without asking is no access to anything.
+        let new_scopes = without_offline_access(scopes).difference(&held);
         self.event(Event::ConsentAsked {
             new_scopes: new_scopes.clone(),
         });
         let question = StepUpRequest {
             server: self.server.clone(),
-            scopes: held.union(&challenge.required_scopes),
+            scopes: scopes.clone(),
             new_scopes: new_scopes.clone(),
             challenge: challenge.clone(),
             identity_provider: self.idp.as_ref().map(|idp| idp.issuer().to_owned()),

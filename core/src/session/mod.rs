@@ -4,15 +4,18 @@ pub(crate) mod builder;
 mod credential;
 mod drive;
 mod enterprise;
+mod first_contact;
 mod flight;
 mod hold;
 mod idle;
 mod interaction;
 mod possession;
 mod progress;
+mod rejection;
 mod renewal;
 mod request;
 mod satisfied;
+mod scheme;
 mod sign_in;
 mod state;
 mod tokens;
@@ -56,6 +59,7 @@ use hold::Hold;
 use interaction::Interactions;
 use possession::Possession;
 use progress::Progress;
+use rejection::RejectedSignIn;
 use renewal::Renewal;
 
 /// How long revocation may take when signing out. It is a courtesy; signing out does not depend on it.
@@ -81,10 +85,13 @@ pub struct AuthSession {
     handle: Arc<Handle>,
 }
 
-fn consented() -> HandleOptions {
-    HandleOptions {
-        confirmed_step_up: true,
-        ..HandleOptions::default()
+/// How a sign-in is run that the application asks for: its asking is the user's consent.
+fn on_purpose(register_again: bool) -> Manner {
+    Manner {
+        confirmed: true,
+        deliberate: true,
+        register_again,
+        ..Manner::of(&HandleOptions::default())
     }
 }
 
@@ -124,6 +131,8 @@ pub(crate) struct Inner {
     send_resource: bool,
     /// Authorization requests are pushed where that is offered (RFC 9126).
     push_requests: bool,
+    /// `prompt=consent` may be sent.
+    consent_prompt: bool,
     workload: Option<Arc<dyn WorkloadIdentity>>,
     idp: Option<Arc<Idp>>,
     possession: Possession,
@@ -137,6 +146,7 @@ pub(crate) struct Inner {
     issuer_check: Flight<IssuerCheck>,
     interactions: Interactions,
     hold: Hold,
+    rejected: RejectedSignIn,
     /// The same of the session at the identity provider, by its ID token.
     idp_hold: Hold<String>,
     /// Nobody holds the session any more, or wants anything of it.
@@ -237,23 +247,23 @@ impl AuthSession {
     /// whoever sends a request again after this, and hands in what it is answered, has to set a limit itself.
     pub async fn handle_auth_challenge(
         &self,
-        mut challenge: AuthChallenge,
+        challenge: AuthChallenge,
         options: HandleOptions,
     ) -> Outcome {
+        let how = Manner::of(&options);
+        self.handle(challenge, options.failed, how).await
+    }
+
+    async fn handle(
+        &self,
+        mut challenge: AuthChallenge,
+        failed: Option<Authorization>,
+        how: Manner,
+    ) -> Outcome {
         let inner = self.inner();
-        let mut progress = Progress::new(options.failed.or_else(|| inner.current.get()));
+        let mut progress = Progress::new(failed.or_else(|| inner.current.get()));
         progress.redact(&mut challenge);
-        let conclusion = drive::drive(
-            inner,
-            &mut progress,
-            &challenge,
-            Manner {
-                trigger: options.trigger,
-                confirmed: options.confirmed_step_up,
-                asks: false,
-            },
-        )
-        .await;
+        let conclusion = drive::drive(inner, &mut progress, &challenge, how).await;
         conclusion.into_outcome(inner, challenge)
     }
 
@@ -300,20 +310,24 @@ impl AuthSession {
             .await
     }
 
-    /// Signs in now, without waiting for a request to fail; where there is a credential already, has it
-    /// extended by the scopes it lacks. The caller's asking is the person's consent.
+    /// Signs in now, without waiting for a request to fail; where there is a credential already, renews it, or has it
+    /// extended by the scopes it lacks. The caller's asking is the user's consent. A first sign-in asks the server for
+    /// its challenge first, by a request without a credential. Where a renewal is refused or cannot be made now, the
+    /// user signs in.
     pub async fn sign_in(&self, scopes: ScopeSet) -> Outcome {
-        let mut challenge = AuthChallenge::unauthenticated();
+        let mut challenge = match self.first_challenge().await {
+            Ok(challenge) => challenge,
+            Err(error) => return Outcome::Failed { error },
+        };
         if self
             .authorization()
             .is_some_and(|a| !a.scopes().covers(&scopes))
         {
             challenge.reason = Reason::InsufficientScope;
         }
-        challenge.required_scopes = scopes;
-        // Somebody asks for it: no patience with the server.
-        self.inner().hold.release();
-        self.handle_auth_challenge(challenge, consented()).await
+        challenge.required_scopes = challenge.required_scopes.union(&scopes);
+        self.start_afresh();
+        self.handle(challenge, None, on_purpose(false)).await
     }
 
     /// Has the person sign in again, whatever there is (as RFC 9470 would with `max_age` 0). Until they have,
@@ -325,11 +339,32 @@ impl AuthSession {
             challenge.reason = Reason::InsufficientUserAuthentication;
             challenge.max_age = Some(0);
         }
-        // What a sibling has renewed meanwhile is no sign-in.
-        if let Err(error) = self.inner().reload().await {
-            return Outcome::Failed { error };
+        // What another process has renewed meanwhile is no sign-in.
+        let first = match self.first_challenge().await {
+            Ok(first) => first,
+            Err(error) => return Outcome::Failed { error },
+        };
+        challenge.required_scopes = first.required_scopes;
+        challenge.resource_metadata = first.resource_metadata;
+        challenge.raw = first.raw;
+        self.start_afresh();
+        self.handle(challenge, None, on_purpose(true)).await
+    }
+
+    /// What the server asks for, if nothing is known of it yet; else nothing.
+    async fn first_challenge(&self) -> Result<AuthChallenge, Error> {
+        let inner = self.inner();
+        let record = inner.reload().await?.record;
+        if record.grant.is_some() || record.known.is_some() {
+            return Ok(AuthChallenge::unauthenticated());
         }
-        self.handle_auth_challenge(challenge, consented()).await
+        Ok(inner.first_challenge().await)
+    }
+
+    /// The application asks for a sign-in: what failed before is no reason to refuse it.
+    fn start_afresh(&self) {
+        self.inner().hold.release();
+        self.inner().rejected.forget();
     }
 
     /// What is known of the connection's authorization. From the store alone, no network.
@@ -374,7 +409,7 @@ impl AuthSession {
     pub async fn set_auth_state(&self, state: AuthState) -> Result<(), Error> {
         let inner = self.inner();
         inner.update(|record| state.apply(record)).await?;
-        inner.hold.release();
+        self.start_afresh();
         Ok(())
     }
 
@@ -531,6 +566,7 @@ impl Inner {
         self.clear(stored.map(|stored| stored.version)).await?;
         self.current.clear();
         self.hold.release();
+        self.rejected.forget();
         self.event(Event::SignedOut);
         Ok(revocation)
     }

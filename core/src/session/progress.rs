@@ -3,6 +3,7 @@
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::recovery::{Attempt, Consent, IssuerCheck};
+use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
 use crate::session::renewal::RenewalEnd;
 
@@ -29,8 +30,13 @@ pub(crate) struct Progress {
     pub(super) error: Option<Error>,
     pub(super) issuer: IssuerCheck,
     pub(super) consent: Consent,
-    pub(super) answered: bool,
+    /// Since this challenge, a wider credential was authorized or minted, for these scopes.
+    pub(super) answered: Option<ScopeSet>,
+    /// What the last challenge asked for was granted without being covered, and this one asks for it again.
+    pub(super) short: bool,
     pub(super) reauthorized: bool,
+    /// A refresh that names the granted scopes: at most one for a request.
+    pub(super) rescoped: bool,
     pub(super) step_ups: u8,
     /// How often it was sent again.
     pub(super) retries: u8,
@@ -51,8 +57,10 @@ impl Progress {
             error: None,
             issuer: IssuerCheck::Unchecked,
             consent: Consent::NotAsked,
-            answered: false,
+            answered: None,
+            short: false,
             reauthorized: false,
+            rescoped: false,
             step_ups: 0,
             retries: 0,
         }
@@ -79,11 +87,11 @@ impl Progress {
         }
     }
 
-    pub(super) fn note_widening(&mut self, end: &RenewalEnd) {
+    pub(super) fn note_widening(&mut self, end: &RenewalEnd, required: &ScopeSet) {
         match end {
             RenewalEnd::Renewed => {
                 self.widening = Some(Attempt::Succeeded);
-                self.answered = true;
+                self.answered = Some(required.clone());
                 self.step_ups = self.step_ups.saturating_add(1);
             }
             RenewalEnd::Failed(attempt, error) => {
@@ -117,9 +125,11 @@ impl Progress {
         self.step_ups.saturating_add(renewed + authorized)
     }
 
-    pub(super) fn begin(&mut self, confirmed: bool) {
+    pub(super) fn begin(&mut self, challenge: &AuthChallenge, confirmed: bool) {
+        let required = &challenge.required_scopes;
+        let before = self.answered.take();
+        self.short = !required.is_empty() && before.is_some_and(|before| before.covers(required));
         self.widening = None;
-        self.answered = false;
         self.consent = if confirmed {
             Consent::Given
         } else {

@@ -11,7 +11,7 @@ use crate::oauth::discovery::{Discovered, Preference, discover, still_names};
 use crate::oauth::registration::preregistered;
 use crate::oauth::token::{TokenFailure, TokenGrant};
 use crate::patience;
-use crate::recovery::{Ask, Attempt, IssuerCheck, Means};
+use crate::recovery::{Ask, Attempt, Failure, IssuerCheck, Means};
 use crate::runtime::timeout;
 use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
@@ -172,7 +172,7 @@ impl Inner {
         }
         let _unsettled = self.unsettled();
         let end = match plan.means {
-            Means::Refresh => self.refresh(read, plan, until).await,
+            Means::Refresh | Means::ScopedRefresh => self.refresh(read, plan, until).await,
             Means::NewToken => self.new_token(read, plan).await,
             Means::Mint => self.mint(read, plan, until).await,
             // It is not this record's.
@@ -237,12 +237,20 @@ impl Inner {
             binding: binding.as_ref(),
             bound: grant.binding.is_some(),
         };
-        let presented = TokenGrant::Refresh { token };
+        let had = grant.lost.as_ref().unwrap_or(&grant.granted).clone();
+        let habits = read.record.habits.get(&grant.by.issuer);
+        let named = plan.means == Means::ScopedRefresh || habits.is_some_and(|h| h.scoped_refresh);
+        let presented = TokenGrant::Refresh {
+            token,
+            scopes: named.then_some(&had),
+        };
         match self.token(&at, &presented, Some(until)).await {
             Ok(tokens) => {
-                let mut renewed = self.granted(tokens, &at, &grant.granted);
+                let mut renewed = self.granted(tokens, &at, &had);
                 // A new one replaces the old; none keeps the old (RFC 6749 section 6).
                 renewed.refresh_token = renewed.refresh_token.or_else(|| Some(token.clone()));
+                renewed.sign_in = grant.sign_in.clone();
+                renewed.lost = (!renewed.granted.covers(&had)).then_some(had);
                 self.keep(read, plan, renewed, &ScopeSet::new()).await
             }
             Err(failure) => {
@@ -311,6 +319,7 @@ impl Inner {
         let identity = self.identity.preregistered.as_ref();
         let identity = identity.ok_or_else(|| Error::config("there is no client id"))?;
         let found = self.find(plan, bound).await?;
+        self.may_be_shown(&found, bound)?;
         let client = preregistered(identity, &found.server);
         Ok((found.grantor(self.send_resource)?, client, found))
     }
@@ -358,6 +367,10 @@ impl Inner {
             if kept {
                 record.set_grant(&new);
                 record.requested = record.requested.union(requested);
+                if plan.means == Means::ScopedRefresh && new.lost.is_none() {
+                    let habits = record.habits.entry(new.by.issuer.clone()).or_default();
+                    habits.scoped_refresh = true;
+                }
             }
             kept
         });
@@ -418,17 +431,18 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether the resource names another authorization server than the current credential's. What cannot be
-    /// found out is no reason to move.
+    /// Whether the resource names another authorization server than the current credential's, or, for a 403 to a
+    /// request without a credential, whether it names any. What cannot be found out is no reason to move.
     pub(crate) async fn check_issuer(self: &Arc<Self>, challenge: &AuthChallenge) -> IssuerCheck {
+        if self.current.get().is_none() && Failure::of(challenge) != Failure::Forbidden {
+            return IssuerCheck::Same;
+        }
         let inner = Arc::clone(self);
         let named = challenge.resource_metadata.clone();
         let check = self.issuer_check.join(&*self.runtime, move || {
             Box::pin(async move {
-                let Some(current) = inner.current.get() else {
-                    return IssuerCheck::Same;
-                };
-                let issuer = &current.grant().by.issuer;
+                let current = inner.current.get();
+                let issuer = current.as_ref().map(|current| &*current.grant().by.issuer);
                 match still_names(&inner.http, &inner.server, named.as_deref(), issuer).await {
                     Ok(false) => IssuerCheck::Moved,
                     Ok(true) | Err(_) => IssuerCheck::Same,

@@ -219,6 +219,9 @@ impl ResourceRequest {
             confirmed: false,
             // Somebody waits for this very request: they are asked, and not sent away to come back.
             asks: inner.host.is_some(),
+            returns: true,
+            deliberate: false,
+            register_again: false,
         };
         let conclusion = drive(inner, &mut self.progress, &challenge, how).await;
         let interaction_required = |authorization_url: Option<String>| {

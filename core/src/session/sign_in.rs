@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Event};
 use crate::issuer::same_issuer;
 use crate::oauth::authorization::{self, Parameters};
-use crate::oauth::discovery::{Discovered, Preference, discover};
+use crate::oauth::known::Known;
+use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::registration::{Purpose, register};
 use crate::oauth::token::{TokenFailure, TokenGrant};
 use crate::recovery::Ask;
@@ -17,35 +18,29 @@ use crate::secret::Secret;
 use crate::session::Inner;
 use crate::session::interaction::Need;
 use crate::session::renewal::RenewalEnd;
+use crate::session::scheme::{Scheme, asks_for_refresh_token, without_offline_access};
 use crate::session::tokens::At;
 use crate::store::record::{self, Grant, IdpLeg, Pending, Record, Registration, Versioned};
 
-/// The scope that asks for a refresh token (OpenID Connect Core section 11).
-const OFFLINE_ACCESS: &str = "offline_access";
-
 impl Inner {
-    /// Finds the authorization server (it may have changed), registers there, and notes the authorization that
-    /// is about to start.
+    /// Registers where need be, and notes the authorization that is about to start.
     pub(super) async fn prepare(
         &self,
         host: &dyn AuthHost,
         need: &Need,
+        scheme: Scheme,
     ) -> Result<AuthorizationRequest, Error> {
-        let record = self.reload().await?.record;
-        let bound = self.bound_issuer(&record);
-        let preference = Preference {
-            required: bound.as_deref(),
-            current: record.grant.as_ref().map(|grant| grant.by.issuer.as_str()),
-            known: None,
-        };
-        let named = need.challenge.resource_metadata.as_deref();
-        let found = discover(&self.http, &self.server, named, &preference).await?;
+        let Scheme {
+            found,
+            known,
+            scopes,
+        } = scheme;
         let server = &found.server;
         server.require_pkce()?;
         let by = found.grantor(self.send_resource)?;
         let redirect_uri = self.redirect_uri(host).await?;
-        let recorded = record.client_at(&by.issuer);
-        let scopes = self.wanted(need, &record, &found);
+        let record = self.reload().await?.record;
+        let recorded = reusable(&record, &by.issuer, need);
         let purpose = Purpose {
             redirect_uri: Some(&redirect_uri),
             scopes: &scopes,
@@ -54,6 +49,7 @@ impl Inner {
         let client = register(&self.http, server, &self.identity, purpose, recorded).await?;
         let held = record.grant.as_ref();
         let binding = self.binding_for(&need.challenge, held, Some(&found))?;
+        let prompted = self.prompts_for_consent(&record, &by.issuer, &scopes);
         let prepared = authorization::prepare(
             server,
             &Parameters {
@@ -63,21 +59,11 @@ impl Inner {
                 resource: by.resource.as_deref(),
                 challenge: &need.challenge,
                 dpop_jkt: binding.as_ref().map(|binding| binding.thumbprint.as_str()),
+                consent_prompt: prompted,
                 nonce: None,
             },
         )?;
-        let url = match server.push_to(self.push_requests)? {
-            Some(endpoint) => {
-                let pushed = prepared
-                    .push(&self.client_at(&by.issuer, &client, None), endpoint)
-                    .await;
-                if matches!(pushed, Err(Error::RegistrationRejected { .. })) {
-                    self.discard_client(&by.issuer, &client).await?;
-                }
-                pushed?
-            }
-            None => prepared.url(),
-        };
+        let url = self.page(server, &prepared, &by.issuer, &client).await?;
         let pending = Pending {
             by,
             iss_expected: server.authorization_response_iss_parameter_supported,
@@ -85,14 +71,37 @@ impl Inner {
             redirect_uri,
             scopes,
             widen: need.ask == Ask::Union,
+            reused: client.dynamic && recorded == Some(&client),
+            prompted,
             client,
             created_at: self.now(),
             required: need.challenge.required_scopes.clone(),
             binding,
             idp: None,
         };
-        self.note_pending(&prepared.state, &pending).await?;
+        self.note_pending(&prepared.state, &pending, Some(&known))
+            .await?;
         Ok(self.request(url, prepared.state, pending, &need.challenge))
+    }
+
+    /// The address that the user is sent to: of the request itself, or of the one that was pushed.
+    async fn page(
+        &self,
+        server: &ServerMetadata,
+        prepared: &authorization::Prepared,
+        issuer: &str,
+        client: &Registration,
+    ) -> Result<String, Error> {
+        let Some(endpoint) = server.push_to(self.push_requests)? else {
+            return Ok(prepared.url());
+        };
+        let pushed = prepared
+            .push(&self.client_at(issuer, client, None), endpoint)
+            .await;
+        if matches!(pushed, Err(Error::RegistrationRejected { .. })) {
+            self.discard_client(issuer, client).await?;
+        }
+        pushed
     }
 
     /// What the person is sent with.
@@ -121,7 +130,12 @@ impl Inner {
 
     /// Notes an authorization that is about to start, and makes sure that the store has it: without it, the person
     /// would come back from the page for nothing.
-    pub(super) async fn note_pending(&self, state: &str, pending: &Pending) -> Result<(), Error> {
+    pub(super) async fn note_pending(
+        &self,
+        state: &str,
+        pending: &Pending,
+        known: Option<&Known>,
+    ) -> Result<(), Error> {
         let patience = self.policy.interaction_timeout.as_secs();
         let oldest = pending.created_at.saturating_sub(patience);
         self.update(|record| {
@@ -130,6 +144,9 @@ impl Inner {
                 record.set_client(&pending.by.issuer, &pending.client);
             }
             record.add_pending(state.to_owned(), pending.clone(), oldest);
+            if let Some(known) = known {
+                record.known = Some(known.clone());
+            }
             true
         })
         .await?;
@@ -140,43 +157,23 @@ impl Inner {
         Err(Error::store("it does not keep what is written to it"))
     }
 
-    /// The issuer that a client brought along is bound to: the one it was said to be registered at, else the
-    /// first it was used at. A resource may name any server; that is no reason to show it the client's secret
-    /// (MCP 2026-07-28, authorization server binding).
-    pub(super) fn bound_issuer(&self, record: &Record) -> Option<String> {
-        let client = self.identity.preregistered.as_ref()?;
-        let same = |known: &Registration| !known.dynamic && known.client_id == client.client_id;
-        let grant = record.grant.as_ref();
-        let current = grant.filter(|grant| grant.client.as_ref().is_some_and(same));
-        let used_at = || {
-            let before = || record.clients.iter().find(|(_, known)| same(known));
-            let issuer = current.map(|grant| &grant.by.issuer);
-            issuer.or_else(|| Some(before()?.0)).cloned()
-        };
-        client.issuer.clone().or_else(used_at)
-    }
-
-    /// The scopes to ask for. What was asked for and granted before at the same issuer always comes along
-    /// (SEP-2350): a person who signs in again does not want to lose what they had agreed to.
-    fn wanted(&self, need: &Need, record: &Record, found: &Discovered) -> ScopeSet {
-        let held = record.grant.as_ref();
-        let held = held.filter(|grant| same_issuer(&grant.by.issuer, &found.server.issuer));
-        let before = match (held, need.ask) {
-            (None, _) => ScopeSet::new(),
-            (Some(_), Ask::Afresh) => record.requested.clone(),
-            (Some(grant), Ask::Union) => record.requested.union(&grant.granted),
-        };
-        let required = &need.challenge.required_scopes;
-        let mut wanted = before.union(&self.scopes).union(required);
-        if required.is_empty() && self.scopes.is_empty() {
-            wanted = wanted.union(&found.scopes_supported);
-        }
-        let mut wanted = without_offline_access(&wanted);
-        let supported = &found.server.scopes_supported;
-        if supported.iter().any(|scope| scope == OFFLINE_ACCESS) {
-            wanted.insert(OFFLINE_ACCESS);
-        }
-        wanted
+    /// Forgets an authorization that did not come back. A registration of our own that was used before may be the
+    /// reason: a server that forgot it shows an error page. Such a registration is replaced the next time, and what
+    /// was known of the server is read anew.
+    pub(super) async fn abandon(&self, state: &str) -> Result<(), Error> {
+        self.update(|record| {
+            let Some(pending) = record.pending.remove(state) else {
+                return false;
+            };
+            let issuer = &pending.by.issuer;
+            if pending.reused && record.client_at(issuer) == Some(&pending.client) {
+                record.clients.retain(|at, _| !same_issuer(at, issuer));
+            }
+            record.known = None;
+            true
+        })
+        .await?;
+        Ok(())
     }
 
     /// Finishes the authorization that a callback belongs to. What was required and not granted is told; the
@@ -213,6 +210,7 @@ impl Inner {
         }
         let grant = self.exchange(&pending, &code).await?;
         let asked = without_offline_access(&pending.scopes);
+        let wanted_refresh = asks_for_refresh_token(&pending.scopes);
         let mut replaced = None;
         let stored = self.update(|record| {
             replaced = record.grant.clone();
@@ -221,6 +219,11 @@ impl Inner {
                 false => asked.clone(),
             };
             record.set_grant(&grant);
+            if wanted_refresh {
+                let refreshable = grant.refresh_token.is_some();
+                let habits = record.habits.entry(grant.by.issuer.clone()).or_default();
+                habits.note_consent_prompt(pending.prompted, refreshable);
+            }
             true
         });
         if let Err(error) = stored.await {
@@ -237,8 +240,17 @@ impl Inner {
     }
 
     /// A server that no longer knows a scope would refuse every sign-in that asks for it: next time only what
-    /// is required is asked for.
+    /// is required is asked for. One that no longer knows the client has it registered again.
     async fn note_denial(&self, pending: &Pending, error: &Error) -> Result<(), Error> {
+        let forgotten = matches!(
+            error,
+            Error::AuthorizationDenied { error, .. }
+                if matches!(error.as_str(), "invalid_client" | "unauthorized_client")
+        );
+        if forgotten {
+            self.discard_client(&pending.by.issuer, &pending.client)
+                .await?;
+        }
         let unknown_scope = matches!(
             error,
             Error::AuthorizationDenied { error, .. } if error == "invalid_scope"
@@ -315,6 +327,13 @@ fn short_of(required: &ScopeSet, grant: &Grant) -> Option<Error> {
     })
 }
 
-fn without_offline_access(scopes: &ScopeSet) -> ScopeSet {
-    scopes.difference(&ScopeSet::parse(OFFLINE_ACCESS))
+/// The registration on record for `issuer`, unless it is to be replaced: because the application says so, or because a
+/// page that was opened with it never came back.
+fn reusable<'a>(record: &'a Record, issuer: &str, need: &Need) -> Option<&'a Registration> {
+    let known = record.client_at(issuer)?;
+    let mut pending = record.pending.values();
+    let lost = pending.any(|pending| {
+        pending.reused && same_issuer(&pending.by.issuer, issuer) && pending.client == *known
+    });
+    (!lost && !need.register_again).then_some(known)
 }

@@ -112,6 +112,8 @@ impl Inner {
             refresh_token: tokens.refresh_token,
             client: Some(at.client.clone()),
             binding: at.binding.filter(|_| tokens.bound).cloned(),
+            sign_in: Grant::new_id(),
+            lost: None,
             via: None,
         }
     }

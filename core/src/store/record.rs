@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
 use crate::issuer::same_issuer;
+use crate::oauth::known::Known;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
@@ -46,6 +47,36 @@ pub(crate) struct Record {
     /// Scopes asked for over time (SEP-2350): they come along in every step-up.
     #[serde(default)]
     pub(crate) requested: ScopeSet,
+    /// What discovery found last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) known: Option<Known>,
+    /// Of issuers, what their answers have shown.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) habits: BTreeMap<String, Habits>,
+}
+
+/// How an authorization server differs from others, as its answers have shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Habits {
+    /// A refresh that does not name the granted scopes brings others.
+    #[serde(default)]
+    pub(crate) scoped_refresh: bool,
+    /// Whether `prompt=consent` brings the refresh token that does not come without; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) consent_prompt: Option<bool>,
+}
+
+impl Habits {
+    /// Notes whether a sign-in that asked for a refresh token brought one, by a page that was `prompted` to ask for
+    /// consent or by one that was not.
+    pub(crate) fn note_consent_prompt(&mut self, prompted: bool, brought: bool) {
+        match (prompted, brought) {
+            // Not without it: perhaps with it.
+            (false, false) if self.consent_prompt.is_none() => self.consent_prompt = Some(true),
+            (true, false) => self.consent_prompt = Some(false),
+            _ => {}
+        }
+    }
 }
 
 impl Default for Record {
@@ -56,6 +87,8 @@ impl Default for Record {
             clients: BTreeMap::new(),
             pending: BTreeMap::new(),
             requested: ScopeSet::new(),
+            known: None,
+            habits: BTreeMap::new(),
         }
     }
 }
@@ -92,6 +125,12 @@ pub(crate) struct Grant {
     /// The key that its tokens are bound to (RFC 9449); `None`: whoever has them may use them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) binding: Option<KeyBinding>,
+    /// Stands for the sign-in that it goes back to, over all renewals.
+    #[serde(default)]
+    pub(crate) sign_in: String,
+    /// The scopes there were before a refresh brought others (RFC 6749 section 6 lets a client name them).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost: Option<ScopeSet>,
     /// The issuer of the identity provider's session it was minted through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) via: Option<String>,
@@ -161,6 +200,11 @@ impl Registration {
         unknown
     }
 
+    /// Whether it proves itself by a secret or a key.
+    pub(crate) fn proves(&self) -> bool {
+        self.client_secret.is_some() || self.auth_method == AuthMethod::PrivateKeyJwt
+    }
+
     /// The same client with the secret, or the key, that the application has for it now.
     pub(crate) fn with(&self, secret: Option<&Secret>, key: bool) -> Self {
         let mut client = self.clone();
@@ -202,6 +246,12 @@ pub(crate) struct Pending {
     pub(crate) widen: bool,
     pub(crate) client: Registration,
     pub(crate) created_at: u64,
+    /// Its client was registered for an earlier sign-in.
+    #[serde(default)]
+    pub(crate) reused: bool,
+    /// The page was to ask for consent (`prompt=consent`).
+    #[serde(default)]
+    pub(crate) prompted: bool,
     /// The scopes that were required, without which it would be in vain.
     pub(crate) required: ScopeSet,
     /// The key that the tokens are to be bound to.

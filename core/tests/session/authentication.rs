@@ -1,6 +1,6 @@
 //! RFC 9470: the person signs in again, more strongly or more recently.
 
-use crate::support::{Answer, Bench, Mcp, Meta, Prm, Token, Visit, all, code, pass};
+use crate::support::{Answer, Bench, Mcp, Token, Visit, all, code, pass};
 
 #[tokio::test(start_paused = true)]
 async fn stronger_sign_in_is_passed_on_and_keeps_what_was_granted() {
@@ -12,11 +12,11 @@ async fn stronger_sign_in_is_passed_on_and_keeps_what_was_granted() {
     let seen = bench.world.take();
     let kinds: Vec<_> = seen.iter().map(|s| s.kind).collect();
     // A refresh would not help, and none is tried.
-    assert_eq!(kinds, [Mcp, Prm, Meta, Visit, Token, Mcp]);
-    assert_eq!(seen[3].param("acr_values"), "gold");
-    assert_eq!(seen[3].param("max_age"), "3600");
-    assert_eq!(seen[3].param("scope"), "base a");
-    assert_eq!(seen[4].param("grant_type"), "authorization_code");
+    assert_eq!(kinds, [Mcp, Visit, Token, Mcp]);
+    assert_eq!(seen[1].param("acr_values"), "gold");
+    assert_eq!(seen[1].param("max_age"), "3600");
+    assert_eq!(seen[1].param("scope"), "base a");
+    assert_eq!(seen[2].param("grant_type"), "authorization_code");
     assert_eq!(bench.host.prompts(), (2, 3));
     assert_eq!(bench.host.consents()[1].challenge.acr_values, ["gold"]);
 }
@@ -32,7 +32,7 @@ async fn sign_in_that_is_too_old_is_made_again() {
     pass(601).await;
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let kinds = bench.world.trace();
-    assert_eq!(kinds, [Mcp, Prm, Meta, Visit, Token, Mcp]);
+    assert_eq!(kinds, [Mcp, Visit, Token, Mcp]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,7 +47,7 @@ async fn sign_in_that_never_gets_strong_enough_ends_with_a_typed_error() {
     assert_eq!(error.code(), "step_up_limit");
     assert_eq!(error.challenge().expect("it").acr_values, ["gold"]);
     let kinds = bench.world.trace();
-    assert_eq!(kinds, [Mcp, Prm, Meta, Visit, Token, Mcp]);
+    assert_eq!(kinds, [Mcp, Visit, Token, Mcp]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{Operation, Recovery};
 
-use crate::support::{Bench, Mcp, Meta, Prm, Token, Visit, all, code, pass};
+use crate::support::{Bench, Mcp, Prm, Token, Visit, all, code, pass};
 
 fn unauthorized() -> Option<(u16, Vec<String>)> {
     Some((401, vec![r#"Bearer error="invalid_token""#.to_owned()]))
@@ -52,7 +52,7 @@ async fn server_that_always_lacks_scope_is_asked_twice() {
         let result = bench.send(&session, "").await;
         assert_eq!(bench.host.prompts(), (1, 2));
         assert_eq!(code(&result), "step_up_limit");
-        assert_eq!(bench.world.trace(), [Mcp, Prm, Meta, Visit, Token, Mcp]);
+        assert_eq!(bench.world.trace(), [Mcp, Visit, Token, Mcp]);
     }
 }
 
@@ -64,7 +64,7 @@ async fn server_that_lacks_scope_and_does_not_say_which_is_asked_twice() {
         let result = bench.send(&session, "").await;
         assert_eq!(code(&result), "step_up_limit");
         assert_eq!(bench.host.prompts(), (1, 2));
-        assert_eq!(bench.world.trace(), [Mcp, Prm, Meta, Visit, Token, Mcp]);
+        assert_eq!(bench.world.trace(), [Mcp, Prm, Visit, Token, Mcp]);
     }
 }
 

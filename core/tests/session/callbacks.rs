@@ -2,7 +2,7 @@
 
 use mcp_reauth::{AuthSession, CallbackParams, Error};
 
-use crate::support::{Bench, ISSUER, Journey, Mcp, Meta, Prm, Token, Visit, code, pass};
+use crate::support::{Bench, ISSUER, Journey, Mcp, Token, Visit, code, pass};
 
 /// A session whose person is on another page, and the callback that is to come.
 async fn under_way(bench: &Bench) -> (AuthSession, String) {
@@ -159,7 +159,7 @@ async fn error_of_the_authorization_server_is_told() {
     };
     assert_eq!((issuer.as_str(), error.as_str()), (ISSUER, "access_denied"));
     assert_eq!(description.as_deref(), Some("The person said no"));
-    assert_eq!(bench.world.trace(), [Mcp, Prm, Meta, Visit]);
+    assert_eq!(bench.world.trace(), [Mcp, Visit]);
     // What there was before is still there.
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);

@@ -23,7 +23,8 @@ fn client(bench: &Bench) -> AuthSessionBuilder {
         s.add_public_client(ISSUER, "signer");
     });
     let builder = bench.builder().host(bench.host.clone());
-    builder.client_id("signer", None).client_key(key)
+    let builder = builder.client_id("signer", None).client_key(key);
+    builder.client_issuer(ISSUER)
 }
 
 async fn machine(bench: &Bench) -> AuthSession {
@@ -129,6 +130,7 @@ async fn key_that_the_server_does_not_know_is_refused_for_good() {
         .servers(|s| s.auth_methods = vec!["private_key_jwt"]);
     let key = PrivateKey::generate().expect("a key");
     let builder = bench.builder().client_id("stranger", None).client_key(key);
+    let builder = builder.client_issuer(ISSUER);
     let session = builder.client_credentials().open().await;
     let session = session.expect("the session opens");
     let refused = bench.send(&session, "").await;

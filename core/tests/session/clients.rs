@@ -53,6 +53,7 @@ async fn a_server_that_stops_publishing_metadata_does_not_get_it_either() {
         .builder()
         .client_id("bound", Some(Secret::new(SECRET)));
     let session = builder
+        .client_issuer(ISSUER)
         .client_credentials()
         .open()
         .await
@@ -81,7 +82,7 @@ async fn a_rotated_secret_is_used_from_the_next_start() {
         let builder = bench
             .builder()
             .client_id("machine", Some(Secret::new(secret)));
-        builder.client_credentials().open()
+        builder.client_issuer(ISSUER).client_credentials().open()
     };
     add(SECRET);
     let session = open(SECRET).await.expect("the session opens");
@@ -170,7 +171,9 @@ async fn an_issuer_given_once_is_remembered_and_an_id_alone_finds_its_secret() {
         }
         builder.open()
     };
-    let session = open(Some(SECRET), None).await.expect("the session opens");
+    let session = open(Some(SECRET), Some(ISSUER))
+        .await
+        .expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
     bench
         .world

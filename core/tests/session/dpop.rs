@@ -9,8 +9,8 @@ use mcp_reauth::{
 };
 
 use crate::support::{
-    Bench, CANARY, Capture, Fault, Journey, Mcp, Meta, Prm, Register, Revoke, SERVER, Seen, Token,
-    Visit, all, claims, code, pass,
+    Bench, CANARY, Capture, Fault, ISSUER, Journey, Mcp, Meta, Prm, Register, Revoke, SERVER, Seen,
+    Token, Visit, all, claims, code, pass,
 };
 
 /// A key that the application keeps.
@@ -331,7 +331,8 @@ async fn managed_and_machine_sessions_are_bound_too() {
     });
     let builder = bench.builder().profile("machine");
     let secret = Some(mcp_reauth::Secret::new(CANARY));
-    let builder = builder.client_id("m", secret).client_credentials();
+    let builder = builder.client_id("m", secret).client_issuer(ISSUER);
+    let builder = builder.client_credentials();
     let machine = builder.open().await.expect("the session opens");
     assert_eq!(bench.send(&machine, "").await, Ok(200));
     for session in [managed, machine] {

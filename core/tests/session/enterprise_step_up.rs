@@ -106,7 +106,8 @@ async fn scope_that_is_not_granted_is_told_and_the_rest_goes_on() {
     let session = bench.employed().await;
     bench.world.servers(|s| s.idp.allows = Some("base"));
     assert_eq!(code(&bench.send(&session, "a").await), "scope_not_granted");
-    assert_eq!(bench.world.trace(), [Mcp, Exchange, Token]);
+    // The server is to judge whether it will do all the same.
+    assert_eq!(bench.world.trace(), [Mcp, Exchange, Token, Mcp]);
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
     assert_eq!(bench.host.prompts(), (0, 1));

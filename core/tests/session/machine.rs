@@ -17,6 +17,7 @@ async fn machine(bench: &Bench, method: &'static str) -> AuthSession {
     // With a host, too, nobody is bothered.
     let builder = bench.builder().host(bench.host.clone());
     let builder = builder.client_id("machine", Some(Secret::new(SECRET)));
+    let builder = builder.client_issuer(ISSUER);
     let session = builder.client_credentials().open().await;
     session.expect("the session opens")
 }

@@ -29,6 +29,7 @@ mod hostile;
 #[cfg(feature = "jwt")]
 mod idp_session;
 mod issuers;
+mod lasting;
 mod machine;
 mod moved;
 mod parallel;

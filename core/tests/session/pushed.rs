@@ -134,8 +134,8 @@ async fn registration_that_the_server_forgot_is_made_again_next_time() {
     });
     let result = bench.send(&session, "").await;
     assert_eq!(code(&result), "registration_rejected");
-    assert_eq!(bench.world.trace(), [Mcp, Prm, Meta, Push]);
+    assert_eq!(bench.world.trace(), [Mcp, Prm, Push]);
     assert_eq!(bench.send(&session, "").await, Ok(200));
-    let expected = [Mcp, Prm, Meta, Register, Push, Visit, Token, Mcp];
+    let expected = [Mcp, Prm, Register, Push, Visit, Token, Mcp];
     assert_eq!(bench.world.trace(), expected);
 }

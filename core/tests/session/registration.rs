@@ -3,8 +3,7 @@
 use mcp_reauth::Secret;
 
 use crate::support::{
-    Bench, Fault, ISSUER, Journey, Mcp, Meta, Prm, Register, Revoke, Seen, Servers, Token, Visit,
-    code,
+    Bench, Fault, ISSUER, Journey, Mcp, Register, Revoke, Seen, Servers, Token, Visit, code,
 };
 
 /// A server as the MCP Python SDK has it: the client's id and secret have to be in the form, and only what was
@@ -79,7 +78,8 @@ async fn a_secret_that_is_given_later_is_sent_as_the_server_takes_it() {
     });
     let open = |secret: Option<&str>| {
         let builder = bench.builder().host(bench.host.clone());
-        builder.client_id("grown", secret.map(Secret::new)).open()
+        let builder = builder.client_id("grown", secret.map(Secret::new));
+        builder.client_issuer(ISSUER).open()
     };
     let session = open(None).await.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
@@ -228,7 +228,7 @@ async fn a_server_that_takes_no_scopes_is_registered_at_without() {
         assert_eq!(sent, ["base", ""], "{refusal:?}");
         // It would reject them again.
         assert_eq!(bench.send(&session, "a").await, Ok(200));
-        assert_eq!(bench.world.trace(), [Mcp, Prm, Meta, Visit, Token, Mcp]);
+        assert_eq!(bench.world.trace(), [Mcp, Visit, Token, Mcp]);
     }
 }
 

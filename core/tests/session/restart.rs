@@ -104,7 +104,8 @@ async fn outcome_of_a_sign_in_elsewhere_says_where_and_by_which_state() {
     };
     assert_eq!(authorization_url.as_ref(), Some(&started.url));
     assert_eq!(state.as_ref(), Some(&started.state));
-    assert_eq!(challenge.required_scopes, ScopeSet::parse("a"));
+    // The server was asked what it wants before.
+    assert_eq!(challenge.required_scopes, ScopeSet::parse("base a"));
     let back = bench.world.visit(&started.url);
     let callback = CallbackParams::parse(&back);
     session

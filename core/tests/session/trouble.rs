@@ -258,9 +258,9 @@ async fn dead_refresh_token_is_discarded_and_the_person_signs_in() {
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let seen = bench.world.take();
     let kinds: Vec<_> = seen.iter().map(|s| s.kind).collect();
-    assert_eq!(kinds, [Mcp, Token, Prm, Meta, Visit, Token, Mcp]);
+    assert_eq!(kinds, [Mcp, Token, Prm, Visit, Token, Mcp]);
     // What the person had agreed to is asked for again.
-    assert_eq!(seen[4].param("scope"), "base a");
+    assert_eq!(seen[3].param("scope"), "base a");
     assert_eq!(bench.host.prompts(), (1, 3));
 }
 
@@ -272,7 +272,7 @@ async fn dead_refresh_token_of_an_expired_credential_is_presented_once() {
     pass(3601).await;
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let kinds = bench.world.trace();
-    assert_eq!(kinds, [Token, Mcp, Prm, Meta, Visit, Token, Mcp]);
+    assert_eq!(kinds, [Token, Mcp, Prm, Visit, Token, Mcp]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,7 +303,7 @@ async fn forgotten_client_registers_again() {
     });
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let kinds = bench.world.trace();
-    assert_eq!(kinds, [Mcp, Token, Prm, Meta, Register, Visit, Token, Mcp]);
+    assert_eq!(kinds, [Mcp, Token, Prm, Register, Visit, Token, Mcp]);
     assert_eq!(bench.host.prompts(), (0, 2));
 }
 
@@ -341,7 +341,7 @@ async fn lost_answer_with_rotation_costs_a_sign_in_and_no_more() {
     bench.world.next(Token, Fault::Lost);
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let kinds = bench.world.trace();
-    assert_eq!(kinds, [Mcp, Token, Token, Prm, Meta, Visit, Token, Mcp]);
+    assert_eq!(kinds, [Mcp, Token, Token, Prm, Visit, Token, Mcp]);
 }
 
 #[tokio::test(start_paused = true)]

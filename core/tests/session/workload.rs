@@ -76,7 +76,7 @@ fn platform(bench: &Bench) -> Platform {
 async fn open(bench: &Bench, platform: &Platform) -> AuthSession {
     // With a host, too, nobody is bothered.
     let builder = bench.builder().host(bench.host.clone());
-    let builder = builder.client_id("job", None);
+    let builder = builder.client_id("job", None).client_issuer(ISSUER);
     let session = builder.workload_identity(platform.clone()).open().await;
     session.expect("the session opens")
 }

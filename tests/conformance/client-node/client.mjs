@@ -35,6 +35,8 @@ function setUp() {
     clientSecret: client_secret,
     clientKey: private_key_pem,
     clientIssuer: issuer,
+    // The suite does not say where the clients are registered that it hands out.
+    clientAtAnyIssuer: client_id !== undefined && issuer === undefined,
     clientCredentials: forItself,
     workloadIdentity: valid_jwt && (() => valid_jwt),
     identityProvider: idp_issuer && idp_client_id ? { issuer: idp_issuer, clientId: idp_client_id } : undefined,

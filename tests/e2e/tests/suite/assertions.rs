@@ -28,7 +28,8 @@ fn known(key: &SigningKey, grant_types: &[GrantType]) -> Config {
 
 fn with_key(builder: AuthSessionBuilder, key: &SigningKey) -> AuthSessionBuilder {
     let key = PrivateKey::read(key.to_pem()).expect("a key");
-    builder.client_id(ID, None).client_key(key)
+    let builder = builder.client_id(ID, None).client_key(key);
+    builder.client_at_any_issuer()
 }
 
 const ALGORITHMS: [SigningAlg; 3] = [SigningAlg::Es256, SigningAlg::Rs256, SigningAlg::EdDsa];

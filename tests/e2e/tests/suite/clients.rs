@@ -29,7 +29,7 @@ fn known(method: AuthMethod, grant_types: &[GrantType]) -> Config {
 
 fn as_known(builder: AuthSessionBuilder, method: AuthMethod) -> AuthSessionBuilder {
     let secret = (method != AuthMethod::None).then(|| Secret::new(SECRET));
-    builder.client_id(ID, secret)
+    builder.client_id(ID, secret).client_at_any_issuer()
 }
 
 async fn signs_in(wire: Wire, method: AuthMethod) {
@@ -115,7 +115,7 @@ at_both_wires! {
         let types = [GrantType::AuthorizationCode, GrantType::RefreshToken];
         let config = known(AuthMethod::ClientSecretBasic, &types);
         let secret = Some(Secret::new("not it"));
-        let world = World::with_session(config, |b| b.client_id(ID, secret)).await;
+        let world = World::with_session(config, |b| b.client_id(ID, secret).client_at_any_issuer()).await;
         world.refuses(wire, "registration_rejected").await;
         assert_eq!(world.prompts(), (0, 1));
     }

@@ -46,7 +46,7 @@ async fn world(platform: &Platform) -> World {
     let given = platform.clone();
     let world = World::staged(config, |builder, servers| {
         given.0.lock().unwrap().control = Some(servers.control.clone());
-        let builder = builder.client_id("e2e-job", None);
+        let builder = builder.client_id("e2e-job", None).client_at_any_issuer();
         builder.workload_identity(given)
     });
     world.await

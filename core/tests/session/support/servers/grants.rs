@@ -127,7 +127,16 @@ impl Servers {
             return refused(400, "invalid_grant");
         }
         refresh.used = rotates;
-        (200, self.give(number, rotates, jkt))
+        let mut given = self.give(number, rotates, jkt);
+        if self.refresh_needs_scope && seen.param("scope").is_empty() {
+            let token = given["access_token"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            self.access.remove(&token);
+            given["scope"] = "profile".into();
+        }
+        (200, given)
     }
 
     fn machine(

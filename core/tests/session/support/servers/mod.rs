@@ -26,6 +26,8 @@ pub(crate) struct Servers {
     pub(crate) lifetime: Option<u64>,
     /// Whether authorizations come with a refresh token.
     pub(crate) refresh_tokens: bool,
+    /// Whether a refresh that names no scopes brings a token for none.
+    pub(crate) refresh_needs_scope: bool,
     /// Whether a refresh replaces the refresh token.
     pub(crate) rotates: bool,
     /// Whether every access token is the same text, whatever it stands for at the time.
@@ -131,6 +133,7 @@ impl Servers {
         Self {
             lifetime: Some(3600),
             refresh_tokens: true,
+            refresh_needs_scope: false,
             rotates: true,
             one_token: false,
             authorization_servers: vec![ISSUER.to_owned()],

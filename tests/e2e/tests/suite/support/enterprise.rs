@@ -49,6 +49,7 @@ pub(crate) fn managed(builder: AuthSessionBuilder, issuer: &str) -> AuthSessionB
     let provider = IdentityProvider::new(issuer, IDP_ID).client_secret(Secret::new(IDP_SECRET));
     builder
         .client_id(ID, Some(Secret::new(SECRET)))
+        .client_at_any_issuer()
         .enterprise_managed(Some(provider))
 }
 
