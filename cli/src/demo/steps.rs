@@ -29,7 +29,7 @@ pub(super) const STEPS: &[Step<Demo>] = &[
     },
     Step {
         title: "the grant is revoked",
-        expect: prompting(6, 6, 0, 1),
+        expect: prompting(5, 5, 0, 1),
         play: |demo| Box::pin(revoked(demo)),
     },
     Step {
@@ -39,7 +39,7 @@ pub(super) const STEPS: &[Step<Demo>] = &[
     },
     Step {
         title: "a tool needs more scope",
-        expect: prompting(5, 5, 1, 1),
+        expect: prompting(3, 3, 1, 1),
         play: |demo| Box::pin(more_scope(demo)),
     },
     Step {
@@ -49,12 +49,12 @@ pub(super) const STEPS: &[Step<Demo>] = &[
     },
     Step {
         title: "a tool needs a stronger sign-in",
-        expect: prompting(5, 5, 1, 1),
+        expect: prompting(3, 3, 1, 1),
         play: |demo| Box::pin(stronger_sign_in(demo)),
     },
     Step {
         title: "authorization server down, then up",
-        expect: silent(8, 8),
+        expect: silent(7, 7),
         play: |demo| Box::pin(outage(demo)),
     },
     Step {
@@ -64,7 +64,7 @@ pub(super) const STEPS: &[Step<Demo>] = &[
     },
     Step {
         title: "a server that always refuses",
-        expect: prompting(7, 7, 0, 1),
+        expect: prompting(6, 6, 0, 1),
         play: |demo| Box::pin(always_refused(demo)),
     },
 ];

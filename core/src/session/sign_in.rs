@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Event};
 use crate::issuer::same_issuer;
 use crate::oauth::authorization::{self, Parameters};
+use crate::oauth::discovery::Discovered;
 use crate::oauth::known::Known;
 use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::registration::{Purpose, register};
@@ -21,6 +22,9 @@ use crate::session::renewal::RenewalEnd;
 use crate::session::scheme::{Scheme, asks_for_refresh_token, without_offline_access};
 use crate::session::tokens::At;
 use crate::store::record::{self, Grant, IdpLeg, Pending, Record, Registration, Versioned};
+
+/// How many scopes an authorization server may list for a registration to name them all.
+const MAX_LISTED: usize = 32;
 
 impl Inner {
     /// Registers where need be, and notes the authorization that is about to start.
@@ -44,7 +48,7 @@ impl Inner {
         let purpose = Purpose {
             redirect_uri: Some(&redirect_uri),
             scopes: &scopes,
-            supported: &found.scopes_supported,
+            supported: &registrable(&found),
         };
         let client = register(&self.http, server, &self.identity, purpose, recorded).await?;
         let held = record.grant.as_ref();
@@ -325,6 +329,16 @@ fn short_of(required: &ScopeSet, grant: &Grant) -> Option<Error> {
         issuer: grant.by.issuer.clone(),
         missing,
     })
+}
+
+/// The scopes that a registration names besides those that are asked for now: what the resource and its authorization
+/// server list. A later step-up asks for one of them, and many servers grant only what was registered.
+fn registrable(found: &Discovered) -> ScopeSet {
+    let listed = &found.server.scopes_supported;
+    // A server with a long list serves many resources: most of it is not about this one.
+    let listed = listed.iter().filter(|_| listed.len() <= MAX_LISTED);
+    let listed = listed.map(String::as_str).collect();
+    found.scopes_supported.union(&listed)
 }
 
 /// The registration on record for `issuer`, unless it is to be replaced: because the application says so, or because a

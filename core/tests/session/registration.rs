@@ -126,6 +126,22 @@ async fn a_registration_names_the_scopes_that_will_be_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_authorization_server_lists_is_registered_too_unless_the_list_is_long() {
+    let many: Vec<&'static str> = (0..33).map(|n| &*format!("s{n}").leak()).collect();
+    for (lists, expected) in [(vec!["base", "a", "b"], "base a b"), (many, "base")] {
+        let bench = Bench::new();
+        bench.world.servers(|s| {
+            lax(s);
+            s.lists = lists;
+        });
+        let session = bench.open().await;
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+        let seen = bench.world.take();
+        assert_eq!(of(Register, &seen)[0].param("scope"), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_says_nothing_of_scopes_is_not_registered_at_again() {
     let bench = Bench::new();
     let session = bench.signed_in("").await;

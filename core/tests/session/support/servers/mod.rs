@@ -36,6 +36,8 @@ pub(crate) struct Servers {
     pub(crate) authorization_servers: Vec<String>,
     /// What the resource's metadata says of scopes.
     pub(crate) scopes_supported: Option<Vec<&'static str>>,
+    /// What the authorization servers' metadata says of scopes.
+    pub(crate) lists: Vec<&'static str>,
     /// The scope of a 401.
     pub(crate) base_scope: String,
     /// What is never granted, whoever asks.
@@ -138,6 +140,7 @@ impl Servers {
             one_token: false,
             authorization_servers: vec![ISSUER.to_owned()],
             scopes_supported: None,
+            lists: vec!["base"],
             base_scope: "base".to_owned(),
             never_granted: HashSet::new(),
             spells: str::to_owned,
@@ -311,7 +314,7 @@ impl Servers {
             return (404, json!({}));
         }
         let issuer = issuer(&seen.url);
-        let mut scopes = vec!["base", "a", "b", "c"];
+        let mut scopes = self.lists.clone();
         if self.offers_offline_access {
             scopes.push("offline_access");
         }
