@@ -66,6 +66,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Auth(error @ mcp_reauth::Error::ClientIssuerUnknown { issuer, .. }) => write!(
+                f,
+                "{error} On the command line: --client-issuer {issuer} [{}]",
+                error.code()
+            ),
             Self::Auth(error) => write!(f, "{error} [{}]", error.code()),
             Self::NotConfigured => {
                 let error = mcp_reauth::Error::EnterpriseNotConfigured;

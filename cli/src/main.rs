@@ -8,6 +8,7 @@ mod demo;
 mod failure;
 mod files;
 mod identity;
+mod issuer;
 mod output;
 mod signal;
 mod state;
@@ -32,7 +33,12 @@ fn main() -> ExitCode {
             return failure.code();
         }
     };
-    let ended = runtime.block_on(run(args));
+    let mut ended = runtime.block_on(run(args.clone()));
+    if let Err(failure) = &ended
+        && let Some(args) = issuer::confirmed(&args, failure)
+    {
+        ended = runtime.block_on(run(args));
+    }
     runtime.shutdown_timeout(SHUTDOWN_LIMIT);
     match ended {
         Ok(code) => code,

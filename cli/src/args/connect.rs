@@ -74,7 +74,8 @@ pub(crate) struct ClientArgs {
         conflicts_with_all = ["client_secret", "client_secret_file"]
     )]
     pub(crate) private_key: Option<PathBuf>,
-    /// The authorization server it is registered at [default: the first one it is used at]; its secret goes nowhere else
+    /// The authorization server it is registered at: its secret, key or assertions go nowhere else. Without it you are
+    /// asked the first time
     #[arg(long, value_name = "ISSUER", requires = "client_id")]
     pub(crate) client_issuer: Option<String>,
     /// Act as the client itself, with its secret or private key and nobody signing in

@@ -16,7 +16,7 @@ pub(crate) use connect::{ClientArgs, ConnectArgs, OrganizationArgs};
 ///
 /// Expired and revoked tokens are renewed silently; when a tool needs more access, you are asked. Results go to
 /// standard output, everything else to standard error.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(
     name = "mcp-reauth",
     version,
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
     /// Live through everything that can happen to an authorization, against a server on this machine
     Demo(DemoArgs),
@@ -109,7 +109,7 @@ pub(crate) enum Kind {
     Prompts,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ListArgs {
     /// The MCP server's address
     pub(crate) url: String,
@@ -123,7 +123,7 @@ pub(crate) struct ListArgs {
     pub(crate) connect: ConnectArgs,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct CallArgs {
     /// The MCP server's address
     pub(crate) url: String,
@@ -147,7 +147,7 @@ pub(crate) struct CallArgs {
     pub(crate) connect: ConnectArgs,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct LoginArgs {
     /// The MCP server's address
     pub(crate) url: String,
@@ -161,7 +161,7 @@ pub(crate) struct LoginArgs {
     pub(crate) connect: ConnectArgs,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct StatusArgs {
     /// The MCP server's address; without it, all servers and identity providers on record
     pub(crate) url: Option<String>,
@@ -176,7 +176,7 @@ pub(crate) struct StatusArgs {
     pub(crate) store: StoreArgs,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct LogoutArgs {
     /// The MCP server's address
     #[arg(required_unless_present = "idp")]
@@ -188,7 +188,7 @@ pub(crate) struct LogoutArgs {
     pub(crate) store: StoreArgs,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ChallengeArgs {
     /// The response's HTTP status
     #[arg(long)]
@@ -198,7 +198,7 @@ pub(crate) struct ChallengeArgs {
     pub(crate) headers: Vec<String>,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct FixtureArgs {
     /// What the servers offer and how they behave, as JSON; tests/fixture/example-config.json has every setting
     /// [default: a few tools, everything well]
@@ -209,7 +209,7 @@ pub(crate) struct FixtureArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct DemoArgs {
     /// Print one JSON object a step
     #[arg(long)]

@@ -4,6 +4,8 @@
 use mcp_reauth_fixture::config::{AuthMethod, GrantType, PreRegisteredClient};
 use mcp_reauth_fixture::{Config, Faults};
 
+#[cfg(unix)]
+use crate::support::PseudoTerminal;
 use crate::support::{Program, World};
 
 const ID: &str = "a-client";
@@ -50,7 +52,7 @@ fn secret_file(world: &World, text: &str) -> String {
 /// The ways to give the secret.
 fn ways(world: &World) -> Vec<Program> {
     let file = secret_file(world, &format!("  {SECRET}\n"));
-    vec![
+    let ways = vec![
         world
             .call("echo")
             .args(["--client-id", ID, "--client-secret", SECRET]),
@@ -61,7 +63,10 @@ fn ways(world: &World) -> Vec<Program> {
         world
             .call("echo")
             .args(["--client-id", ID, "--client-secret-file", &file]),
-    ]
+    ];
+    let issuer = world.fixture.issuer();
+    let bound = |way: Program| way.args(["--client-issuer", issuer]);
+    ways.into_iter().map(bound).collect()
 }
 
 #[tokio::test]
@@ -105,7 +110,8 @@ async fn a_wrong_secret_is_an_error_that_does_not_show_it() {
     let wrong = "not-the-secret-90be".to_owned();
     let program = world
         .call("echo")
-        .args(["--client-id", ID, "--client-secret", &wrong]);
+        .args(["--client-id", ID, "--client-secret", &wrong])
+        .args(["--client-issuer", world.fixture.issuer()]);
     let ended = program.run().await.failed(1, "[registration_rejected]");
     ended.hides(&[wrong]);
 }
@@ -163,12 +169,52 @@ async fn the_clients_own_credentials_need_nobody() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn where_a_secret_belongs_is_asked_once() {
+    let question = "Send them there? [y/N] ";
+    let world = machine_world(AuthMethod::ClientSecretBasic).await;
+    let ask = async |keys: &str| {
+        let call = ["call", world.url(), "echo", "--arg", "text=hello"];
+        let client = [
+            "--client-id",
+            ID,
+            "--client-secret",
+            SECRET,
+            "--client-credentials",
+        ];
+        let mut terminal = PseudoTerminal::start(&world, [&call[..], &client[..]].concat());
+        terminal.shows(question).await;
+        terminal.types(keys).await;
+        terminal.end().await
+    };
+    ask("n\n").await.exited(1).said("[config]");
+    assert_eq!(world.control().counters().token_client_credentials, 0);
+    ask("y\n").await.succeeded().said(world.fixture.issuer());
+    // It is remembered with what was granted; and without a terminal the first time, the error says what to give.
+    let client = [
+        "--client-id",
+        ID,
+        "--client-secret",
+        SECRET,
+        "--client-credentials",
+    ];
+    world.control().expire_access_tokens();
+    world.call("echo").args(client).run().await.succeeded();
+    let world = machine_world(AuthMethod::ClientSecretBasic).await;
+    let ended = world.call("echo").args(client).run().await;
+    let needed = format!("--client-issuer {}", world.fixture.issuer());
+    ended.failed(1, &needed).said("[config]");
+    assert_eq!(world.control().counters().token_client_credentials, 0);
+}
+
 #[tokio::test]
 async fn the_clients_own_credentials_get_a_new_token_when_the_old_one_expires() {
     let world = machine_world(AuthMethod::ClientSecretBasic).await;
     let call = || {
         let secret = world.call("echo").env("MCP_REAUTH_CLIENT_SECRET", SECRET);
-        secret.args(["--client-id", ID, "--client-credentials"])
+        let args = ["--client-id", ID, "--client-credentials", "--client-issuer"];
+        secret.args(args).args([world.fixture.issuer()])
     };
     call().run().await.succeeded().showed(0);
     world.control().expire_access_tokens();
@@ -275,7 +321,9 @@ async fn a_bound_client_does_not_follow_its_server_to_another_issuer() {
 async fn a_client_that_was_used_at_one_issuer_does_not_follow_its_server_to_another() {
     let world = interactive_world().await;
     let args = ["--client-id", ID, "--client-secret", SECRET];
-    world.call("echo").args(args).run().await.succeeded();
+    let bound = world.call("echo").args(args);
+    let bound = bound.args(["--client-issuer", world.fixture.issuer()]);
+    bound.run().await.succeeded();
     world.control().set_faults(Faults {
         second_server_takes_over: true,
         ..Faults::default()

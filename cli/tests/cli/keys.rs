@@ -36,6 +36,7 @@ fn file(world: &World, name: &str, text: &str) -> PathBuf {
 async fn call(world: &World, key: &Path) -> Ended {
     let args = ["--client-id", ID, "--client-credentials", "--private-key"];
     let call = world.call("echo").args(args).args([key]);
+    let call = call.args(["--client-issuer", world.fixture.issuer()]);
     call.run().await.showed(0)
 }
 
@@ -158,6 +159,7 @@ async fn workload() -> World {
 async fn call_as_workload(world: &World, token: &Path) -> Ended {
     let args = ["--client-id", ID, "--workload-token-file"];
     let call = world.call("echo").args(args).args([token]);
+    let call = call.args(["--client-issuer", world.fixture.issuer()]);
     call.run().await.showed(0)
 }
 
