@@ -51,10 +51,13 @@ export declare class IdleStream {
 
 /** Shows pages and receives callbacks on loopback, as core's `TerminalHost`. */
 export declare class Loopback {
-  /** `redirect_uri` is where callbacks come; port 0 means any free port. */
-  constructor(redirectUri: string, openBrowser: boolean)
-  /** Listens, and answers where. */
-  redirectUri(cancel?: Cancel | undefined | null): Promise<string>
+  /** `redirect_uri` is where callbacks come; port 0 means any free port. Without one, it is the default of core. */
+  constructor(redirectUri: string | undefined | null, openBrowser: boolean)
+  /**
+   * Answers where the callback of the next sign-in comes; `registered` says whether its client is registered for
+   * certain addresses already.
+   */
+  redirectUri(registered: boolean, cancel?: Cancel | undefined | null): Promise<string>
   /** Sends the person to the page of an authorization request, and answers the address they came back by. */
   authorize(request: string, cancel?: Cancel | undefined | null): Promise<string>
 }

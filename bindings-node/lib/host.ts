@@ -12,6 +12,15 @@ export interface HostContext {
   signal: AbortSignal;
 }
 
+/** What a host is asked with for the redirect URI. */
+export interface RedirectContext extends HostContext {
+  /**
+   * Whether the client was registered beforehand or has a metadata document, and so is registered for certain addresses
+   * already: the redirect URI must then be one of them.
+   */
+  registered: boolean;
+}
+
 /**
  * The callback of an authorization: its whole address, its query, or the parameters, unread. Whether anything of it
  * may be used is decided by `state` and `iss`, so hand on all of it.
@@ -27,7 +36,7 @@ export interface AuthHost {
    * Where the callback of the authorization that is about to start will come: an address, or a function of it. Needed
    * unless the session's option `redirectUri` says so.
    */
-  redirectUri?: string | ((context: HostContext) => Awaitable<string>);
+  redirectUri?: string | ((context: RedirectContext) => Awaitable<string>);
   /** Asks the person whether to extend access. `false` is a no; the session lives on. */
   confirmStepUp(request: StepUpRequest, context: HostContext): Awaitable<boolean>;
   /**
@@ -69,7 +78,8 @@ export function callbackQuery(callback: unknown, what: string): string {
 export async function callHost(host: AuthHost, method: string, input: unknown, context: HostContext): Promise<unknown> {
   switch (method) {
     case 'redirectUri': {
-      const uri = typeof host.redirectUri === 'function' ? await host.redirectUri(context) : host.redirectUri;
+      const asked = { ...context, ...(input as { registered: boolean }) };
+      const uri = typeof host.redirectUri === 'function' ? await host.redirectUri(asked) : host.redirectUri;
       const address = REDIRECT_URI.read(uri);
       if (address !== undefined) return address;
       throw new TypeError(`host.redirectUri must return ${REDIRECT_URI.what}, and returned ${describe(uri)}`);

@@ -14,7 +14,7 @@ export {
   parseAuthChallengeFromResponse,
 } from './challenge.js';
 export { type ErrorCode, type ErrorDetails, ReauthError } from './error.js';
-export type { AuthHost, Callback, HostContext } from './host.js';
+export type { AuthHost, Callback, HostContext, RedirectContext } from './host.js';
 export type { IdentityProviderSession } from './identity-provider.js';
 export { type LoopbackOptions, loopbackHost } from './loopback.js';
 export type { AuthSessionOptions, Fetch, IdentityProviderOptions, Policy } from './options.js';

@@ -2,19 +2,19 @@ import { createInterface } from 'node:readline/promises';
 
 import { check, FLAG, type Kind, REDIRECT_URI } from './check.js';
 import { ReauthError } from './error.js';
-import type { AuthHost, HostContext } from './host.js';
+import type { AuthHost, RedirectContext } from './host.js';
 import { toJson } from './json.js';
 import { native } from './native.js';
 import { stoppable } from './stoppable.js';
 import type { AuthorizationRequest, StepUpRequest } from './types.js';
 import { organizationStepUpBody, stepUpBody, stepUpTitle } from './wording.js';
 
-/** The redirect URI of programs at a terminal, as in core. */
-const DEFAULT_REDIRECT_URI = 'http://127.0.0.1:6276/oauth/callback';
-
 /** How {@link loopbackHost} behaves. */
 export interface LoopbackOptions {
-  /** Where callbacks come (default `http://127.0.0.1:6276/oauth/callback`); port 0 means any free port. */
+  /**
+   * Where callbacks come; port 0 means any free port. By default `http://127.0.0.1:6276/oauth/callback`, or, when its
+   * port is taken and the client is not registered beforehand, a free port.
+   */
   redirectUri?: string | URL | undefined;
   /** Whether to open the system's browser (default yes; it honours `BROWSER`), or only print the address. */
   openBrowser?: boolean | undefined;
@@ -31,18 +31,16 @@ export interface LoopbackOptions {
  * ```
  */
 export function loopbackHost(options: LoopbackOptions = {}): Required<AuthHost> & {
-  redirectUri: (context: HostContext) => Promise<string>;
+  redirectUri: (context: RedirectContext) => Promise<string>;
 } {
-  const { redirectUri = DEFAULT_REDIRECT_URI, openBrowser = true, assumeYes = false } = check(options, OPTIONS);
+  const { redirectUri, openBrowser = true, assumeYes = false } = check(options, OPTIONS);
   const loopback = new native.Loopback(redirectUri, openBrowser);
-  const isAnyPort = new URL(redirectUri).port === '0';
   const visit = (request: AuthorizationRequest, signal: AbortSignal) =>
     stoppable<string>(signal, (cancel) => loopback.authorize(toJson(request, 'the request'), cancel));
   return {
-    // Only a port that is not known beforehand has to be taken before there is anything to listen for.
-    redirectUri: async ({ signal }) =>
-      isAnyPort ? stoppable(signal, (cancel) => loopback.redirectUri(cancel)) : redirectUri,
-    authorize: (request, { signal }) => oneAtATime(request.redirectUri, () => visit(request, signal)),
+    redirectUri: ({ signal, registered }) =>
+      stoppable(signal, (cancel) => loopback.redirectUri(registered === true, cancel)),
+    authorize: (request, { signal }) => visit(request, signal),
     confirmStepUp: (request, { signal }) => oneAtATime(TERMINAL, () => confirm(request, assumeYes, signal)),
   };
 }
@@ -63,7 +61,7 @@ const OPTIONS = { redirectUri: LOOPBACK_URI, openBrowser: FLAG, assumeYes: FLAG 
 /** There is one terminal: what is typed answers the question that stands there, and no other. */
 const TERMINAL = 'the terminal';
 
-/** Who uses what there is one of in this program, and waits for it: the terminal, and each callback address. */
+/** Who uses what there is one of in this program, and waits for it: the terminal. */
 const turns = new Map<string, Promise<unknown>>();
 
 async function oneAtATime<T>(what: string, use: () => Promise<T>): Promise<T> {

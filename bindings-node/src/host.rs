@@ -23,17 +23,28 @@ enum WentOn {
     Elsewhere,
 }
 
-impl AuthHost for JsHost {
-    fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
-        Box::pin(async {
+impl JsHost {
+    fn ask_redirect_uri(&self, registered: bool) -> BoxFuture<'_, Result<String, Error>> {
+        Box::pin(async move {
             match &self.redirect_uri {
                 Some(uri) => Ok(uri.clone()),
                 None => {
-                    let asked = self.caller.ask("redirectUri", ()).await;
+                    let input = json!({ "registered": registered });
+                    let asked = self.caller.ask("redirectUri", input).await;
                     asked.map_err(Refused::host)
                 }
             }
         })
+    }
+}
+
+impl AuthHost for JsHost {
+    fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+        self.ask_redirect_uri(false)
+    }
+
+    fn registered_redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+        self.ask_redirect_uri(true)
     }
 
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {

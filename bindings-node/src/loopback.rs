@@ -19,9 +19,9 @@ pub struct Loopback(Arc<TerminalHost>);
 
 #[napi]
 impl Loopback {
-    /// `redirect_uri` is where callbacks come; port 0 means any free port.
+    /// `redirect_uri` is where callbacks come; port 0 means any free port. Without one, it is the default of core.
     #[napi(constructor)]
-    pub fn new(redirect_uri: String, open_browser: bool) -> Self {
+    pub fn new(redirect_uri: Option<String>, open_browser: bool) -> Self {
         Self(Arc::new(TerminalHost::new(TerminalOptions {
             redirect_uri,
             open_browser,
@@ -29,16 +29,23 @@ impl Loopback {
         })))
     }
 
-    /// Listens, and answers where.
+    /// Answers where the callback of the next sign-in comes; `registered` says whether its client is registered for
+    /// certain addresses already.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn redirect_uri<'env>(
         &self,
         env: &'env Env,
+        registered: bool,
         cancel: Option<&Cancel>,
     ) -> napi::Result<PromiseRaw<'env, String>> {
         let host = Arc::clone(&self.0);
         let stopped = Cancelled::never().or(cancel);
-        promise(env, stopped, async move { host.redirect_uri().await })
+        promise(env, stopped, async move {
+            match registered {
+                true => host.registered_redirect_uri().await,
+                false => host.redirect_uri().await,
+            }
+        })
     }
 
     /// Sends the person to the page of an authorization request, and answers the address they came back by.

@@ -26,6 +26,16 @@ pub trait AuthHost: Send + Sync + 'static {
     /// [`Error::Host`] when no callback can be received.
     fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>>;
 
+    /// As [`redirect_uri`](Self::redirect_uri), for a client that was registered beforehand or has a metadata document.
+    /// It is registered for certain addresses, so that this must be one of them, and never one that a host chooses at
+    /// the moment, such as a free port in place of one that is taken.
+    ///
+    /// # Errors
+    /// [`Error::Host`] when no callback can be received there.
+    fn registered_redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+        self.redirect_uri()
+    }
+
     /// Asks the person whether to extend access. `false` is a no; the session lives on.
     ///
     /// # Errors

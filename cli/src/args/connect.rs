@@ -26,9 +26,10 @@ pub(crate) struct ConnectArgs {
     /// [default: where the server insists on it]
     #[arg(long, conflicts_with_all = ["client_credentials", "workload_token_file"])]
     pub(crate) push_requests: bool,
-    /// Where the browser comes back to; port 0 means any free port
-    #[arg(long, value_name = "URL", default_value = mcp_reauth::loopback::DEFAULT_REDIRECT_URI)]
-    pub(crate) callback_url: String,
+    /// Where the browser comes back to; port 0 means any free port [default: http://127.0.0.1:6276/oauth/callback, or,
+    /// when its port is taken and the client is not registered beforehand, a free one]
+    #[arg(long, value_name = "URL")]
+    pub(crate) callback_url: Option<String>,
     /// Print the sign-in address, and do not open a browser
     #[arg(long)]
     pub(crate) no_browser: bool,

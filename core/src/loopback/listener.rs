@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,12 +12,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use url::{Host, Url};
+use url::Url;
 
 use super::page;
+use super::sockets::{Sockets, Taken};
+use super::turns::{self, Turn};
 use crate::callback::CallbackParams;
 use crate::error::Error;
 use crate::http::is_loopback;
@@ -28,6 +29,9 @@ const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
 /// How many connections are served at once; a further one ends the oldest. A browser opens some that it then
 /// does not use, and anybody on this machine can; none of them may keep the callback waiting.
 const MAX_CONNECTIONS: usize = 32;
+
+/// The port of an address that names none.
+const HTTP_PORT: u16 = 80;
 
 /// How long to wait after a connection could not be taken.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -39,9 +43,12 @@ type Page = hyper::Response<Full<hyper::body::Bytes>>;
 /// Receives callbacks at a loopback redirect URI.
 #[derive(Debug)]
 pub struct CallbackListener {
-    listener: TcpListener,
+    sockets: Sockets,
+    port: u16,
     redirect_uri: String,
     place: Arc<Place>,
+    /// Last, so that the sockets are closed when it ends.
+    turn: Option<Turn>,
 }
 
 /// What a request must name to be a callback.
@@ -54,27 +61,24 @@ struct Place {
 
 impl CallbackListener {
     /// Listens at `redirect_uri`, which must be http on this machine. Port 0 means any free port;
-    /// [`redirect_uri`](Self::redirect_uri) then tells which.
+    /// [`redirect_uri`](Self::redirect_uri) then tells which. `localhost` stands for both 127.0.0.1 and `[::1]`: it is
+    /// listened at both, as far as this machine has them.
     ///
     /// # Errors
-    /// [`Error::Config`] when the address is no loopback address, [`Error::Host`] when it is taken.
+    /// [`Error::Config`] when the address is no loopback address, [`Error::Host`] when it is taken, also by another
+    /// listener of this process.
     pub async fn bind(redirect_uri: &str) -> Result<Self, Error> {
         let mut url = parse(redirect_uri)?;
-        let ip = match url.host() {
-            Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
-            Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-            _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        };
-        let wanted = SocketAddr::new(ip, url.port().unwrap_or(80));
-        let taken = |error| {
+        let wanted = url.port().unwrap_or(HTTP_PORT);
+        let bound = Sockets::bind(url.host(), wanted).await;
+        let sockets = bound.map_err(|taken| unusable(&url, &taken))?;
+        let port = sockets.port().map_err(|error| {
             Error::host(format!(
-                "the callback address {wanted} cannot be used ({error}). End the program that holds it, or choose another callback address"
+                "the callback address {redirect_uri} cannot be used ({error})"
             ))
-        };
-        let listener = TcpListener::bind(wanted).await.map_err(taken)?;
-        let port = listener.local_addr().map_err(taken)?.port();
+        })?;
         let mut redirect_uri = redirect_uri.to_owned();
-        if wanted.port() == 0 {
+        if wanted == 0 {
             // The port is not the scheme's default, so it is written out.
             let _ = url.set_port(Some(port));
             redirect_uri = url.to_string();
@@ -88,10 +92,35 @@ impl CallbackListener {
             path: url.path().to_owned(),
         };
         Ok(Self {
-            listener,
+            sockets,
+            port,
             redirect_uri,
             place: Arc::new(place),
+            turn: None,
         })
+    }
+
+    /// As [`bind`](Self::bind), but sign-ins of one process that use one port take turns: this waits until the others
+    /// that came by this function are over, and their listeners dropped. It may be cancelled by dropping the future.
+    ///
+    /// # Errors
+    /// Those of [`bind`](Self::bind): an address that another program holds is not waited for.
+    pub async fn bind_in_turn(redirect_uri: &str) -> Result<Self, Error> {
+        turns::listen(redirect_uri).await
+    }
+
+    pub(super) fn in_turn(mut self, turn: Turn) -> Self {
+        self.turn = Some(turn);
+        self
+    }
+
+    /// The port that `redirect_uri` names; 0 means any free port.
+    pub(super) fn port_of(redirect_uri: &str) -> Result<u16, Error> {
+        Ok(parse(redirect_uri)?.port().unwrap_or(HTTP_PORT))
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where it listens.
@@ -118,8 +147,8 @@ impl CallbackListener {
                     let _ = shown.await;
                     return Ok(params);
                 }
-                accepted = self.listener.accept() => {
-                    let Ok((stream, _)) = accepted else {
+                accepted = self.sockets.accept() => {
+                    let Ok(stream) = accepted else {
                         // A connection that broke, or too many files open: neither ends a sign-in.
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                         continue;
@@ -151,6 +180,19 @@ fn parse(redirect_uri: &str) -> Result<Url, Error> {
         return Err(invalid("must have no query and no fragment"));
     }
     Ok(url)
+}
+
+fn unusable(url: &Url, taken: &Taken) -> Error {
+    let Taken { address, error } = taken;
+    let why = match url.domain() {
+        Some(name) => format!(
+            " {name} stands for 127.0.0.1 and [::1], and whichever program holds one of them might get the callback."
+        ),
+        None => String::new(),
+    };
+    Error::host(format!(
+        "the callback address {address} cannot be used ({error}).{why} End the program that holds it, or choose another callback address"
+    ))
 }
 
 async fn serve(stream: TcpStream, place: Arc<Place>, state: Arc<str>, found: mpsc::Sender<Found>) {

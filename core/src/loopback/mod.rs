@@ -2,10 +2,13 @@
 
 mod listener;
 mod page;
+mod sockets;
 mod terminal;
+mod turns;
 
 pub use listener::CallbackListener;
 pub use terminal::{TerminalHost, TerminalOptions};
 
-/// The redirect URI of programs at a terminal, unless they choose another.
+/// The redirect URI of programs at a terminal, unless they choose another. When another program holds its port, which is
+/// also the MCP Inspector's, it has any free port instead, except where the client is registered for this very address.
 pub const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1:6276/oauth/callback";

@@ -1,20 +1,27 @@
 //! The ready-made host of programs at a terminal.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 
+use super::turns::{self, Reservation};
 use super::{CallbackListener, DEFAULT_REDIRECT_URI};
 use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Authorized, StepUpRequest};
 use crate::wording;
 
+/// [`DEFAULT_REDIRECT_URI`] at any free port.
+const ANY_PORT: &str = "http://127.0.0.1:0/oauth/callback";
+
 /// How a [`TerminalHost`] behaves.
 #[derive(Debug, Clone)]
 pub struct TerminalOptions {
-    /// Where the callback comes; port 0 means any free port.
-    pub redirect_uri: String,
+    /// Where the callback comes; port 0 means any free port. By default [`DEFAULT_REDIRECT_URI`], or, when its port is
+    /// taken, a free one (RFC 8252 section 7.3); clients that were registered beforehand never use another address
+    /// than that.
+    pub redirect_uri: Option<String>,
     /// Whether to open the system's browser (it honours `BROWSER`), or only print the address.
     pub open_browser: bool,
     /// Agree to every step-up without asking.
@@ -26,7 +33,7 @@ pub struct TerminalOptions {
 impl Default for TerminalOptions {
     fn default() -> Self {
         Self {
-            redirect_uri: DEFAULT_REDIRECT_URI.to_owned(),
+            redirect_uri: None,
             open_browser: true,
             assume_yes: false,
             without_terminal: "run it in a terminal".to_owned(),
@@ -39,8 +46,8 @@ impl Default for TerminalOptions {
 #[derive(Debug, Default)]
 pub struct TerminalHost {
     options: TerminalOptions,
-    /// Open from when the redirect URI is asked for until the callback is here.
-    listener: Mutex<Option<CallbackListener>>,
+    /// Listeners at ports that were chosen for sign-ins, which have not shown their pages yet.
+    reserved: Mutex<Vec<Reservation>>,
 }
 
 impl TerminalHost {
@@ -49,15 +56,43 @@ impl TerminalHost {
     pub fn new(options: TerminalOptions) -> Self {
         Self {
             options,
-            listener: Mutex::default(),
+            reserved: Mutex::default(),
         }
     }
 
-    async fn wait(&self, request: &AuthorizationRequest) -> Result<Authorized, Error> {
-        let listener = match self.listener.lock().await.take() {
-            Some(listener) if listener.redirect_uri() == request.redirect_uri => listener,
-            _ => CallbackListener::bind(&request.redirect_uri).await?,
+    /// Keeps a listener open until its sign-in shows the page, and says where it is.
+    fn reserve(&self, listener: CallbackListener) -> String {
+        let uri = listener.redirect_uri().to_owned();
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        reserved.retain(Reservation::is_open);
+        reserved.push(Reservation::new(listener));
+        uri
+    }
+
+    /// The address that the application gave.
+    async fn given_address(&self, given: &str) -> Result<String, Error> {
+        if CallbackListener::port_of(given)? == 0 {
+            return Ok(self.reserve(CallbackListener::bind(given).await?));
+        }
+        // It is listened at only while a page is shown: until then, it is nobody's.
+        turns::check(given).await?;
+        Ok(given.to_owned())
+    }
+
+    /// The default address, or what stands in for it while another program holds it.
+    async fn any_address(&self) -> Result<String, Error> {
+        let listener = match CallbackListener::bind(DEFAULT_REDIRECT_URI).await {
+            Ok(listener) => listener,
+            Err(taken) => {
+                tracing::debug!(error = %taken, "the usual callback address is taken, so any free port is used");
+                CallbackListener::bind(ANY_PORT).await?
+            }
         };
+        Ok(self.reserve(listener))
+    }
+
+    async fn wait(&self, request: &AuthorizationRequest) -> Result<Authorized, Error> {
+        let listener = CallbackListener::bind_in_turn(&request.redirect_uri).await?;
         let at = match request.at_identity_provider {
             true => &request.issuer,
             false => &request.server,
@@ -77,14 +112,22 @@ impl TerminalHost {
 impl AuthHost for TerminalHost {
     fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
         Box::pin(async {
-            let mut open = self.listener.lock().await;
-            if let Some(listener) = &*open {
-                return Ok(listener.redirect_uri().to_owned());
+            match &self.options.redirect_uri {
+                Some(given) => self.given_address(given).await,
+                None => self.any_address().await,
             }
-            let listener = CallbackListener::bind(&self.options.redirect_uri).await?;
-            let uri = listener.redirect_uri().to_owned();
-            *open = Some(listener);
-            Ok(uri)
+        })
+    }
+
+    fn registered_redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+        Box::pin(async {
+            let Some(given) = &self.options.redirect_uri else {
+                turns::check(DEFAULT_REDIRECT_URI)
+                    .await
+                    .map_err(registered)?;
+                return Ok(DEFAULT_REDIRECT_URI.to_owned());
+            };
+            self.given_address(given).await
         })
     }
 
@@ -123,6 +166,16 @@ impl AuthHost for TerminalHost {
 
     fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
         Box::pin(async move { self.wait(&request).await })
+    }
+}
+
+/// Says that no other address would do.
+fn registered(error: Error) -> Error {
+    match error {
+        Error::Host { detail, .. } => Error::host(format!(
+            "{detail} that the client is registered for. It was registered beforehand, so that no other address is tried"
+        )),
+        other => other,
     }
 }
 

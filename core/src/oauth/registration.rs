@@ -28,6 +28,13 @@ pub(crate) struct ClientIdentity {
     pub(crate) metadata_url: Option<String>,
 }
 
+impl ClientIdentity {
+    /// Whether the client is known at `server` by what it brought along, and with it where it may be redirected to.
+    pub(crate) fn is_known_at(&self, server: &ServerMetadata) -> bool {
+        brought_along(server, self).is_some()
+    }
+}
+
 /// A client that was registered beforehand.
 #[derive(Clone, Default)]
 pub(crate) struct Preregistered {

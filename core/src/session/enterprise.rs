@@ -328,7 +328,7 @@ impl Inner {
         let server = idp.discover().await?;
         let by = idp.grantor(&server)?;
         let client = idp.registration(&server);
-        let redirect_uri = self.redirect_uri(host).await?;
+        let redirect_uri = self.redirect_uri(host, true).await?;
         let nonce = Secret::new(crate::jose::fresh_id()?);
         let scopes = idp_scopes(&server);
         let prepared = authorization::prepare(

@@ -403,9 +403,16 @@ impl Inner {
     }
 
     /// Where the host says that the callback will come. It is registered and shown, so it had better be an address
-    /// (RFC 6749 section 3.1.2).
-    pub(super) async fn redirect_uri(&self, host: &dyn AuthHost) -> Result<String, Error> {
-        let said = host.redirect_uri();
+    /// (RFC 6749 section 3.1.2). `registered` says whether the client is registered for certain addresses already.
+    pub(super) async fn redirect_uri(
+        &self,
+        host: &dyn AuthHost,
+        registered: bool,
+    ) -> Result<String, Error> {
+        let said = match registered {
+            true => host.registered_redirect_uri(),
+            false => host.redirect_uri(),
+        };
         let uri = self.within_patience("The sign-in", said).await?;
         match Url::parse(&uri) {
             Ok(url) if url.fragment().is_none() => Ok(uri),

@@ -42,7 +42,8 @@ impl Inner {
         let server = &found.server;
         server.require_pkce()?;
         let by = found.grantor(self.send_resource)?;
-        let redirect_uri = self.redirect_uri(host).await?;
+        let registered = self.identity.is_known_at(server);
+        let redirect_uri = self.redirect_uri(host, registered).await?;
         let record = self.reload().await?.record;
         let recorded = reusable(&record, &by.issuer, need);
         let purpose = Purpose {

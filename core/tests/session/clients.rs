@@ -192,3 +192,28 @@ async fn an_issuer_given_once_is_remembered_and_an_id_alone_finds_its_secret() {
     assert_eq!(kinds, [Mcp, Token, Mcp]);
     assert!(seen[1].url.starts_with(OTHER) && seen[1].authorization.is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_host_is_told_that_a_client_is_registered_for_certain_addresses_already() {
+    let bench = Bench::new();
+    bench.signed_in("").await;
+    assert_eq!(bench.host.asked_as_registered(), 0, "it registers itself");
+
+    let bench = Bench::new();
+    bench
+        .world
+        .servers(|s| s.add_client(ISSUER, "bound", SECRET, "client_secret_basic"));
+    let builder = bench
+        .builder()
+        .client_id("bound", Some(Secret::new(SECRET)));
+    let builder = builder.client_issuer(ISSUER).host(bench.host.clone());
+    let session = builder.open().await.expect("the session opens");
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.host.asked_as_registered(), 1);
+
+    let bench = Bench::new();
+    bench.employed().await;
+    let sign_ins = bench.host.sign_ins();
+    assert!(!sign_ins.is_empty() && sign_ins.iter().all(|s| s.at_identity_provider));
+    assert_eq!(bench.host.asked_as_registered(), sign_ins.len());
+}

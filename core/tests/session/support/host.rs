@@ -43,6 +43,7 @@ struct State {
     consents: Vec<StepUpRequest>,
     sign_ins: Vec<AuthorizationRequest>,
     events: Vec<Event>,
+    registered: usize,
 }
 
 impl TestHost {
@@ -87,6 +88,11 @@ impl TestHost {
         events.iter().filter(|e| e.to_string() == code).count()
     }
 
+    /// How often it was asked where a client that is registered beforehand may be redirected to.
+    pub(crate) fn asked_as_registered(&self) -> usize {
+        self.state().registered
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,6 +101,11 @@ impl TestHost {
 impl AuthHost for TestHost {
     fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
         Box::pin(async { Ok("http://127.0.0.1:6276/callback".to_owned()) })
+    }
+
+    fn registered_redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+        self.state().registered += 1;
+        self.redirect_uri()
     }
 
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {

@@ -1,0 +1,7 @@
+//! Where callbacks come: over real sockets.
+
+#![cfg(feature = "loopback")]
+
+mod addresses;
+mod support;
+mod turns;
