@@ -1,17 +1,65 @@
 /** The native part, in Rust: `src/`. */
 
+import { createRequire } from 'node:module';
+
 import type nativePart = require('../native.js');
 
 function load(): typeof nativePart {
   try {
+    // As it stands, so that bundlers find it.
     return require('../native.js');
   } catch (cause) {
-    const platform = `${process.platform}-${process.arch}`;
-    throw new Error(
-      `mcp-reauth has no native part for ${platform} here. It comes with the optional dependency @mcp-reauth/node-${platform}..., which npm leaves out with --omit=optional, or when node_modules was made on another platform: install again. Where there is none for ${platform}, build it from source.`,
-      { cause },
-    );
+    const again = requireAnew();
+    if (again) return again;
+    throw new Error(whyNot(cause), { cause });
   }
+}
+
+/** Loads it by a `require` of Node's own: where a tool loads modules in its place, that may not know native files. */
+function requireAnew(): typeof nativePart | undefined {
+  try {
+    return createRequire(__filename)('../native.js');
+  } catch {
+    return undefined;
+  }
+}
+
+/** The platform, in the words of the package that has its native part. */
+function platformId(): string {
+  const { platform, arch } = process;
+  if (platform === 'win32') return `win32-${arch}-msvc`;
+  if (platform !== 'linux') return `${platform}-${arch}`;
+  const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  return `linux-${arch}-${header?.glibcVersionRuntime ? 'gnu' : 'musl'}`;
+}
+
+/** Why it cannot be loaded, and what to do. */
+function whyNot(cause: unknown): string {
+  const id = platformId();
+  const name = `@mcp-reauth/node-${id}`;
+  if (isInstalled(name)) {
+    return `mcp-reauth cannot load its native part for ${id} here. ${name} is installed, and loading it failed: ${innermost(cause)}. Install mcp-reauth and ${name} again, in the same version, and for this system.`;
+  }
+  return `mcp-reauth has no native part for ${id} here. It is in the package ${name}, which is not installed. Install both in one command: npm install mcp-reauth, without --omit=optional and on this platform; from tarballs: npm install ./mcp-reauth-*.tgz, which takes both files. Is this a bundle? Keep mcp-reauth external to it. Where there is no package for ${id}, build it from source.`;
+}
+
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(__filename).resolve(`${name}/package.json`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What the first of the errors behind one says. */
+function innermost(error: unknown): string {
+  let words = 'for an unknown reason';
+  for (let at = error, depth = 0; at instanceof Error && depth < 32; at = at.cause, depth++) {
+    // Those of other places that were tried say nothing.
+    if (!/^Cannot find (module|native binding)/.test(at.message)) words = at.message;
+  }
+  return words;
 }
 
 export const native = load();

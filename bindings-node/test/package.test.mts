@@ -235,17 +235,119 @@ test('tools that look at how types resolve find no problem', async () => {
   await succeeds(process.execPath, [join(MODULES, '.bin', 'attw'), '--no-definitely-typed', mainTarball], work);
 });
 
-test('without its platform package it says what is missing', async () => {
+const LOADING = [
+  ['--eval', "require('mcp-reauth')"],
+  ['--input-type=module', '--eval', "import 'mcp-reauth'"],
+];
+
+test('without its platform package it says what is missing, and how to install both', async () => {
   const folder = await install('alone', mainTarball);
-  for (const args of [
-    ['--eval', "require('mcp-reauth')"],
-    ['--input-type=module', '--eval', "import 'mcp-reauth'"],
-  ]) {
+  for (const args of LOADING) {
     const { code, stderr } = await run(process.execPath, args, folder);
     assert.equal(code, 1);
-    assert.match(stderr, /^Error: mcp-reauth has no native part for \S+ here\. .*@mcp-reauth\/node-/m);
+    const missing = `Error: mcp-reauth has no native part for ${HERE} here. It is in the package ${NATIVE_PACKAGE}, which is not`;
+    assert.ok(stderr.includes(missing), stderr);
+    assert.match(stderr, /^Error: .* Install both in one command: .*npm install \.\/mcp-reauth-\*\.tgz/m);
     assert.ok(stderr.includes(`Cannot find module '${NATIVE_PACKAGE}'`), stderr);
   }
+});
+
+test('with a native file that cannot be loaded it says why', async () => {
+  const folder = await install('broken', mainTarball, nativeTarball);
+  await writeFile(join(folder, 'node_modules', ...NATIVE_PACKAGE.split('/'), NATIVE_FILE), 'no native file');
+  for (const args of LOADING) {
+    const { code, stderr } = await run(process.execPath, args, folder);
+    assert.equal(code, 1);
+    const broken = `Error: mcp-reauth cannot load its native part for ${HERE} here. ${NATIVE_PACKAGE} is installed, and loading it failed: `;
+    assert.ok(stderr.includes(broken), stderr);
+    assert.match(stderr, new RegExp(`^Error: .*${NATIVE_FILE.replaceAll('.', '\\.')}.* Install mcp-reauth and`, 'm'));
+  }
+});
+
+/** A program that loads the package and does something, as a module of either kind, in JavaScript and in TypeScript. */
+const SERVER = 'https://mcp.example.com/mcp';
+const AS_MODULE = `
+import { AuthSession } from 'mcp-reauth'
+const session = await AuthSession.open({ serverUrl: '${SERVER}' })
+console.log(session.serverUrl)
+await session.close()
+`;
+const AS_COMMONJS = `
+const { AuthSession } = require('mcp-reauth')
+AuthSession.open({ serverUrl: '${SERVER}' }).then((session) => {
+  console.log(session.serverUrl)
+  return session.close()
+})
+`;
+const TYPED = `
+import { AuthSession } from 'mcp-reauth'
+AuthSession.open({ serverUrl: '${SERVER}' }).then((session: AuthSession) => {
+  console.log(session.serverUrl)
+  return session.close()
+})
+`;
+
+/** A project that has the package as it is installed, and programs. What they are run by comes from here. */
+async function programs(name: string): Promise<string> {
+  const folder = await install(name, mainTarball, nativeTarball);
+  const files = {
+    'main.mjs': AS_MODULE,
+    'main.cjs': AS_COMMONJS,
+    'main.mts': AS_MODULE,
+    'main.cts': TYPED,
+    'main.ts': TYPED,
+  };
+  for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
+  return folder;
+}
+
+const tool = (name: string) => join(MODULES, '.bin', name);
+
+test('programs run by Node and by tsx, as modules of both kinds', async () => {
+  const folder = await programs('plain');
+  for (const file of ['main.mjs', 'main.cjs']) {
+    assert.equal((await succeeds(process.execPath, [file], folder)).trim(), SERVER, file);
+  }
+  for (const file of ['main.mts', 'main.cts', 'main.ts', 'main.mjs', 'main.cjs']) {
+    assert.equal((await succeeds(process.execPath, [tool('tsx'), file], folder)).trim(), SERVER, `tsx ${file}`);
+  }
+});
+
+/** The pieces of the README in a language. */
+async function pieces(language: string): Promise<string[]> {
+  const readme = await readFile(join(FOLDER, 'README.md'), 'utf8');
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map(([, text]) => text ?? '');
+}
+
+test('bundles that the README tells how to make run', async () => {
+  const folder = await programs('bundled');
+  const commands = (await pieces('sh'))
+    .flatMap((piece) => piece.split('\n'))
+    .filter((line) => line.startsWith('npx esbuild'));
+  assert.equal(commands.length, 2);
+  for (const command of commands) {
+    const [, , ...args] = command.replace(/ +#.*/, '').split(' ');
+    await succeeds(process.execPath, [tool('esbuild'), ...args], folder);
+  }
+  const [config = ''] = await pieces('js');
+  await writeFile(join(folder, 'vite.config.mjs'), config);
+  await succeeds(process.execPath, [tool('vite'), 'build', '--logLevel', 'warn'], folder);
+  for (const file of ['out/main.mjs', 'out/main.cjs', 'dist/main.mjs']) {
+    assert.equal((await succeeds(process.execPath, [file], folder)).trim(), SERVER, file);
+  }
+  await writeFile(join(folder, 'vite.config.mjs'), "export default { build: { ssr: 'main.mjs', outDir: 'usual' } }");
+  await succeeds(process.execPath, [tool('vite'), 'build', '--logLevel', 'warn'], folder);
+  assert.equal((await succeeds(process.execPath, ['usual/main.mjs'], folder)).trim(), SERVER);
+});
+
+test('the tarballs are where both READMEs say, for one command', async () => {
+  const wanted = 'npm install path/to/bindings-node/build/packages/*.tgz';
+  for (const readme of [join(ROOT, 'README.md'), join(FOLDER, 'README.md')]) {
+    assert.ok((await readFile(readme, 'utf8')).includes(wanted), readme);
+  }
+  const tarballs = (await readdir(PACKAGES)).filter((file) => file.endsWith('.tgz'));
+  const expected = [mainTarball, nativeTarball].map((path) => path.slice(PACKAGES.length + 1));
+  assert.deepEqual(tarballs.sort(), expected.sort());
 });
 
 test('packing says what to do first', async () => {
