@@ -27,7 +27,7 @@ export declare class Bridge {
   constructor(call: (session: number, call: number, method: string, input: string, body?: Buffer) => void)
   /**
    * Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "thrown"}}`. Whether somebody still waited
-   * for it.
+   * for it. `body` is copied: whoever handed it in wipes it.
    */
   settle(call: number, reply: string, body?: Buffer | undefined | null): boolean
 }
@@ -139,6 +139,9 @@ export declare function challengeOfToolResult(result: string): string | null
 
 /** Whether `a` has all of `b`, and more. */
 export declare function isStrictScopeSuperset(a: Array<string>, b: Array<string>): boolean
+
+/** What a JSON-RPC message does, in JSON. */
+export declare function operationOfMessage(message: string): string
 
 /** The challenge of a response with these `WWW-Authenticate` lines, in JSON. */
 export declare function parseChallenge(status: number, wwwAuthenticate: Array<string>): string | null

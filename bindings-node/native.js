@@ -845,6 +845,7 @@ module.exports.Session = nativeBinding.Session
 module.exports.Store = nativeBinding.Store
 module.exports.challengeOfToolResult = nativeBinding.challengeOfToolResult
 module.exports.isStrictScopeSuperset = nativeBinding.isStrictScopeSuperset
+module.exports.operationOfMessage = nativeBinding.operationOfMessage
 module.exports.parseChallenge = nativeBinding.parseChallenge
 module.exports.parseScopes = nativeBinding.parseScopes
 module.exports.scopeDifference = nativeBinding.scopeDifference

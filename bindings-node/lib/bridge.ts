@@ -12,11 +12,11 @@ export interface CallContext {
   body: Uint8Array | undefined;
 }
 
-/** What a call returns besides its JSON value. */
+/** What a call returns besides its JSON value. The body is a copy of our own: it may be secret, and is wiped. */
 export class WithBody {
   constructor(
     readonly value: unknown,
-    readonly body: Uint8Array,
+    readonly body: Buffer,
   ) {}
 }
 
@@ -117,7 +117,9 @@ async function answer(callee: Callee, call: number, method: string, input: unkno
   try {
     const returned = await callee.call(method, input, { signal: controller.signal, body });
     const [value, bytes] = returned instanceof WithBody ? [returned.value, returned.body] : [returned];
-    const heard = bridge.settle(call, reply(value), bytes && Buffer.from(bytes));
+    const heard = bridge.settle(call, reply(value), bytes);
+    // The native part has a copy.
+    bytes?.fill(0);
     if (!heard) callee.unheard(method, value);
   } catch (error) {
     bridge.settle(call, refusal(error));

@@ -1,6 +1,6 @@
 /** Checks what an application hands in, so that what is wrong is told by name. */
 
-import { describe, memberOf } from './describe.js';
+import { declared, describe, memberOf } from './describe.js';
 import { misconfigured } from './error.js';
 import { native } from './native.js';
 import { readScopes } from './scope.js';
@@ -30,6 +30,8 @@ const isCount = (most: number) => (value: unknown) =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 
 export const TEXT = kind<string>('a text', isText);
+/** Any text, be it empty. */
+export const NAME = kind<string>('a text', (value) => typeof value === 'string' && value.isWellFormed());
 export const FLAG = kind<boolean>('true or false', (value) => typeof value === 'boolean');
 export const OBJECT = kind<object>('an object', isObject);
 export const FUNCTION = kind<(...args: never[]) => unknown>('a function', (value) => typeof value === 'function');
@@ -83,7 +85,8 @@ export function check<K extends Kinds>(given: unknown, kinds: K, where = ''): Ch
   const whole = where === '' ? 'the options' : where.slice(0, -1);
   if (!isObject(given)) throw misconfigured(`${whole} must be an object, and is ${describe(given)}`);
   refuseUnknown(given, kinds, where);
-  const checked: Record<string, unknown> = {};
+  // What was not given is not there, whatever other objects inherit.
+  const checked: Record<string, unknown> = Object.create(null);
   for (const [name, kind] of Object.entries(kinds)) {
     const [value, read] = readOne(given, name, kind, `${where}${name}`);
     if (value === undefined) continue;
@@ -98,7 +101,7 @@ export function check<K extends Kinds>(given: unknown, kinds: K, where = ''): Ch
 /** What is given by a name, and what that is read as. */
 function readOne(given: object, name: string, kind: Kind<unknown>, shown: string): [value: unknown, read: unknown] {
   try {
-    const value = (given as Record<string, unknown>)[name];
+    const value = declared(given, name);
     return [value, value === undefined ? undefined : kind.read(value)];
   } catch (cause) {
     throw misconfigured(`${shown} cannot be read`, cause);

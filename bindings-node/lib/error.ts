@@ -41,6 +41,9 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
+/** What is said of an error, and not what all objects inherit. */
+const ownOf = (more: ErrorDetails): ErrorDetails => Object.assign(Object.create(null), more);
+
 /** The mark by which the official SDK passes errors of authorization on as they are, while it negotiates a version. */
 const SDK_PASSES_ON = Symbol.for('mcp.authSeamEscape');
 
@@ -77,8 +80,8 @@ export class ReauthError extends Error {
   declare readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string, more: ErrorDetails = {}) {
-    super(message, 'cause' in more ? { cause: more.cause } : undefined);
-    const { sentence = message, challenge, authorizationUrl, retryAfter } = more;
+    super(message, Object.hasOwn(more, 'cause') ? { cause: more.cause } : undefined);
+    const { sentence = message, challenge, authorizationUrl, retryAfter }: ErrorDetails = ownOf(more);
     // Whoever prints an error reads its message; what it does not have is not printed.
     Object.defineProperty(this, 'sentence', { value: sentence });
     this.code = code;

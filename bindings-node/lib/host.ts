@@ -1,5 +1,5 @@
 import { REDIRECT_URI } from './check.js';
-import { describe } from './describe.js';
+import { declares, describe } from './describe.js';
 import { misconfigured } from './error.js';
 import type { AuthorizationRequest, Awaitable, StepUpRequest } from './types.js';
 
@@ -53,8 +53,8 @@ function queryOf(callback: unknown): string | undefined {
   if (typeof callback === 'string') return callback;
   if (callback instanceof URL) return callback.search;
   if (callback instanceof URLSearchParams) return callback.toString();
-  if (typeof callback !== 'object' || callback === null || !('code' in callback && 'state' in callback))
-    return undefined;
+  if (typeof callback !== 'object' || callback === null) return undefined;
+  if (!declares(callback, 'code') || !declares(callback, 'state')) return undefined;
   const parameters = Object.entries(callback).filter(([, value]) => value !== undefined);
   return new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, String(value)])).toString();
 }

@@ -173,11 +173,9 @@ const OPTIONS = {
 
 /** Checks the options. */
 export function checkOptions(options: unknown): CheckedOptions {
-  const { workloadIdentity, identityProvider, policy, redirectUri, store, host, fetch, ...plain } = check(
-    options,
-    OPTIONS,
-  );
-  const { serverUrl } = plain;
+  const checked = check(options, OPTIONS);
+  const { workloadIdentity, identityProvider, policy, redirectUri, store, host, fetch, ...plain } = checked;
+  const { serverUrl } = checked;
   if (serverUrl === undefined) throw misconfigured('serverUrl is missing: the address of the MCP server');
   const json = {
     ...plain,

@@ -22,7 +22,7 @@ export async function callFetch(fetch: Fetch, input: FetchInput, { signal, body 
     redirect: 'manual',
     credentials: 'omit',
     signal,
-    ...(body && { body: body as Uint8Array<ArrayBuffer> }),
+    body: (body as Uint8Array<ArrayBuffer> | undefined) ?? null,
   });
   if (!isResponse(response)) throw new TypeError(`fetch must return a Response, and returned ${describe(response)}`);
   const wrong = followedAnyway(response, input.url);
@@ -45,7 +45,7 @@ function isResponse(value: unknown): value is Response {
   return isStatus && typeof headers === 'object' && headers !== null && Symbol.iterator in headers;
 }
 
-async function read(response: Response, most: number): Promise<{ bytes: Uint8Array; tooLarge: boolean }> {
+async function read(response: Response, most: number): Promise<{ bytes: Buffer; tooLarge: boolean }> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const body: unknown = response.body ?? [];
@@ -54,7 +54,7 @@ async function read(response: Response, most: number): Promise<{ bytes: Uint8Arr
   for await (const chunk of body as AsyncIterable<unknown>) {
     if (!(chunk instanceof Uint8Array)) throw noBytes();
     length += chunk.byteLength;
-    if (length > most) return { bytes: new Uint8Array(), tooLarge: true };
+    if (length > most) return { bytes: Buffer.alloc(0), tooLarge: true };
     chunks.push(chunk);
   }
   return { bytes: Buffer.concat(chunks), tooLarge: false };

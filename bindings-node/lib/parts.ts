@@ -28,7 +28,7 @@ export class Parts implements Callee {
 
   call(method: string, input: unknown, context: CallContext): unknown {
     const { host, fetch, workloadIdentity } = this.#options;
-    if (method.startsWith('store.')) return this.#store?.call(method, input as never);
+    if (method.startsWith('store.')) return this.#store?.call(method, input as never, context.body);
     if (method === 'fetch') return callFetch(fetch as Fetch, input as never, context);
     if (method !== 'workloadIdentity') return callHost(host as AuthHost, method, input, context);
     return assertion(workloadIdentity?.((input as { audience: string }).audience, context));

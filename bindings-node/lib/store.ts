@@ -1,4 +1,5 @@
-import { describe } from './describe.js';
+import { WithBody } from './bridge.js';
+import { declared, declares, describe } from './describe.js';
 import { misconfigured } from './error.js';
 import { native } from './native.js';
 import type { Awaitable } from './types.js';
@@ -15,8 +16,8 @@ export interface StoreKey {
 export interface StoredRecord {
   /** Grows with every write of this key, also after it was deleted. A whole number. */
   version: number;
-  /** The record. It holds secrets. */
-  data: string;
+  /** The record: a text, in UTF-8 where it is bytes. It holds secrets. */
+  data: string | Uint8Array;
 }
 
 /** The right to renew one record's credential. */
@@ -37,9 +38,10 @@ export interface TokenStore {
   /**
    * Writes a record (`undefined`: deletes it), provided its version is still `expected` (`undefined`: provided there is
    * none), and returns its new version; `undefined` or `null` when somebody else has written since, and nothing was
-   * changed.
+   * changed. `data` is a text in UTF-8 (`data.toString()`), as bytes, which can be wiped. They are yours: keep them, or
+   * wipe them (`data.fill(0)`) when they are written.
    */
-  save(key: StoreKey, data: string | undefined, expected: number | undefined): Awaitable<number | undefined | null>;
+  save(key: StoreKey, data: Buffer | undefined, expected: number | undefined): Awaitable<number | undefined | null>;
   /**
    * Takes the lease of a record if nobody holds it; it ends by itself after `ttlMs` milliseconds, since its holder may
    * have crashed. Without this method, leases are good within this process: leave it out only where no other process
@@ -87,7 +89,6 @@ export class FileStore {
 /** What the native part asks of a store. */
 interface StoreInput {
   key: StoreKey;
-  data?: string | null;
   expected?: number | null;
   ttl?: number;
 }
@@ -107,12 +108,14 @@ export class CalledStore {
     this.#place = place;
   }
 
-  async call(method: string, { key, data, expected, ttl }: StoreInput): Promise<unknown> {
+  async call(method: string, { key, expected, ttl }: StoreInput, body: Uint8Array | undefined): Promise<unknown> {
     switch (method) {
-      case 'store.load':
-        return checked('load', await this.#store.load(key), isRecord, 'a record {version, data}');
+      case 'store.load': {
+        const record = checked('load', await this.#store.load(key), isRecord, 'a record {version, data}');
+        return record && new WithBody({ version: record.version }, bytesOf(record.data));
+      }
       case 'store.save': {
-        const saved = await this.#store.save(key, data ?? undefined, expected ?? undefined);
+        const saved = await this.#store.save(key, body ? handedOver(body) : undefined, expected ?? undefined);
         return checked('save', saved, isVersion, 'the new version, a whole number');
       }
       default:
@@ -125,7 +128,7 @@ export class CalledStore {
     let number: number | undefined;
     this.#place.hold();
     try {
-      const lease = store.tryLease ? await store.tryLease(key, ttlMs) : leaseWithin(store, key);
+      const lease = declares(store, 'tryLease') ? await store.tryLease?.(key, ttlMs) : leaseWithin(store, key);
       const granted = checked('tryLease', lease, isLease, 'a lease {release}');
       if (!granted) return undefined;
       number = ++lastLease;
@@ -148,6 +151,29 @@ export class CalledStore {
   }
 }
 
+/** A copy of our own. The store's is the store's. */
+function bytesOf(data: string | Uint8Array): Buffer {
+  if (typeof data !== 'string') return copyOf(data);
+  const text = data.toWellFormed();
+  const bytes = Buffer.alloc(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
+}
+
+/** Outside of the memory that small buffers share. */
+function copyOf(bytes: Uint8Array): Buffer {
+  const copy = Buffer.alloc(bytes.byteLength);
+  copy.set(bytes);
+  return copy;
+}
+
+/** What the native part gave, as the application's own. */
+function handedOver(bytes: Uint8Array): Buffer {
+  const copy = copyOf(bytes);
+  bytes.fill(0);
+  return copy;
+}
+
 function checked<T>(
   method: string,
   value: T | undefined | null,
@@ -159,9 +185,12 @@ function checked<T>(
   throw new TypeError(`store.${method} must return ${what}, or undefined`);
 }
 
-const isVersion = (version: number) => Number.isSafeInteger(version) && version >= 0;
-const isRecord = ({ version, data }: StoredRecord) => isVersion(version) && typeof data === 'string';
-const isLease = ({ release }: Lease) => typeof release === 'function';
+const isVersion = (version: unknown) => Number.isSafeInteger(version) && (version as number) >= 0;
+const isRecord = (record: StoredRecord) => {
+  const [version, data] = [declared(record, 'version'), declared(record, 'data')];
+  return isVersion(version) && (typeof data === 'string' || data instanceof Uint8Array);
+};
+const isLease = (lease: Lease) => typeof declared(lease, 'release') === 'function';
 
 /** Who holds a lease, by store and key. */
 const held = new WeakMap<TokenStore, Set<string>>();

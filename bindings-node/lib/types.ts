@@ -29,8 +29,8 @@ export interface Operation {
 export interface AuthChallenge {
   /** Why it was rejected. */
   reason: Reason;
-  /** The scopes the server says this operation needs. */
-  requiredScopes: string[];
+  /** The scopes the server says this operation needs, if it says so. */
+  requiredScopes?: string[];
   /** The scopes that a re-authorization asks for. Set while recovery is under way, not by the server. */
   authorizationScopes?: string[];
   /** The resource identifier, when known. */

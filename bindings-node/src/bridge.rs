@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 /// Session, number, method, input (JSON), and a body where there is one.
 type Args = FnArgs<(u32, u32, String, String, Option<Buffer>)>;
@@ -29,7 +30,7 @@ struct Message {
     call: u32,
     method: &'static str,
     input: String,
-    body: Option<Vec<u8>>,
+    body: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// The number of a call that nobody answers.
@@ -45,9 +46,10 @@ struct Shared {
     last: AtomicU32,
 }
 
+/// An answer, which may hold secrets.
 struct Settled {
-    reply: String,
-    body: Option<Vec<u8>>,
+    reply: Zeroizing<String>,
+    body: Option<Zeroizing<Vec<u8>>>,
 }
 
 #[napi]
@@ -70,7 +72,8 @@ impl Bridge {
                     input,
                     body,
                 } = call.value;
-                let body = body.map(Buffer::from);
+                // JavaScript wipes it.
+                let body = body.map(|mut body| Buffer::from(std::mem::take(&mut *body)));
                 Ok((session, call, method.to_owned(), input, body).into())
             })?;
         Ok(Self(Arc::new(Shared {
@@ -81,10 +84,11 @@ impl Bridge {
     }
 
     /// Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "thrown"}}`. Whether somebody still waited
-    /// for it.
+    /// for it. `body` is copied: whoever handed it in wipes it.
     #[napi]
     pub fn settle(&self, call: u32, reply: String, body: Option<Buffer>) -> bool {
-        let body = body.map(Into::into);
+        let body = body.map(|body| Zeroizing::new(body.to_vec()));
+        let reply = Zeroizing::new(reply);
         let waiting = self.0.waiting().remove(&call);
         waiting.is_some_and(|waiting| waiting.send(Settled { reply, body }).is_ok())
     }
@@ -213,7 +217,8 @@ impl Caller {
         method: &'static str,
         input: impl Serialize,
         body: Option<Vec<u8>>,
-    ) -> Result<(T, Vec<u8>), Refused> {
+    ) -> Result<(T, Zeroizing<Vec<u8>>), Refused> {
+        let body = body.map(Zeroizing::new);
         let input = serde_json::to_string(&input).map_err(|e| Refused::new(e.to_string()))?;
         let (sender, settled) = oneshot::channel();
         let shared = &self.shared;

@@ -41,11 +41,11 @@ impl HttpClient for JsFetch {
             });
             let body = (!body.is_empty()).then_some(body);
             let answered = caller.ask_with("fetch", input, body).await;
-            let (answered, body): (Answered, _) = answered.map_err(Refused::http)?;
+            let (answered, mut body): (Answered, _) = answered.map_err(Refused::http)?;
             if answered.too_large {
                 return Err(HttpError::BodyTooLarge);
             }
-            response(answered, body)
+            response(answered, std::mem::take(&mut *body))
         })
     }
 }
@@ -56,9 +56,15 @@ fn response(answered: Answered, body: Vec<u8>) -> Result<Response, HttpError> {
         .map_err(|_| HttpError::Connection("fetch gave no HTTP status".to_owned()))?;
     for (name, value) in answered.headers {
         let name = HeaderName::from_bytes(name.as_bytes());
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&value)) {
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(&as_sent(&value))) {
             response.headers_mut().append(name, value);
         }
     }
     Ok(response)
+}
+
+/// A header field as the server sent it: `fetch` reads each byte as one character.
+fn as_sent(value: &str) -> Vec<u8> {
+    let bytes: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
+    bytes.unwrap_or_else(|_| value.into())
 }

@@ -15,6 +15,7 @@ use napi_derive::napi;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use crate::answer::{self, DEFECT, answer, guarded, promise};
 use crate::authorization::Authorization;
@@ -63,6 +64,7 @@ impl Session {
     ) -> napi::Result<PromiseRaw<'env, Either<Session, String>>> {
         let caller = bridge.caller(id);
         let store = store.map(Store::shared);
+        let options = Zeroizing::new(options);
         env.spawn_future(async move {
             let opened = guarded(async {
                 let options: Options = read("the options", &options)?;
@@ -181,7 +183,7 @@ impl Session {
         callback: String,
         cancel: Option<&Cancel>,
     ) -> napi::Result<PromiseRaw<'env, String>> {
-        let callback = CallbackParams::parse(&callback);
+        let callback = CallbackParams::parse(&Zeroizing::new(callback));
         self.run(env, cancel, async move |session| {
             session.complete_authorization(callback).await
         })
@@ -225,6 +227,7 @@ impl Session {
         env: &'env Env,
         state: String,
     ) -> napi::Result<PromiseRaw<'env, String>> {
+        let state = Zeroizing::new(state);
         self.run(env, None, async move |session| {
             session.set_auth_state(AuthState::from_json(&state)?).await
         })
@@ -256,6 +259,7 @@ impl Session {
         env: &'env Env,
         sign_in: String,
     ) -> napi::Result<PromiseRaw<'env, String>> {
+        let sign_in = Zeroizing::new(sign_in);
         self.run(env, None, async move |session| {
             let Adopted {
                 id_token,

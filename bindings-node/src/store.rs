@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use crate::bridge::{Caller, Refused};
 
@@ -74,7 +75,6 @@ impl From<&StoreKey> for Key {
 #[derive(Deserialize)]
 struct Loaded {
     version: u64,
-    data: Secret,
 }
 
 impl TokenStore for JsStore {
@@ -85,8 +85,12 @@ impl TokenStore for JsStore {
     fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
         let (store, input) = (self.clone(), json!({ "key": Key::from(key) }));
         Box::pin(async move {
-            let loaded: Option<Loaded> = store.ask("store.load", input).await?;
-            Ok(loaded.map(|Loaded { version, data }| Stored { version, data }))
+            let (loaded, data) = store.ask_with("store.load", input, None).await?;
+            let Some(Loaded { version }) = loaded else {
+                return Ok(None);
+            };
+            let data = store.text(data)?;
+            Ok(Some(Stored { version, data }))
         })
     }
 
@@ -97,9 +101,10 @@ impl TokenStore for JsStore {
         expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>> {
         let store = self.clone();
-        let input = json!({ "key": Key::from(key), "data": data, "expected": expected });
+        let input = json!({ "key": Key::from(key), "expected": expected });
         Box::pin(async move {
-            let saved: Option<u64> = store.ask("store.save", input).await?;
+            let body = data.map(|data| data.expose().as_bytes().to_vec());
+            let (saved, _): (Option<u64>, _) = store.ask_with("store.save", input, body).await?;
             Ok(saved.map_or(Saved::Conflict, Saved::As))
         })
     }
@@ -133,10 +138,32 @@ impl JsStore {
         method: &'static str,
         input: Value,
     ) -> Result<T, Error> {
-        let answered = timeout(LIMIT, self.caller.ask(method, input)).await;
+        let (value, _) = self.ask_with(method, input, None).await?;
+        Ok(value)
+    }
+
+    /// The same, with a record each way: as bytes, which can be wiped.
+    async fn ask_with<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        input: Value,
+        record: Option<Vec<u8>>,
+    ) -> Result<(T, Zeroizing<Vec<u8>>), Error> {
+        let answered = timeout(LIMIT, self.caller.ask_with(method, input, record)).await;
         let late = |_| Refused::new(format!("{method} did not answer in {} s", LIMIT.as_secs()));
         let answered = answered.map_err(late).and_then(|answered| answered);
         answered.map_err(|refused| self.failed(refused))
+    }
+
+    /// A record that was loaded, without another copy of it.
+    fn text(&self, mut record: Zeroizing<Vec<u8>>) -> Result<Secret, Error> {
+        match String::from_utf8(std::mem::take(&mut *record)) {
+            Ok(text) => Ok(Secret::new(text)),
+            Err(error) => {
+                drop(Zeroizing::new(error.into_bytes()));
+                Err(self.failed(Refused::new("store.load returned bytes that are no text")))
+            }
+        }
     }
 
     fn failed(&self, mut refused: Refused) -> Error {

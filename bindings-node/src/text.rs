@@ -1,6 +1,6 @@
 //! What needs no session: challenges, scopes, sentences.
 
-use mcp_reauth::{AuthChallenge, Error, ScopeSet, wording};
+use mcp_reauth::{AuthChallenge, Error, Operation, ScopeSet, wording};
 use napi_derive::napi;
 use serde_json::Value;
 
@@ -19,6 +19,13 @@ pub fn parse_challenge(status: u16, www_authenticate: Vec<String>) -> Option<Str
 pub fn challenge_of_tool_result(result: String) -> Option<String> {
     let result: Value = serde_json::from_str(&result).ok()?;
     json(AuthChallenge::from_tool_result(&result))
+}
+
+/// What a JSON-RPC message does, in JSON.
+#[napi]
+pub fn operation_of_message(message: String) -> String {
+    let operation = Operation::of_json(message.as_bytes());
+    serde_json::to_string(&operation).unwrap_or_else(|_| "{}".to_owned())
 }
 
 fn json(challenge: Option<AuthChallenge>) -> Option<String> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import vm from 'node:vm';
 
-import { type AuthChallenge, authChallengeFromError, ReauthError } from 'mcp-reauth';
+import { type AuthChallenge, authChallengeFromError, parseAuthChallengeFromResponse, ReauthError } from 'mcp-reauth';
 
 import { each, GARBAGE, revokedProxy, THROWN, throwingProxy } from './support/adversary.mjs';
 
@@ -76,7 +76,8 @@ const NOTHING: Record<string, Record<string, unknown>> = {
     'that are a text': { response: { status: '401', headers: {} } },
   },
   'challenges that are none': {
-    'without scopes': { challenge: { reason: 'insufficient_scope' } },
+    'of an unknown reason': { challenge: { reason: 'because', requiredScopes: ['mcp:write'] } },
+    'without a reason': { authChallenge: { requiredScopes: ['mcp:write'], raw: {} } },
     'with a text for scopes': { challenge: { reason: 'insufficient_scope', requiredScopes: 'mcp:write' } },
     'that are a text': { challenge: 'Bearer' },
   },
@@ -138,6 +139,112 @@ test('errors of another realm are read like those of this one', LIMIT, () => {
   assert.equal(authChallengeFromError(error)?.reason, 'unauthorized');
   const many = vm.runInNewContext('new AggregateError([{ code: 401 }])');
   assert.equal(authChallengeFromError(many)?.reason, 'token_expired');
+});
+
+const SCOPE = 'Bearer error="insufficient_scope", scope="mcp:write"';
+const asking = { get: (name: string) => (name.toLowerCase() === 'www-authenticate' ? SCOPE : null) };
+
+/** How other programs carry what a server asked for. */
+const CARRIED: Record<string, object> = {
+  'a challenge of the Inspector': { authChallenge: challenge, status: 403 },
+  'its raw part': { authChallenge: { raw: { httpStatus: 403, wwwAuthenticate: SCOPE } } },
+  'its raw part, as a text': { authChallenge: { raw: SCOPE } },
+  'a challenge that knows no more than its raw part': { challenge: { raw: { wwwAuthenticate: SCOPE } }, code: 403 },
+  'a status and the header': { status: 403, wwwAuthenticate: SCOPE },
+  'a code and the header': { code: 403, wwwAuthenticate: SCOPE },
+  'a status of node:http and lines': { statusCode: 403, wwwAuthenticate: ['Basic realm="x"', SCOPE] },
+  'a status and fields that can be asked': { status: 403, headers: asking },
+  'a status and Headers': { status: 403, headers: new Headers({ 'WWW-Authenticate': SCOPE }) },
+  'a status and an object of fields': { status: 403, headers: { 'WWW-Authenticate': [SCOPE] } },
+  'the header alone': { wwwAuthenticate: SCOPE },
+  'the header, and a code of JSON-RPC': { code: -32_001, wwwAuthenticate: SCOPE },
+  'data with a status and the header': { data: { status: 403, wwwAuthenticate: SCOPE } },
+  'data with a challenge': { data: { authChallenge: challenge } },
+  'a response whose fields can be asked': { response: { status: 403, headers: asking } },
+  'a response': { response: new Response(null, { status: 403, headers: { 'WWW-Authenticate': SCOPE } }) },
+};
+
+/** Ways to wrap an error. */
+const WRAPPED: Record<string, (error: object) => object> = {
+  itself: (error) => error,
+  'an Error': (error) => Object.assign(new Error('x'), error),
+  'in cause': (error) => new Error('x', { cause: error }),
+  'in data.cause': (error) => Object.assign(new Error('x'), { code: -32_001, data: { cause: error } }),
+  'in cause of data.cause': (error) => ({ data: { cause: new Error('x', { cause: error }) } }),
+  'in an AggregateError': (error) => new AggregateError([new Error('y'), undefined, error]),
+};
+
+for (const [way, wrap] of Object.entries(WRAPPED)) {
+  test(`what a server asked for is found however it is carried, ${way}`, LIMIT, () =>
+    each(Object.entries(CARRIED), (carried) => {
+      const found = authChallengeFromError(wrap(carried));
+      assert.deepEqual([found?.reason, found?.requiredScopes], ['insufficient_scope', ['mcp:write']]);
+    }),
+  );
+}
+
+test('a status that is no rejection is none, whatever header is beside it', LIMIT, () =>
+  each(
+    Object.entries({
+      status: { status: 500, wwwAuthenticate: SCOPE },
+      raw: { authChallenge: { raw: { httpStatus: 200 } } },
+    }),
+    (error) => assert.equal(authChallengeFromError(error), undefined),
+  ),
+);
+
+test('what makes up its members as it is asked for them has an end', LIMIT, () => {
+  const endless = (): object =>
+    new Proxy(
+      {},
+      {
+        get: () => endless(),
+        getPrototypeOf: () => endless(),
+        getOwnPropertyDescriptor: () => ({ value: endless(), configurable: true, enumerable: true, writable: true }),
+      },
+    );
+  const start = performance.now();
+  assert.equal(authChallengeFromError(endless()), undefined);
+  const grown = new Proxy([] as unknown[], { get: () => grown, getOwnPropertyDescriptor: () => undefined });
+  assert.equal(authChallengeFromError({ errors: grown, cause: grown }), undefined);
+  const fields = {
+    *[Symbol.iterator]() {
+      for (;;) yield ['a', 'b'];
+    },
+  };
+  for (const headers of [fields, endless()]) {
+    assert.equal(authChallengeFromError({ status: 401, headers })?.reason, 'token_expired');
+    assert.equal(authChallengeFromError({ response: { status: 401, headers } })?.reason, 'token_expired');
+  }
+  assert.ok(performance.now() - start < 10_000);
+});
+
+test('the operation goes along, as a message or taken apart', LIMIT, () => {
+  const message = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'write_note' } });
+  const context = { method: 'tools/call', toolName: 'write_note' };
+  const response = { status: 403, headers: { 'www-authenticate': SCOPE } };
+  for (const operation of [message, context]) {
+    assert.deepEqual(parseAuthChallengeFromResponse(response, operation)?.context, context);
+    assert.deepEqual(authChallengeFromError({ response }, operation)?.context, context);
+  }
+  for (const operation of [undefined, {}, '', 'no JSON', '[]', JSON.stringify({ result: {} })]) {
+    assert.equal(parseAuthChallengeFromResponse(response, operation)?.context, undefined);
+  }
+  const found = authChallengeFromError(
+    { challenge: { ...challenge, context: { method: 'x', resourceUri: 'y' } } },
+    context,
+  );
+  assert.deepEqual(found?.context, { ...context, resourceUri: 'y' });
+  assert.equal(challenge.context, undefined);
+  assert.equal(parseAuthChallengeFromResponse({ ...response, status: 200 }, context), undefined);
+  for (const operation of [5, null, { toolName: 5 }, { name: 'x' }]) {
+    assert.throws(() => parseAuthChallengeFromResponse(response, operation as never), { code: 'config' });
+  }
+});
+
+test('what is not known of a challenge is not there', LIMIT, () => {
+  const found = parseAuthChallengeFromResponse({ status: 401, headers: {} });
+  assert.deepEqual(found, { reason: 'token_expired', raw: { httpStatus: 401 } });
 });
 
 test('the challenge that is found is that of the outermost error that has one', LIMIT, () => {

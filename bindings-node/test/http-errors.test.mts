@@ -3,8 +3,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { within } from './support/adversary.mjs';
+import { parseAuthChallengeFromResponse } from 'mcp-reauth';
+
+import { failure, within } from './support/adversary.mjs';
 import { SDKS } from './support/clients.mjs';
+import { call } from './support/messages.mjs';
 import { serve, signedInTo } from './support/signed-in.mjs';
 
 const LIMIT = { timeout: 20_000 };
@@ -72,3 +75,23 @@ for (const sdk of SDKS) {
     }
   });
 }
+
+test('a byte that is no UTF-8 in one parameter of a challenge costs none of the others', LIMIT, async () => {
+  const written = 'Bearer error="insufficient_scope", error_description="caf\xe9", scope="mcp:write"';
+  await using server = await serve((request, response) => {
+    request.resume();
+    response.writeHead(403, { 'www-authenticate': written }).end();
+  });
+  for (const fetch of [
+    undefined,
+    (input: string | URL | Request, init?: RequestInit) => globalThis.fetch(input, init),
+  ]) {
+    const policy = { onInsufficientScope: 'throw' } as const;
+    await using session = await signedInTo(`${server.origin}/mcp`, { policy, fetch });
+    const { challenge } = await failure(() => session.fetch(session.serverUrl, call('echo')));
+    assert.deepEqual([challenge?.requiredScopes, challenge?.message], [['mcp:write'], 'caf\u00e9']);
+  }
+  const response = { status: 403, headers: { 'www-authenticate': written } };
+  assert.deepEqual(parseAuthChallengeFromResponse(response)?.requiredScopes, ['mcp:write']);
+  assert.deepEqual(parseAuthChallengeFromResponse(await fetch(server.origin))?.requiredScopes, ['mcp:write']);
+});

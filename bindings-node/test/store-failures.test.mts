@@ -120,7 +120,8 @@ const NO_RECORDS: Record<string, unknown> = {
   'a version that is negative': { version: -1, data: SECRET },
   'a version that is a bigint': { version: 1n, data: SECRET },
   'data that are an object': { version: 1, data: { [SECRET]: SECRET } },
-  'data that are bytes': { version: 1, data: Buffer.from(SECRET) },
+  'data that are a buffer in JSON': { version: 1, data: Buffer.from(SECRET).toJSON() },
+  'data that are other numbers': { version: 1, data: new Uint16Array(5) },
 };
 
 test(
@@ -145,6 +146,9 @@ test('load that returns data of somebody else is a store error that names the pl
       'a damaged record': JSON.stringify({ format: 1, grant: { access_token: SECRET } }),
       'half a record': `{"format":1,"clients":{"${SECRET}`,
       'half a character': `\ud800${SECRET}`,
+      'no bytes': new Uint8Array(),
+      'bytes of words': Buffer.from(SECRET),
+      'bytes that are no text': Buffer.from(`\xff${SECRET}`, 'latin1'),
     }),
     async (data) => {
       const error = await failure(() => open(failing({ load: () => ({ version: 1, data }) })));
@@ -158,10 +162,10 @@ test('load that returns data of somebody else is a store error that names the pl
 test('versions may be any whole numbers from 0 to the largest safe one', LIMIT, async () => {
   for (const first of [0, 1, Number.MAX_SAFE_INTEGER - 20]) {
     const versions = [first];
-    let record: { version: number; data: string } | undefined;
+    let record: { version: number; data: Buffer } | undefined;
     const store = failing({
       load: () => record,
-      save: (_: never, data: string, expected: number | undefined) => {
+      save: (_: never, data: Buffer, expected: number | undefined) => {
         assert.equal(expected, record?.version);
         const version = record ? record.version + 1 : first;
         versions.push(version);

@@ -47,7 +47,7 @@ class OwnStore implements TokenStore {
     return this.#records.get(nameOf(key));
   }
 
-  async save(key: StoreKey, data: string | undefined, expected: number | undefined): Promise<number | null> {
+  async save(key: StoreKey, data: Buffer | undefined, expected: number | undefined): Promise<number | null> {
     const stored = this.#records.get(nameOf(key));
     if (stored?.version !== expected) return null;
     const version = (stored?.version ?? 0) + 1;

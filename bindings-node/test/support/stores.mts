@@ -16,7 +16,7 @@ export class MapStore implements TokenStore {
     return this.#records.get(name(key));
   }
 
-  async save(key: StoreKey, data: string | undefined, expected: number | undefined): Promise<number | undefined> {
+  async save(key: StoreKey, data: Buffer | undefined, expected: number | undefined): Promise<number | undefined> {
     this.calls.save++;
     await this.before('save', key);
     if (this.#records.get(name(key))?.version !== expected) return undefined;
@@ -35,7 +35,7 @@ export class MapStore implements TokenStore {
   get record(): { version: number; data: { grant?: { access_token: string; refresh_token?: string } } } {
     const [record, ...more] = this.#records.values();
     if (!record || more.length > 0) throw new Error(`${this.#records.size} records instead of one`);
-    return { version: record.version, data: JSON.parse(record.data) };
+    return { version: record.version, data: JSON.parse(record.data.toString()) };
   }
 }
 

@@ -123,14 +123,23 @@ pub struct RawResponse {
     pub www_authenticate: Option<String>,
 }
 
-/// One rejected request, normalized. Its JSON form is the same on every wire and in every language.
+impl RawResponse {
+    /// Whether nothing is known of it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One rejected request, normalized. Its JSON form is the same on every wire and in every language; what is not
+/// known is absent from it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthChallenge {
     /// Why the request was rejected.
     pub reason: Reason,
-    /// The scopes the server says this operation needs.
-    #[serde(default)]
+    /// The scopes the server says this operation needs; empty when it does not say so.
+    #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
     pub required_scopes: ScopeSet,
     /// The scopes a re-authorization asks for: requested, granted and required ones together. Set while
     /// recovery is under way, not by the server.
@@ -158,7 +167,7 @@ pub struct AuthChallenge {
     #[serde(default, skip_serializing_if = "Operation::is_empty")]
     pub context: Operation,
     /// What it was read from.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "RawResponse::is_empty")]
     pub raw: RawResponse,
 }
 
@@ -342,8 +351,27 @@ fn contains_dpop(lines: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Operation;
+    use super::{AuthChallenge, Operation};
     use serde_json::json;
+
+    /// What is not known is not written, and a challenge reads back the same without it.
+    #[test]
+    fn nothing_empty_is_written() {
+        let challenge = AuthChallenge::from_response(401, []).expect("a challenge");
+        let written = json!({ "reason": "token_expired", "raw": { "httpStatus": 401 } });
+        assert_eq!(json!(challenge), written);
+        let bare: AuthChallenge =
+            serde_json::from_value(json!({ "reason": "unauthorized" })).expect("a challenge");
+        assert_eq!(json!(bare), json!({ "reason": "unauthorized" }));
+        let empty =
+            [r#"Bearer scope="", acr_values="", resource_metadata="", error_description="""#];
+        let challenge = AuthChallenge::from_response(403, empty).expect("a challenge");
+        let raw = json!({ "httpStatus": 403, "wwwAuthenticate": empty[0] });
+        assert_eq!(
+            json!(challenge),
+            json!({ "reason": "unauthorized", "raw": raw })
+        );
+    }
 
     /// However it is read, a message is the same operation.
     #[test]
