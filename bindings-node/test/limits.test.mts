@@ -79,9 +79,10 @@ describe('an endless answer fails by a typed error, and its source is let go of'
       test(`to ${kind}, read by ${how}`, async () => {
         await using server = await endless(status, JSON_TYPE, '{"a":"');
         await using session = await signedInTo(`${server.origin}/mcp`);
-        const error = await failure(async () => read(await session.fetch(session.serverUrl, init)));
-        assert.equal(error.code, 'http');
-        assert.match(error.message, /the answer is longer than 16777216 bytes/);
+        const reading = async () => read(await session.fetch(session.serverUrl, init));
+        const typed = how === 'a clone' ? {} : { name: 'ReauthError', code: 'http' };
+        // Node 20.9 gives the reader of a clone a copy of the error, which is of no class.
+        await assert.rejects(reading, { ...typed, message: /the answer is longer than 16777216 bytes/ });
         assert.ok((await server.gone) < 2 * MOST);
       });
     }
