@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'pkce_unsupported'
   | 'registration_rejected'
   | 'insecure_endpoint'
+  | 'blocked_endpoint'
   | 'policy_denied'
   | 'id_token_invalid'
   | 'enterprise_not_configured'
