@@ -284,6 +284,8 @@ impl Idp {
         let Some((held, refresh_token)) = held else {
             return Ok(IdpEnd::Failed(Attempt::Rejected, self.signed_out()));
         };
+        // The new refresh token must not be lost on a full disk.
+        let _space = record::reserve(&*self.store, &self.key, &record).await?;
         match self.refresh(held, refresh_token, until).await {
             Ok(renewed) => {
                 self.replace(held, renewed).await?;

@@ -18,7 +18,7 @@ use crate::session::credential::Authorization;
 use crate::session::tokens::At;
 use crate::session::{GrantType, Inner};
 use crate::store::Lease;
-use crate::store::record::{Grant, Grantor, Registration, Versioned};
+use crate::store::record::{self, Grant, Grantor, Registration, Versioned};
 use crate::store::turn::Turn;
 
 /// How long finding the authorization server may take, when its endpoint is not on record.
@@ -170,6 +170,11 @@ impl Inner {
         if self.has_moved(of) {
             return Ok((RenewalEnd::Adopted, None));
         }
+        // A refresh token may be replaced by a new one, which must not be lost on a full disk.
+        let _space = match plan.means {
+            Means::Refresh => Some(record::reserve(&*self.store, &self.key, &read.record).await?),
+            _ => None,
+        };
         let _unsettled = self.unsettled();
         let end = match plan.means {
             Means::Refresh | Means::ScopedRefresh => self.refresh(read, plan, until).await,
@@ -375,8 +380,10 @@ impl Inner {
             kept
         });
         if let Err(error) = written.await {
+            // The request at hand has its token all the same; the next write makes up for it.
             self.current.keep_unstored(&new, over.as_ref());
-            return Err(error);
+            self.renewal_failed(&error);
+            return Ok(RenewalEnd::Renewed);
         }
         if !kept {
             return Ok(RenewalEnd::Adopted);

@@ -2,13 +2,19 @@
 //!
 //! The file is replaced as a whole by renaming a complete, synced copy over it, so a reader sees the old
 //! file or the new one. Writers take turns by a lock on `FILE.lock`. A lease is a lock on a file of its own
-//! in `FILE.leases/`, which the operating system releases when its holder's process ends, however it ends.
+//! in `FILE.leases/`, which the operating system releases when its holder's process ends, however it ends. Files are
+//! opened if they are regular and the user's own; links are followed to the store's own file alone.
 
 pub(crate) mod contents;
+mod lease;
 mod lock;
+mod private;
+mod space;
+mod stamp;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,12 +24,17 @@ use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use super::grace::Grace;
-use super::{Lease, Saved, StoreKey, Stored, TokenStore};
+use super::{Lease, Reservation, Saved, Stamp, StoreKey, Stored, TokenStore};
 use crate::error::Error;
-use crate::runtime::unix_seconds;
 use crate::secret::Secret;
+use crate::sync::Mutex;
 use contents::{Contents, Entry};
 use lock::{NoTurn, Turn};
+use private::parent;
+use space::Space;
+
+/// How large a store may be: many times what thousands of records take.
+const MAX_SIZE: u64 = 16 << 20;
 
 /// How often a write begins again because its lock file was deleted meanwhile.
 const TURN_TRIES: u32 = 16;
@@ -38,6 +49,15 @@ pub struct FileStore {
     grace: Arc<Grace>,
     /// The highest version that this store gave or read: it outlasts the files.
     highest: Arc<AtomicU64>,
+    spaces: Arc<Mutex<Spaces>>,
+}
+
+/// What is reserved for records that are about to be written.
+#[derive(Debug, Default)]
+struct Spaces {
+    by_key: HashMap<StoreKey, Space>,
+    /// The number of the next reservation.
+    next: u64,
 }
 
 impl FileStore {
@@ -48,6 +68,7 @@ impl FileStore {
             path: path.into(),
             grace: Arc::default(),
             highest: Arc::default(),
+            spaces: Arc::default(),
         }
     }
 
@@ -96,26 +117,40 @@ impl FileStore {
     }
 
     fn read(&self) -> Result<Contents, Error> {
-        match fs::read(&self.path) {
-            Ok(bytes) => Contents::parse(&bytes).map_err(|why| self.unusable(why)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contents::default()),
+        let read = self
+            .target()
+            .and_then(|target| private::read(&target, MAX_SIZE));
+        match read {
+            Ok(Some(bytes)) => Contents::parse(&bytes).map_err(|why| self.unusable(why)),
+            Ok(None) => Ok(Contents::default()),
             Err(error) => Err(self.failed("cannot be read", &error)),
         }
     }
 
     /// Writes the whole file: a complete copy beside it, synced, then renamed over it. Only one process at a
-    /// time does so, hence the copy has one name, and one that a crash leaves is replaced by the next. `false`:
-    /// the turn was lost, as its file was deleted, and nothing has changed.
-    fn write(&self, contents: &Contents, turn: &Turn) -> Result<bool, Error> {
+    /// time does so, hence the copy has one name, and one that a crash leaves is replaced by the next. Where there is
+    /// space reserved for `key`, the copy is written there. `false`: the turn was lost, as its file was deleted, and
+    /// nothing has changed.
+    fn write(&self, key: &StoreKey, contents: &Contents, turn: &Turn) -> Result<bool, Error> {
+        let failed = |error: &io::Error| self.failed("cannot be written", error);
         // A link stays a link: what it points to is replaced.
-        let target = self.target();
-        let copy = with_suffix(&target, "tmp");
+        let target = self.target().map_err(|error| failed(&error))?;
+        let text = serde_json::to_vec(contents).map_err(|error| failed(&error.into()))?;
+        let mut text = Zeroizing::new(text);
+        text.push(b'\n');
+        if u64::try_from(text.len()).is_ok_and(|length| length > MAX_SIZE) {
+            return Err(self.unusable("with this record it would be larger than 16 MiB"));
+        }
+        let reserved = self.use_space(key, &text);
+        let copy = reserved
+            .clone()
+            .unwrap_or_else(|| with_suffix(&target, "tmp"));
         let write = || -> io::Result<bool> {
-            let mut text = Zeroizing::new(serde_json::to_vec(contents)?);
-            text.push(b'\n');
-            let mut file = new_private_file(&copy)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
+            if reserved.is_none() {
+                let mut file = private::create(&copy)?;
+                file.write_all(&text)?;
+                file.sync_all()?;
+            }
             if !turn.is_valid()? {
                 return Ok(false);
             }
@@ -123,7 +158,7 @@ impl FileStore {
             sync_folder(parent(&target));
             Ok(true)
         };
-        write().or_else(|error| {
+        let written = write().or_else(|error| {
             // Where the lock file was deleted, two processes may have had their turn, and met at the copy.
             let met = [io::ErrorKind::AlreadyExists, io::ErrorKind::NotFound];
             if met.contains(&error.kind()) || !turn.is_valid().unwrap_or(true) {
@@ -131,33 +166,37 @@ impl FileStore {
             }
             // On a full disk, half a copy is no help. The error that counts is the one there was.
             let _ = fs::remove_file(&copy);
-            Err(self.failed("cannot be written", &error))
-        })
+            Err(failed(&error))
+        });
+        if let (Ok(false), Some(copy)) = (&written, reserved) {
+            let _ = fs::remove_file(copy);
+        }
+        written
     }
 
     /// Waits for this process's turn to write.
     fn turn(&self) -> Result<Turn, Error> {
         let failed = |error| self.failed("cannot be locked", &error);
-        private_folder(parent(&self.target())).map_err(failed)?;
-        let lock = self.beside("lock");
+        private::folder(parent(&self.target().map_err(failed)?)).map_err(failed)?;
+        let lock = self.beside("lock").map_err(failed)?;
         Turn::take(lock.clone()).map_err(|why| match why {
             NoTurn::Failed(error) => failed(error),
             NoTurn::Held(seconds) => Error::store(format!(
-                "{}: another process has kept {} locked for {seconds} s. Find out which it is and end it, then try \
-                 again",
+                "{}: another process has kept {} locked for {seconds} s. End that process, which `fuser` or `lsof` \
+                 finds by the file's name, then try again",
                 self.path.display(),
                 lock.display()
             )),
         })
     }
 
-    /// The file itself: whoever comes by a link, and whoever does not, share its lock and its leases.
-    fn target(&self) -> PathBuf {
-        fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone())
+    /// The file itself: sessions that are given a link to it and those that are not share its lock and its leases.
+    fn target(&self) -> io::Result<PathBuf> {
+        private::resolve(&self.path)
     }
 
-    fn beside(&self, suffix: &str) -> PathBuf {
-        with_suffix(&self.target(), suffix)
+    fn beside(&self, suffix: &str) -> io::Result<PathBuf> {
+        Ok(with_suffix(&self.target()?, suffix))
     }
 
     fn load_now(&self, key: &StoreKey) -> Result<Option<Stored>, Error> {
@@ -215,7 +254,7 @@ impl FileStore {
                 record: record.map_err(|_| Error::store("the record is not JSON"))?,
             });
         }
-        let written = self.write(&contents, &turn)?;
+        let written = self.write(key, &contents, &turn)?;
         Ok(written.then_some(Saved::As(version)))
     }
 
@@ -230,48 +269,6 @@ impl FileStore {
             .map_err(|error| self.failed("cannot be written", &error))?;
         self.highest.fetch_max(version, Ordering::Relaxed);
         Ok(version)
-    }
-
-    fn lease_now(
-        &self,
-        key: &StoreKey,
-        now: SystemTime,
-        ttl: Duration,
-    ) -> Result<Option<Lease>, Error> {
-        // Leases are taken in turns, so that a lapsed one is replaced by one process only.
-        let _turn = self.turn()?;
-        let failed = |error| self.failed("cannot be leased", &error);
-        let folder = self.beside("leases");
-        private_folder(&folder).map_err(failed)?;
-        let path = folder.join(lease_name(key));
-        let mut file = private_file(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-            Err(TryLockError::WouldBlock) => {
-                // The holder lives. Has it overstayed? Then it is stuck, and gets to keep its own file.
-                let lapsed = lapses_at(&mut file).filter(|at| unix_seconds(now) >= *at);
-                if !lapsed.is_some_and(|at| self.grace.is_over(key, at, now)) {
-                    return Ok(None);
-                }
-                let fresh = with_suffix(&path, "tmp");
-                file = new_private_file(&fresh).map_err(failed)?;
-                replace(&fresh, &path).map_err(failed)?;
-                match file.try_lock() {
-                    Ok(()) => {}
-                    Err(TryLockError::Error(error)) => return Err(failed(error)),
-                    Err(TryLockError::WouldBlock) => return Ok(None),
-                }
-            }
-        }
-        let write = |file: &mut File| -> io::Result<()> {
-            file.set_len(0)?;
-            file.rewind()?;
-            write!(file, "{}", unix_seconds(now).saturating_add(ttl.as_secs()))
-        };
-        write(&mut file).map_err(failed)?;
-        self.grace.forget(key);
-        Ok(Some(Lease::new(move || drop(file))))
     }
 }
 
@@ -304,31 +301,20 @@ impl TokenStore for FileStore {
         let key = key.clone();
         self.run(move |store| store.lease_now(&key, now, ttl))
     }
-}
 
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    fn reserve(
+        &self,
+        key: &StoreKey,
+        bytes: u64,
+    ) -> BoxFuture<'static, Result<Reservation, Error>> {
+        let key = key.clone();
+        self.run(move |store| store.reserve_now(&key, bytes))
     }
-}
 
-/// When the holder of a lease has to have ended, in seconds since 1970, if that can be read.
-fn lapses_at(lease: &mut File) -> Option<u64> {
-    let mut until = String::new();
-    lease.rewind().ok()?;
-    lease.read_to_string(&mut until).ok()?;
-    until.trim().parse().ok()
-}
-
-/// A file name for a key: FNV-1a, which is the same in every build. Two keys that share one only wait for
-/// each other.
-fn lease_name(key: &StoreKey) -> String {
-    let bytes = key.profile.bytes().chain([0]).chain(key.server.bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    fn stamp(&self, _key: &StoreKey) -> BoxFuture<'static, Option<Stamp>> {
+        let stamp = self.run(|store| Ok(store.stamp_now()));
+        Box::pin(async move { stamp.await.ok() })
+    }
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -336,26 +322,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.push(".");
     name.push(suffix);
     name.into()
-}
-
-/// Opens a file that only its owner can read, or makes it.
-fn private_file(path: &Path) -> io::Result<File> {
-    open_private(OpenOptions::new().create(true).truncate(false), path)
-}
-
-/// Makes a file anew, whatever was there.
-fn new_private_file(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => open_private(OpenOptions::new().create_new(true), path),
-    }
-}
-
-fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options.open(path)
 }
 
 /// Renames a file over another. Elsewhere than on Unix that fails while somebody reads the other, which takes
@@ -370,17 +336,6 @@ fn replace(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     fs::rename(from, to)
-}
-
-fn private_folder(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 /// Makes a rename outlast a power cut, where the file system can.

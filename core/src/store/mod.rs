@@ -10,7 +10,7 @@ pub(crate) mod file;
 
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 
 use crate::error::Error;
 use crate::secret::Secret;
@@ -107,6 +107,77 @@ pub trait TokenStore: Send + Sync + 'static {
         now: SystemTime,
         ttl: Duration,
     ) -> BoxFuture<'static, Result<Option<Lease>, Error>>;
+
+    /// Takes the space that a record of up to `bytes` needs, so that the next [`save`](Self::save) of `key` finds it
+    /// even if the disk fills up in between. A session does this under its lease before it uses a refresh token, as
+    /// many servers replace that by a new one, which must not be lost. The space is given back when the reservation is
+    /// dropped.
+    ///
+    /// The default reserves nothing, for a store without a disk of its own.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when there is no space; nothing is sent then, and the old record stands.
+    fn reserve(
+        &self,
+        key: &StoreKey,
+        bytes: u64,
+    ) -> BoxFuture<'static, Result<Reservation, Error>> {
+        let _ = (key, bytes);
+        Box::pin(ready(Ok(Reservation::none())))
+    }
+
+    /// What tells the present state of a record from others, found without reading it: while two stamps are equal,
+    /// nobody has written in between. A session that is in use asks once a second at most, and reads the record when
+    /// the stamp is another, so that it notices what other processes wrote.
+    ///
+    /// The default is `None`: this store cannot tell, and is not asked again.
+    fn stamp(&self, key: &StoreKey) -> BoxFuture<'static, Option<Stamp>> {
+        let _ = key;
+        Box::pin(ready(None))
+    }
+}
+
+/// Stands for one state of a record, or of all records of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// A stamp of anything that differs from one state to the next: a version, or a hash of a file's metadata.
+    #[must_use]
+    pub fn new(value: u64) -> Self {
+        Self(value)
+    }
+}
+
+/// Space that is kept for a record. Dropping it gives back what was not used.
+pub struct Reservation(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Reservation {
+    /// A reservation that runs `release` when it is dropped.
+    #[must_use]
+    pub fn new(release: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(release)))
+    }
+
+    /// Of a store that has nothing to reserve.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(release) = self.0.take() {
+            release();
+        }
+    }
+}
+
+impl std::fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reservation")
+    }
 }
 
 /// The right to renew one record's credential. Dropping it gives it back.

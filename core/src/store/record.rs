@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Saved, StoreKey, Stored, TokenStore};
+use super::{Reservation, Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
 use crate::issuer::same_issuer;
 use crate::oauth::known::Known;
@@ -362,6 +362,21 @@ fn unreadable(data: &str, error: Option<&serde_json::Error>) -> Error {
 pub(crate) struct Versioned<D = Record> {
     pub(crate) version: Option<u64>,
     pub(crate) record: D,
+}
+
+/// How much larger the next form of a record may be, in bytes: a new token goes into a header, which servers limit to
+/// less than this.
+const GROWTH: u64 = 64 << 10;
+
+/// Takes the space for what `document` becomes when its tokens are renewed.
+pub(crate) async fn reserve(
+    store: &dyn TokenStore,
+    key: &StoreKey,
+    document: &impl Document,
+) -> Result<Reservation, Error> {
+    let now = encode(document)?.expose().len();
+    let now = u64::try_from(now).unwrap_or(u64::MAX);
+    store.reserve(key, now.saturating_add(GROWTH)).await
 }
 
 /// An error of a store, with the store's place.

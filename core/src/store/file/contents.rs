@@ -74,6 +74,12 @@ impl Contents {
         Ok(contents)
     }
 
+    /// The highest version in this file.
+    pub(super) fn highest(&self) -> u64 {
+        let records = self.records.iter().map(|entry| entry.version);
+        records.fold(self.sequence, u64::max)
+    }
+
     /// Gives the version of the next write: above `known`, the highest that was given as far as is known elsewhere,
     /// and above all in this file. It follows the clock besides, in microseconds, in case that all of these are older
     /// copies.
@@ -82,8 +88,7 @@ impl Contents {
         now: SystemTime,
         known: u64,
     ) -> Result<u64, &'static str> {
-        let records = self.records.iter().map(|entry| entry.version);
-        let own = records.fold(self.sequence, u64::max);
+        let own = self.highest();
         let now = now.duration_since(SystemTime::UNIX_EPOCH);
         let now = now.ok().and_then(|now| u64::try_from(now.as_micros()).ok());
         let clock = now.filter(|now| *now <= MAX_CLOCK).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::contents::MAX_VERSION;
-use super::private_file;
+use super::private;
 
 /// How long a writer waits for its turn. Writing takes milliseconds; a longer wait means a stuck process.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ impl Turn {
     pub(super) fn take(path: PathBuf) -> Result<Self, NoTurn> {
         let start = Instant::now();
         loop {
-            let lock = private_file(&path)?;
+            let lock = private::open(&path)?;
             lock_within(&lock, start)?;
             let turn = Self {
                 lock,

@@ -4,6 +4,8 @@
 
 mod durability;
 #[cfg(unix)]
+mod full;
+#[cfg(unix)]
 mod killed;
 mod renewal;
 mod stage;

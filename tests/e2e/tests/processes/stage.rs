@@ -35,7 +35,9 @@ pub(crate) async fn until(condition: impl Fn() -> bool) {
 /// Servers and a store on which a person has signed in.
 pub(crate) struct Stage {
     fixture: Fixture,
-    folder: TempDir,
+    store: PathBuf,
+    /// Where the store is, unless the test has a place of its own for it.
+    _folder: Option<TempDir>,
 }
 
 impl Stage {
@@ -44,9 +46,18 @@ impl Stage {
     }
 
     pub(crate) async fn signed_in_with(config: Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("credentials.json");
+        let mut stage = Self::signed_in_at(config, store).await;
+        stage._folder = Some(folder);
+        stage
+    }
+
+    pub(crate) async fn signed_in_at(config: Config, store: PathBuf) -> Self {
         let stage = Self {
             fixture: Fixture::start(config).await.unwrap(),
-            folder: tempfile::tempdir().unwrap(),
+            store,
+            _folder: None,
         };
         let mut program = stage.program(&["person"]).await;
         let first = program.calls(1).await;
@@ -82,7 +93,7 @@ impl Stage {
 
     /// The store's file.
     pub(crate) fn store(&self) -> PathBuf {
-        self.folder.path().join("credentials.json")
+        self.store.clone()
     }
 
     /// The record, as it is in the store.

@@ -6,7 +6,6 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mcp_reauth::FileStore;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -45,7 +44,9 @@ async fn fails(mut writer: Worker, path: &Path, why: &[&str]) {
     assert_eq!(fs::read(path).unwrap(), before);
     let copy = path.with_file_name("credentials.json.tmp");
     assert!(!copy.exists(), "half a copy takes the room that is lacking");
-    assert_eq!(FileStore::new(path).keys().unwrap().len(), 1);
+    // It may be another user's, whose store this program does not open.
+    let contents: Value = serde_json::from_slice(&before).unwrap();
+    assert_eq!(contents["records"].as_array().unwrap().len(), 1);
 }
 
 /// No file of the writer's may grow beyond a block: the system refuses what a full disk would, in the same place.

@@ -1,0 +1,236 @@
+//! Opening files of the user's own: no link, no device, no other user's file is followed, read or written.
+//!
+//! What is at a path is looked at before it is opened, as opening some kinds of files waits (a FIFO) or does something
+//! by itself (a device), and again once it is open, as it may have been replaced in between.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+/// How many links to a store's file are followed, one to the next.
+const MAX_LINKS: usize = 8;
+
+/// The file that a path leads to: links are followed as long as they belong to the user. What is there, if anything, is
+/// no link.
+pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match look(&path)? {
+            Some(found) if found.is_symlink() => check_owner(&path, &found)?,
+            _ => return Ok(path),
+        }
+        path = parent(&path).join(fs::read_link(&path)?);
+    }
+    Err(refused(&path, "is one of too many links"))
+}
+
+/// Reads a whole file, up to `limit` bytes; `None` when there is none.
+pub(super) fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let Some(found) = look(path)? else {
+        return Ok(None);
+    };
+    check(path, &found)?;
+    let file = match options().read(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let found = file.metadata()?;
+    check(path, &found)?;
+    tighten(&file, &found);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity(found.len().min(limit))));
+    (&file)
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() > capacity(limit) {
+        return Err(refused(
+            path,
+            &format!("is larger than {} MiB", limit >> 20),
+        ));
+    }
+    Ok(Some(bytes))
+}
+
+fn capacity(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Opens a file to write to in place, or makes it.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    open_by(options().read(true).write(true).create(true), path)
+}
+
+/// Opens a file that is there.
+pub(super) fn open_existing(path: &Path) -> io::Result<File> {
+    open_by(options().read(true).write(true), path)
+}
+
+fn open_by(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    if let Some(found) = look(path)? {
+        check(path, &found)?;
+    }
+    let file = options.open(path)?;
+    let found = file.metadata()?;
+    check(path, &found)?;
+    check_names(path, &found)?;
+    tighten(&file, &found);
+    Ok(file)
+}
+
+/// Makes a file anew, whatever was there.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(refused(path, &format!("cannot be removed: {error}")));
+        }
+        _ => {}
+    }
+    options().read(true).write(true).create_new(true).open(path)
+}
+
+/// Makes a folder with all above it, unless it is there.
+pub(super) fn folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Makes a folder for a store's own files, unless it is there: the user's, and no link to another.
+pub(super) fn own_folder(path: &Path) -> io::Result<()> {
+    if look(path)?.is_none() {
+        folder(path)?;
+    }
+    match look(path)? {
+        Some(found) if found.is_dir() => check_owner(path, &found),
+        Some(found) => Err(refused(
+            path,
+            &format!("is {}, and no folder", kind(&found)),
+        )),
+        None => Err(refused(path, "was deleted just now")),
+    }
+}
+
+/// The folder that a file is in.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// What is at a path, itself: a link is not followed.
+fn look(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.mode(0o600);
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    options
+}
+
+/// A regular file of the user's.
+fn check(path: &Path, found: &Metadata) -> io::Result<()> {
+    if !found.is_file() {
+        return Err(refused(
+            path,
+            &format!("is {}, and no regular file", kind(found)),
+        ));
+    }
+    check_owner(path, found)
+}
+
+#[cfg(unix)]
+fn check_owner(path: &Path, found: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let user = rustix::process::geteuid().as_raw();
+    if found.uid() == user {
+        return Ok(());
+    }
+    let other = format!("belongs to another user ({}, not {user})", found.uid());
+    Err(refused(path, &other))
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)]
+fn check_owner(_path: &Path, _found: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
+/// A file that is written to in place is no other file of the user's as well.
+#[cfg(unix)]
+fn check_names(path: &Path, found: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    match found.nlink() {
+        0 | 1 => Ok(()),
+        _ => Err(refused(path, "has another name (a hard link)")),
+    }
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)]
+fn check_names(_path: &Path, _found: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
+/// Takes back what other users may do with a file.
+#[cfg(unix)]
+fn tighten(file: &File, found: &Metadata) {
+    use std::os::unix::fs::PermissionsExt;
+    if found.permissions().mode() & 0o077 != 0 {
+        // Where that cannot be, as on a read-only disk, the file is no less usable; the next write replaces it.
+        let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+    }
+}
+
+#[cfg(not(unix))]
+fn tighten(_file: &File, _found: &Metadata) {}
+
+/// What is there instead of a file.
+fn kind(found: &Metadata) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = found.file_type();
+        if kind.is_fifo() {
+            return "a FIFO";
+        } else if kind.is_socket() {
+            return "a socket";
+        } else if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+    }
+    if found.is_dir() {
+        "a folder"
+    } else if found.is_symlink() {
+        "a symbolic link"
+    } else if found.is_file() {
+        "a file"
+    } else {
+        "something else"
+    }
+}
+
+fn refused(path: &Path, why: &str) -> io::Error {
+    io::Error::other(format!(
+        "{} {why}. Move it away, or choose another place for the store",
+        path.display()
+    ))
+}
