@@ -16,6 +16,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::credential::Current;
 use crate::session::possession::Possession;
+use crate::session::watch::Watch;
 use crate::session::{AuthSession, GrantType, Handle, Inner};
 use crate::store::{MemoryStore, StoreKey, TokenStore};
 use crate::text;
@@ -246,11 +247,15 @@ impl AuthSessionBuilder {
                 runtime: Arc::clone(&runtime),
             })
         });
+        let key = StoreKey {
+            profile: self.profile,
+            server: self.server.clone(),
+        };
+        // From before the record is read, so that nothing is missed.
+        let watch = Watch::new(store.stamp(&key).await, runtime.now());
         let inner = Inner {
-            key: StoreKey {
-                profile: self.profile,
-                server: self.server.clone(),
-            },
+            key,
+            watch,
             server: self.server,
             policy: self.policy,
             grant_type: self.grant_type,

@@ -19,6 +19,7 @@ mod scheme;
 mod sign_in;
 mod state;
 mod tokens;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -61,6 +62,7 @@ use possession::Possession;
 use progress::Progress;
 use rejection::RejectedSignIn;
 use renewal::Renewal;
+use watch::Watch;
 
 /// How long revocation may take when signing out. It is a courtesy; signing out does not depend on it.
 pub(crate) const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
@@ -141,6 +143,7 @@ pub(crate) struct Inner {
     http: Limited,
     runtime: Arc<dyn Runtime>,
     current: Current,
+    watch: Watch,
     renewal: Flight<Renewal>,
     idp_renewal: Flight<Result<IdpEnd, Error>>,
     issuer_check: Flight<IssuerCheck>,
@@ -212,14 +215,16 @@ impl AuthSession {
     #[must_use]
     pub fn ready(&self) -> Option<Authorization> {
         let current = self.authorization()?;
-        let ready = !current.needs_proof() && self.inner().due_means(&current).is_none();
-        ready.then_some(current)
+        let inner = self.inner();
+        let ready = !current.needs_proof() && inner.due_means(&current).is_none();
+        // A request looks at the store first.
+        (ready && !inner.is_look_due()).then_some(current)
     }
 
     /// Waits until the current credential is another than `from`: what an idle stream does that needs a person
     /// and must not bother one.
     pub async fn changed(&self, from: Option<&Authorization>) {
-        self.inner().current.changed(from).await;
+        self.inner().changed(from).await;
     }
 
     /// For an event stream that nobody waits for: says when to open it again.

@@ -91,6 +91,7 @@ impl ResourceRequest {
         method: &str,
         url: &str,
     ) -> Result<Option<RequestCredential>, Error> {
+        self.session.inner().look().await;
         self.renew_ahead().await;
         self.progress.sent = self.session.authorization();
         let Some(authorization) = self.progress.sent.clone() else {

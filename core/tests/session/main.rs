@@ -49,5 +49,6 @@ mod support;
 mod threads;
 mod transports;
 mod trouble;
+mod watched;
 #[cfg(feature = "jwt")]
 mod workload;

@@ -7,6 +7,7 @@ mod durability;
 mod full;
 #[cfg(unix)]
 mod killed;
+mod noticed;
 mod renewal;
 mod stage;
 #[cfg(unix)]
