@@ -152,6 +152,10 @@ impl AuthHost for PatientHost {
         self.host.redirect_uri()
     }
 
+    fn registered_redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+        self.host.registered_redirect_uri()
+    }
+
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(async move {
             let _asking = self.waiting.ask();
