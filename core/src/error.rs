@@ -394,24 +394,21 @@ impl Error {
     /// A document that cannot be used. What is wrong with it may quote it, so it is made fit to be shown.
     pub(crate) fn metadata(url: &str, detail: impl AsRef<str>) -> Self {
         Self::MetadataInvalid {
-            url: text::displayable(url).unwrap_or_default(),
+            url: shown(url),
             detail: text::displayable(detail.as_ref()).unwrap_or_default(),
         }
     }
 
     /// An address that is not protected, made fit to be shown.
     pub(crate) fn insecure(url: &str) -> Self {
-        let url = text::without_password(text::without_query(url));
-        Self::InsecureEndpoint {
-            url: text::displayable(&url).unwrap_or_default(),
-        }
+        Self::InsecureEndpoint { url: shown(url) }
     }
 
     /// An HTTP failure; the query of `url` is left out, since it can carry what nobody should see.
     pub(crate) fn http(url: &str, trouble: impl Into<Trouble>) -> Self {
         let Trouble { detail, cause, .. } = trouble.into();
         Self::Http {
-            url: text::displayable(text::without_query(url)).unwrap_or_default(),
+            url: shown(url),
             detail: text::displayable(&detail).unwrap_or_default(),
             cause,
         }
@@ -519,6 +516,12 @@ impl StdError for Cause {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source()
     }
+}
+
+/// An address, made fit to be shown: its query, user name and password can hold what nobody should see.
+fn shown(url: &str) -> String {
+    let url = text::without_password(text::without_query(url));
+    text::displayable(&url).unwrap_or_default()
 }
 
 fn scopes(set: &ScopeSet) -> String {

@@ -111,6 +111,7 @@ pub fn authorization_url(
         required: None,
         current: None,
         known: None,
+        usable: &|server| server.require_code_flow(),
     };
     let found = discover(&http, server, named, &preference).now_or_never();
     let found = found.ok_or_else(|| Error::config("it waits for something"))??;
@@ -124,7 +125,7 @@ pub fn authorization_url(
         dpop_jkt: None,
         nonce: None,
     };
-    found.server.require_pkce()?;
+    found.server.require_code_flow()?;
     Ok(authorization::prepare(&found.server, &parameters)?.url())
 }
 

@@ -69,15 +69,28 @@ pub enum HttpError {
     /// The address is neither https nor on this machine.
     #[error("the address is not protected by https")]
     Insecure,
+    /// The address has a user name or password in it.
+    #[error("the address has a user name or password in it")]
+    UserInfo,
     /// The server points to another origin, or in a circle.
     #[error("it redirects to {0}, which is not followed")]
     Redirect(String),
 }
 
 impl HttpError {
+    fn redirect(to: &str) -> Self {
+        Self::Redirect(text::without_password(text::without_query(to)).into_owned())
+    }
+
+    /// Nothing was sent, and it would be the same the next time.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::UserInfo)
+    }
+
     pub(crate) fn at(self, url: &str) -> Error {
         match self {
             Self::Insecure => Error::insecure(url),
+            Self::UserInfo => Error::metadata(url, self.to_string()),
             other => Error::http(url, other),
         }
     }
@@ -114,6 +127,9 @@ impl Limited {
         if !is_secure(&url) {
             return Err(HttpError::Insecure);
         }
+        if has_userinfo(&url) {
+            return Err(HttpError::UserInfo);
+        }
         let answer = self.client.send(request, MAX_BODY);
         let response = timeout(&*self.runtime, CALL_TIMEOUT, answer)
             .await
@@ -134,11 +150,11 @@ impl Limited {
                 return Ok(response);
             };
             if !same_origin(&at, &target) {
-                return Err(HttpError::Redirect(text::without_query(&target).to_owned()));
+                return Err(HttpError::redirect(&target));
             }
             at = target;
         }
-        Err(HttpError::Redirect(text::without_query(&at).to_owned()))
+        Err(HttpError::redirect(&at))
     }
 
     /// Posts a JSON document.
@@ -180,6 +196,15 @@ pub(crate) fn same_origin(a: &str, b: &str) -> bool {
         (Ok(a), Ok(b)) => a.origin().is_tuple() && a.origin() == b.origin(),
         _ => false,
     }
+}
+
+/// Whether an address has a user name or password in it.
+pub(crate) fn has_userinfo(url: &str) -> bool {
+    let authority = url.split_once("//").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#', '\\']).next();
+    // Read by hand as well, lest one parser see none where another sees one.
+    authority.is_some_and(|authority| authority.contains('@'))
+        || Url::parse(url).is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
 }
 
 /// Whether credentials may go there: https, or plain http on this very machine. Only literal loopback

@@ -72,7 +72,7 @@ impl<'a> Client<'a> {
     /// section 2.2). A server that asks for a nonce in the proof is given it, once.
     ///
     /// # Errors
-    /// When a key could not be used.
+    /// When a key could not be used, or nothing may be sent to the endpoint.
     pub(crate) async fn post(
         &self,
         endpoint: &str,
@@ -125,6 +125,11 @@ impl<'a> Client<'a> {
             });
         };
         let answer = self.http.send(form.request).await;
+        if let Err(error) = &answer
+            && error.is_refusal()
+        {
+            return Err(error.clone().at(endpoint));
+        }
         if let (Ok(answer), Some((_, nonces))) = (&answer, self.proof) {
             nonces.note_all(endpoint, answer.headers());
         }

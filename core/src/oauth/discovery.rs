@@ -1,15 +1,15 @@
 //! From a rejected request to the authorization server that protects the resource (MCP 2026-07-28,
 //! authorization server discovery; for older servers MCP 2025-03-26).
 
-use http::StatusCode;
-use serde::de::DeserializeOwned;
+use url::Url;
 
+use super::document::{Nowhere, Search};
 use super::metadata::{
-    ResourceMetadata, ServerMetadata, openid_metadata_urls, origin, protects,
+    ResourceMetadata, ServerMetadata, is_well_known, openid_metadata_urls, origin, protects,
     resource_metadata_urls, server_metadata_urls,
 };
 use crate::error::Error;
-use crate::http::{HttpError, Limited};
+use crate::http::{Limited, has_userinfo, is_secure};
 use crate::issuer::same_issuer;
 use crate::jose::JwkSet;
 use crate::scope::ScopeSet;
@@ -18,6 +18,8 @@ use crate::text;
 
 /// The longest issuer identifier that is taken for one.
 const MAX_ISSUER: usize = 2048;
+/// How many of a resource's authorization servers are tried.
+const MAX_SERVERS: usize = 3;
 
 /// What discovery found.
 #[derive(Debug, Clone)]
@@ -54,36 +56,49 @@ pub(crate) struct Preference<'a> {
     /// Metadata of an authorization server that was read recently: if the resource names that server, it is not read
     /// again.
     pub(crate) known: Option<&'a ServerMetadata>,
+    /// Whether a server offers what is needed; the error says what it lacks.
+    pub(crate) usable: &'a (dyn Fn(&ServerMetadata) -> Result<(), Error> + Sync),
 }
 
-/// Finds the authorization server of the resource at `server`. `metadata_url` is what a challenge named.
+/// Finds the authorization server of the resource at `server`. `metadata_url` is what a challenge named. Where the
+/// resource names several, the first that is usable.
 pub(crate) async fn discover(
     http: &Limited,
     server: &str,
     metadata_url: Option<&str>,
     preference: &Preference<'_>,
 ) -> Result<Discovered, Error> {
-    let Some((_, metadata)) = resource_metadata(http, server, metadata_url).await? else {
-        return discover_legacy(http, server, preference).await;
+    let metadata = match resource_metadata(http, server, metadata_url).await? {
+        Sought::Found(metadata) => metadata,
+        Sought::Nowhere(nowhere) => {
+            return discover_legacy(http, server, nowhere, preference).await;
+        }
     };
-    let issuer = choose(server, &metadata.authorization_servers, preference)?;
-    let found = match preference.known.filter(|known| known.issuer == issuer) {
-        Some(known) => Some(known.clone()),
-        None => server_metadata(http, issuer, server_metadata_urls(issuer)).await?,
-    };
-    let Some(found) = found else {
-        return Err(Error::metadata(
-            issuer,
-            "the authorization server publishes no metadata",
-        ));
-    };
-    Ok(Discovered {
-        resource: Some(metadata.resource),
-        scopes_supported: metadata.scopes_supported.unwrap_or_default().into(),
-        wants_proofs: metadata.dpop_bound_access_tokens_required,
-        fresh_for: 0,
-        server: found,
-    })
+    let mut failure = None;
+    for issuer in candidates(server, &metadata.authorization_servers, preference)? {
+        let error = match authorization_server(http, server, issuer, preference).await {
+            Ok(found) => {
+                return Ok(Discovered {
+                    resource: Some(metadata.resource),
+                    scopes_supported: metadata.scopes_supported.unwrap_or_default().into(),
+                    wants_proofs: metadata.dpop_bound_access_tokens_required,
+                    fresh_for: 0,
+                    server: found,
+                });
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(%server, %error, "an authorization server cannot be used");
+        let current = preference
+            .current
+            .is_some_and(|own| same_issuer(own, issuer));
+        // What was granted there is not given up because of a transient error.
+        if current && matches!(error, Error::Http { .. }) {
+            return Err(error);
+        }
+        failure.get_or_insert(error);
+    }
+    Err(failure.unwrap_or_else(|| Error::metadata(server, "it names no authorization server")))
 }
 
 /// Whether the resource names no other authorization server than `issuer`, the one in use, if one is. Metadata that is
@@ -95,61 +110,107 @@ pub(crate) async fn still_names(
     issuer: Option<&str>,
 ) -> Result<bool, Error> {
     Ok(match resource_metadata(http, server, metadata_url).await? {
-        Some((_, metadata)) => {
+        Sought::Found(metadata) => {
             let named = metadata.authorization_servers;
             let in_use = |named: &String| issuer.is_some_and(|issuer| same_issuer(named, issuer));
             named.is_empty() || named.iter().any(in_use)
         }
-        None => true,
+        Sought::Nowhere(_) => true,
     })
 }
 
-fn choose<'a>(
+/// The authorization servers to try, in this order.
+fn candidates<'a>(
     server: &str,
     listed: &'a [String],
     preference: &Preference<'_>,
-) -> Result<&'a str, Error> {
-    let find = |wanted: &str| {
-        let mut issuers = listed.iter().map(String::as_str);
-        issuers.find(|issuer| same_issuer(issuer, wanted))
-    };
-    let first = listed.first().map(String::as_str);
-    let chosen = match preference.required {
-        Some(required) => find(required).ok_or_else(|| Error::RegistrationRejected {
-            issuer: first.and_then(text::displayable).unwrap_or_default(),
+) -> Result<Vec<&'a str>, Error> {
+    let issuers = || listed.iter().map(String::as_str);
+    let find = |wanted: &str| issuers().find(|issuer| same_issuer(issuer, wanted));
+    if let Some(required) = preference.required {
+        let found = find(required).ok_or_else(|| Error::RegistrationRejected {
+            issuer: issuers().next().and_then(text::displayable).unwrap_or_default(),
             detail: format!(
                 "the client id given is registered at {required}, which {server} does not use (any more). If it is registered there too, say so by its issuer"
             ),
-        })?,
-        None => preference
-            .current
-            .and_then(find)
-            .or(first)
-            .ok_or_else(|| Error::metadata(server, "it names no authorization server"))?,
-    };
-    // An issuer is kept and shown as it was written, so it must be fit for both (RFC 8414 section 2).
-    if chosen.bytes().all(|b| b.is_ascii_graphic()) && chosen.len() <= MAX_ISSUER {
-        return Ok(chosen);
+        })?;
+        return Ok(vec![found]);
     }
-    Err(Error::metadata(server, "the issuer it names is no URL"))
+    let mut ordered: Vec<&str> = Vec::new();
+    for issuer in preference
+        .current
+        .and_then(find)
+        .into_iter()
+        .chain(issuers())
+    {
+        if !ordered.contains(&issuer) && ordered.len() < MAX_SERVERS {
+            ordered.push(issuer);
+        }
+    }
+    Ok(ordered)
+}
+
+/// The metadata of an authorization server that the resource at `server` names, if it is of use.
+async fn authorization_server(
+    http: &Limited,
+    server: &str,
+    issuer: &str,
+    preference: &Preference<'_>,
+) -> Result<ServerMetadata, Error> {
+    // An issuer is kept and shown as it was written, so it must be fit for both (RFC 8414 section 2).
+    if !issuer.bytes().all(|b| b.is_ascii_graphic()) || issuer.len() > MAX_ISSUER {
+        return Err(Error::metadata(server, "the issuer it names is no URL"));
+    }
+    if !is_secure(issuer) {
+        return Err(Error::insecure(issuer));
+    }
+    if has_userinfo(issuer) {
+        let detail = "the issuer it names has a user name or password in it";
+        return Err(Error::metadata(server, detail));
+    }
+    let known = preference.known;
+    let found = match known.filter(|known| same_issuer(&known.issuer, issuer)) {
+        Some(known) => known.clone(),
+        None => {
+            let urls = server_metadata_urls(issuer);
+            match server_metadata(http, issuer, urls).await? {
+                Sought::Found(found) => found,
+                Sought::Nowhere(_) => {
+                    let detail = "the authorization server publishes no metadata";
+                    return Err(Error::metadata(issuer, detail));
+                }
+            }
+        }
+    };
+    (preference.usable)(&found)?;
+    Ok(found)
 }
 
 /// Servers of 2025-03-26: the authorization server is at the server's own origin.
 async fn discover_legacy(
     http: &Limited,
     server: &str,
+    resource: Nowhere,
     preference: &Preference<'_>,
 ) -> Result<Discovered, Error> {
     let origin = origin(server);
     // A server that stops publishing its metadata does not thereby become the one a client is bound to.
-    choose(server, &[origin.to_owned()], preference)?;
-    let found = server_metadata(http, origin, server_metadata_urls(origin)).await?;
+    candidates(server, &[origin.to_owned()], preference)?;
+    let found = match server_metadata(http, origin, server_metadata_urls(origin)).await? {
+        Sought::Found(found) => found,
+        // Endpoints are assumed where there certainly is no metadata. A page in its place may be a gateway's.
+        Sought::Nowhere(own) => match resource.page.or(own.page) {
+            Some(page) => return Err(page),
+            None => ServerMetadata::assumed(origin),
+        },
+    };
+    (preference.usable)(&found)?;
     Ok(Discovered {
         resource: None,
         scopes_supported: ScopeSet::new(),
         wants_proofs: false,
         fresh_for: 0,
-        server: found.unwrap_or_else(|| ServerMetadata::assumed(origin)),
+        server: found,
     })
 }
 
@@ -159,44 +220,81 @@ pub(crate) async fn scopes_of(
     server: &str,
     metadata_url: Option<&str>,
 ) -> Result<ScopeSet, Error> {
-    let metadata = resource_metadata(http, server, metadata_url).await?;
-    let scopes = metadata.and_then(|(_, metadata)| metadata.scopes_supported);
+    let scopes = match resource_metadata(http, server, metadata_url).await? {
+        Sought::Found(metadata) => metadata.scopes_supported,
+        Sought::Nowhere(_) => None,
+    };
     Ok(scopes.unwrap_or_default().into())
 }
 
+/// What a search came to.
+enum Sought<T> {
+    Found(T),
+    Nowhere(Nowhere),
+}
+
+/// The metadata of the resource at `server`: where the challenge named it, if that is of use, else at the well-known
+/// addresses.
 async fn resource_metadata(
     http: &Limited,
     server: &str,
     named: Option<&str>,
-) -> Result<Option<(String, ResourceMetadata)>, Error> {
-    let guesses = resource_metadata_urls(server);
-    let urls = named.into_iter().chain(guesses.iter().map(String::as_str));
-    let mut asked: Vec<&str> = Vec::new();
-    let mut unusable = None;
-    for url in urls {
-        if asked.contains(&url) {
-            continue;
-        }
-        asked.push(url);
-        let metadata = match document::<ResourceMetadata>(http, url).await? {
-            Document::Found(metadata) => metadata,
-            Document::Absent => continue,
-            // Where it was named, and not guessed, there is nowhere else to look.
-            Document::Unusable(error) if named == Some(url) => return Err(error),
-            Document::Unusable(error) => {
-                unusable.get_or_insert(error);
-                continue;
+) -> Result<Sought<ResourceMetadata>, Error> {
+    let mut search = Search::new(http);
+    if let Some(url) = named {
+        match check_named(url, server) {
+            Ok(()) => {
+                let check = |metadata: &ResourceMetadata| check_resource(metadata, url, server);
+                if let Some(found) = search.at(url, check).await {
+                    return Ok(Sought::Found(found));
+                }
             }
-        };
-        if !protects(&metadata.resource, server) {
-            return Err(Error::ResourceMismatch {
-                server: server.to_owned(),
-                resource: text::displayable(&metadata.resource).unwrap_or_default(),
-            });
+            Err(error) => search.fail(error),
         }
-        return Ok(Some((url.to_owned(), metadata)));
+        match search.trouble() {
+            Some(error) => {
+                tracing::warn!(%server, %error, "the resource metadata that a challenge names is ignored");
+            }
+            None => {
+                tracing::warn!(%server, "there is no resource metadata where a challenge names it")
+            }
+        }
     }
-    unusable.map_or(Ok(None), Err)
+    for url in resource_metadata_urls(server) {
+        let check = |metadata: &ResourceMetadata| check_resource(metadata, &url, server);
+        if let Some(found) = search.at(&url, check).await {
+            return Ok(Sought::Found(found));
+        }
+    }
+    search.end().map(Sought::Nowhere)
+}
+
+/// Whether the address of resource metadata that a challenge names is one to ask at.
+fn check_named(url: &str, server: &str) -> Result<(), Error> {
+    let parsed = Url::parse(url).map_err(|_| {
+        Error::metadata(server, "the resource metadata it names has no absolute URL")
+    })?;
+    let downgrades = parsed.scheme() != "https" && server.starts_with("https:");
+    if downgrades || !is_secure(url) {
+        return Err(Error::insecure(url));
+    }
+    if has_userinfo(url) {
+        let detail =
+            "the address of the resource metadata it names has a user name or password in it";
+        return Err(Error::metadata(server, detail));
+    }
+    Ok(())
+}
+
+fn check_resource(metadata: &ResourceMetadata, at: &str, server: &str) -> Result<(), Error> {
+    if protects(&metadata.resource, server, is_well_known(at, server)) {
+        return Ok(());
+    }
+    Err(Error::ResourceMismatch {
+        server: server.to_owned(),
+        resource: text::displayable(&text::without_password(&metadata.resource))
+            .unwrap_or_default(),
+    })
 }
 
 /// The metadata of an identity provider (OpenID Connect Discovery section 4).
@@ -204,83 +302,46 @@ pub(crate) async fn identity_provider(
     http: &Limited,
     issuer: &str,
 ) -> Result<ServerMetadata, Error> {
-    let found = server_metadata(http, issuer, openid_metadata_urls(issuer)).await?;
-    found.ok_or_else(|| {
-        Error::metadata(
+    let urls = openid_metadata_urls(issuer);
+    match server_metadata(http, issuer, urls).await? {
+        Sought::Found(found) => Ok(found),
+        Sought::Nowhere(_) => Err(Error::metadata(
             issuer,
             "the identity provider publishes no metadata; check its issuer",
-        )
-    })
+        )),
+    }
 }
 
 /// A published set of keys.
 pub(crate) async fn keys(http: &Limited, url: &str) -> Result<JwkSet, Error> {
-    match document::<JwkSet>(http, url).await? {
-        Document::Found(keys) => Ok(keys.usable()),
-        Document::Unusable(error) => Err(error),
-        Document::Absent => Err(Error::metadata(url, "there are no keys")),
+    let mut search = Search::new(http);
+    if let Some(keys) = search.at(url, |_: &JwkSet| Ok(())).await {
+        return Ok(keys.usable());
     }
+    search.end()?;
+    Err(Error::metadata(url, "there are no keys"))
 }
 
-/// The metadata of `issuer`, or `None` when there is none anywhere. A document about another issuer is
-/// never used (RFC 8414 section 3.3). The issuer as the document writes it is the one that counts from then on.
+/// The metadata of `issuer`. A document about another issuer is never used (RFC 8414 section 3.3). The issuer as the
+/// document writes it is the one that counts from then on.
 async fn server_metadata(
     http: &Limited,
     issuer: &str,
     urls: Vec<String>,
-) -> Result<Option<ServerMetadata>, Error> {
-    let mut unusable = None;
+) -> Result<Sought<ServerMetadata>, Error> {
+    let mut search = Search::new(http);
     for url in urls {
-        match document::<ServerMetadata>(http, &url).await? {
-            Document::Found(metadata) if same_issuer(&metadata.issuer, issuer) => {
-                return Ok(Some(metadata));
+        let check = |metadata: &ServerMetadata| match same_issuer(&metadata.issuer, issuer) {
+            true => Ok(()),
+            false => {
+                let about = text::without_password(&metadata.issuer);
+                let detail = format!("it is about {about}, not about {issuer}");
+                Err(Error::metadata(&url, detail))
             }
-            Document::Found(metadata) => {
-                let detail = format!("it is about {}, not about {issuer}", metadata.issuer);
-                unusable.get_or_insert(Error::metadata(&url, detail));
-            }
-            Document::Unusable(error) => {
-                unusable.get_or_insert(error);
-            }
-            Document::Absent => {}
+        };
+        if let Some(found) = search.at(&url, check).await {
+            return Ok(Sought::Found(found));
         }
     }
-    unusable.map_or(Ok(None), Err)
-}
-
-/// What is at one of the places where a document may be.
-enum Document<T> {
-    Found(T),
-    /// Nothing: another place may have it.
-    Absent,
-    /// Something else. Another place may have it all the same: gateways send unknown paths to a sign-in page,
-    /// and single-page applications answer any path with their own.
-    Unusable(Error),
-}
-
-/// Reads a document. A server in trouble is an error, not an absence.
-async fn document<T: DeserializeOwned>(http: &Limited, url: &str) -> Result<Document<T>, Error> {
-    let response = match http.get_json(url).await {
-        Ok(response) => response,
-        Err(error @ (HttpError::Redirect(_) | HttpError::BodyTooLarge)) => {
-            return Ok(Document::Unusable(error.at(url)));
-        }
-        Err(error) => return Err(error.at(url)),
-    };
-    let status = response.status();
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(Error::http(url, format!("the server answered {status}")));
-    }
-    if !status.is_success() {
-        return Ok(Document::Absent);
-    }
-    let is_object = serde_json::from_slice::<serde_json::Value>(response.body())
-        .is_ok_and(|value| value.is_object());
-    if !is_object {
-        return Ok(Document::Absent);
-    }
-    Ok(match serde_json::from_slice(response.body()) {
-        Ok(found) => Document::Found(found),
-        Err(error) => Document::Unusable(Error::metadata(url, error.to_string())),
-    })
+    search.end().map(Sought::Nowhere)
 }

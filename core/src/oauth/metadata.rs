@@ -1,23 +1,28 @@
 //! Metadata documents: of a protected resource (RFC 9728) and of an authorization server (RFC 8414).
 //!
 //! Identifiers stay strings, byte for byte; a URL type would add a slash. URLs are parsed only to find
-//! out where a document is, and whether one address lies within another.
+//! out where a document is, and whether one address lies within another. A member that is null counts as absent, and
+//! so does an element of a list that is null: libraries write them for what is not set.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use crate::error::Error;
 use crate::http;
 
+/// Where an origin keeps the metadata of its resources (RFC 9728 section 3).
+const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+
 /// Protected resource metadata (RFC 9728 section 2), as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ResourceMetadata {
     pub(crate) resource: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(crate) authorization_servers: Vec<String>,
+    #[serde(default, deserialize_with = "list_or_none")]
     pub(crate) scopes_supported: Option<Vec<String>>,
     /// RFC 9728 section 2, for RFC 9449.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     pub(crate) dpop_bound_access_tokens_required: bool,
 }
 
@@ -29,19 +34,24 @@ pub(crate) struct ServerMetadata {
     pub(crate) token_endpoint: Option<String>,
     pub(crate) registration_endpoint: Option<String>,
     pub(crate) revocation_endpoint: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(crate) scopes_supported: Vec<String>,
+    #[serde(default, deserialize_with = "list_or_none")]
+    pub(crate) response_types_supported: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "list_or_none")]
     pub(crate) code_challenge_methods_supported: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "list_or_none")]
     pub(crate) token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     pub(crate) authorization_response_iss_parameter_supported: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     pub(crate) client_id_metadata_document_supported: bool,
     /// RFC 9126 section 5.
     pub(crate) pushed_authorization_request_endpoint: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     pub(crate) require_pushed_authorization_requests: bool,
     /// RFC 9449 section 5.1.
+    #[serde(default, deserialize_with = "list_or_none")]
     pub(crate) dpop_signing_alg_values_supported: Option<Vec<String>>,
     /// Where an identity provider's keys are (OpenID Connect Discovery section 3).
     pub(crate) jwks_uri: Option<String>,
@@ -62,6 +72,7 @@ impl ServerMetadata {
             registration_endpoint: endpoint("/register"),
             revocation_endpoint: None,
             scopes_supported: Vec::new(),
+            response_types_supported: None,
             code_challenge_methods_supported: None,
             token_endpoint_auth_methods_supported: None,
             authorization_response_iss_parameter_supported: false,
@@ -78,11 +89,27 @@ impl ServerMetadata {
         self.secure("token_endpoint", self.token_endpoint.as_deref())
     }
 
+    /// Where a person is sent for a code. A server that lists its response types without `code` would show them an
+    /// error (RFC 8414 section 2).
     pub(crate) fn authorization_endpoint(&self) -> Result<&str, Error> {
+        let types = self.response_types_supported.as_deref();
+        if types.is_some_and(|types| !types.iter().any(|own| own == "code")) {
+            return Err(Error::metadata(
+                &self.issuer,
+                "its response_types_supported lacks code, so that nobody can sign in with an authorization code",
+            ));
+        }
         self.secure(
             "authorization_endpoint",
             self.authorization_endpoint.as_deref(),
         )
+    }
+
+    pub(crate) fn registration_endpoint(&self) -> Result<Option<&str>, Error> {
+        let endpoint = self.registration_endpoint.as_deref();
+        endpoint
+            .map(|url| self.secure("registration_endpoint", Some(url)))
+            .transpose()
     }
 
     /// Where authorization requests are pushed to (RFC 9126), if the server insists on it, or `wanted` and offered.
@@ -107,7 +134,7 @@ impl ServerMetadata {
     }
 
     /// PKCE with S256 is a must (MCP, authorization code protection).
-    pub(crate) fn require_pkce(&self) -> Result<(), Error> {
+    fn require_pkce(&self) -> Result<(), Error> {
         let offered = self.code_challenge_methods_supported.as_deref();
         if self.assumed || offered.is_some_and(|methods| methods.iter().any(|m| m == "S256")) {
             return Ok(());
@@ -115,6 +142,13 @@ impl ServerMetadata {
         Err(Error::PkceUnsupported {
             issuer: self.issuer.clone(),
         })
+    }
+
+    /// Whether a person can be sent there for a code, and the code be redeemed.
+    pub(crate) fn require_code_flow(&self) -> Result<(), Error> {
+        self.authorization_endpoint()?;
+        self.token_endpoint()?;
+        self.require_pkce()
     }
 
     fn secure<'a>(&self, name: &str, url: Option<&'a str>) -> Result<&'a str, Error> {
@@ -126,22 +160,39 @@ impl ServerMetadata {
                 format!("its {name} is no URL"),
             ));
         }
-        if http::is_secure(url) {
-            return Ok(url);
+        if !http::is_secure(url) {
+            return Err(Error::insecure(url));
         }
-        Err(Error::insecure(url))
+        if http::has_userinfo(url) {
+            let detail = format!("its {name} has a user name or password in it");
+            return Err(Error::metadata(&self.issuer, detail));
+        }
+        Ok(url)
     }
 }
 
-/// Where a resource's metadata may be: at its path, then at the root (RFC 9728 section 3.1, MCP
-/// authorization server discovery).
+/// Where a resource's metadata may be: at its path and query, then at the root (RFC 9728 section 3.1, MCP
+/// authorization server discovery). In between, where many servers have it: without a slash at the end of the path.
 pub(crate) fn resource_metadata_urls(server: &str) -> Vec<String> {
-    well_known("oauth-protected-resource", server)
+    let (origin, path) = split(server);
+    let root = format!("{origin}{RESOURCE_METADATA}");
+    // Only a slash that directly follows the host goes.
+    let path = if path == "/" { "" } else { path };
+    let query = query(server);
+    let bare = path.trim_end_matches('/');
+    let mut urls = vec![
+        format!("{root}{path}{query}"),
+        format!("{root}{bare}{query}"),
+        root,
+    ];
+    urls.dedup();
+    urls
 }
 
 /// Where an authorization server's metadata may be, in the order of MCP authorization server discovery.
 pub(crate) fn server_metadata_urls(issuer: &str) -> Vec<String> {
     let (origin, path) = split(issuer);
+    let path = path.trim_end_matches('/');
     if path.is_empty() {
         return vec![
             format!("{origin}/.well-known/oauth-authorization-server"),
@@ -163,46 +214,96 @@ pub(crate) fn openid_metadata_urls(issuer: &str) -> Vec<String> {
     urls
 }
 
-fn well_known(name: &str, url: &str) -> Vec<String> {
-    let (origin, path) = split(url);
-    let root = format!("{origin}/.well-known/{name}");
-    if path.is_empty() {
-        return vec![root];
-    }
-    vec![format!("{root}{path}"), root]
-}
-
 /// The origin part of an address, exactly as written.
 pub(crate) fn origin(url: &str) -> &str {
     split(url).0
 }
 
-/// Splits an address into origin and path, both exactly as written; query, fragment and a trailing slash
-/// are left out.
+/// Splits an address into origin and path, both exactly as written; query and fragment are left out.
 fn split(url: &str) -> (&str, &str) {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url[host..].find('/').map_or(url.len(), |at| host + at);
-    (&url[..end], url[end..].trim_end_matches('/'))
+    (&url[..end], &url[end..])
 }
 
-/// Whether `resource` is the server at `server` or a parent of it (RFC 9728 section 3.3 as MCP applies it).
-pub(crate) fn protects(resource: &str, server: &str) -> bool {
+/// The query of an address as written, with its question mark; empty without one.
+fn query(url: &str) -> &str {
+    let url = url.split('#').next().unwrap_or_default();
+    url.find('?').map_or("", |at| &url[at..])
+}
+
+/// Whether a resource's metadata at `url` is published by whoever runs the server's whole origin, and not by a tenant
+/// of it: at the place that the origin keeps for such documents.
+pub(crate) fn is_well_known(url: &str, server: &str) -> bool {
+    let Ok(parsed) = Url::parse(url) else {
+        return false;
+    };
+    let path = parsed.path().to_ascii_lowercase();
+    // What a server may take for a slash or a dot leads out of the place again.
+    let leads_out = ["%2f", "%5c", "%2e"].iter().any(|part| path.contains(part));
+    let below = parsed.path().strip_prefix(RESOURCE_METADATA);
+    http::same_origin(url, server)
+        && !leads_out
+        && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether metadata that names `resource` is about the server at `server` (RFC 9728 section 3.3 as MCP applies it):
+/// it is that server or, where the document is `well_known`, a parent of it. `/folder/` is no parent of `/folder`.
+pub(crate) fn protects(resource: &str, server: &str, well_known: bool) -> bool {
     if resource == server {
         return true;
     }
-    if resource.contains('#') || !http::same_origin(resource, server) {
+    if resource.contains('#') || http::has_userinfo(resource) {
         return false;
     }
     let (Ok(resource), Ok(server)) = (Url::parse(resource), Url::parse(server)) else {
         return false;
     };
-    if resource.query().is_some() {
-        return resource.path() == server.path() && resource.query() == server.query();
+    if resource == server {
+        return true;
     }
-    let parent = resource.path().trim_end_matches('/');
-    let rest = server.path().strip_prefix(parent);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    well_known && resource.query().is_none() && is_parent(&resource, &server)
+}
+
+/// Whether `url` is the server at `server` or lies below it. A slash at the end of the server's address makes no
+/// difference.
+pub(crate) fn lies_within(url: &str, server: &str) -> bool {
+    if url == server {
+        return true;
+    }
+    let (Ok(url), Ok(mut server)) = (Url::parse(url), Url::parse(server)) else {
+        return false;
+    };
+    if server.query().is_some() {
+        return url == server;
+    }
+    let bare = server.path().trim_end_matches('/').to_owned();
+    server.set_path(&bare);
+    is_parent(&server, &url)
+}
+
+fn is_parent(parent: &Url, url: &Url) -> bool {
+    let origin = parent.origin();
+    let rest = url.path().strip_prefix(parent.path());
+    origin.is_tuple()
+        && origin == url.origin()
+        && rest.is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with('/') || parent.path().ends_with('/')
+        })
+}
+
+fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    list_or_none(from).map(Option::unwrap_or_default)
+}
+
+fn list_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
+    let elements = Option::<Vec<Option<String>>>::deserialize(from)?;
+    Ok(elements.map(|elements| elements.into_iter().flatten().collect()))
+}
+
+fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Option::<bool>::deserialize(from).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]
@@ -211,17 +312,21 @@ mod tests {
 
     #[test]
     fn places_of_metadata() {
-        assert_eq!(
-            resource_metadata_urls("https://a.example:8443/public/mcp?x=1"),
-            [
-                "https://a.example:8443/.well-known/oauth-protected-resource/public/mcp",
-                "https://a.example:8443/.well-known/oauth-protected-resource",
-            ]
-        );
-        assert_eq!(
-            resource_metadata_urls("https://a.example/"),
-            ["https://a.example/.well-known/oauth-protected-resource"]
-        );
+        let place = |rest: &str| format!("https://a.example:8443{RESOURCE_METADATA}{rest}");
+        for (path, places) in [
+            ("", &[""][..]),
+            ("/", &[""]),
+            ("/public/mcp", &["/public/mcp", ""]),
+            ("/public/mcp?x=1&y=/a", &["/public/mcp?x=1&y=/a", ""]),
+            ("/mcp/", &["/mcp/", "/mcp", ""]),
+            ("/mcp/?x#f", &["/mcp/?x", "/mcp?x", ""]),
+            ("?x=1", &["?x=1", ""]),
+            ("/?x=1", &["?x=1", ""]),
+        ] {
+            let expected: Vec<_> = places.iter().map(|rest| place(rest)).collect();
+            let server = format!("https://a.example:8443{path}");
+            assert_eq!(resource_metadata_urls(&server), expected, "{path}");
+        }
         assert_eq!(
             server_metadata_urls("https://as.example/tenant1"),
             [
@@ -230,42 +335,159 @@ mod tests {
                 "https://as.example/tenant1/.well-known/openid-configuration",
             ]
         );
-        assert_eq!(
-            server_metadata_urls("https://as.example"),
-            [
-                "https://as.example/.well-known/oauth-authorization-server",
-                "https://as.example/.well-known/openid-configuration",
-            ]
-        );
+        for issuer in ["https://as.example", "https://as.example/"] {
+            assert_eq!(
+                server_metadata_urls(issuer),
+                [
+                    "https://as.example/.well-known/oauth-authorization-server",
+                    "https://as.example/.well-known/openid-configuration",
+                ]
+            );
+        }
     }
 
     #[test]
-    fn a_resource_is_the_server_or_a_parent() {
+    fn a_resource_is_the_server_or_where_that_is_well_known_a_parent() {
         let server = "https://a.example/team/mcp";
-        for resource in [
+        for same in [
             "https://a.example/team/mcp",
+            "https://A.example:443/team/mcp",
+        ] {
+            assert!(protects(same, server, false), "{same}");
+        }
+        for parent in [
             "https://a.example/team/",
             "https://a.example/team",
             "https://a.example",
             "https://A.example/",
             "https://a.example:443/team",
         ] {
-            assert!(protects(resource, server), "{resource}");
+            assert!(protects(parent, server, true), "{parent}");
+            assert!(!protects(parent, server, false), "{parent}");
         }
         for resource in [
             "https://a.example/te",
+            "https://a.example/team/mcp/",
             "https://a.example/team/mcp/x",
             "https://a.example/other",
             "http://a.example/team/mcp",
             "https://a.example:8443/team/mcp",
             "https://evil.example/team/mcp",
             "https://a.example.evil.example/",
+            "https://user@a.example/team/mcp",
             "https://a.example/team/mcp#f",
             "https://a.example?x=1",
             "a.example",
             "",
         ] {
-            assert!(!protects(resource, server), "{resource}");
+            assert!(!protects(resource, server, true), "{resource}");
         }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_makes_another_folder() {
+        let (bare, slashed) = ("https://a.example/folder", "https://a.example/folder/");
+        assert!(!protects(slashed, bare, true));
+        assert!(protects(bare, slashed, true) && !protects(bare, slashed, false));
+        // But none that follows the host.
+        for well_known in [true, false] {
+            assert!(protects(
+                "https://a.example/",
+                "https://a.example",
+                well_known
+            ));
+            assert!(protects(
+                "https://a.example",
+                "https://a.example/",
+                well_known
+            ));
+        }
+        assert!(protects(bare, "https://a.example/folder?x=1", true));
+        assert!(!protects(
+            "https://a.example/folder?x=2",
+            "https://a.example/folder?x=1",
+            true
+        ));
+    }
+
+    #[test]
+    fn credentials_go_to_the_server_and_below_it() {
+        for (url, server) in [
+            ("https://a.example/mcp", "https://a.example/mcp"),
+            ("https://a.example/mcp/", "https://a.example/mcp"),
+            ("https://a.example/mcp", "https://a.example/mcp/"),
+            ("https://a.example/mcp/x?y", "https://a.example/mcp"),
+            ("https://a.example/mcp?x", "https://a.example/mcp?x"),
+            ("https://a.example/x", "https://a.example"),
+        ] {
+            assert!(lies_within(url, server), "{url} {server}");
+        }
+        for (url, server) in [
+            ("https://a.example/mcpx", "https://a.example/mcp"),
+            ("https://a.example/", "https://a.example/mcp/"),
+            ("https://a.example/mcp?y", "https://a.example/mcp?x"),
+            ("https://b.example/mcp", "https://a.example/mcp"),
+            ("http://a.example/mcp", "https://a.example/mcp"),
+            ("", "https://a.example/mcp"),
+        ] {
+            assert!(!lies_within(url, server), "{url} {server}");
+        }
+    }
+
+    #[test]
+    fn what_is_well_known_is_at_its_place_at_the_servers_origin() {
+        let server = "https://a.example/team/mcp";
+        for rest in ["", "/", "/team/mcp", "/team?x=1", "/other"] {
+            let url = format!("https://A.example:443{RESOURCE_METADATA}{rest}");
+            assert!(is_well_known(&url, server), "{url}");
+        }
+        for url in [
+            "https://a.example/team/.well-known/oauth-protected-resource",
+            "https://a.example/.well-known/oauth-protected-resources",
+            "https://a.example/.well-known/oauth-protected-resource/../../team/x",
+            "https://a.example/.well-known/oauth-protected-resource/%2e%2E/%2e%2e/team/x",
+            "https://a.example/.well-known/oauth-protected-resource/..%2f..%2Fteam/x",
+            "https://a.example/.well-known/oauth-protected-resource/..%5cteam",
+            "https://a.example/.well-known/oauth-protected-resource%2fteam",
+            "https://evil.example/.well-known/oauth-protected-resource/team",
+            "http://a.example/.well-known/oauth-protected-resource/team",
+            "/.well-known/oauth-protected-resource",
+        ] {
+            assert!(!is_well_known(url, server), "{url}");
+        }
+    }
+
+    #[test]
+    fn null_counts_as_absent() {
+        let resource: ResourceMetadata = serde_json::from_str(
+            r#"{"resource":"r","authorization_servers":[null,"a",null],"scopes_supported":null,
+            "dpop_bound_access_tokens_required":null}"#,
+        )
+        .expect("metadata");
+        assert_eq!(resource.authorization_servers, ["a"]);
+        assert!(resource.scopes_supported.is_none() && !resource.dpop_bound_access_tokens_required);
+        let members = [
+            "authorization_endpoint",
+            "token_endpoint",
+            "registration_endpoint",
+            "revocation_endpoint",
+            "scopes_supported",
+            "response_types_supported",
+            "code_challenge_methods_supported",
+            "token_endpoint_auth_methods_supported",
+            "authorization_response_iss_parameter_supported",
+            "client_id_metadata_document_supported",
+            "pushed_authorization_request_endpoint",
+            "require_pushed_authorization_requests",
+            "dpop_signing_alg_values_supported",
+            "jwks_uri",
+        ];
+        let nulls = members.map(|name| format!(r#""{name}":null"#)).join(",");
+        let with = format!(r#"{{"issuer":"i",{nulls}}}"#);
+        let read = |text: &str| serde_json::from_str::<ServerMetadata>(text).expect("metadata");
+        let without = format!("{:?}", read(r#"{"issuer":"i"}"#));
+        assert_eq!(format!("{:?}", read(&with)), without);
+        // What identifies must be there.
+        assert!(serde_json::from_str::<ServerMetadata>(r#"{"issuer":null}"#).is_err());
     }
 }

@@ -33,6 +33,19 @@ impl ClientIdentity {
     pub(crate) fn is_known_at(&self, server: &ServerMetadata) -> bool {
         brought_along(server, self).is_some()
     }
+
+    /// Whether there is a way to become known to `server`.
+    pub(crate) fn fits(
+        &self,
+        server: &ServerMetadata,
+        recorded: Option<&Registration>,
+    ) -> Result<(), Error> {
+        let known = brought_along(server, self).is_some() || recorded.is_some();
+        match known {
+            true => Ok(()),
+            false => registration_endpoint(server).map(drop),
+        }
+    }
 }
 
 /// A client that was registered beforehand.
@@ -140,10 +153,7 @@ async fn register_dynamically(
     purpose: Purpose<'_>,
     recorded: Option<&Registration>,
 ) -> Result<Registration, Error> {
-    let endpoint = server.registration_endpoint.as_deref().ok_or_else(|| {
-        let detail = "it registers no clients by itself, and no client id was given";
-        rejected(server, detail.to_owned())
-    })?;
+    let endpoint = registration_endpoint(server)?;
     let metadata = client_metadata(server, name, purpose.redirect_uri);
     let mut refused = None;
     for scopes in scopes_to_register(purpose, recorded) {
@@ -310,6 +320,13 @@ fn error_description(response: &Response) -> Option<String> {
 fn member(response: &Response, name: &str) -> Option<String> {
     let body: Map<String, Value> = serde_json::from_slice(response.body()).ok()?;
     body.get(name)?.as_str().map(str::to_owned)
+}
+
+fn registration_endpoint(server: &ServerMetadata) -> Result<&str, Error> {
+    server.registration_endpoint()?.ok_or_else(|| {
+        let detail = "it registers no clients by itself, and no client id was given";
+        rejected(server, detail.to_owned())
+    })
 }
 
 fn rejected(server: &ServerMetadata, detail: String) -> Error {

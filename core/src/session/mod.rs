@@ -42,7 +42,7 @@ use crate::enterprise::{Idp, IdpEnd, IdpSession};
 use crate::error::Error;
 use crate::host::{AuthHost, Event, WorkloadIdentity};
 use crate::http::{CALL_TIMEOUT, Limited};
-use crate::oauth::metadata::protects;
+use crate::oauth::metadata::lies_within;
 use crate::oauth::registration::ClientIdentity;
 use crate::oauth::token;
 use crate::policy::Policy;
@@ -237,7 +237,7 @@ impl AuthSession {
     /// else.
     #[must_use]
     pub fn covers(&self, url: &str) -> bool {
-        protects(self.server(), url)
+        lies_within(url, self.server())
     }
 
     /// Begins one request to the MCP server: what a transport holds from before the request is sent until it

@@ -339,6 +339,7 @@ impl Inner {
             required: bound,
             current: None,
             known: None,
+            usable: &|server| server.token_endpoint().map(drop),
         };
         let named = plan.challenge.resource_metadata.as_deref();
         let found = discover(&self.http, &self.server, named, &preference);

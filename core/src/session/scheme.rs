@@ -54,6 +54,10 @@ impl Inner {
             required: bound.as_deref(),
             current: record.grant.as_ref().map(|grant| grant.by.issuer.as_str()),
             known: known.and_then(|known| known.server_at(now)),
+            usable: &|server| {
+                server.require_code_flow()?;
+                self.identity.fits(server, record.client_at(&server.issuer))
+            },
         };
         let found = discover(&self.http, &self.server, named, &preference).await?;
         self.may_be_shown(&found, bound.as_deref())?;

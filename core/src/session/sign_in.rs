@@ -40,7 +40,7 @@ impl Inner {
             scopes,
         } = scheme;
         let server = &found.server;
-        server.require_pkce()?;
+        server.require_code_flow()?;
         let by = found.grantor(self.send_resource)?;
         let registered = self.identity.is_known_at(server);
         let redirect_uri = self.redirect_uri(host, registered).await?;

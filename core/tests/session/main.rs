@@ -33,6 +33,7 @@ mod lasting;
 mod machine;
 mod moved;
 mod parallel;
+mod places;
 mod policy;
 mod pushed;
 mod registration;

@@ -59,6 +59,7 @@ struct State {
     log: Vec<Seen>,
     faults: HashMap<Kind, VecDeque<Fault>>,
     always: HashMap<Kind, Fault>,
+    places: HashMap<String, Fault>,
     gates: HashMap<Kind, Gate>,
     answer: Option<Override>,
     calls: usize,
@@ -71,6 +72,7 @@ impl World {
             log: Vec::new(),
             faults: HashMap::new(),
             always: HashMap::new(),
+            places: HashMap::new(),
             gates: HashMap::new(),
             answer: None,
             calls: 0,
@@ -91,6 +93,11 @@ impl World {
     /// Every request of this kind meets this fault.
     pub(crate) fn always(&self, kind: Kind, fault: Fault) {
         self.lock().always.insert(kind, fault);
+    }
+
+    /// Every request to exactly this address meets this fault.
+    pub(crate) fn place(&self, url: &str, fault: Fault) {
+        self.lock().places.insert(url.to_owned(), fault);
     }
 
     /// Nothing of this kind meets a fault any more.
@@ -209,7 +216,9 @@ impl World {
                 .faults
                 .get_mut(&seen.kind)
                 .and_then(VecDeque::pop_front);
-            let fault = scripted.or_else(|| state.always.get(&seen.kind).cloned());
+            let placed = || state.places.get(&seen.url).cloned();
+            let fault = scripted.or_else(placed);
+            let fault = fault.or_else(|| state.always.get(&seen.kind).cloned());
             let answer = match fault {
                 None => Some(Ok(state.servers.answer(&seen))),
                 Some(Fault::Hang) => None,

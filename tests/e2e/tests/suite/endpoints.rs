@@ -81,14 +81,18 @@ at_both_wires! {
         .await;
     }
 
-    /// The metadata that a challenge names.
+    /// The metadata that a challenge names: it is looked for where it belongs instead.
     async fn resource_metadata(wire: Wire) {
-        let world = World::new().await;
-        refused(&world, wire, |url| Faults {
-            challenges: Some(vec![format!("Bearer resource_metadata=\"{url}\"")]),
-            ..Faults::default()
-        })
-        .await;
+        for url in UNPROTECTED {
+            let world = World::new().await;
+            world.fault(Faults {
+                challenges: Some(vec![format!("Bearer resource_metadata=\"{url}\"")]),
+                ..Faults::default()
+            });
+            let client = world.connect(wire).await;
+            world.works(&client).await;
+            assert_eq!((world.prompts(), world.counters().resource_metadata), ((0, 1), 1), "{url}");
+        }
     }
 
     /// Where tokens would be revoked: signed out all the same, and no token is sent there.
