@@ -17,7 +17,7 @@ at_both_wires! {
         world.reset();
         client.succeeds("transfer").await;
         let counters = world.counters();
-        assert_eq!(counters.http_requests(), 5, "{counters:?}");
+        assert_eq!(counters.http_requests(), 3, "{counters:?}");
         assert_eq!(counters.token_refresh, 0);
         assert_eq!(world.prompts(), (1, 1));
         assert!(world.user.last_page().url.contains("acr_values=urn%3Amcp%3Amfa"));
@@ -55,7 +55,7 @@ at_both_wires! {
         let client = world.connected(wire).await;
         world.fault(Faults { ignore_acr: true, ..Faults::default() });
         client.fails("transfer", "step_up_limit").await;
-        assert_eq!(world.counters().http_requests(), 5);
+        assert_eq!(world.counters().http_requests(), 3);
         assert_eq!(world.prompts(), (1, 1));
         world.works(&client).await;
         world.mend();

@@ -34,7 +34,7 @@ async fn read(wire: Wire, challenges: Vec<String>) {
     world.fault(rejecting(challenges));
     let failure = client.fails("echo", "unauthorized").await;
     assert!(failure.text.len() < 2000, "{}", failure.text.len());
-    assert_eq!(world.counters().http_requests(), 7);
+    assert_eq!(world.counters().http_requests(), 6);
     assert_eq!(world.prompts(), (0, 1));
     world.mend();
     world.works(&client).await;

@@ -55,7 +55,7 @@ at_both_wires! {
         let calls = join_all((0..10).map(|_| client.call("write_note"))).await;
         assert!(calls.iter().all(Result::is_ok), "{calls:?}");
         let counters = world.counters();
-        assert_eq!((counters.token_code, counters.resource_metadata), (1, 1));
+        assert_eq!((counters.token_code, counters.resource_metadata), (1, 0));
         assert_eq!(world.prompts(), (1, 1));
     }
 

@@ -53,9 +53,9 @@ at_both_wires! {
         let client = world.connected(wire).await;
         client.succeeds("write_note").await;
         let counters = world.counters();
-        assert_eq!(counters.http_requests(), 5, "{counters:?}");
+        assert_eq!(counters.http_requests(), 3, "{counters:?}");
         assert_eq!(counters.mcp_post, 2);
-        assert_eq!((counters.resource_metadata, counters.server_metadata), (1, 1));
+        assert_eq!((counters.resource_metadata, counters.server_metadata), (0, 0));
         assert_eq!((counters.authorize_visits, counters.token_code), (1, 1));
         assert_eq!(counters.registrations, 0);
         assert_eq!(world.prompts(), (1, 1));
