@@ -15,7 +15,12 @@ const fixture = await Fixture.start({
 after(() => fixture[Symbol.asyncDispose]());
 
 const open = (workloadIdentity: unknown) =>
-  AuthSession.open({ serverUrl: fixture.mcpUrl, clientId, clientAtAnyIssuer: true, workloadIdentity: workloadIdentity as never });
+  AuthSession.open({
+    serverUrl: fixture.mcpUrl,
+    clientId,
+    clientAtAnyIssuer: true,
+    workloadIdentity: workloadIdentity as never,
+  });
 const echo = (session: AuthSession, signal?: AbortSignal) => call(session, fixture.mcpUrl, 'echo', signal);
 
 test('a workload identity is asked for its assertion by the issuer, and gets a token by it', LIMIT, async () => {

@@ -21,11 +21,13 @@ interface About {
   revokes: boolean;
   /** How more scope comes to be needed: by a tool, or by the whole server from some time on. */
   stepUp?: 'tool' | 'server';
+  /** Whether its MCP sessions end with the registration of the client they are of. */
+  sessionsEnd?: boolean;
 }
 
 /** A request that the front of a server has noted. */
 export interface Noted {
-  by: 'client' | 'browser';
+  by: 'client' | 'browser' | 'stream';
   method: string;
   path: string;
   status?: number;
@@ -72,14 +74,14 @@ export class Other implements AsyncDisposable {
   /** The client's requests since then. The event stream of the older protocol, which opens at any time, is none. */
   async since(mark: number): Promise<Noted[]> {
     const { requests } = await this.#report();
-    return requests.slice(mark).filter((request) => request.by === 'client' && !isStream(request));
+    return requests.slice(mark).filter(({ by }) => by === 'client');
   }
 
   /** Waits until so many event streams were asked for. */
   async hasStreams(streams: number): Promise<void> {
     await until(async () => {
       const { requests } = await this.#report();
-      return requests.filter((request) => isStream(request) && request.status !== undefined).length >= streams;
+      return requests.filter(({ by, status }) => by === 'stream' && status !== undefined).length >= streams;
     });
   }
 
@@ -94,7 +96,8 @@ export class Other implements AsyncDisposable {
 
   /** Whether its MCP server takes that token. */
   async accepts(token: string): Promise<boolean> {
-    const response = await fetch(this.about.mcp, { method: 'PUT', headers: { authorization: `Bearer ${token}` } });
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const response = await fetch(this.about.mcp, { method: 'POST', headers, body: '{}' });
     await response.body?.cancel();
     return response.status !== 401;
   }
@@ -105,10 +108,6 @@ export class Other implements AsyncDisposable {
     this.#process.stdin?.end();
     await ended;
   }
-}
-
-function isStream({ method, path }: Noted): boolean {
-  return method === 'GET' && path === '/mcp';
 }
 
 /** Has `tests/third-party/others/table.mjs` check the line of a server in the table of the docs, or write it. */

@@ -55,14 +55,30 @@ class User implements AsyncDisposable {
     return join(this.#folder, 'credentials.json');
   }
 
+  /** A tool is called, and answered. Where the server ended the MCP session with the client it was of, in a new one. */
+  async calls(tool: 'echo' | 'write'): Promise<void> {
+    try {
+      await answers(this.client, tool);
+    } catch (error) {
+      if (!this.#other.about.sessionsEnd || !/Session not found/.test(String(error))) throw error;
+      await this.#connectClient();
+      await answers(this.client, tool);
+    }
+  }
+
   async #connect(): Promise<void> {
-    const { mcp, wire } = this.#other.about;
     const store = new FileStore(this.store);
-    this.session = await AuthSession.open({ serverUrl: mcp, host: this.person, store });
+    this.session = await AuthSession.open({ serverUrl: this.#other.about.mcp, host: this.person, store });
     this.#ends.push(() => this.session.close());
+    await this.#connectClient();
+  }
+
+  async #connectClient(): Promise<void> {
+    const { mcp, wire } = this.#other.about;
     const streams = openedStreams.get(this.#other) ?? 0;
     this.client = await sdkFor(wire).connect(mcp, this.session.fetch);
-    this.#ends.push(() => this.client.close());
+    const { client } = this;
+    this.#ends.push(() => client.close());
     if (wire === '2026-07-28') return;
     // Its event stream must not get mixed up with what follows.
     openedStreams.set(this.#other, streams + 1);
@@ -158,7 +174,7 @@ const stepUp: Situation = async (other) => {
   const mark = await other.mark();
   if (isForAll) await other.tell('widen');
   try {
-    await answers(user.client, isForAll ? 'echo' : 'write');
+    await user.calls(isForAll ? 'echo' : 'write');
     const questions = user.person.questions.length;
     if (questions !== 1) throw new Error(`${questions} questions, not 1`);
     user.expectPages(1);
@@ -187,12 +203,12 @@ const clientsForgotten: Situation = async (other) => {
   const mark = await other.mark();
   await other.tell('forget');
   try {
-    await answers(user.client, 'echo');
+    await user.calls('echo');
   } catch (error) {
     if (!user.person.gaveUp) throw error;
     // The page said that the client is unknown, and the user gave up. The next attempt is another client's.
     user.person.reset();
-    await answers(user.client, 'echo');
+    await user.calls('echo');
   }
   user.expectPages(1);
   return works(other, mark);

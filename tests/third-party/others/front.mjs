@@ -8,7 +8,7 @@ import { createServer, request as httpRequest } from 'node:http';
 const BROWSER = /^Mozilla\//;
 
 export class Front {
-  /** The requests so far, in order: those of the client, and those of the user's browser. */
+  /** The requests so far, in order: of the client, of the user's browser, and for event streams, which come at any time. */
   requests = [];
   /** How many requests wait. */
   held = 0;
@@ -23,6 +23,8 @@ export class Front {
         response.destroy();
       });
     });
+    // A connection that is closed for being idle could be in use again by then.
+    server.keepAliveTimeout = 0;
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return `http://127.0.0.1:${server.address().port}`;
@@ -47,7 +49,7 @@ export class Front {
       this.held -= 1;
     }
     const { method, headers, url } = request;
-    const onward = httpRequest(new URL(url, origin), { method, headers });
+    const onward = httpRequest(new URL(url, origin), { method, headers, agent: false });
     response.on('close', () => onward.destroy());
     onward.on('error', (error) => response.destroy(error));
     onward.on('response', (answer) => {
@@ -62,11 +64,16 @@ export class Front {
 
   #note({ method, url, headers }, body) {
     const [path] = url.split('?');
-    const by = BROWSER.test(headers['user-agent'] ?? '') ? 'browser' : 'client';
+    const by = whose(method, path, headers['user-agent'] ?? '');
     const note = { by, method, path, ...what(headers['content-type'] ?? '', body) };
     this.requests.push(note);
     return note;
   }
+}
+
+function whose(method, path, agent) {
+  if (BROWSER.test(agent)) return 'browser';
+  return method === 'GET' && path === '/mcp' ? 'stream' : 'client';
 }
 
 async function read(request) {

@@ -54,6 +54,7 @@ const control = createServer(async (request, response) => {
   const answer = await fetch(`${server.control}/${what}`, { method: request.method });
   response.writeHead(answer.status).end(await answer.text());
 }).listen(0, '127.0.0.1');
+control.keepAliveTimeout = 0;
 await once(control, 'listening');
 
 for (const end of ['SIGTERM', 'SIGINT']) process.on(end, () => process.exit());

@@ -82,7 +82,20 @@ export const SERVERS = {
   'python-sdk-2': { title: 'Python SDK 2, one server', command: python('mcp-2', 'sdk.py'), ...together },
   'python-sdk-2-separate': { title: 'Python SDK 2, two servers', command: python('mcp-2', 'sdk.py'), ...separate },
   'python-sdk-1': { title: 'Python SDK 1, one server', command: python('mcp-1', 'sdk.py'), ...together },
-  'python-sdk-1-separate': { title: 'Python SDK 1, two servers', command: python('mcp-1', 'sdk.py'), ...separate },
+  'python-sdk-1-separate': {
+    title: 'Python SDK 1, two servers',
+    command: python('mcp-1', 'sdk.py'),
+    ...separate,
+    sessionsEnd: true,
+    remarks: {
+      ...separate.remarks,
+      'step-up':
+        `${separate.remarks['step-up']}; its MCP sessions are of one registration, and the client registers again for ` +
+        'more scope: the SDK is told that its session is unknown, and connects again',
+      'clients forgotten':
+        'its MCP sessions are of one registration: the SDK is told that its session is unknown, and connects again',
+    },
+  },
   'fastmcp-in-memory': { title: 'FastMCP, in-memory provider', ...fastmcp, proxy: false },
   'fastmcp-proxy': {
     title: 'FastMCP, OAuthProxy',

@@ -13,6 +13,7 @@ export const settings = JSON.parse(process.argv[2]);
 /** Listens, and returns the origin. */
 export async function serve(handle) {
   const server = createServer(handle).listen(0, '127.0.0.1');
+  server.keepAliveTimeout = 0;
   await once(server, 'listening');
   return `http://127.0.0.1:${server.address().port}`;
 }

@@ -36,7 +36,9 @@ async def run(*apps: tuple[ASGIApp, socket.socket], started: list[Starlette], re
             await stack.enter_async_context(app.router.lifespan_context(app))
         serving = []
         for app, listener in apps:
-            config = uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=0)
+            # A connection that is closed for being idle could be in use again by then.
+            times = {"timeout_graceful_shutdown": 0, "timeout_keep_alive": 3600}
+            config = uvicorn.Config(app, lifespan="off", log_level="warning", **times)
             serving.append(asyncio.create_task(uvicorn.Server(config).serve([listener])))
         print(json.dumps(report), flush=True)
         await asyncio.to_thread(sys.stdin.read)
