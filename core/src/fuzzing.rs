@@ -14,7 +14,7 @@ use crate::http::{HttpClient, HttpError, Limited, Request, Response};
 use crate::jose::verify::Signed;
 use crate::jose::{JwkSet, PrivateKey, SigningKey};
 use crate::oauth::discovery::{Preference, discover};
-use crate::oauth::{authorization, id_token, token};
+use crate::oauth::{answer, authorization, id_token};
 use crate::runtime::Runtime;
 use crate::secret::Secret;
 use crate::store::Stored;
@@ -58,8 +58,8 @@ pub fn token_answer(
     response: Response,
     sent: &str,
 ) -> Result<(Secret, Option<Secret>), (String, String)> {
-    let read = token::read(Ok(response), SystemTime::UNIX_EPOCH);
-    match read.and_then(|body| token::tokens(body, true)) {
+    let read = answer::read(Ok(response), SystemTime::UNIX_EPOCH);
+    match read.and_then(|body| answer::tokens(&body, true)) {
         Ok(tokens) => Ok((tokens.access_token, tokens.refresh_token)),
         Err(failure) => {
             let failure = failure.without([sent]);

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::oauth::answer::scope_member;
 use crate::oauth::client::Client;
 use crate::oauth::token::{self, TokenFailure};
 use crate::scope::ScopeSet;
@@ -65,6 +66,6 @@ pub(crate) async fn exchange(
     let token = token.ok_or_else(|| unusable("its answer to the exchange has no assertion"))?;
     Ok(Assertion {
         token: Secret::new(token),
-        scopes: text("scope").map(ScopeSet::parse),
+        scopes: scope_member(&answer).map(ScopeSet::from),
     })
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::jose::JwkSet;
 use crate::secret::Secret;
-use crate::store::record::{Document, FORMAT, Grantor, Registration};
+use crate::store::record::{Document, FORMAT, Grantor, Registration, date};
 
 /// All that is known of one profile at one identity provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,7 @@ pub(crate) struct SignedIn {
     pub(crate) subject: String,
     pub(crate) id_token: Secret,
     /// When the ID token expires, in seconds since 1970.
+    #[serde(deserialize_with = "date")]
     pub(crate) expires_at: u64,
     pub(crate) obtained_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -47,6 +47,17 @@ impl Discovered {
     }
 }
 
+impl Grantor {
+    /// The same server, with the endpoints that its metadata names now.
+    pub(crate) fn at_endpoints_of(&self, server: &ServerMetadata) -> Result<Self, Error> {
+        Ok(Self {
+            token_endpoint: server.token_endpoint()?.to_owned(),
+            revocation_endpoint: server.revocation_endpoint.clone(),
+            ..self.clone()
+        })
+    }
+}
+
 /// What of a resource's authorization servers one would rather use, if it is still among them.
 pub(crate) struct Preference<'a> {
     /// The server is bound to this one by configuration: any other is an error.
@@ -295,6 +306,14 @@ fn check_resource(metadata: &ResourceMetadata, at: &str, server: &str) -> Result
         resource: text::displayable(&text::without_password(&metadata.resource))
             .unwrap_or_default(),
     })
+}
+
+/// The metadata of an authorization server that is in use already, read again. `None`: there is none anywhere.
+pub(crate) async fn read_again(
+    http: &Limited,
+    issuer: &str,
+) -> Result<Option<ServerMetadata>, Error> {
+    server_metadata(http, issuer, server_metadata_urls(issuer)).await
 }
 
 /// The metadata of an identity provider (OpenID Connect Discovery section 4).

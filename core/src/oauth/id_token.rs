@@ -5,6 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::answer::MAX_LIFETIME;
 #[cfg(feature = "jwt")]
 use crate::jose::JwkSet;
 #[cfg(feature = "jwt")]
@@ -175,8 +176,12 @@ fn check(claims: Claims, expected: &Expected<'_>, now: u64) -> Result<Identity, 
     if expected.nonce.is_some() && claims.nonce.as_deref() != expected.nonce {
         return Err(Refusal::Nonce);
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let expires_at = claims.exp as u64;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )]
+    let expires_at = claims.exp.min(now + MAX_LIFETIME as f64) as u64;
     Ok(Identity {
         subject: claims.sub,
         expires_at,

@@ -1,5 +1,6 @@
 //! The legs of the protocol, one file each. They know nothing of sessions, stores or retries.
 
+pub(crate) mod answer;
 pub(crate) mod authorization;
 pub(crate) mod client;
 pub(crate) mod client_auth;

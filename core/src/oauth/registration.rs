@@ -6,9 +6,10 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::answer::{is_transient, scope_member};
 use super::client_auth::{Means, Origin, method, secret_method, wanted_method};
 use super::metadata::ServerMetadata;
-use super::token::{JWT_BEARER, is_transient, scope_member};
+use super::token::JWT_BEARER;
 use crate::error::Error;
 use crate::http::{Limited, Response, is_loopback};
 use crate::jose::SigningKey;
@@ -143,6 +144,24 @@ pub(crate) fn preregistered(client: &Preregistered, server: &ServerMetadata) -> 
         dynamic: false,
         scopes: None,
         scopes_sent: ScopeSet::new(),
+    }
+}
+
+/// A preregistered client on record, which authenticates as the metadata offers now. `key`: it has one.
+pub(crate) fn as_offered(
+    client: &Registration,
+    key: bool,
+    server: &ServerMetadata,
+) -> Registration {
+    let offered = server.token_endpoint_auth_methods_supported.as_deref();
+    let has = Means {
+        secret: client.client_secret.is_some(),
+        key,
+    };
+    Registration {
+        auth_method: method(None, offered, has, Origin::Preregistered),
+        secret_method: Some(secret_method(offered)),
+        ..client.clone()
     }
 }
 

@@ -9,6 +9,7 @@ mod flight;
 mod hold;
 mod idle;
 mod interaction;
+mod own_token;
 mod possession;
 mod progress;
 mod rejection;

@@ -8,24 +8,22 @@ use crate::error::Error;
 use crate::host::Event;
 use crate::issuer::same_issuer;
 use crate::oauth::discovery::{Discovered, Preference, discover, still_names};
-use crate::oauth::registration::preregistered;
 use crate::oauth::token::{TokenFailure, TokenGrant};
 use crate::patience;
 use crate::recovery::{Ask, Attempt, Failure, IssuerCheck, Means};
 use crate::runtime::timeout;
 use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
-use crate::session::tokens::At;
+use crate::session::tokens::{At, DISCOVERY_LIMIT};
 use crate::session::{GrantType, Inner};
 use crate::store::Lease;
 use crate::store::record::{self, Grant, Grantor, Registration, Versioned};
 use crate::store::turn::Turn;
 
-/// How long finding the authorization server may take, when its endpoint is not on record.
-const DISCOVERY_LIMIT: Duration = Duration::from_secs(20);
 /// How long a lease lasts when its holder is stuck: longer than a renewal can take.
 const LEASE_TTL: Duration = Duration::from_secs(100);
-const _: () = assert!(LEASE_TTL.as_secs() > patience::LIMIT.as_secs() + DISCOVERY_LIMIT.as_secs());
+const _: () =
+    assert!(LEASE_TTL.as_secs() > 2 * patience::LIMIT.as_secs() + DISCOVERY_LIMIT.as_secs());
 
 /// What a silent flight came to.
 pub(crate) struct Renewal {
@@ -249,8 +247,10 @@ impl Inner {
             token,
             scopes: named.then_some(&had),
         };
-        match self.token(&at, &presented, Some(until)).await {
+        let (by, answer) = self.token_by_record(at, &presented, Some(until)).await;
+        match answer {
             Ok(tokens) => {
+                let at = At { by: &by, ..at };
                 let mut renewed = self.granted(tokens, &at, &had);
                 // A new one replaces the old; none keeps the old (RFC 6749 section 6).
                 renewed.refresh_token = renewed.refresh_token.or_else(|| Some(token.clone()));
@@ -260,51 +260,8 @@ impl Inner {
             }
             Err(failure) => {
                 self.discard(grant, &failure).await?;
-                failed(&grant.by, failure)
+                failed(&by, failure)
             }
-        }
-    }
-
-    async fn new_token(&self, read: Versioned, plan: &RenewalPlan) -> Result<RenewalEnd, Error> {
-        let record = &read.record;
-        let bound = self.bound_issuer(record);
-        let elsewhere = |issuer: &str| {
-            bound
-                .as_ref()
-                .is_some_and(|bound| !same_issuer(bound, issuer))
-        };
-        let held = record.grant.as_ref();
-        let held = held.filter(|grant| !plan.rediscover && !elsewhere(&grant.by.issuer));
-        let held = held.and_then(|grant| Some((grant.by.clone(), self.own_client_of(grant)?)));
-        let (by, client, found) = match held {
-            Some((by, client)) => (by, client, None),
-            None => match self.find_grantor(plan, bound.as_deref()).await {
-                Ok((by, client, found)) => (by, client, Some(found)),
-                Err(error) => return passing(error, &self.server),
-            },
-        };
-        let held = record.grant.as_ref();
-        let binding = self.binding_for(&plan.challenge, held, found.as_ref())?;
-        let at = At {
-            by: &by,
-            client: &client,
-            binding: binding.as_ref(),
-            bound: false,
-        };
-        let asked = match self.grant_type {
-            GrantType::WorkloadIdentity => self.by_workload(&at, &plan.scopes).await,
-            _ => {
-                let scopes = &plan.scopes;
-                let presented = TokenGrant::ClientCredentials { scopes };
-                self.token(&at, &presented, None).await
-            }
-        };
-        match asked {
-            Ok(tokens) => {
-                let granted = self.granted(tokens, &at, &plan.scopes);
-                self.keep(read, plan, granted, &plan.scopes).await
-            }
-            Err(failure) => denied(&by, failure),
         }
     }
 
@@ -313,20 +270,6 @@ impl Inner {
         let own = self.identity.preregistered.as_ref()?;
         self.client_of(grant)
             .filter(|client| client.client_id == own.client_id)
-    }
-
-    /// Where a first token of the client's own is asked for, and as whom.
-    async fn find_grantor(
-        &self,
-        plan: &RenewalPlan,
-        bound: Option<&str>,
-    ) -> Result<(Grantor, Registration, Discovered), Error> {
-        let identity = self.identity.preregistered.as_ref();
-        let identity = identity.ok_or_else(|| Error::config("there is no client id"))?;
-        let found = self.find(plan, bound).await?;
-        self.may_be_shown(&found, bound)?;
-        let client = preregistered(identity, &found.server);
-        Ok((found.grantor(self.send_resource)?, client, found))
     }
 
     /// Finds the authorization server, as far as that takes no person.
@@ -475,17 +418,6 @@ pub(super) fn failed(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, 
         }
         _ => RenewalEnd::Failed(Attempt::Refused, Error::RefreshRejected { issuer, detail }),
     })
-}
-
-/// How it ended where a client asked for a token of its own, and `by` did not grant it one.
-fn denied(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, Error> {
-    let attempt = match &failure {
-        TokenFailure::Local(_) | TokenFailure::Transient(_) => return failed(by, failure),
-        TokenFailure::InvalidGrant { .. } => Attempt::Rejected,
-        _ => Attempt::Refused,
-    };
-    let error = failure.into_error(&by.issuer, &by.token_endpoint);
-    Ok(RenewalEnd::Failed(attempt, error))
 }
 
 /// How a renewal ended that did not get as far as a token endpoint: passing trouble is what it would be there.

@@ -1,18 +1,27 @@
 //! Token requests, as a session makes them.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use crate::error::Error;
+use crate::issuer::same_issuer;
 use crate::jose::SigningKey;
 use crate::oauth::client::Client;
+use crate::oauth::discovery::read_again;
 use crate::oauth::dpop::Prover;
+use crate::oauth::metadata::{ServerMetadata, origin};
 use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
-use crate::patience::patiently;
+use crate::patience::{WAIT_WITH_CODE, patiently, patiently_for};
 use crate::policy::Dpop;
+use crate::runtime::timeout;
 use crate::scope::ScopeSet;
 use crate::session::Inner;
 use crate::store::record::{Grant, Grantor, KeyBinding, Registration};
 
+/// How long finding the authorization server may take, when its endpoint is not on record.
+pub(super) const DISCOVERY_LIMIT: Duration = Duration::from_secs(20);
+
 /// A client at the server that grants it something.
+#[derive(Clone, Copy)]
 pub(crate) struct At<'a> {
     pub(crate) by: &'a Grantor,
     pub(crate) client: &'a Registration,
@@ -31,7 +40,65 @@ impl Inner {
         until: Option<SystemTime>,
     ) -> Result<Tokens, TokenFailure> {
         let ask = || self.token_once(at, grant);
-        patiently(&*self.runtime, until, ask).await
+        match grant {
+            TokenGrant::Code { .. } => {
+                patiently_for(WAIT_WITH_CODE, &*self.runtime, until, ask).await
+            }
+            _ => patiently(&*self.runtime, until, ask).await,
+        }
+    }
+
+    /// As [`token`](Self::token), at an endpoint on record: one that is gone is looked up again, once. Tells who was
+    /// asked in the end.
+    pub(super) async fn token_by_record(
+        &self,
+        at: At<'_>,
+        grant: &TokenGrant<'_>,
+        until: Option<SystemTime>,
+    ) -> (Grantor, Result<Tokens, TokenFailure>) {
+        let by = at.by.clone();
+        let answer = self.token(&at, grant, until).await;
+        if !matches!(answer, Err(TokenFailure::Gone { .. })) {
+            return (by, answer);
+        }
+        match self.moved(&by).await {
+            Ok(Some(moved)) => {
+                let answer = self.token(&At { by: &moved, ..at }, grant, until).await;
+                (moved, answer)
+            }
+            Ok(None) => (by, answer),
+            // Nothing is known of an endpoint whose server has no metadata at the moment.
+            Err(error) => (by, Err(TokenFailure::Transient(error.into()))),
+        }
+    }
+
+    /// Where a server, whose token endpoint is gone, grants tokens now; `None`: it names no other endpoint.
+    async fn moved(&self, by: &Grantor) -> Result<Option<Grantor>, Error> {
+        let Some(server) = self.server_of(by).await? else {
+            return Ok(None);
+        };
+        let now = by.at_endpoints_of(&server)?;
+        Ok((now.token_endpoint != by.token_endpoint).then_some(now))
+    }
+
+    /// The metadata of a server on record, read again; `None`: it is a server of 2025-03-26 that has none.
+    pub(super) async fn server_of(&self, by: &Grantor) -> Result<Option<ServerMetadata>, Error> {
+        let read = read_again(&self.http, &by.issuer);
+        let read = timeout(&*self.runtime, DISCOVERY_LIMIT, read).await;
+        let found = read.unwrap_or_else(|| {
+            Err(Error::Timeout {
+                what: format!("Reading the metadata of {}", by.issuer),
+                seconds: DISCOVERY_LIMIT.as_secs(),
+            })
+        })?;
+        // Such a server is at the MCP server's own origin.
+        if found.is_none() && !same_issuer(&by.issuer, origin(&self.server)) {
+            return Err(Error::http(
+                &by.issuer,
+                "it publishes no metadata at the moment".to_owned(),
+            ));
+        }
+        Ok(found)
     }
 
     pub(super) async fn token_once(
@@ -105,8 +172,8 @@ impl Inner {
         Grant {
             id: Grant::new_id(),
             by: at.by.clone(),
+            granted: tokens.granted(requested),
             access_token: tokens.access_token,
-            granted: tokens.scope.unwrap_or_else(|| requested.clone()),
             expires_at: tokens.expires_in.map(|life| now.saturating_add(life)),
             obtained_at: now,
             refresh_token: tokens.refresh_token,

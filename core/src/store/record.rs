@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Reservation, Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
@@ -114,7 +114,11 @@ pub(crate) struct Grant {
     pub(crate) access_token: Secret,
     pub(crate) granted: ScopeSet,
     /// Seconds since 1970, by this machine's clock; `None`: use until rejected.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "some_date"
+    )]
     pub(crate) expires_at: Option<u64>,
     pub(crate) obtained_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,6 +148,19 @@ pub(crate) struct KeyBinding {
     /// The private key, in PKCS #8; `None`: the application keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<Secret>,
+}
+
+/// The latest time on record, in seconds since 1970: later ones are no numbers for JavaScript.
+const LATEST: u64 = (1 << 53) - 1;
+
+/// Reads a time; older versions of this program wrote any that a server named.
+pub(crate) fn date<'de, D: Deserializer<'de>>(reader: D) -> Result<u64, D::Error> {
+    u64::deserialize(reader).map(|at| at.min(LATEST))
+}
+
+fn some_date<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u64>, D::Error> {
+    let at = Option::<u64>::deserialize(reader)?;
+    Ok(at.map(|at| at.min(LATEST)))
 }
 
 impl Grant {
@@ -453,5 +470,19 @@ mod tests {
         assert!(old.allows(&scopes));
         assert!(old.note_refused(&scopes) && !old.allows(&scopes));
         assert!(!old.note_refused(&scopes), "it is noted once");
+    }
+
+    #[test]
+    fn a_time_that_is_no_number_elsewhere_is_read_as_the_latest() {
+        let grant = |at: &str| {
+            let text = format!(
+                r#"{{"id":"1","by":{{"issuer":"i","token_endpoint":"t"}},"access_token":"a","granted":[],"obtained_at":0,"expires_at":{at}}}"#
+            );
+            let grant: Grant = serde_json::from_str(&text).expect("a grant");
+            grant.expires_at
+        };
+        assert_eq!(grant("18446744073709551615"), Some(LATEST));
+        assert_eq!(grant("1800000000"), Some(1_800_000_000));
+        assert_eq!(grant("null"), None);
     }
 }

@@ -118,9 +118,9 @@ async fn authorization_server_that_is_never_content_is_passing_trouble() {
     });
     assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
     let seen = kinds(&bench.world.take());
-    // Each of three tries with one more for a nonce.
-    assert_eq!(seen.iter().filter(|k| **k == Token).count(), 6);
-    assert_eq!((seen[0], seen.len()), (Mcp, 8), "{seen:?}");
+    // Each of two tries with one more for a nonce.
+    assert_eq!(seen.iter().filter(|k| **k == Token).count(), 4);
+    assert_eq!((seen[0], seen.len()), (Mcp, 6), "{seen:?}");
     assert_eq!(bench.host.prompts(), (0, 1));
     // Nothing was lost.
     bench.assert_no_reuse();

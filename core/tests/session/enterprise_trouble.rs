@@ -146,7 +146,7 @@ async fn identity_provider_that_is_down_at_a_refresh_is_passing_trouble() {
         bench.world.servers(|s| s.revoke_access());
         bench.world.always(IdpToken, fault);
         assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
-        let expected = [Mcp, IdpToken, IdpToken, IdpToken];
+        let expected = [Mcp, IdpToken, IdpToken];
         assert_eq!(bench.world.trace(), expected);
         bench.world.heal(IdpToken);
         let renewed = [Mcp, IdpToken, Exchange, Token, Mcp];
@@ -157,12 +157,9 @@ async fn identity_provider_that_is_down_at_a_refresh_is_passing_trouble() {
 #[tokio::test(start_paused = true)]
 async fn trouble_at_the_exchange_or_the_grant_is_passing_trouble() {
     for (kind, expected) in [
-        (Exchange, &[Mcp, Exchange, Exchange, Exchange][..]),
+        (Exchange, &[Mcp, Exchange, Exchange][..]),
         // An assertion is good for one grant.
-        (
-            Token,
-            &[Mcp, Exchange, Token, Exchange, Token, Exchange, Token],
-        ),
+        (Token, &[Mcp, Exchange, Token, Exchange, Token]),
     ] {
         let bench = Bench::new();
         let session = employed(&bench).await;

@@ -126,7 +126,7 @@ async fn passing_trouble_with_a_wider_token_is_told_as_such() {
     bench.world.take();
     let result = bench.send(&session, "a").await;
     assert_eq!(code(&result), "refresh_unavailable");
-    assert_eq!(bench.world.trace(), [Mcp, Token, Token, Token]);
+    assert_eq!(bench.world.trace(), [Mcp, Token, Token]);
     bench.world.heal(Token);
     assert_eq!(bench.send(&session, "a").await, Ok(200));
 }
@@ -143,8 +143,8 @@ async fn new_token_that_is_refused_is_a_typed_error() {
     bench.world.take();
     let result = bench.send(&session, "").await;
     assert_eq!(code(&result), "registration_rejected");
-    // Whether the resource has moved is looked up once.
-    assert_eq!(bench.world.trace(), [Mcp, Token, Prm]);
+    // Whether the server takes the client in another way now, or the resource has moved, is looked up once.
+    assert_eq!(bench.world.trace(), [Mcp, Token, Meta, Prm]);
     // It was brought along, and is tried again when somebody waits.
     let add = |s: &mut Servers| {
         s.add_client(ISSUER, "machine", SECRET, "client_secret_basic");
@@ -178,7 +178,7 @@ async fn passing_trouble_is_told_as_such() {
     bench.world.take();
     let result = bench.send(&session, "").await;
     assert_eq!(code(&result), "refresh_unavailable");
-    assert_eq!(bench.world.trace(), [Mcp, Token, Token, Token, Prm]);
+    assert_eq!(bench.world.trace(), [Mcp, Token, Token, Prm]);
     bench.world.heal(Token);
     assert_eq!(bench.send(&session, "").await, Ok(200));
 }
@@ -312,4 +312,37 @@ async fn widening_that_meets_a_siblings_renewal_still_asks_for_more() {
         "the first has another token now"
     );
     assert_eq!(bench.send(&two, "a").await, Ok(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_follows_its_server_to_another_method_or_endpoint() {
+    for (method, path) in [
+        ("client_secret_post", "/token"),
+        ("client_secret_basic", "/v2/token"),
+        ("client_secret_post", "/v2/token"),
+    ] {
+        let bench = Bench::new();
+        let session = machine(&bench, "client_secret_basic").await;
+        bench
+            .world
+            .servers(|s| s.auth_methods = vec!["client_secret_basic"]);
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+        bench.world.servers(|s| {
+            s.revoke_access();
+            s.forget_clients();
+            s.auth_methods = vec![method];
+            s.add_client(ISSUER, "machine", SECRET, method);
+            s.token_path = path;
+        });
+        if path != "/token" {
+            bench.world.next(Token, Fault::Status(404));
+        }
+        bench.world.take();
+        assert_eq!(bench.send(&session, "").await, Ok(200), "{method} {path}");
+        assert_eq!(bench.world.trace(), [Mcp, Token, Meta, Token, Mcp]);
+        // It is remembered.
+        bench.world.servers(|s| s.revoke_access());
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+        assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
+    }
 }

@@ -58,20 +58,20 @@ async fn unreachable_refresh_at_the_old_server_ends_in_a_sign_in_at_the_new_one(
     }
     bench.world.take();
     bench.world.heal(Token);
-    for _ in 0..3 {
+    for _ in 0..2 {
         bench.world.next(Token, Fault::Connection);
     }
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let seen = bench.world.take();
     let kinds: Vec<_> = seen.iter().map(|s| s.kind).collect();
     let expected = [
-        Mcp, Token, Token, Token, Prm, Prm, Meta, Register, Visit, Token, Mcp,
+        Mcp, Token, Token, Prm, Prm, Meta, Register, Visit, Token, Mcp,
     ];
     assert_eq!(kinds, expected);
-    for seen in &seen[1..4] {
+    for seen in &seen[1..3] {
         assert!(seen.url.starts_with(ISSUER));
     }
-    for seen in &seen[6..10] {
+    for seen in &seen[5..9] {
         assert!(seen.url.starts_with(OTHER), "{seen:?}");
         assert!(!seen.mentions(&old), "{seen:?}");
     }

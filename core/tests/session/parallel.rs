@@ -122,6 +122,6 @@ async fn server_in_trouble_is_asked_by_one_for_all() {
     for result in &results {
         assert_eq!(crate::support::code(result), "refresh_unavailable");
     }
-    assert_eq!(bench.world.count(Token), 3);
+    assert_eq!(bench.world.count(Token), 2);
     assert_eq!(bench.host.prompts(), (0, 1));
 }

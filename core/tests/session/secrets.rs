@@ -84,8 +84,11 @@ const ODD: [Fault; 8] = [
         200,
         r#"{"access_token":"canary odd","token_type":"bearer"}"#,
     ),
-    Fault::Body(200, r#"{"access_token":"canary-odd","scope":["canary"]}"#),
-    Fault::Body(200, r#"{"access_token":"canary-odd","token_type":7}"#),
+    Fault::Body(
+        200,
+        r#"{"access_token":"canary-odd","token_type":"canary"}"#,
+    ),
+    Fault::Body(400, "<p>canary</p>"),
     Fault::Body(400, r#"{"error":7,"error_description":"canary"}"#),
 ];
 

@@ -1,6 +1,6 @@
 //! Trouble that passes is waited out or told; only what is dead is thrown away.
 
-use mcp_reauth::Error;
+use mcp_reauth::{AuthChallenge, Error, HandleOptions, Outcome, ScopeSet};
 
 use crate::support::{
     Bench, Fault, ISSUER, Journey, Mcp, Meta, Prm, Register, Token, Visit, code, pass,
@@ -26,10 +26,11 @@ async fn every_kind_of_passing_trouble_is_got_over() {
         Fault::Status(429),
         Fault::Status(408),
         Fault::Connection,
-        Fault::Hang,
         Fault::Body(200, "<html>Please stand by</html>"),
         Fault::Body(200, ""),
-        Fault::Body(400, "not JSON"),
+        Fault::Body(200, "{}"),
+        Fault::Status(302),
+        Fault::Body(307, r#"{"error":"invalid_grant"}"#),
         Fault::Body(400, r#"{"error":"temporarily_unavailable"}"#),
         Fault::Body(503, r#"{"error":"invalid_grant"}"#),
     ] {
@@ -45,7 +46,7 @@ async fn every_kind_of_passing_trouble_is_got_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lasting_503_is_told_after_three_tries_and_nothing_is_lost() {
+async fn lasting_503_is_told_after_two_tries_in_half_a_second_and_nothing_is_lost() {
     let bench = Bench::new();
     let session = bench.signed_in("").await;
     bench.world.servers(|s| s.revoke_access());
@@ -57,9 +58,9 @@ async fn lasting_503_is_told_after_three_tries_and_nothing_is_lost() {
         "{result:?}"
     );
     let took = bench.runtime.elapsed() - before;
-    assert!((1..10).contains(&took.as_secs()), "{took:?}");
+    assert!((200..=500).contains(&took.as_millis()), "{took:?}");
     // Whether the server has moved is looked up once.
-    assert_eq!(bench.world.trace(), [Mcp, Token, Token, Token, Prm]);
+    assert_eq!(bench.world.trace(), [Mcp, Token, Token, Prm]);
     assert_eq!(bench.host.prompts(), (0, 1));
     let state = session.connection_state().await.expect("a store");
     assert!(state.signed_in && state.renewable);
@@ -78,24 +79,52 @@ async fn server_that_hangs_is_given_up_in_bounded_time() {
     bench.world.always(Prm, Fault::Hang);
     let before = bench.runtime.elapsed();
     assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
-    assert!((bench.runtime.elapsed() - before).as_secs() <= 150);
-    assert_eq!(bench.world.count(Token), 3);
+    assert!((bench.runtime.elapsed() - before).as_secs() <= 45);
+    // It is not asked again while its answer may still arrive.
+    assert_eq!(bench.world.count(Token), 1);
     bench.world.heal(Token);
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.host.prompts(), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn short_retry_after_is_waited_for() {
+async fn a_server_that_takes_its_time_to_fail_is_asked_again_without_delay() {
     let bench = Bench::new();
     let session = bench.signed_in("").await;
     bench.world.servers(|s| s.revoke_access());
+    bench.world.next(Token, Fault::Slowly(1000, 503));
+    let before = bench.runtime.elapsed();
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let took = (bench.runtime.elapsed() - before).as_millis();
+    assert!((1000..1100).contains(&took), "{took} ms");
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.next(Token, Fault::Slowly(3000, 503));
+    bench.world.take();
+    assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
+    assert_eq!(bench.world.count(Token), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_retry_after_is_waited_for_where_a_code_would_be_lost() {
+    let bench = Bench::new();
+    let session = bench.open().await;
     bench.world.next(Token, Fault::RetryAfter(5));
     let before = bench.runtime.elapsed();
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let waited = (bench.runtime.elapsed() - before).as_millis();
     assert!((5000..5100).contains(&waited), "{waited} ms");
-    assert_eq!(bench.world.trace(), [Mcp, Token, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 1));
+    // A renewal can be made later as well.
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.next(Token, Fault::RetryAfter(5));
+    let before = bench.runtime.elapsed();
+    bench.world.take();
+    match bench.send(&session, "").await {
+        Err(Error::RefreshUnavailable { retry_after, .. }) => assert_eq!(retry_after, Some(5)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((bench.runtime.elapsed() - before).as_millis(), 0);
+    assert_eq!(bench.world.count(Token), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,12 +173,6 @@ async fn retry_after_by_a_date_is_heeded_whatever_the_clocks_say() {
         let session = bench.signed_in("").await;
         bench.world.servers(|s| s.revoke_access());
         skew(&bench);
-        bench.world.next(Token, Fault::RetryAt(4));
-        let before = bench.runtime.elapsed();
-        assert_eq!(bench.send(&session, "").await, Ok(200));
-        let waited = (bench.runtime.elapsed() - before).as_millis();
-        assert!((4000..4100).contains(&waited), "{waited} ms");
-        bench.world.servers(|s| s.revoke_access());
         bench.world.next(Token, Fault::RetryAt(120));
         bench.world.take();
         let told = bench.send(&session, "").await;
@@ -179,9 +202,9 @@ async fn retry_after_of_nothing_is_no_leave_to_hammer() {
         bench.world.always(Token, fault);
         let before = bench.runtime.elapsed();
         assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
-        assert_eq!(bench.world.count(Token), 3);
+        assert_eq!(bench.world.count(Token), 2);
         let took = (bench.runtime.elapsed() - before).as_millis();
-        assert!(took >= 1000, "three tries within {took} ms");
+        assert!(took >= 200, "two tries within {took} ms");
     }
 }
 
@@ -209,7 +232,7 @@ async fn page_in_the_place_of_everything_is_trouble_and_no_reason_to_ask_anybody
         bench.world.always(Prm, page.clone());
         bench.world.always(Meta, page);
         assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
-        assert_eq!(bench.world.trace(), [Mcp, Token, Token, Token, Prm, Prm]);
+        assert_eq!(bench.world.trace(), [Mcp, Token, Token, Prm, Prm]);
         assert_eq!(bench.host.prompts(), (0, 1));
         for kind in [Token, Prm, Meta] {
             bench.world.heal(kind);
@@ -221,8 +244,7 @@ async fn page_in_the_place_of_everything_is_trouble_and_no_reason_to_ask_anybody
 
 #[tokio::test(start_paused = true)]
 async fn server_that_hangs_at_a_sign_in_is_given_up_in_bounded_time() {
-    // Three tries of 20 s and the pauses between them at the token endpoint, one anywhere else.
-    for (kind, most) in [(Prm, 20), (Meta, 20), (Register, 20), (Token, 63)] {
+    for kind in [Prm, Meta, Register, Token] {
         let bench = Bench::new();
         let session = bench.open().await;
         bench.world.always(kind, Fault::Hang);
@@ -231,7 +253,7 @@ async fn server_that_hangs_at_a_sign_in_is_given_up_in_bounded_time() {
         assert_eq!(error.code(), "http", "{kind:?}");
         assert!(error.to_string().contains("20 s"), "{error}");
         let took = (bench.runtime.elapsed() - before).as_secs();
-        assert!((20..=most).contains(&took), "{kind:?}: {took} s");
+        assert_eq!(took, 20, "{kind:?}");
         bench.world.heal(kind);
         assert_eq!(bench.send(&session, "").await, Ok(200), "{kind:?}");
     }
@@ -312,24 +334,170 @@ async fn other_errors_discard_nothing() {
     for body in [
         r#"{"error":"invalid_scope"}"#,
         r#"{"error":"invalid_request"}"#,
-        r#"{"error":"unauthorized_client"}"#,
         r#"{"error":"invalid_target"}"#,
         "{}",
+        // A rejection in other words.
+        "invalid refresh token",
+        r#""invalid_grant""#,
+        "<html>invalid_grant</html>",
+        "",
     ] {
         let bench = Bench::new();
         let session = bench.signed_in("").await;
         bench.world.servers(|s| s.revoke_access());
-        bench.world.next(Token, Fault::Body(400, body));
-        // Nobody to sign in: what is left must show.
-        bench.host.journeys(Journey::Fails(Error::Cancelled {
-            what: "The sign-in",
-        }));
-        assert_eq!(code(&bench.send(&session, "").await), "cancelled", "{body}");
-        let state = session.connection_state().await.expect("a store");
-        assert!(state.renewable, "{body}");
-        bench.world.take();
+        for status in [400, 401] {
+            bench.world.next(Token, Fault::Body(status, body));
+            // The user does not sign in: what is left must show.
+            bench.host.journeys(Journey::Fails(Error::Cancelled {
+                what: "The sign-in",
+            }));
+            assert_eq!(code(&bench.send(&session, "").await), "cancelled", "{body}");
+            assert_eq!(bench.world.count(Token), 1, "{body}");
+            let state = session.connection_state().await.expect("a store");
+            assert!(state.renewable, "{body}");
+            bench.world.take();
+        }
         assert_eq!(bench.send(&session, "").await, Ok(200), "{body}");
         assert_eq!(bench.world.trace(), [Mcp, Token, Mcp], "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_in_other_words_sends_the_user_to_sign_in() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    let refusal = Fault::Body(400, "invalid refresh token");
+    bench.world.next(Token, refusal);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_called_unauthorized_registers_again() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    let refusal = Fault::Body(400, r#"{"error":"unauthorized_client"}"#);
+    bench.world.next(Token, refusal);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.count(Register), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_members_of_a_renewal_replace_nothing() {
+    let bench = Bench::new();
+    bench.world.servers(|s| s.rotates = false);
+    let session = bench.signed_in("a").await;
+    bench.world.servers(|s| s.revoke_access());
+    let renewal =
+        r#"{"access_token":"t","refresh_token":"","scope":"","token_type":"","expires_in":""}"#;
+    bench.world.next(Token, Fault::Body(200, renewal));
+    let challenge = AuthChallenge::unauthenticated();
+    let outcome = session.handle_auth_challenge(challenge, HandleOptions::default());
+    assert!(matches!(outcome.await, Outcome::Satisfied));
+    let state = session.connection_state().await.expect("a store");
+    assert!(state.renewable && state.expires_at.is_none());
+    assert_eq!(state.granted_scopes, ScopeSet::parse("base a"));
+    // The server does not know that token: the refresh token that was kept brings another.
+    bench.world.take();
+    assert_eq!(bench.send(&session, "a").await, Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scopes_joined_by_commas_are_granted_where_they_were_asked_for() {
+    let bench = Bench::new();
+    bench.world.servers(|s| s.scope_separator = ",");
+    let session = bench.signed_in("a").await;
+    let state = session.connection_state().await.expect("a store");
+    assert_eq!(state.granted_scopes, ScopeSet::parse("base a"));
+    bench.world.servers(|s| s.revoke_access());
+    assert_eq!(bench.send(&session, "a").await, Ok(200));
+    let state = session.connection_state().await.expect("a store");
+    assert_eq!(state.granted_scopes, ScopeSet::parse("base a"));
+    // What was not granted is not, however it is written.
+    let never = "b".to_owned();
+    bench.world.servers(|s| s.never_granted.insert(never));
+    assert_eq!(code(&bench.send(&session, "b").await), "scope_not_granted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_of_seconds_that_is_no_date_is_bounded() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    let endless = r#"{"access_token":"t","expires_in":1e300}"#;
+    bench.world.next(Token, Fault::Body(200, endless));
+    let challenge = AuthChallenge::unauthenticated();
+    let outcome = session.handle_auth_challenge(challenge, HandleOptions::default());
+    assert!(matches!(outcome.await, Outcome::Satisfied));
+    let state = session.connection_state().await.expect("a store");
+    assert!(state.expires_at.expect("bounded") < 1 << 53);
+    bench.world.next(Token, Fault::RetryAfter(99_999_999_999));
+    match bench.send(&session, "").await {
+        Err(Error::RefreshUnavailable { retry_after, .. }) => {
+            assert_eq!(retry_after, Some(86400));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_that_is_gone_is_looked_up_again_once() {
+    for status in [404, 405, 410] {
+        let bench = Bench::new();
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        // It moved: the old address says so, and the metadata names the new one.
+        bench.world.servers(|s| s.token_path = "/v2/token");
+        bench.world.next(Token, Fault::Status(status));
+        assert_eq!(bench.send(&session, "").await, Ok(200), "{status}");
+        let seen = bench.world.take();
+        let kinds: Vec<_> = seen.iter().map(|seen| seen.kind).collect();
+        assert_eq!(kinds, [Mcp, Token, Meta, Token, Mcp], "{status}");
+        assert_eq!(seen[3].url, "https://as.example/v2/token");
+        assert_eq!(bench.host.prompts(), (0, 1));
+        // The new address is remembered.
+        bench.world.servers(|s| s.revoke_access());
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+        let seen = bench.world.take();
+        let kinds: Vec<_> = seen.iter().map(|seen| seen.kind).collect();
+        assert_eq!(kinds, [Mcp, Token, Mcp]);
+        assert_eq!(seen[1].url, "https://as.example/v2/token");
+        bench.assert_no_reuse();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_that_is_gone_for_good_sends_the_user_to_sign_in() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.world.next(Token, Fault::Status(404));
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let kinds = bench.world.trace();
+    assert_eq!(kinds, [Mcp, Token, Meta, Prm, Visit, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_knows_no_path_is_no_reason_to_ask_the_user() {
+    for status in [404, 405] {
+        let bench = Bench::new();
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        for kind in [Token, Prm, Meta] {
+            bench.world.always(kind, Fault::Status(status));
+        }
+        assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
+        assert_eq!(bench.world.count(Token), 1);
+        assert_eq!(bench.host.prompts(), (0, 1));
+        for kind in [Token, Prm, Meta] {
+            bench.world.heal(kind);
+        }
+        assert_eq!(bench.send(&session, "").await, Ok(200));
+        assert_eq!(bench.host.prompts(), (0, 1));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::Cause;
@@ -13,7 +14,7 @@ use url::{Url, form_urlencoded};
 use super::gate::Gate;
 use super::log::{Kind, Seen};
 use super::runtime::TestRuntime;
-use super::schedule::yield_now;
+use super::schedule::{sleep, yield_now};
 use super::servers::Servers;
 
 /// The MCP server's address.
@@ -44,6 +45,8 @@ pub(crate) enum Fault {
     Lost,
     /// There never is an answer.
     Hang,
+    /// An empty answer after so many milliseconds, with this status.
+    Slowly(u64, u16),
     /// An answer with this status and body.
     Body(u16, &'static str),
 }
@@ -209,6 +212,7 @@ impl World {
             }
             return Ok(response);
         }
+        let mut late = Duration::ZERO;
         let (answer, gate) = {
             let mut state = self.lock();
             state.log.push(seen.clone());
@@ -219,6 +223,9 @@ impl World {
             let placed = || state.places.get(&seen.url).cloned();
             let fault = scripted.or_else(placed);
             let fault = fault.or_else(|| state.always.get(&seen.kind).cloned());
+            if let Some(Fault::Slowly(after, _)) = fault {
+                late = Duration::from_millis(after);
+            }
             let answer = match fault {
                 None => Some(Ok(state.servers.answer(&seen))),
                 Some(Fault::Hang) => None,
@@ -228,7 +235,9 @@ impl World {
                     state.servers.answer(&seen);
                     Some(Err(lost()))
                 }
-                Some(Fault::Status(status)) => Some(Ok(response(status, ""))),
+                Some(Fault::Status(status) | Fault::Slowly(_, status)) => {
+                    Some(Ok(response(status, "")))
+                }
                 Some(Fault::Body(status, body)) => Some(Ok(response(status, body))),
                 Some(Fault::RetryAt(seconds)) => Some(Ok(state.servers.come_back_in(seconds))),
                 Some(Fault::RetryAfter(seconds)) => {
@@ -242,6 +251,9 @@ impl World {
         };
         if let Some(gate) = gate {
             gate.pass().await;
+        }
+        if !late.is_zero() {
+            sleep(late).await;
         }
         match answer {
             Some(answer) => answer,
@@ -333,7 +345,7 @@ fn kind(url: &str, path: &str, params: &BTreeMap<String, String>) -> Kind {
         (true, "/token") => Kind::IdpToken,
         (true, _) => Kind::IdpMeta,
         (false, "/register") => Kind::Register,
-        (false, "/token") => Kind::Token,
+        (false, "/token" | "/v2/token") => Kind::Token,
         (false, "/revoke") => Kind::Revoke,
         _ if [SERVER, SECOND].contains(&url) => Kind::Mcp,
         _ if path.contains("oauth-protected-resource") => Kind::Prm,

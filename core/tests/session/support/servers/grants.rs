@@ -239,7 +239,7 @@ impl Servers {
         let mut body = json!({
             "access_token": access,
             "token_type": if jkt.is_some() { "DPoP" } else { "bearer" },
-            "scope": self.families[&number].scopes.join(" "),
+            "scope": self.families[&number].scopes.join(self.scope_separator),
         });
         if let Some(life) = self.lifetime {
             body["expires_in"] = life.into();

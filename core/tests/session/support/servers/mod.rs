@@ -55,6 +55,10 @@ pub(crate) struct Servers {
     pub(crate) keeps_to_registered_scopes: bool,
     /// Whether a registration's answer names the scopes.
     pub(crate) names_scopes: bool,
+    /// What stands between the scopes of an answer.
+    pub(crate) scope_separator: &'static str,
+    /// Where the metadata says that tokens are granted.
+    pub(crate) token_path: &'static str,
     /// What a registration is given of the scopes it asks for; `None`: all of them.
     pub(crate) registers_scopes: Option<Vec<&'static str>>,
     /// The scopes that exist, for a server that rejects a registration with any other.
@@ -150,6 +154,8 @@ impl Servers {
             names_method: true,
             keeps_to_registered_scopes: false,
             names_scopes: false,
+            scope_separator: " ",
+            token_path: "/token",
             registers_scopes: None,
             known_scopes: None,
             offers_offline_access: false,
@@ -321,7 +327,7 @@ impl Servers {
         let mut body = json!({
             "issuer": (self.spells)(&issuer),
             "authorization_endpoint": format!("{issuer}/authorize"),
-            "token_endpoint": format!("{issuer}/token"),
+            "token_endpoint": format!("{issuer}{}", self.token_path),
             "registration_endpoint": format!("{issuer}/register"),
             "scopes_supported": scopes,
             "code_challenge_methods_supported": ["S256"],
