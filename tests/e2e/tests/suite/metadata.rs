@@ -258,7 +258,7 @@ tests! {
         world.works(&client).await;
     }
 
-    /// The token endpoint does the same, right after the person came back: three tries, and it ends.
+    /// The token endpoint does the same, right after the person came back: one more try at the most, and it ends.
     async fn unreasonable_token_endpoint() {
         let clock = Clock::with_scale(20);
         let world = World::with_session(Config::default(), |b| b.runtime(clock)).await;
@@ -272,7 +272,8 @@ tests! {
             });
             let failure = world.refuses(Wire::Stateless, "http").await;
             assert!(failure.text.contains("/token") && failure.text.contains(said), "{failure:?}");
-            assert_eq!((world.counters().token_requests, world.prompts()), (3, (0, 1)));
+            assert!((1..=2).contains(&world.counters().token_requests), "{said}");
+            assert_eq!(world.prompts(), (0, 1));
             world.mend();
         }
         world.user.on_event(|_| {});

@@ -207,6 +207,6 @@ at_both_wires! {
 
     /// The token endpoint is in trouble right after the person came back.
     async fn token_endpoint_down(wire: Wire) {
-        refused(wire, Faults { token_status: Some(503), ..Faults::default() }, "http", 3).await;
+        refused(wire, Faults { token_status: Some(503), ..Faults::default() }, "http", 2).await;
     }
 }

@@ -54,48 +54,48 @@ async fn waits(wire: Wire, faults: Faults) {
 at_both_wires! {
     /// 503.
     async fn unavailable(wire: Wire) {
-        passes(wire, Faults { token_status: Some(503), ..Faults::default() }, 3).await;
+        passes(wire, Faults { token_status: Some(503), ..Faults::default() }, 2).await;
     }
 
     /// 500.
     async fn broken(wire: Wire) {
-        passes(wire, Faults { token_status: Some(500), ..Faults::default() }, 3).await;
+        passes(wire, Faults { token_status: Some(500), ..Faults::default() }, 2).await;
     }
 
     /// 429.
     async fn busy(wire: Wire) {
-        passes(wire, Faults { token_status: Some(429), ..Faults::default() }, 3).await;
+        passes(wire, Faults { token_status: Some(429), ..Faults::default() }, 2).await;
     }
 
     /// 408.
     async fn timed_out(wire: Wire) {
-        passes(wire, Faults { token_status: Some(408), ..Faults::default() }, 3).await;
+        passes(wire, Faults { token_status: Some(408), ..Faults::default() }, 2).await;
     }
 
     /// 200 with a web page.
     async fn not_json(wire: Wire) {
-        passes(wire, Faults { token_not_json: true, ..Faults::default() }, 3).await;
+        passes(wire, Faults { token_not_json: true, ..Faults::default() }, 2).await;
     }
 
     /// No answer at all.
     async fn dropped(wire: Wire) {
-        passes(wire, Faults { drop_token_connection: true, ..Faults::default() }, 3).await;
+        passes(wire, Faults { drop_token_connection: true, ..Faults::default() }, 2).await;
     }
 
     /// An error of OAuth that says it will pass.
     async fn temporarily_unavailable(wire: Wire) {
         let code = Some("temporarily_unavailable".to_owned());
-        passes(wire, Faults { token_error: code, ..Faults::default() }, 3).await;
+        passes(wire, Faults { token_error: code, ..Faults::default() }, 2).await;
     }
 
     /// More than anybody reads.
     async fn oversized(wire: Wire) {
-        passes(wire, Faults { oversized_body: true, ..Faults::default() }, 3).await;
+        passes(wire, Faults { oversized_body: true, ..Faults::default() }, 2).await;
     }
 
     /// A body without end.
     async fn endless(wire: Wire) {
-        passes(wire, Faults { endless_body: true, ..Faults::default() }, 3).await;
+        passes(wire, Faults { endless_body: true, ..Faults::default() }, 2).await;
     }
 
     /// It says when to come back: until then it is left alone, also by other calls.
@@ -148,15 +148,16 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// A redirect of the token endpoint is not followed, and discards nothing.
+    /// A redirect of the token endpoint is not followed, discards nothing, and is no reason to ask the user.
     async fn redirected(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
         let elsewhere = Elsewhere::start().await;
         world.control().expire_access_tokens();
         world.fault(Faults { redirect_token_to: Some(elsewhere.url.clone()), ..Faults::default() });
-        client.fails("echo", "authorization_denied").await;
+        client.fails("echo", "refresh_unavailable").await;
         assert_eq!(elsewhere.hits().await, 0);
+        assert_eq!(world.prompts(), (0, 0));
         world.mend();
         world.reset();
         world.works(&client).await;

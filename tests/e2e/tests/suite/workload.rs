@@ -105,8 +105,8 @@ at_both_wires! {
         world.control().expire_access_tokens();
         world.fault(Faults { token_status: Some(503), ..Faults::default() });
         client.fails("echo", "refresh_unavailable").await;
-        assert_eq!(world.counters().token_requests, 3);
-        assert_eq!(platform.0.lock().unwrap().asked.len(), 3);
+        assert_eq!(world.counters().token_requests, 2);
+        assert_eq!(platform.0.lock().unwrap().asked.len(), 2);
         world.mend();
         world.works(&client).await;
     }
