@@ -282,15 +282,16 @@ impl Inner {
             verifier: &pending.verifier,
             redirect_uri: &pending.redirect_uri,
         };
-        let by = &pending.by;
         let at = At {
-            by,
+            by: &pending.by,
             client: &pending.client,
             binding: pending.binding.as_ref(),
             bound: false,
         };
-        let failure = match self.token(&at, &presented, None).await {
-            Ok(tokens) => return Ok(self.granted(tokens, &at, &pending.scopes)),
+        // The metadata may be on record since yesterday.
+        let (by, answer) = self.token_by_record(at, &presented, None).await;
+        let failure = match answer {
+            Ok(tokens) => return Ok(self.granted(tokens, &At { by: &by, ..at }, &pending.scopes)),
             Err(failure) => failure,
         };
         if matches!(failure, TokenFailure::InvalidClient { .. }) {

@@ -470,6 +470,25 @@ async fn a_token_endpoint_that_is_gone_is_looked_up_again_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_code_is_taken_to_where_the_token_endpoint_is_now() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| {
+        s.revoke_all();
+        s.token_path = "/v2/token";
+    });
+    // The refresh token is refused before the endpoint moves; what is on record is used for the sign-in.
+    bench
+        .world
+        .next(Token, Fault::Body(400, r#"{"error":"invalid_grant"}"#));
+    bench.world.next(Token, Fault::Status(404));
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let kinds = bench.world.trace();
+    assert_eq!(kinds, [Mcp, Token, Prm, Visit, Token, Meta, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_endpoint_that_is_gone_for_good_sends_the_user_to_sign_in() {
     let bench = Bench::new();
     let session = bench.signed_in("").await;
