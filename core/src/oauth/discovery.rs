@@ -180,7 +180,8 @@ async fn authorization_server(
         return Err(Error::metadata(server, detail));
     }
     let known = preference.known;
-    let found = match known.filter(|known| same_issuer(&known.issuer, issuer)) {
+    // Written otherwise, it may be written otherwise in its own metadata by now as well.
+    let found = match known.filter(|known| known.issuer == issuer) {
         Some(known) => known.clone(),
         None => {
             let urls = server_metadata_urls(issuer);
@@ -313,7 +314,11 @@ pub(crate) async fn read_again(
     http: &Limited,
     issuer: &str,
 ) -> Result<Option<ServerMetadata>, Error> {
-    server_metadata(http, issuer, server_metadata_urls(issuer)).await
+    let sought = server_metadata(http, issuer, server_metadata_urls(issuer)).await?;
+    Ok(match sought {
+        Sought::Found(found) => Some(found),
+        Sought::Nowhere(_) => None,
+    })
 }
 
 /// The metadata of an identity provider (OpenID Connect Discovery section 4).

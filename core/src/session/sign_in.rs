@@ -256,6 +256,14 @@ impl Inner {
             self.discard_client(&pending.by.issuer, &pending.client)
                 .await?;
         }
+        let declined = matches!(
+            error,
+            Error::AuthorizationDenied { error, .. } if error == "access_denied"
+        );
+        if !declined {
+            // What is known of the server may be out of date.
+            self.update(|record| record.known.take().is_some()).await?;
+        }
         let unknown_scope = matches!(
             error,
             Error::AuthorizationDenied { error, .. } if error == "invalid_scope"

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Bench, Capture, Fault, ISSUER, Mcp, Meta, OTHER, Prm, Register, SERVER, Token, Visit, code,
+    pass,
 };
 
 const WELL_KNOWN: &str = "https://mcp.example/.well-known/oauth-protected-resource/mcp";
@@ -288,8 +289,13 @@ async fn bound_client_goes_to_no_other_server_when_its_own_is_unusable() {
 #[tokio::test(start_paused = true)]
 async fn transient_error_of_the_current_server_is_no_reason_to_go_to_another() {
     let bench = Bench::new();
-    bench.world.servers(|s| s.refresh_tokens = false);
+    bench.world.servers(|s| {
+        s.refresh_tokens = false;
+        s.lifetime = None;
+    });
     let session = bench.signed_in("").await;
+    // What was read of it is out of date.
+    pass(90_000).await;
     bench.world.servers(|s| {
         s.authorization_servers = vec![OTHER.to_owned(), ISSUER.to_owned()];
         s.revoke_all();
