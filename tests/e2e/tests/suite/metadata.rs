@@ -143,13 +143,13 @@ at_both_wires! {
     /// More than anybody reads.
     async fn oversized(wire: Wire) {
         let faults = Faults { oversized_body: true, ..Faults::default() };
-        refused_in_any_case(wire, faults, "http").await;
+        refused(wire, Config::default(), faults, "http").await;
     }
 
     /// Without end.
     async fn endless(wire: Wire) {
         let faults = Faults { endless_body: true, ..Faults::default() };
-        refused_in_any_case(wire, faults, "http").await;
+        refused(wire, Config::default(), faults, "http").await;
     }
 
     /// Pointing to another origin: nobody goes there.

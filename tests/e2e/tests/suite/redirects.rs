@@ -59,10 +59,10 @@ at_both_wires! {
                 ..Faults::default()
             };
             world.fault(astray);
-            client.fails("echo", "authorization_denied").await;
-            // One renewal, and the code of the sign-in that followed: each was sent once.
+            client.fails("echo", "refresh_unavailable").await;
+            // A transient error: two tries, and no user is asked in vain.
             let counters = world.counters();
-            assert_eq!((counters.token_refresh, counters.token_code), (1, 1), "{status}: {counters:?}");
+            assert_eq!((counters.token_refresh, counters.token_code), (2, 0), "{status}: {counters:?}");
             world.mend();
             world.works(&client).await;
         }
@@ -80,8 +80,8 @@ at_both_wires! {
                 redirect_status: Some(status),
                 ..Faults::default()
             });
-            world.refuses(wire, "authorization_denied").await;
-            assert_eq!(world.counters().token_code, 1, "{status}");
+            world.refuses(wire, "http").await;
+            assert_eq!(world.counters().token_code, 2, "{status}");
         }
         assert_eq!(elsewhere.hits().await, 0);
     }

@@ -21,7 +21,7 @@ async fn bounded(wire: Wire, faults: Faults, code: &str, requests: u64, prompts:
 at_both_wires! {
     /// 401 for ever: one renewal, one sign-in.
     async fn always_401(wire: Wire) {
-        bounded(wire, Faults { always_401: true, ..Faults::default() }, "unauthorized", 7, (0, 1)).await;
+        bounded(wire, Faults { always_401: true, ..Faults::default() }, "unauthorized", 6, (0, 1)).await;
     }
 
     /// 401 from the start: one sign-in, and the one renewal there is.
@@ -93,7 +93,7 @@ at_both_wires! {
     /// A new scope each time: one step-up.
     async fn ever_new_scope(wire: Wire) {
         let faults = Faults { ever_new_scope: true, ..Faults::default() };
-        bounded(wire, faults, "step_up_limit", 5, (1, 1)).await;
+        bounded(wire, faults, "step_up_limit", 4, (1, 1)).await;
     }
 
     /// With several step-ups allowed, so many and no more.
@@ -103,7 +103,7 @@ at_both_wires! {
         let client = world.connected(wire).await;
         world.fault(Faults { ever_new_scope: true, ..Faults::default() });
         client.fails("echo", "step_up_limit").await;
-        assert_eq!(world.counters().http_requests(), 1 + 3 * 4);
+        assert_eq!(world.counters().http_requests(), 1 + 3 * 3);
         assert_eq!(world.prompts(), (3, 3));
         world.mend();
         world.works(&client).await;

@@ -121,14 +121,15 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// A step-up while the server is down fails, and the access there is stays.
+    /// A step-up whose code cannot be redeemed fails, and the access there is stays.
     async fn down_at_a_step_up(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
-        world.control().set_authorization_server_up(false);
+        let down = Faults { token_answer: Some(mcp_reauth_fixture::Answer::empty(503)), ..Faults::default() };
+        world.fault(down);
         client.fails("write_note", "http").await;
         world.works(&client).await;
-        world.control().set_authorization_server_up(true);
+        world.mend();
         client.succeeds("write_note").await;
     }
 
@@ -199,7 +200,7 @@ at_both_wires! {
         let client = world.connected(wire).await;
         world.control().revoke_grants();
         client.succeeds("echo").await;
-        assert_eq!(world.counters().http_requests(), 6);
+        assert_eq!(world.counters().http_requests(), 5);
         assert_eq!(world.prompts(), (0, 1));
     }
 
@@ -209,7 +210,7 @@ at_both_wires! {
         let client = world.connected(wire).await;
         world.control().expire_access_tokens();
         client.succeeds("echo").await;
-        assert_eq!(world.counters().http_requests(), 5);
+        assert_eq!(world.counters().http_requests(), 4);
         assert_eq!(world.prompts(), (0, 1));
     }
 

@@ -39,7 +39,7 @@ async fn more_scope(world: &World, client: &Client) {
     client.succeeds("write_note").await;
     let counters = world.counters();
     assert_eq!((counters.tool_challenges, counters.mcp_post), (1, 2));
-    assert_eq!(counters.http_requests(), 5);
+    assert_eq!(counters.http_requests(), 3);
     assert_eq!(world.prompts(), (1, 1));
     world.user.says(false);
     client.fails("delete_note", "consent_denied").await;
