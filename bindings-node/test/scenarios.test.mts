@@ -77,6 +77,9 @@ describe('as the demo', async () => {
       if (title.startsWith(`${PARALLEL} parallel`)) {
         // How many go out before the renewal is done is up to chance.
         assert.ok(requests >= PARALLEL + 2 && requests <= 2 * PARALLEL + 1, `${requests} requests`);
+      } else if (title === 'the process restarts') {
+        // The first process notices the new token by itself, or is told by a rejection.
+        assert.ok(Math.abs(requests - expected.requests - more) <= 1, `${requests} requests`);
       } else {
         assert.equal(requests, expected.requests + more, 'requests');
       }

@@ -207,6 +207,7 @@ function advice(code: ErrorCode): string {
     case 'pkce_unsupported':
     case 'registration_rejected':
     case 'insecure_endpoint':
+    case 'blocked_endpoint':
       return "look at the server's set-up";
     case 'policy_denied':
     case 'enterprise_not_configured':
