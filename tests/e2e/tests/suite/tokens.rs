@@ -2,7 +2,7 @@
 
 use mcp_reauth_fixture::{Config, Faults};
 use serde_json::{Map, Value, json};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use crate::support::{Wire, World, at_both_wires};
 
