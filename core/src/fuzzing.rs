@@ -123,6 +123,7 @@ pub fn authorization_url(
         resource: found.resource.as_deref(),
         challenge: &AuthChallenge::unauthenticated(),
         dpop_jkt: None,
+        consent_prompt: false,
         nonce: None,
     };
     found.server.require_code_flow()?;
