@@ -11,7 +11,7 @@ export interface Watcher {
   replace: ((data: string) => Promise<Replacement>) | undefined;
   /** What takes the place of an event that is too long, and of the rest of the stream: an answer, or its failure. */
   answerTooLong(): string | Error;
-  /** Nobody reads the stream any more. */
+  /** The reader has left the stream. */
   over(): void;
 }
 
@@ -30,7 +30,7 @@ export function withWatchedEvents(response: Response, watcher: Watcher): Respons
       await pass(cut.rest(), controller, watcher);
     },
   });
-  // It tells whoever reads by the stream how it ended.
+  // It tells the reader of the stream how it ended.
   if (response.body) streamOf(response.body).pipeTo(writable).then(watcher.over, watcher.over);
   return like(response, new Response(readable, response));
 }

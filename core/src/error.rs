@@ -518,7 +518,7 @@ impl StdError for Cause {
     }
 }
 
-/// An address, made fit to be shown: its query, user name and password can hold what nobody should see.
+/// An address, made fit to be shown: its query, user name and password can hold secrets.
 fn shown(url: &str) -> String {
     let url = text::without_password(text::without_query(url));
     text::displayable(&url).unwrap_or_default()
