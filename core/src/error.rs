@@ -193,6 +193,15 @@ pub enum Error {
         /// The address.
         url: String,
     },
+    /// A server led to an address in a narrower network than its own ([`Egress`](crate::http::Egress)). It was not
+    /// contacted; what is there, or whether anything is, makes no difference.
+    #[error(
+        "Nothing was sent to {url}: the server that leads there is not in that network itself. If the address is right, allow this endpoint; if not, do not trust the server."
+    )]
+    BlockedEndpoint {
+        /// The address, without its query.
+        url: String,
+    },
     /// An organization's policy refuses access.
     #[error("{issuer} refuses access by policy: {detail}. Ask your administrator.")]
     PolicyDenied {
@@ -296,6 +305,7 @@ impl Error {
             Self::PkceUnsupported { .. } => "pkce_unsupported",
             Self::RegistrationRejected { .. } => "registration_rejected",
             Self::InsecureEndpoint { .. } => "insecure_endpoint",
+            Self::BlockedEndpoint { .. } => "blocked_endpoint",
             Self::PolicyDenied { .. } => "policy_denied",
             Self::IdTokenInvalid { .. } => "id_token_invalid",
             Self::EnterpriseNotConfigured => "enterprise_not_configured",
@@ -397,6 +407,11 @@ impl Error {
             url: shown(url),
             detail: text::displayable(detail.as_ref()).unwrap_or_default(),
         }
+    }
+
+    /// An address in a network that is not to be reached.
+    pub(crate) fn blocked(url: &str) -> Self {
+        Self::BlockedEndpoint { url: shown(url) }
     }
 
     /// An address that is not protected, made fit to be shown.

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, pending};
 use crate::callback::CallbackParams;
 use crate::challenge::{AuthChallenge, parser};
 use crate::error::Error;
-use crate::http::{HttpClient, HttpError, Limited, Request, Response};
+use crate::http::{Guard, HttpClient, HttpError, Limited, Request, Response};
 use crate::jose::verify::Signed;
 use crate::jose::{JwkSet, PrivateKey, SigningKey};
 use crate::oauth::discovery::{Preference, discover};
@@ -106,7 +106,8 @@ pub fn authorization_url(
     seen: fn(&Request),
 ) -> Result<String, Error> {
     let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
-    let http = Limited::new(Arc::new(Script { answers, seen }), Arc::new(NoTime));
+    let script = Arc::new(Script { answers, seen });
+    let http = Limited::new(script, Arc::new(NoTime), Guard::new(server, &[]));
     let preference = Preference {
         required: None,
         current: None,

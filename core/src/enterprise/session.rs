@@ -11,7 +11,7 @@ use super::IdentityProvider;
 use super::idp::Idp;
 use super::record::{IdpRecord, SignedIn};
 use crate::error::Error;
-use crate::http::HttpClient;
+use crate::http::{Guard, HttpClient, check_allowed};
 use crate::oauth::client::Client;
 use crate::oauth::token::revoke;
 use crate::runtime::{Runtime, timeout};
@@ -44,6 +44,7 @@ pub struct IdpSession {
 pub struct IdpSessionBuilder {
     provider: IdentityProvider,
     profile: String,
+    allowed: Vec<String>,
     store: Option<Arc<dyn TokenStore>>,
     http: Option<Arc<dyn HttpClient>>,
     runtime: Option<Arc<dyn Runtime>>,
@@ -93,6 +94,13 @@ impl IdpSessionBuilder {
         self
     }
 
+    /// An origin that the identity provider may lead to, as for
+    /// [`AuthSession`](crate::AuthSessionBuilder::allow_endpoint).
+    pub fn allow_endpoint(mut self, origin: impl Into<String>) -> Self {
+        self.allowed.push(origin.into());
+        self
+    }
+
     /// What sends requests, as for [`AuthSession`](crate::AuthSession).
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
         self.http = Some(Arc::new(client));
@@ -108,9 +116,11 @@ impl IdpSessionBuilder {
     /// Opens it. No network.
     ///
     /// # Errors
-    /// [`Error::Config`] when something is missing that this build has no default for.
+    /// [`Error::Config`] naming the setting that cannot work, or what this build has no default for.
     pub fn open(self) -> Result<IdpSession, Error> {
-        let (http, runtime) = surroundings(self.http, self.runtime)?;
+        self.allowed.iter().try_for_each(|url| check_allowed(url))?;
+        let guard = Guard::new(&self.provider.issuer, &self.allowed);
+        let (http, runtime) = surroundings(self.http, self.runtime, guard)?;
         let idp = Idp {
             key: StoreKey::of_idp(&self.profile, &self.provider.issuer),
             provider: self.provider,
@@ -131,6 +141,7 @@ impl IdpSession {
         IdpSessionBuilder {
             provider: IdentityProvider::new(issuer, ""),
             profile: "default".to_owned(),
+            allowed: Vec::new(),
             store: None,
             http: None,
             runtime: None,
@@ -270,7 +281,7 @@ impl IdpSession {
             return Ok(Revocation::NotOffered);
         };
         let client = Client {
-            http: &idp.http,
+            http: &idp.http.starting_at(server),
             registration,
             issuer: &grant.by.issuer,
             key: self.of.as_ref().and_then(|of| of.key_of(registration)),

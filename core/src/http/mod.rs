@@ -1,20 +1,25 @@
 //! Outgoing calls of the authorization protocol, and every security limit on them.
 
+mod egress;
+mod network;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
 #[cfg(feature = "reqwest")]
 mod shared;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use http::{HeaderValue, Method, StatusCode, header};
 use url::{Host, Url};
 
 use crate::error::{Cause, Error};
 use crate::runtime::{Runtime, timeout};
 use crate::text;
+pub use egress::Egress;
+pub(crate) use egress::{Guard, check_allowed};
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::ReqwestClient;
 #[cfg(feature = "rmcp")]
@@ -36,8 +41,9 @@ pub type Response = http::Response<Vec<u8>>;
 
 /// Sends one HTTP request. The default is [`ReqwestClient`]; a host with its own HTTP stack brings its own.
 ///
-/// An implementation must not follow redirects, must not add credentials or cookies, and must stop
-/// reading when a body grows past `max_body` bytes.
+/// An implementation must not follow redirects, must not add credentials or cookies, must stop
+/// reading when a body grows past `max_body` bytes, and should connect to no address that the request's [`Egress`]
+/// (an extension) does not permit.
 pub trait HttpClient: Send + Sync + 'static {
     /// Sends `request` and reads the whole answer.
     ///
@@ -48,6 +54,14 @@ pub trait HttpClient: Send + Sync + 'static {
         request: Request,
         max_body: usize,
     ) -> BoxFuture<'static, Result<Response, HttpError>>;
+
+    /// The addresses of a host, as this client finds them; `None` where it does not look them up itself, as behind a
+    /// proxy, or found none. Without it (the default), only addresses that are written as numbers are kept apart by
+    /// their networks.
+    fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
+        let _ = host;
+        Box::pin(ready(None))
+    }
 }
 
 /// Why an HTTP exchange gave no answer.
@@ -72,6 +86,9 @@ pub enum HttpError {
     /// The address has a user name or password in it.
     #[error("the address has a user name or password in it")]
     UserInfo,
+    /// The address is in a narrower network than the server that leads there: see [`Egress`].
+    #[error("the address is in a network that the server which leads there is not in")]
+    Blocked,
     /// The server points to another origin, or in a circle.
     #[error("it redirects to {0}, which is not followed")]
     Redirect(String),
@@ -84,13 +101,14 @@ impl HttpError {
 
     /// Nothing was sent, and it would be the same the next time.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::UserInfo)
+        matches!(self, Self::UserInfo | Self::Blocked)
     }
 
     pub(crate) fn at(self, url: &str) -> Error {
         match self {
             Self::Insecure => Error::insecure(url),
             Self::UserInfo => Error::metadata(url, self.to_string()),
+            Self::Blocked => Error::blocked(url),
             other => Error::http(url, other),
         }
     }
@@ -101,11 +119,28 @@ impl HttpError {
 pub(crate) struct Limited {
     client: Arc<dyn HttpClient>,
     runtime: Arc<dyn Runtime>,
+    guard: Arc<Guard>,
 }
 
 impl Limited {
-    pub(crate) fn new(client: Arc<dyn HttpClient>, runtime: Arc<dyn Runtime>) -> Self {
-        Self { client, runtime }
+    pub(crate) fn new(
+        client: Arc<dyn HttpClient>,
+        runtime: Arc<dyn Runtime>,
+        guard: Guard,
+    ) -> Self {
+        Self {
+            client,
+            runtime,
+            guard: Arc::new(guard),
+        }
+    }
+
+    /// The same for where another server leads.
+    pub(crate) fn starting_at(&self, server: &str) -> Self {
+        Self {
+            guard: Arc::new(self.guard.starting_at(server)),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn now(&self) -> SystemTime {
@@ -121,16 +156,34 @@ impl Limited {
         timeout(&*self.runtime, limit, work).await
     }
 
-    /// One request, no redirects: what token and registration endpoints get.
-    pub(crate) async fn send(&self, request: Request) -> Result<Response, HttpError> {
-        let url = request.uri().to_string();
-        if !is_secure(&url) {
+    /// Whether a request may be sent there, or a user.
+    ///
+    /// # Errors
+    /// [`HttpError::Insecure`], [`HttpError::UserInfo`], [`HttpError::Blocked`].
+    pub(crate) async fn check(&self, url: &str) -> Result<Egress, HttpError> {
+        if !is_secure(url) {
             return Err(HttpError::Insecure);
         }
-        if has_userinfo(&url) {
+        if has_userinfo(url) {
             return Err(HttpError::UserInfo);
         }
-        let answer = self.client.send(request, MAX_BODY);
+        self.guard.check(url, &*self.client).await
+    }
+
+    /// As [`check`](Self::check), ahead of a sign-in that needs the address.
+    pub(crate) async fn check_reach(&self, url: &str) -> Result<(), Error> {
+        let checked = self.check(url).await;
+        checked.map(drop).map_err(|error| error.at(url))
+    }
+
+    /// One request, no redirects: what token and registration endpoints get.
+    pub(crate) async fn send(&self, mut request: Request) -> Result<Response, HttpError> {
+        let answer = async {
+            let url = request.uri().to_string();
+            let egress = self.check(&url).await?;
+            request.extensions_mut().insert(egress);
+            self.client.send(request, MAX_BODY).await
+        };
         let response = timeout(&*self.runtime, CALL_TIMEOUT, answer)
             .await
             .ok_or(HttpError::Timeout)??;

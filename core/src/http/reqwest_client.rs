@@ -1,36 +1,103 @@
 //! The default [`HttpClient`], by reqwest with rustls.
 
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, ready};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::ClientBuilder;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 
-use super::{CALL_TIMEOUT, HttpClient, HttpError, Request, Response, is_loopback};
+use super::network::Network;
+use super::{CALL_TIMEOUT, Egress, HttpClient, HttpError, Request, Response, is_loopback};
 
-/// Sends requests by reqwest. Connections are kept and shared by all clones.
+/// Sends requests by reqwest. Connections are kept and shared by all clones. It uses the environment's proxies, but not
+/// to reach this machine itself, and connects to no address that a request's [`Egress`] does not permit; behind a
+/// proxy, that is for the proxy.
 #[derive(Debug, Clone)]
 pub struct ReqwestClient {
-    client: reqwest::Client,
-    /// For this very machine: what is sent here in the clear is not for a proxy to see.
-    direct: reqwest::Client,
+    clients: Arc<Clients>,
+}
+
+/// Each is made when it is first needed.
+#[derive(Debug)]
+struct Clients {
+    proxies: Matcher,
+    by_proxy: OnceLock<reqwest::Client>,
+    /// One for each limit, so that no connection is used beyond the limit under which it was made.
+    direct: [OnceLock<reqwest::Client>; Network::COUNT],
 }
 
 impl ReqwestClient {
-    /// A client that follows no redirects and keeps no cookies. It uses the environment's proxies, but not to
-    /// reach this machine itself.
+    /// A client that follows no redirects and keeps no cookies.
     ///
     /// # Errors
     /// [`HttpError::Connection`] when TLS could not be set up.
     pub fn new() -> Result<Self, HttpError> {
-        let none = reqwest::redirect::Policy::none;
-        let build = |builder: ClientBuilder| {
-            let client = builder.redirect(none()).build();
-            client.map_err(|error| HttpError::Connection(cause(&error)))
+        let clients = Clients {
+            proxies: Matcher::from_env(),
+            by_proxy: OnceLock::new(),
+            direct: Default::default(),
         };
+        clients.direct(Egress::ANYWHERE)?;
         Ok(Self {
-            client: build(client_builder())?,
-            direct: build(client_builder().no_proxy())?,
+            clients: Arc::new(clients),
+        })
+    }
+}
+
+impl Clients {
+    fn of(&self, request: &Request) -> Result<reqwest::Client, HttpError> {
+        // What is sent to this machine in the clear is not for a proxy to see.
+        let here = Url::parse(&request.uri().to_string()).is_ok_and(|url| is_loopback(&url));
+        if !here && self.proxies.intercept(request.uri()).is_some() {
+            return build(&self.by_proxy, client_builder());
+        }
+        let egress = request.extensions().get::<Egress>();
+        self.direct(egress.copied().unwrap_or(Egress::ANYWHERE))
+    }
+
+    fn direct(&self, egress: Egress) -> Result<reqwest::Client, HttpError> {
+        let builder = client_builder().no_proxy().dns_resolver(Vetted(egress));
+        build(&self.direct[egress.narrowest as usize], builder)
+    }
+}
+
+fn build(
+    made: &OnceLock<reqwest::Client>,
+    builder: ClientBuilder,
+) -> Result<reqwest::Client, HttpError> {
+    if let Some(client) = made.get() {
+        return Ok(client.clone());
+    }
+    let client = builder.redirect(reqwest::redirect::Policy::none()).build();
+    let client = client.map_err(|error| HttpError::Connection(cause(&error)))?;
+    Ok(made.get_or_init(|| client).clone())
+}
+
+/// Looks names up, and gives only the addresses that may be connected to.
+struct Vetted(Egress);
+
+/// A name has no address that may be connected to.
+#[derive(Debug, thiserror::Error)]
+#[error("the name has no address that may be connected to")]
+struct Outside;
+
+impl Resolve for Vetted {
+    fn resolve(&self, name: Name) -> Resolving {
+        let Self(egress) = *self;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let mut permitted = found
+                .filter(move |found| egress.permits(found.ip()))
+                .peekable();
+            if permitted.peek().is_none() {
+                return Err(Outside.into());
+            }
+            let permitted: Vec<SocketAddr> = permitted.collect();
+            Ok(Box::new(permitted.into_iter()) as Addrs)
         })
     }
 }
@@ -48,9 +115,9 @@ impl HttpClient for ReqwestClient {
         request: Request,
         max_body: usize,
     ) -> BoxFuture<'static, Result<Response, HttpError>> {
-        let local = Url::parse(&request.uri().to_string()).is_ok_and(|url| is_loopback(&url));
-        let client = if local { &self.direct } else { &self.client }.clone();
+        let client = self.clients.of(&request);
         Box::pin(async move {
+            let client = client?;
             let request = reqwest::Request::try_from(request).map_err(connection)?;
             let answer = client.execute(request).await.map_err(connection)?;
             let mut response = http::Response::new(Vec::new());
@@ -67,9 +134,28 @@ impl HttpClient for ReqwestClient {
             Ok(response)
         })
     }
+
+    fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
+        let url = format!("https://{host}").parse();
+        if url.is_ok_and(|url| self.clients.proxies.intercept(&url).is_some()) {
+            return Box::pin(ready(None));
+        }
+        let host = host.to_owned();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host, 443)).await.ok()?;
+            Some(found.map(|found| found.ip()).collect())
+        })
+    }
 }
 
 fn connection(error: reqwest::Error) -> HttpError {
+    let mut inner: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(error) = inner {
+        if error.is::<Outside>() {
+            return HttpError::Blocked;
+        }
+        inner = error.source();
+    }
     HttpError::Connection(cause(&error))
 }
 

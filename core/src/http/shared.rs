@@ -1,5 +1,6 @@
 //! The client of sessions that are not given one.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures_util::future::{BoxFuture, ready};
@@ -48,6 +49,13 @@ impl HttpClient for SharedClient {
         match self.client() {
             Ok(client) => client.send(request, max_body),
             Err(error) => Box::pin(ready(Err(error))),
+        }
+    }
+
+    fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
+        match self.client() {
+            Ok(client) => client.resolve(host),
+            Err(_) => Box::pin(ready(None)),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use crate::error::Error;
-use crate::http;
+use crate::http::{self, Limited};
 
 /// Where an origin keeps the metadata of its resources (RFC 9728 section 3).
 const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
@@ -149,6 +149,12 @@ impl ServerMetadata {
         self.authorization_endpoint()?;
         self.token_endpoint()?;
         self.require_pkce()
+    }
+
+    /// Whether a user may be sent there, and the code they bring back: before anybody registers or signs in in vain.
+    pub(crate) async fn check_reach(&self, http: &Limited) -> Result<(), Error> {
+        http.check_reach(self.authorization_endpoint()?).await?;
+        http.check_reach(self.token_endpoint()?).await
     }
 
     fn secure<'a>(&self, name: &str, url: Option<&'a str>) -> Result<&'a str, Error> {

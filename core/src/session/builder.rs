@@ -7,7 +7,7 @@ use url::Url;
 use crate::enterprise::{IdentityProvider, Idp};
 use crate::error::Error;
 use crate::host::{AuthHost, WorkloadIdentity};
-use crate::http::{HttpClient, Limited, is_secure};
+use crate::http::{Guard, HttpClient, Limited, check_allowed, is_secure};
 use crate::jose::SigningKey;
 use crate::oauth::registration::{ClientIdentity, Preregistered};
 use crate::policy::{Dpop, Policy};
@@ -33,6 +33,7 @@ pub struct AuthSessionBuilder {
     send_resource: bool,
     push_requests: bool,
     consent_prompt: bool,
+    allowed: Vec<String>,
     workload: Option<Arc<dyn WorkloadIdentity>>,
     provider: Option<IdentityProvider>,
     dpop: Dpop,
@@ -58,6 +59,7 @@ impl AuthSessionBuilder {
             send_resource: true,
             push_requests: false,
             consent_prompt: true,
+            allowed: Vec::new(),
             workload: None,
             provider: None,
             dpop: Dpop::default(),
@@ -170,6 +172,15 @@ impl AuthSessionBuilder {
         self
     }
 
+    /// An origin (`https://login.corp.example`) that the MCP server may lead to although it is in a narrower network
+    /// than the server, such as an intranet's authorization server for an MCP server on the internet
+    /// ([`Error::BlockedEndpoint`]). The issuer of [`client_issuer`](Self::client_issuer) is allowed anyway. May be
+    /// called more than once.
+    pub fn allow_endpoint(mut self, origin: impl Into<String>) -> Self {
+        self.allowed.push(origin.into());
+        self
+    }
+
     /// Scopes to ask for in any case, besides what the server asks for.
     pub fn scopes(mut self, scopes: ScopeSet) -> Self {
         self.scopes = scopes;
@@ -236,14 +247,19 @@ impl AuthSessionBuilder {
     /// address is neither https nor on this machine, [`Error::Store`].
     pub async fn open(self) -> Result<AuthSession, Error> {
         self.check()?;
-        let (http, runtime) = surroundings(self.http, self.runtime)?;
+        let mut allowed = self.allowed;
+        let client = self.identity.preregistered.as_ref();
+        // Who configures an issuer knows where it is.
+        allowed.extend(client.and_then(|client| client.issuer.clone()));
+        let guard = Guard::new(&self.server, &allowed);
+        let (http, runtime) = surroundings(self.http, self.runtime, guard)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let idp = self.provider.map(|provider| {
             Arc::new(Idp {
                 key: StoreKey::of_idp(&self.profile, &provider.issuer),
+                http: http.starting_at(&provider.issuer),
                 provider,
                 store: Arc::clone(&store),
-                http: http.clone(),
                 runtime: Arc::clone(&runtime),
             })
         });
@@ -317,6 +333,7 @@ impl AuthSessionBuilder {
                 )));
             }
         }
+        self.allowed.iter().try_for_each(|url| check_allowed(url))?;
         self.check_client()
     }
 
@@ -351,10 +368,11 @@ impl AuthSessionBuilder {
 pub(crate) fn surroundings(
     http: Option<Arc<dyn HttpClient>>,
     runtime: Option<Arc<dyn Runtime>>,
+    guard: Guard,
 ) -> Result<(Limited, Arc<dyn Runtime>), Error> {
     let runtime = runtime.map_or_else(default_runtime, Ok)?;
     let http = http.map_or_else(default_http, Ok)?;
-    Ok((Limited::new(http, Arc::clone(&runtime)), runtime))
+    Ok((Limited::new(http, Arc::clone(&runtime), guard), runtime))
 }
 
 #[cfg(feature = "tokio")]

@@ -326,6 +326,8 @@ impl Inner {
     ) -> Result<AuthorizationRequest, Error> {
         let idp = self.idp()?;
         let server = idp.discover().await?;
+        server.check_reach(&idp.http).await?;
+        idp.http.check_reach(server.jwks_uri()?).await?;
         let by = idp.grantor(&server)?;
         let client = idp.registration(&server);
         let redirect_uri = self.redirect_uri(host, true).await?;
@@ -385,7 +387,7 @@ impl Inner {
             return Err(Error::StateMismatch);
         }
         // First: a code can be used once.
-        let keys = discovery::keys(&self.http, &leg.jwks_uri).await?;
+        let keys = discovery::keys(&idp.http, &leg.jwks_uri).await?;
         let client = idp.client(&pending.client, &pending.by);
         let presented = TokenGrant::Code {
             code,

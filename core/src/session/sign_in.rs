@@ -41,6 +41,7 @@ impl Inner {
         } = scheme;
         let server = &found.server;
         server.require_code_flow()?;
+        server.check_reach(&self.http).await?;
         let by = found.grantor(self.send_resource)?;
         let registered = self.identity.is_known_at(server);
         let redirect_uri = self.redirect_uri(host, registered).await?;

@@ -16,6 +16,7 @@ mod damaged;
 mod dpop;
 #[cfg(feature = "jwt")]
 mod dpop_nonces;
+mod egress;
 #[cfg(feature = "jwt")]
 mod enterprise;
 #[cfg(feature = "jwt")]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ struct State {
     faults: HashMap<Kind, VecDeque<Fault>>,
     always: HashMap<Kind, Fault>,
     places: HashMap<String, Fault>,
+    addresses: HashMap<String, IpAddr>,
     gates: HashMap<Kind, Gate>,
     answer: Option<Override>,
     calls: usize,
@@ -76,6 +78,7 @@ impl World {
             faults: HashMap::new(),
             always: HashMap::new(),
             places: HashMap::new(),
+            addresses: HashMap::new(),
             gates: HashMap::new(),
             answer: None,
             calls: 0,
@@ -101,6 +104,12 @@ impl World {
     /// Every request to exactly this address meets this fault.
     pub(crate) fn place(&self, url: &str, fault: Fault) {
         self.lock().places.insert(url.to_owned(), fault);
+    }
+
+    /// The host has this address from now on. Of hosts that were given none, nobody knows one.
+    pub(crate) fn address(&self, host: &str, address: &str) {
+        let address = address.parse().expect("an address");
+        self.lock().addresses.insert(host.to_owned(), address);
     }
 
     /// Nothing of this kind meets a fault any more.
@@ -279,6 +288,14 @@ impl HttpClient for World {
             let answer = world.exchange(request).await;
             yield_now().await;
             answer
+        })
+    }
+
+    fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
+        let found = self.lock().addresses.get(host).map(|found| vec![*found]);
+        Box::pin(async {
+            yield_now().await;
+            found
         })
     }
 }

@@ -1,0 +1,324 @@
+//! Which networks a server may lead a client to.
+//!
+//! An MCP server names its metadata and its authorization server, which names its endpoints. None of them may be in a
+//! narrower network than the MCP server itself: a server on the internet cannot have a client ask what only the client
+//! can reach, such as a router, an intranet, or the service by which a cloud tells a machine its secrets.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use super::network::Network;
+use super::{HttpClient, HttpError, is_loopback};
+use crate::error::Error;
+use crate::text;
+
+/// The addresses that a request may go to; an extension of every [`Request`](super::Request) that a session sends.
+///
+/// Names are looked up and checked before a request is sent. An [`HttpClient`] that looks names up itself checks again
+/// what it connects to, so that a name cannot have another address by then (DNS rebinding). [`ReqwestClient`] does.
+///
+/// [`ReqwestClient`]: super::ReqwestClient
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Egress {
+    pub(crate) narrowest: Network,
+}
+
+impl Egress {
+    /// Anywhere.
+    pub(crate) const ANYWHERE: Self = Self {
+        narrowest: Network::Loopback,
+    };
+
+    /// Whether a connection to this address is allowed.
+    #[must_use]
+    pub fn permits(&self, address: IpAddr) -> bool {
+        Network::of(address) <= self.narrowest
+    }
+}
+
+/// Where what a server leads to may be.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    /// Where the chain starts: the MCP server, or the identity provider.
+    start: String,
+    /// Origins that may be asked wherever they are.
+    allowed: Vec<String>,
+}
+
+impl Guard {
+    pub(crate) fn new(start: &str, allowed: &[String]) -> Self {
+        let origins = allowed
+            .iter()
+            .filter_map(|url| origin(&Url::parse(url).ok()?));
+        Self {
+            start: start.to_owned(),
+            allowed: origins.collect(),
+        }
+    }
+
+    /// The same for where another server leads.
+    pub(crate) fn starting_at(&self, server: &str) -> Self {
+        Self {
+            start: server.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The addresses that a request to `url` may go to.
+    ///
+    /// # Errors
+    /// [`HttpError::Blocked`]: none.
+    pub(crate) async fn check(
+        &self,
+        url: &str,
+        client: &dyn HttpClient,
+    ) -> Result<Egress, HttpError> {
+        let (Ok(start), Ok(target)) = (Url::parse(&self.start), Url::parse(url)) else {
+            return Err(HttpError::Blocked);
+        };
+        let own = origin(&target);
+        if own.is_some() && (own == origin(&start) || own.is_some_and(|own| self.allows(&own))) {
+            return Ok(Egress::ANYWHERE);
+        }
+        // Its name may have any address at any time, which does not make a server part of this machine. Over https
+        // that gains nothing: the certificate of whoever is there is for another name.
+        if target.scheme() == "http" && !is_loopback(&start) {
+            return Err(HttpError::Blocked);
+        }
+        let egress = Egress {
+            narrowest: network(&start, client).await,
+        };
+        let permitted = egress.narrowest == Network::Loopback
+            || match addresses(&target, client).await {
+                Some(found) => found.iter().any(|address| egress.permits(*address)),
+                // Whoever connects there looks it up.
+                None => true,
+            };
+        permitted.then_some(egress).ok_or(HttpError::Blocked)
+    }
+
+    fn allows(&self, origin: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed == origin)
+    }
+}
+
+/// Checks an address that is to be allowed: an origin.
+pub(crate) fn check_allowed(endpoint: &str) -> Result<(), Error> {
+    let url = Url::parse(endpoint).ok();
+    let bare = url.filter(|url| {
+        let rest = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        rest && origin(url).is_some() && !super::has_userinfo(endpoint)
+    });
+    bare.map(drop).ok_or_else(|| {
+        Error::config(format!(
+            "the endpoint to allow, {:?}, is no origin; write it as https://host or https://host:port",
+            text::without_password(endpoint)
+        ))
+    })
+}
+
+fn origin(url: &Url) -> Option<String> {
+    let origin = url.origin();
+    let web = matches!(url.scheme(), "http" | "https");
+    (web && origin.is_tuple()).then(|| origin.ascii_serialization())
+}
+
+/// The network of a chain's start. Of several addresses the widest counts, and what cannot be told is public.
+async fn network(start: &Url, client: &dyn HttpClient) -> Network {
+    let found = addresses(start, client).await.unwrap_or_default();
+    let networks = found.into_iter().map(Network::of);
+    networks.min().unwrap_or(Network::Public)
+}
+
+/// The addresses of a URL's host; `None` where they are not known here.
+async fn addresses(url: &Url, client: &dyn HttpClient) -> Option<Vec<IpAddr>> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(vec![address.into()]),
+        Host::Ipv6(address) => Some(vec![address.into()]),
+        // RFC 6761 section 6.3, whatever a look-up says.
+        Host::Domain(name) if is_localhost(name) => Some(vec![IpAddr::from([127, 0, 0, 1])]),
+        Host::Domain(name) => client.resolve(name).await,
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::{BoxFuture, ready};
+
+    use super::*;
+    use crate::http::{Request, Response};
+
+    /// Looks names up in a table, and sends nothing.
+    struct Names;
+
+    impl HttpClient for Names {
+        fn send(&self, _: Request, _: usize) -> BoxFuture<'static, Result<Response, HttpError>> {
+            Box::pin(ready(Err(HttpError::Timeout)))
+        }
+
+        fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
+            let addresses = match host {
+                "public.example" => "203.0.113.1",
+                "other.example" => "203.0.113.2",
+                "corp.example" => "10.0.0.1",
+                "router.example" => "192.168.0.1",
+                "both.example" => "203.0.113.3 10.0.0.3",
+                "cloud.example" => "169.254.169.254",
+                "here.example" => "127.0.0.1",
+                _ => return Box::pin(ready(None)),
+            };
+            let addresses = addresses.split(' ').map(|address| address.parse().ok());
+            Box::pin(ready(addresses.collect()))
+        }
+    }
+
+    fn leads(start: &str, allowed: &[String], url: &str) -> Result<Egress, HttpError> {
+        let guard = Guard::new(start, allowed);
+        let checked = guard.check(url, &Names).now_or_never();
+        checked.expect("nothing to wait for")
+    }
+
+    #[test]
+    fn nothing_leads_to_a_narrower_network() {
+        let public = "https://other.example https://both.example https://unknown.example https://203.0.113.9";
+        let private = "https://corp.example https://router.example:8443 https://10.9.9.9 https://192.168.1.1 \
+                       https://[fd00::1] https://[::ffff:10.0.0.1] https://0xa000001 https://012.1 https://167772161";
+        let link =
+            "https://cloud.example https://169.254.169.254 https://[fe80::1] https://0xa9fea9fe";
+        let here = "https://here.example https://127.0.0.1 https://localhost https://LOCALHOST. https://a.localhost \
+                    https://0.0.0.0 https://[::1] https://[::] https://127.1 https://2130706433 https://0177.1";
+        let in_clear = "http://127.0.0.1:8080 http://localhost http://[::1]:1";
+        for (starts, permitted, blocked) in [
+            (
+                "https://public.example/mcp https://both.example/mcp https://unknown.example/mcp https://203.0.113.1/",
+                vec![public],
+                vec![private, link, here, in_clear],
+            ),
+            (
+                "https://corp.example/mcp https://10.0.0.1/mcp https://[fd00::1]/mcp",
+                vec![public, private],
+                vec![link, here, in_clear],
+            ),
+            (
+                "https://cloud.example/mcp https://169.254.1.1/mcp",
+                vec![public, private, link],
+                vec![here, in_clear],
+            ),
+            (
+                "https://here.example/mcp",
+                vec![public, private, link, here],
+                vec![in_clear],
+            ),
+            (
+                "http://localhost:3000/mcp http://127.0.0.1:3000/mcp https://localhost/mcp http://[::1]/mcp",
+                vec![public, private, link, here, in_clear],
+                vec![],
+            ),
+        ] {
+            for start in starts.split_whitespace() {
+                for urls in &permitted {
+                    for url in urls.split_whitespace() {
+                        // A server is in its own network, wherever that is.
+                        assert!(leads(start, &[], url).is_ok(), "{start} {url}");
+                    }
+                }
+                for url in blocked.iter().flat_map(|urls| urls.split_whitespace()) {
+                    let own = origin(&Url::parse(start).expect("a URL"));
+                    if own == origin(&Url::parse(url).expect("a URL")) {
+                        continue;
+                    }
+                    assert_eq!(
+                        leads(start, &[], url),
+                        Err(HttpError::Blocked),
+                        "{start} {url}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_connects_is_told_the_limit() {
+        let limit = |start, url| leads(start, &[], url).map(|egress| egress.narrowest);
+        let start = "https://public.example/mcp";
+        // One of its addresses will do, and no other is connected to.
+        let both = leads(start, &[], "https://both.example/").expect("permitted");
+        assert!(both.permits(IpAddr::from([203, 0, 113, 3])));
+        assert!(!both.permits(IpAddr::from([10, 0, 0, 3])));
+        assert_eq!(
+            limit(start, "https://unknown.example/"),
+            Ok(Network::Public)
+        );
+        assert_eq!(
+            limit("https://corp.example", "https://router.example"),
+            Ok(Network::Private)
+        );
+        // Its own origin, whatever its address: it is what the user named.
+        assert_eq!(
+            limit(start, "https://public.example:443/token"),
+            Ok(Network::Loopback)
+        );
+    }
+
+    #[test]
+    fn origins_that_are_allowed_are_so_exactly() {
+        let allowed = [
+            "https://corp.example/".to_owned(),
+            "http://localhost:9000".to_owned(),
+        ];
+        let leads = |url| leads("https://public.example/mcp", &allowed, url);
+        for url in [
+            "https://corp.example/token",
+            "https://CORP.example:443/",
+            "http://localhost:9000/a?b",
+        ] {
+            assert_eq!(leads(url), Ok(Egress::ANYWHERE), "{url}");
+        }
+        for url in [
+            "https://corp.example:8443/",
+            "https://router.example/",
+            "https://corp.example.:443/",
+            "http://localhost:9001/",
+            "https://localhost:9000/",
+            "http://127.0.0.1:9000/",
+        ] {
+            assert!(leads(url) != Ok(Egress::ANYWHERE), "{url}");
+        }
+    }
+
+    #[test]
+    fn only_origins_can_be_allowed() {
+        for origin in [
+            "https://a.example",
+            "https://a.example:8443/",
+            "http://localhost:1",
+            "https://[fd00::1]",
+        ] {
+            assert_eq!(check_allowed(origin), Ok(()), "{origin}");
+        }
+        for other in [
+            "",
+            "a.example",
+            "*.example",
+            "https://",
+            "ftp://a.example",
+            "https://a.example/path",
+            "https://a.example?q",
+            "https://a.example/#f",
+            "https://user:secret@a.example",
+            "10.0.0.0/8",
+            "mailto:a@b.example",
+        ] {
+            let error = check_allowed(other).expect_err(other);
+            assert_eq!(error.code(), "config", "{other}");
+            assert!(!error.to_string().contains("secret"));
+        }
+    }
+}
