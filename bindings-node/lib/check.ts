@@ -49,6 +49,15 @@ export const ADDRESS: Kind<string> = {
   read: (value) => (value instanceof URL ? value.href : isText(value) ? value : undefined),
 };
 
+export const ADDRESSES: Kind<string[]> = {
+  what: 'a list of addresses',
+  read(value) {
+    if (!Array.isArray(value)) return undefined;
+    const addresses = Array.from(value, ADDRESS.read);
+    return addresses.every((address) => address !== undefined) ? addresses : undefined;
+  },
+};
+
 /** One that can be sent to an authorization server (RFC 6749 section 3.1.2). */
 export const REDIRECT_URI: Kind<string> = {
   what: 'an absolute address without a fragment (#)',

@@ -1,5 +1,6 @@
 import {
   ADDRESS,
+  ADDRESSES,
   COUNT,
   check,
   FLAG,
@@ -103,6 +104,11 @@ export interface AuthSessionOptions {
    * asked for and did not come. Where users may not consent themselves, such a page is a dead end.
    */
   consentPrompt?: boolean | undefined;
+  /**
+   * Origins (`https://login.corp.example`) that the MCP server may lead to although they are in a narrower network than
+   * the server: else `blocked_endpoint`. That of `clientIssuer` is allowed anyway.
+   */
+  allowEndpoints?: readonly (string | URL)[] | undefined;
   /** Where callbacks come, for a host that does not say so itself. */
   redirectUri?: string | URL | undefined;
   /** Where records live (default: in memory, for this session alone). */
@@ -165,6 +171,7 @@ const OPTIONS = {
   sendResource: FLAG,
   pushRequests: FLAG,
   consentPrompt: FLAG,
+  allowEndpoints: ADDRESSES,
   redirectUri: REDIRECT_URI,
   store: { ...OBJECT, what: 'a MemoryStore, a FileStore, or an object with load and save' },
   host: { ...OBJECT, what: 'an object with confirmStepUp and authorize' },

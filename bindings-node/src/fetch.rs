@@ -1,5 +1,7 @@
 //! Outgoing calls of the authorization protocol by a `fetch` in JavaScript.
 
+use std::net::IpAddr;
+
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
 use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
@@ -46,6 +48,15 @@ impl HttpClient for JsFetch {
                 return Err(HttpError::BodyTooLarge);
             }
             response(answered, std::mem::take(&mut *body))
+        })
+    }
+
+    // As `fetch` does, by the system's resolver.
+    fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
+        let host = host.to_owned();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host, 443)).await.ok()?;
+            Some(found.map(|found| found.ip()).collect())
         })
     }
 }

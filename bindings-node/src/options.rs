@@ -59,6 +59,8 @@ pub(crate) struct Options {
     push_requests: bool,
     #[serde(default = "yes")]
     consent_prompt: bool,
+    #[serde(default)]
+    allow_endpoints: Vec<String>,
     /// There is a host in JavaScript.
     #[serde(default)]
     host: bool,
@@ -131,6 +133,9 @@ impl Options {
         #[cfg(feature = "testing")]
         {
             builder = builder.runtime(crate::testing::Clock);
+        }
+        for origin in self.allow_endpoints {
+            builder = builder.allow_endpoint(origin);
         }
         if let Some(name) = self.client_name {
             builder = builder.client_name(name);

@@ -84,6 +84,7 @@ const TAKES: Record<keyof AuthSessionOptions, Kind[]> = {
   sendResource: FLAG,
   pushRequests: FLAG,
   consentPrompt: FLAG,
+  allowEndpoints: ['a list'],
   redirectUri: ADDRESS,
   store: [],
   host: [],

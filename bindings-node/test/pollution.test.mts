@@ -55,6 +55,7 @@ const OPTIONS: Record<keyof AuthSessionOptions, unknown> = {
   sendResource: 5,
   pushRequests: 5,
   consentPrompt: 5,
+  allowEndpoints: 5,
   redirectUri: 'no address',
   store: { load: fails, save: fails },
   host: { confirmStepUp: fails, authorize: fails, redirectUri: fails },

@@ -49,7 +49,7 @@ impl StoreArgs {
         Ok(self.builder(url)?.open().await?)
     }
 
-    fn builder(&self, url: &str) -> Result<AuthSessionBuilder, Failure> {
+    pub(crate) fn builder(&self, url: &str) -> Result<AuthSessionBuilder, Failure> {
         Ok(AuthSession::builder(url)
             .profile(&self.profile)
             .store(self.open()?)
@@ -96,7 +96,7 @@ impl ConnectArgs {
             .collect();
         let mut builder = self.store.builder(url)?.host(host);
         builder = builder.scopes(scopes).send_resource(!self.no_resource);
-        builder = builder.push_requests(self.push_requests);
+        builder = self.reach.apply(builder.push_requests(self.push_requests));
         if self.dpop {
             builder = builder.dpop(Dpop::Always);
         }

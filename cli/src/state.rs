@@ -1,6 +1,6 @@
 //! What is known of an authorization, with whose sign-in it rests on.
 
-use mcp_reauth::enterprise::IdpState;
+use mcp_reauth::enterprise::{IdpSessionBuilder, IdpState};
 use mcp_reauth::{AuthSession, ConnectionState, IdpSession};
 use serde::Serialize;
 
@@ -46,12 +46,15 @@ pub(crate) fn is_of_use(idp: &IdpState) -> bool {
 }
 
 impl StoreArgs {
-    /// The session at an identity provider: for looking and for signing out.
+    /// The session at an identity provider, to look at.
     pub(crate) fn idp(&self, issuer: &str) -> Result<IdpSession, Failure> {
-        let builder = IdpSession::builder(issuer)
+        Ok(self.idp_builder(issuer)?.open()?)
+    }
+
+    pub(crate) fn idp_builder(&self, issuer: &str) -> Result<IdpSessionBuilder, Failure> {
+        Ok(IdpSession::builder(issuer)
             .profile(&self.profile)
-            .store(self.open()?);
-        Ok(builder.open()?)
+            .store(self.open()?))
     }
 
     /// What is known of the authorization at a server.

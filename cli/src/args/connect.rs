@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use mcp_reauth::AuthSessionBuilder;
+use mcp_reauth::enterprise::IdpSessionBuilder;
 
 use super::StoreArgs;
 
@@ -33,6 +35,8 @@ pub(crate) struct ConnectArgs {
     /// Print the sign-in address, and do not open a browser
     #[arg(long)]
     pub(crate) no_browser: bool,
+    #[command(flatten)]
+    pub(crate) reach: ReachArgs,
     /// Do not send resource indicators, for servers that reject them
     #[arg(long)]
     pub(crate) no_resource: bool,
@@ -42,6 +46,27 @@ pub(crate) struct ConnectArgs {
     /// The protocol version to speak [default: the newest that the server knows]
     #[arg(long, value_name = "VERSION")]
     pub(crate) protocol: Option<String>,
+}
+
+/// Where servers may lead.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ReachArgs {
+    /// An origin (https://login.corp.example) that the server may lead to although it is in a network that the server
+    /// is not in, such as your intranet; repeatable
+    #[arg(long = "allow-endpoint", value_name = "ORIGIN")]
+    pub(crate) allowed: Vec<String>,
+}
+
+impl ReachArgs {
+    pub(crate) fn apply(&self, builder: AuthSessionBuilder) -> AuthSessionBuilder {
+        let allow = AuthSessionBuilder::allow_endpoint;
+        self.allowed.iter().fold(builder, allow)
+    }
+
+    pub(crate) fn apply_to_idp(&self, builder: IdpSessionBuilder) -> IdpSessionBuilder {
+        let allow = IdpSessionBuilder::allow_endpoint;
+        self.allowed.iter().fold(builder, allow)
+    }
 }
 
 /// Who this program is to the authorization server.

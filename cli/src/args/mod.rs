@@ -10,7 +10,7 @@ use clap::{
     ArgMatches, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 
-pub(crate) use connect::{ClientArgs, ConnectArgs, OrganizationArgs};
+pub(crate) use connect::{ClientArgs, ConnectArgs, OrganizationArgs, ReachArgs};
 
 /// MCP at a terminal, with authorization that recovers.
 ///
@@ -184,6 +184,8 @@ pub(crate) struct LogoutArgs {
     /// Sign out at the identity provider with this issuer, and of every server that you were signed in to through it
     #[arg(long, value_name = "ISSUER", conflicts_with = "url")]
     pub(crate) idp: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: ReachArgs,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mcp_reauth::{Revocation, wording};
 
-use crate::args::{LogoutArgs, StoreArgs};
+use crate::args::LogoutArgs;
 use crate::connection::interruptible;
 use crate::failure::Failure;
 use crate::output;
@@ -16,16 +16,17 @@ pub(crate) async fn run(args: LogoutArgs) -> Result<ExitCode, Failure> {
             tokio::select! {
                 biased;
                 ended = told_to_end() => return Err(ended),
-                signed_out = of_idp(&args.store, issuer) => signed_out?,
+                signed_out = of_idp(&args, issuer) => signed_out?,
             }
         }
-        None => of_server(&args.store, &args.url.unwrap_or_default()).await?,
+        None => of_server(&args, args.url.as_deref().unwrap_or_default()).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn of_server(store: &StoreArgs, url: &str) -> Result<(), Failure> {
-    let session = store.session(url).await?;
+async fn of_server(args: &LogoutArgs, url: &str) -> Result<(), Failure> {
+    let builder = args.reach.apply(args.store.builder(url)?);
+    let session = builder.open().await?;
     let revocation = interruptible(&session, async { Ok(session.sign_out().await?) }).await?;
     match revocation {
         Revocation::Done => output::say(format_args!("Signed out of {url}.")),
@@ -40,12 +41,13 @@ async fn of_server(store: &StoreArgs, url: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn of_idp(store: &StoreArgs, issuer: &str) -> Result<(), Failure> {
-    let idp = store.idp(issuer)?;
+async fn of_idp(args: &LogoutArgs, issuer: &str) -> Result<(), Failure> {
+    let builder = args.store.idp_builder(issuer)?;
+    let idp = args.reach.apply_to_idp(builder).open()?;
     let was = idp.state().await?;
     let mut servers = Vec::new();
     for server in was.servers {
-        let state = store.state(&server).await?.connection;
+        let state = args.store.state(&server).await?.connection;
         // One that was signed in to in another way since is left alone.
         if state.identity_provider.as_deref() == Some(issuer) {
             servers.push(server);
