@@ -283,11 +283,11 @@ async fn resource_metadata(
 
 /// Whether the address of resource metadata that a challenge names is one to ask at.
 fn check_named(url: &str, server: &str) -> Result<(), Error> {
-    let parsed = Url::parse(url).map_err(|_| {
-        Error::metadata(server, "the resource metadata it names has no absolute URL")
-    })?;
-    let downgrades = parsed.scheme() != "https" && server.starts_with("https:");
-    if downgrades || !is_secure(url) {
+    if Url::parse(url).is_err() {
+        let detail = "the resource metadata it names has no absolute URL";
+        return Err(Error::metadata(server, detail));
+    }
+    if !is_secure(url) {
         return Err(Error::insecure(url));
     }
     if has_userinfo(url) {
