@@ -43,3 +43,30 @@ async fn for_people_it_is_a_table_without_colours_where_there_is_no_terminal() {
     assert!(!ended.stdout.contains('\u{1b}'), "{ended:#?}");
     assert_eq!(ended.stderr, "");
 }
+
+#[tokio::test]
+async fn the_readme_shows_what_it_prints() {
+    let readme = include_str!("../../../README.md");
+    let ended = Program::new(["demo"]).run().await.succeeded();
+    let printed = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains('✓'));
+        lines.map(step_of).collect()
+    };
+    assert_eq!(printed(readme), printed(&ended.stdout));
+    let explained = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("           "));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(explained(readme), explained(&ended.stdout));
+}
+
+/// A line of the table without its time; where many calls run at once without its numbers, since it depends on time how
+/// many of them find the renewed token before they are sent.
+fn step_of(line: &str) -> String {
+    let (_, step) = line.split_once('✓').expect("a step");
+    let mut words: Vec<_> = step.split_whitespace().collect();
+    if words.contains(&"parallel") {
+        words.retain(|word| word.parse::<u32>().is_err());
+    }
+    words.join(" ")
+}
