@@ -34,6 +34,11 @@ const APPLICATION = {
   redirect_uris: ['http://127.0.0.1/oauth/callback'],
 };
 
+/** Options of the client with a secret, which goes to the issuer alone. */
+function application(world: World, clientSecret: string): Partial<AuthSessionOptions> {
+  return { clientId: ID, clientIssuer: world.servers.issuer, clientSecret };
+}
+
 /** Options of a client that acts for itself. */
 function machine(world: World, options: Partial<AuthSessionOptions>): Partial<AuthSessionOptions> {
   const { issuer } = world.servers;
@@ -46,7 +51,7 @@ for (const [method, clientAuthMethods] of SECRETS) {
   test(`a client that is registered and has a secret renews again and again (${method})`, BOUNDED, async () => {
     await using world = await World.start(knowing({ ...client, ...APPLICATION }, { clientAuthMethods }));
     const { servers, person } = world;
-    const first = await world.signIn(MODERN, { clientId: ID, clientSecret: SECRET });
+    const first = await world.signIn(MODERN, application(world, SECRET));
     await answers(first.client, 'echo');
     const refreshToken = await world.stored('refresh_token');
     await first.client.close();
@@ -68,11 +73,11 @@ for (const [method, clientAuthMethods] of SECRETS) {
   test(`a client with a wrong secret is told so, and the secret is not shown (${method})`, BOUNDED, async () => {
     await using world = await World.start(knowing({ ...client, ...APPLICATION }, { clientAuthMethods }));
     const { person } = world;
-    const wrong = world.connect(MODERN, { clientId: ID, clientSecret: WRONG });
+    const wrong = world.connect(MODERN, application(world, WRONG));
     await assert.rejects(wrong, failure('registration_rejected', [WRONG]));
     assert.equal(person.pages.length, 1);
     person.reset();
-    const right = await world.signIn(MODERN, { clientId: ID, clientSecret: SECRET });
+    const right = await world.signIn(MODERN, application(world, SECRET));
     await answers(right.client, 'echo');
   });
 
@@ -100,6 +105,24 @@ for (const [method, clientAuthMethods] of SECRETS) {
     assert.equal((await servers.tokenRequests('client_credentials')).length, 1);
     const right = await world.connect(MODERN, machine(world, { clientSecret: SECRET }));
     await answers(right.client, 'echo');
+  });
+}
+
+for (const clientCredentials of [false, true]) {
+  const who = clientCredentials ? 'a machine' : 'a client';
+  test(`without its issuer, the secret of ${who} is sent nowhere`, BOUNDED, async () => {
+    const client = { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_basic' };
+    await using world = await World.start(knowing({ ...client, ...(clientCredentials ? MACHINE : APPLICATION) }));
+    const { servers, person } = world;
+    const host = clientCredentials ? undefined : person;
+    const untold = world.connect(MODERN, { clientId: ID, clientSecret: SECRET, clientCredentials, host });
+    await assert.rejects(untold, (error) => {
+      failure('config', [SECRET])(error);
+      assert.ok(String(error).includes(servers.issuer), String(error));
+      return true;
+    });
+    assert.equal(person.pages.length, 0);
+    assert.deepEqual(await servers.events('token'), []);
   });
 }
 

@@ -26,11 +26,16 @@ async fn world(method: &str, offered: &[&str]) -> World {
     .await
 }
 
-fn machine(world: &World, secret: &str) -> Program {
+/// A call by the machine, which was not told where its secret belongs.
+fn stray(world: &World, secret: &str) -> Program {
     world
         .call("echo")
         .args(["--client-id", ID, "--client-credentials"])
         .env("MCP_REAUTH_CLIENT_SECRET", secret)
+}
+
+fn machine(world: &World, secret: &str) -> Program {
+    stray(world, secret).args(["--client-issuer", world.issuer()])
 }
 
 #[tokio::test]
@@ -53,6 +58,19 @@ async fn a_machine_gets_a_token_and_a_new_one_when_that_expires() {
             world.servers.expire().await;
         }
     }
+}
+
+#[tokio::test]
+async fn without_the_issuer_nothing_is_sent() {
+    let world = world(
+        "client_secret_basic",
+        &["client_secret_basic", "client_secret_post"],
+    )
+    .await;
+    let ended = stray(&world, SECRET).run().await.showed(0);
+    let ended = ended.failed("[config]").hides(&[SECRET]);
+    ended.said(&format!("--client-issuer {}", world.issuer()));
+    assert!(world.servers.events("token").await.is_empty());
 }
 
 #[tokio::test]
@@ -92,7 +110,8 @@ async fn known_by(algorithm: &str, jwks: &Value) -> World {
 fn machine_with(world: &World, key: &str) -> Program {
     let file = world.file("key", key);
     let by_key = ["--client-id", ID, "--client-credentials", "--private-key"];
-    world.call("echo").args(by_key).args([file])
+    let call = world.call("echo").args(by_key).args([file]);
+    call.args(["--client-issuer", world.issuer()])
 }
 
 /// What of a key's file must not be seen: the key itself.

@@ -22,11 +22,16 @@ async fn world(method: &str) -> World {
     .await
 }
 
-fn call(world: &World, secret: &str) -> Program {
+/// A call by the client, which was not told where its secret belongs.
+fn stray(world: &World, secret: &str) -> Program {
     world
         .call("echo")
         .args(["--client-id", ID])
         .env("MCP_REAUTH_CLIENT_SECRET", secret)
+}
+
+fn call(world: &World, secret: &str) -> Program {
+    stray(world, secret).args(["--client-issuer", world.issuer()])
 }
 
 #[tokio::test]
@@ -49,6 +54,16 @@ async fn its_refresh_token_stays_and_renews_again_and_again() {
         assert_eq!(refreshes[renewals - 1]["auth"], "client_secret_basic");
         assert_eq!(world.refresh_token(), refresh_token);
     }
+}
+
+#[tokio::test]
+async fn without_the_issuer_nobody_is_sent_anywhere() {
+    let world = world("client_secret_basic").await;
+    let ended = stray(&world, SECRET).run().await.showed(0);
+    let ended = ended.failed("[config]").hides(&[SECRET]);
+    ended.said(&format!("--client-issuer {}", world.issuer()));
+    assert!(world.servers.events("page").await.is_empty());
+    assert!(world.servers.events("token").await.is_empty());
 }
 
 #[tokio::test]

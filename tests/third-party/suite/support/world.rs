@@ -58,6 +58,10 @@ impl World {
         &self.servers.addresses.mcp
     }
 
+    pub(crate) fn issuer(&self) -> &str {
+        &self.servers.addresses.issuer
+    }
+
     /// A file in the person's folder.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
