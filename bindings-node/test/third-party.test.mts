@@ -29,7 +29,7 @@ for (const sdk of SDKS) {
 
     const registered = { what: 'registration', type: 'native', auth: 'none' };
     assert.deepEqual(await servers.events('registration'), [registered]);
-    const authorized = { what: 'authorization', resource: world.url, scope: 'mcp:read offline_access' };
+    const authorized = { what: 'authorization', resource: world.url, scope: 'mcp:read' };
     assert.deepEqual(await servers.events('authorization'), [authorized]);
     const [token, ...others] = await servers.events('token');
     assert.deepEqual(others, []);
@@ -210,6 +210,28 @@ for (const sdk of SDKS) {
     assert.equal(person.pages.length, 1);
   });
 }
+
+test('where refresh tokens take a prompt, the second sign-in has it', BOUNDED, async () => {
+  await using world = await World.start({ refreshTokensNeedPrompt: true });
+  const { servers, person } = world;
+  const prompts = () => person.pages.map(({ url }) => new URL(url).searchParams.get('prompt'));
+  const { session, client } = await world.connect(MODERN);
+  await answers(client, 'echo');
+  assert.deepEqual(prompts(), [null]);
+  assert.equal((await session.connectionState()).renewable, false);
+
+  await servers.expire();
+  await answers(client, 'echo');
+  assert.deepEqual(prompts(), [null, 'consent']);
+  assert.equal((await session.connectionState()).renewable, true);
+  for (const renewals of [1, 2]) {
+    await servers.expire();
+    await answers(client, 'echo');
+    const refreshes = await servers.tokenRequests('refresh_token');
+    assert.deepEqual([refreshes.length, refreshes.at(-1)?.rotations], [renewals, renewals]);
+  }
+  assert.equal(person.pages.length, 2);
+});
 
 test('a call that hears of its refusal after the renewal is sent again without another', BOUNDED, async () => {
   await using world = await World.start();

@@ -20,6 +20,7 @@ export interface Settings {
   dynamicRegistration?: boolean;
   requirePushedRequests?: boolean;
   alwaysRotates?: boolean;
+  refreshTokensNeedPrompt?: boolean;
   dpop?: 'off' | 'accepted' | 'required';
   dpopAnnounced?: boolean;
   dpopNonces?: boolean;

@@ -1,5 +1,5 @@
-// The authorization server: oidc-provider, set up as one would for MCP servers, and otherwise as it comes. So refresh
-// tokens need `offline_access` with consent, and those of public clients rotate.
+// The authorization server: oidc-provider, set up as one would for MCP servers, and otherwise as it comes. So the refresh
+// tokens of public clients rotate.
 
 import { randomBytes, randomUUID } from 'node:crypto';
 
@@ -32,6 +32,11 @@ export async function authorizationServer({ issuer, behind, resource, settings, 
     jwks: { keys: [await signingKey()] },
     pkce: { required: () => true },
     ...(settings.alwaysRotates && { rotateRefreshToken: true }),
+    ...(!settings.refreshTokensNeedPrompt && {
+      issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
+      // Without `offline_access` they would end with the browser's session.
+      expiresWithSession: () => false,
+    }),
     // Tokens that are out live as long as the settings say, not fifteen seconds more.
     clockTolerance: 0,
   });

@@ -19,6 +19,11 @@ const settings = {
   requirePushedRequests: false,
   /** Whether refresh tokens are replaced at every use, and not only those that anybody could use. */
   alwaysRotates: false,
+  /**
+   * Whether refresh tokens take `offline_access` with `prompt=consent`, as oidc-provider comes, or are issued to each
+   * client that may use them, as many set it up.
+   */
+  refreshTokensNeedPrompt: false,
   /** At the MCP server: `off`, `accepted` or `required`. */
   dpop: 'off',
   /** Whether its metadata says that it is required, and not only its challenges. */

@@ -37,6 +37,31 @@ async fn an_expired_token_is_renewed_silently_and_refresh_tokens_rotate() {
 }
 
 #[tokio::test]
+async fn where_refresh_tokens_take_a_prompt_the_second_sign_in_has_it() {
+    let world = World::with(json!({ "refreshTokensNeedPrompt": true })).await;
+    let prompted = "&prompt=consent";
+    let ended = world.call("echo").run().await.showed(1);
+    ended
+        .succeeded()
+        .printed("hello\n")
+        .said("offline_access")
+        .hides(&[prompted]);
+    assert_eq!(world.state().await["renewable"], false);
+
+    world.servers.expire().await;
+    let ended = world.call("echo").run().await.showed(1);
+    ended.succeeded().printed("hello\n").said(prompted);
+    assert_eq!(world.state().await["renewable"], true);
+    for renewals in 1..=2 {
+        world.servers.expire().await;
+        world.still_works().await;
+        let refreshes = world.token_requests("refresh_token").await;
+        assert_eq!(refreshes.len(), renewals, "{refreshes:#?}");
+        assert_eq!(refreshes[renewals - 1]["rotations"], renewals);
+    }
+}
+
+#[tokio::test]
 async fn a_token_known_to_be_expired_is_renewed_before_it_is_rejected() {
     let world = World::with(json!({ "accessTokenLife": 2 })).await;
     world.sign_in().await;
