@@ -41,7 +41,9 @@ async fn the_resource_reaches_the_server_and_the_token_is_for_it() {
 #[tokio::test]
 async fn without_a_resource_the_token_is_for_nobody_and_no_loop_comes_of_it() {
     let world = World::start().await;
-    let program = world.call("echo").args(["--no-resource"]);
+    // The scopes of the resource mean nothing without it, and the server denies a request for nothing else.
+    let alone = ["--no-resource", "--scope", "openid"];
+    let program = world.call("echo").args(alone);
     let ended = program.run().await.showed(1);
     ended
         .failed("[unauthorized]")
