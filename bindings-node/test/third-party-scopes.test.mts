@@ -20,7 +20,7 @@ for (const sdk of SDKS) {
     await Promise.all(Array.from({ length: 5 }, () => answers(client, 'write')));
     assert.equal(person.questions.length, 1);
     const { server, newScopes, scopes, challenge } = person.questions[0] ?? {};
-    assert.deepEqual([server, newScopes, scopes], [world.url, ['mcp:write'], BOTH]);
+    assert.deepEqual([server, newScopes, scopes], [world.url, ['mcp:write'], [...BOTH, 'offline_access']]);
     assert.deepEqual(challenge?.requiredScopes, ['mcp:write']);
     assert.deepEqual(challenge?.context, { method: 'tools/call', toolName: 'write' });
     assert.equal(person.pages.length, 1);
