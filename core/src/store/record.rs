@@ -16,8 +16,8 @@ use crate::secret::Secret;
 pub(crate) const FORMAT: u32 = 1;
 /// How often a write is tried again when siblings write at the same time.
 const WRITE_TRIES: usize = 16;
-/// How many authorizations may be pending at once; the oldest go first.
-const MAX_PENDING: usize = 16;
+/// How many authorizations may be pending at once; the oldest go first. Each of many processes may have its page open.
+const MAX_PENDING: usize = 64;
 
 /// What a store keeps under one key.
 pub(crate) trait Document: Default + PartialEq + Serialize + DeserializeOwned {

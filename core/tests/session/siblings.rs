@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use mcp_reauth::{AuthSession, Policy, Runtime, TokenStore};
+use mcp_reauth::{AuthSession, CallbackParams, Policy, Runtime, TokenStore};
 
-use crate::support::{Bench, Kind, Mcp, SERVER, Token, all, code, pass, settle};
+use crate::support::{Bench, Journey, Kind, Mcp, SERVER, Token, all, code, pass, settle};
 
 #[tokio::test(start_paused = true)]
 async fn two_sessions_of_one_profile_are_one_refresh() {
@@ -93,6 +93,40 @@ async fn sign_in_that_a_sibling_went_through_meanwhile_is_adopted() {
     assert_eq!(bench.send(&two, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp, Mcp]);
     assert_eq!(bench.host.prompts(), (0, 1));
+}
+
+/// So many sessions, each of which has sent its person to a page.
+async fn at_their_pages(bench: &Bench, sessions: usize) -> Vec<AuthSession> {
+    let mut waiting = Vec::new();
+    for _ in 0..sessions {
+        bench.host.journeys(Journey::Elsewhere);
+        let session = bench.open().await;
+        let result = bench.send(&session, "").await;
+        assert_eq!(code(&result), "interaction_required");
+        waiting.push(session);
+    }
+    waiting
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_siblings_may_be_at_their_pages_at_once() {
+    let bench = Bench::new();
+    let sessions = at_their_pages(&bench, 50).await;
+    for (session, started) in sessions.iter().zip(bench.host.sign_ins()) {
+        let callback = CallbackParams::parse(&bench.world.visit(&started.url));
+        let completed = session.complete_authorization(callback).await;
+        completed.expect("its page is still good");
+    }
+    let state = sessions[0].connection_state().await.expect("a store");
+    assert_eq!((state.pending, state.signed_in), (0, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_that_nobody_comes_back_from_are_kept_in_bounded_number() {
+    let bench = Bench::new();
+    let sessions = at_their_pages(&bench, 70).await;
+    let state = sessions[0].connection_state().await.expect("a store");
+    assert_eq!(state.pending, 64);
 }
 
 #[tokio::test(start_paused = true)]
