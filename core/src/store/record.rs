@@ -14,8 +14,9 @@ use crate::secret::Secret;
 
 /// The version of the record's form that this program writes and reads.
 pub(crate) const FORMAT: u32 = 1;
-/// How often a write is tried again when siblings write at the same time.
-const WRITE_TRIES: usize = 16;
+/// How often a write is tried again when siblings write at the same time. Each try that fails is a write of one of them,
+/// and many processes that sign in at once write a few times each.
+const WRITE_TRIES: usize = 256;
 /// How many authorizations may be pending at once; the oldest go first. Each of many processes may have its page open.
 const MAX_PENDING: usize = 64;
 

@@ -122,6 +122,20 @@ async fn many_siblings_may_be_at_their_pages_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn siblings_that_sign_in_at_once_all_get_to_write() {
+    let bench = Bench::new();
+    let mut sessions = Vec::new();
+    for _ in 0..50 {
+        sessions.push(bench.open().await);
+    }
+    let tasks = sessions.iter().map(|s| bench.spawn(s, "")).collect();
+    let results = all(tasks).await;
+    assert!(results.iter().all(|r| *r == Ok(200)), "{results:?}");
+    let state = sessions[0].connection_state().await.expect("a store");
+    assert_eq!((state.pending, state.signed_in), (0, true));
+}
+
+#[tokio::test(start_paused = true)]
 async fn pages_that_nobody_comes_back_from_are_kept_in_bounded_number() {
     let bench = Bench::new();
     let sessions = at_their_pages(&bench, 70).await;
