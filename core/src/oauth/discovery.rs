@@ -93,7 +93,7 @@ pub(crate) async fn discover(
                     resource: Some(metadata.resource),
                     scopes_supported: metadata.scopes_supported.unwrap_or_default().into(),
                     wants_proofs: metadata.dpop_bound_access_tokens_required,
-                    fresh_for: 0,
+                    fresh_for: metadata.fresh_for,
                     server: found,
                 });
             }
@@ -258,7 +258,7 @@ async fn resource_metadata(
             Ok(()) => {
                 let check = |metadata: &ResourceMetadata| check_resource(metadata, url, server);
                 if let Some(found) = search.at(url, check).await {
-                    return Ok(Sought::Found(found));
+                    return Ok(Sought::Found(found.fresh_for(search.fresh_for())));
                 }
             }
             Err(error) => search.fail(error),
@@ -275,7 +275,7 @@ async fn resource_metadata(
     for url in resource_metadata_urls(server) {
         let check = |metadata: &ResourceMetadata| check_resource(metadata, &url, server);
         if let Some(found) = search.at(&url, check).await {
-            return Ok(Sought::Found(found));
+            return Ok(Sought::Found(found.fresh_for(search.fresh_for())));
         }
     }
     search.end().map(Sought::Nowhere)

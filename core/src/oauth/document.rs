@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
+use super::freshness::fresh_for;
 use crate::error::Error;
 use crate::http::{HttpError, Limited, same_origin};
 
@@ -18,6 +19,8 @@ pub(crate) struct Search<'a> {
     failure: Option<Error>,
     /// The first page in the place of a document.
     page: Option<Error>,
+    /// For how many seconds the document that was read last is fresh.
+    fresh_for: u64,
 }
 
 /// No address has the document, and each said so.
@@ -41,6 +44,7 @@ impl<'a> Search<'a> {
             unreachable: None,
             failure: None,
             page: None,
+            fresh_for: 0,
         }
     }
 
@@ -67,6 +71,11 @@ impl<'a> Search<'a> {
             Err(error) => Err(error),
         };
         found.map_err(|error| self.fail(error)).ok()
+    }
+
+    /// For how many seconds the document that was found need not be read again.
+    pub(crate) fn fresh_for(&self) -> u64 {
+        self.fresh_for
     }
 
     /// Notes that there is no document for this reason.
@@ -102,6 +111,7 @@ impl<'a> Search<'a> {
         if !status.is_success() {
             return Ok(Document::Absent);
         }
+        self.fresh_for = fresh_for(response.headers());
         let body = response.body();
         let is_object =
             serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value.is_object());

@@ -24,6 +24,9 @@ pub(crate) struct ResourceMetadata {
     /// RFC 9728 section 2, for RFC 9449.
     #[serde(default, deserialize_with = "flag")]
     pub(crate) dpop_bound_access_tokens_required: bool,
+    /// For how many seconds it need not be read again.
+    #[serde(skip)]
+    pub(crate) fresh_for: u64,
 }
 
 /// Authorization server metadata (RFC 8414 section 2), as far as it matters here.
@@ -58,6 +61,15 @@ pub(crate) struct ServerMetadata {
     /// Not from a document: the endpoints every server of 2025-03-26 has.
     #[serde(skip)]
     pub(crate) assumed: bool,
+}
+
+impl ResourceMetadata {
+    pub(crate) fn fresh_for(self, seconds: u64) -> Self {
+        Self {
+            fresh_for: seconds,
+            ..self
+        }
+    }
 }
 
 impl ServerMetadata {

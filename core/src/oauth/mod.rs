@@ -7,6 +7,7 @@ pub(crate) mod client_auth;
 pub(crate) mod discovery;
 pub(crate) mod document;
 pub(crate) mod dpop;
+mod freshness;
 pub(crate) mod id_token;
 pub(crate) mod known;
 pub(crate) mod metadata;

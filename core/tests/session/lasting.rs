@@ -5,8 +5,8 @@ use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{CallbackParams, Error, Operation, Outcome, Recovery, ScopeSet, Secret};
 
 use crate::support::{
-    Bench, Fault, ISSUER, Journey, Mcp, Meta, OTHER, Prm, Register, SERVER, Token, Visit, code,
-    pass,
+    Bench, Fault, ISSUER, Journey, Kind, Mcp, Meta, OTHER, Prm, Register, SERVER, Token, Visit,
+    code, pass,
 };
 
 fn closed() -> Journey {
@@ -393,4 +393,55 @@ async fn callback_that_comes_late_still_counts_though_another_page_was_opened() 
         .await
         .expect("it is still under way");
     assert_eq!(bench.send(&session, "").await, Ok(200));
+}
+
+/// What a sign-in after a revoked grant asks for, so many seconds after the first, where the resource's metadata says
+/// this of its freshness.
+async fn after_a_revoked_grant(says: Option<&'static str>, seconds: u64) -> Vec<Kind> {
+    let bench = Bench::new();
+    bench
+        .world
+        .servers(|s| (s.cache_control, s.lifetime) = (says, None));
+    let session = bench.signed_in("").await;
+    pass(seconds).await;
+    drop(session);
+    let session = bench.open().await;
+    bench.world.servers(|s| s.revoke_all());
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    bench.world.trace()
+}
+
+#[tokio::test(start_paused = true)]
+async fn resource_metadata_that_is_fresh_is_not_read_again() {
+    const SAVED: [Kind; 5] = [Mcp, Token, Visit, Token, Mcp];
+    const READ: [Kind; 6] = [Mcp, Token, Prm, Visit, Token, Mcp];
+    for (says, seconds, expected) in [
+        (Some("max-age=600"), 60, &SAVED[..]),
+        (Some("public, max-age=600"), 599, &SAVED),
+        (Some("max-age=600"), 601, &READ),
+        (Some("max-age=600, no-store"), 60, &READ),
+        (Some("no-cache"), 60, &READ),
+        (None, 60, &READ),
+    ] {
+        let trace = after_a_revoked_grant(says, seconds).await;
+        assert_eq!(trace, expected, "{says:?} {seconds}");
+    }
+    // A day at the most, as the authorization server's own.
+    let trace = after_a_revoked_grant(Some("max-age=99999999999"), 86_401).await;
+    assert_eq!(trace, [Mcp, Token, Prm, Meta, Visit, Token, Mcp]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_is_read_again_after_a_page_that_failed_however_fresh() {
+    let bench = Bench::new();
+    bench
+        .world
+        .servers(|s| s.cache_control = Some("max-age=600"));
+    let session = bench.signed_in("").await;
+    bench.world.servers(|s| s.revoke_all());
+    bench.host.journeys(closed());
+    assert_eq!(code(&bench.send(&session, "").await), "cancelled");
+    bench.world.take();
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.world.count(Prm), 1);
 }

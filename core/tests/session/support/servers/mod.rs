@@ -34,6 +34,8 @@ pub(crate) struct Servers {
     pub(crate) one_token: bool,
     /// What the resource names. The second one names `OTHER`, always.
     pub(crate) authorization_servers: Vec<String>,
+    /// What the resource's metadata says of how long it is fresh (RFC 9111).
+    pub(crate) cache_control: Option<&'static str>,
     /// What the resource's metadata says of scopes.
     pub(crate) scopes_supported: Option<Vec<&'static str>>,
     /// What the authorization servers' metadata says of scopes.
@@ -143,6 +145,7 @@ impl Servers {
             rotates: true,
             one_token: false,
             authorization_servers: vec![ISSUER.to_owned()],
+            cache_control: None,
             scopes_supported: None,
             lists: vec!["base"],
             base_scope: "base".to_owned(),
@@ -258,6 +261,11 @@ impl Servers {
             }
         };
         let mut response = response(status, &body.to_string());
+        if let (Kind::Prm, Some(said)) = (seen.kind, self.cache_control) {
+            let said = http::HeaderValue::from_static(said);
+            let headers = response.headers_mut();
+            headers.insert(http::header::CACHE_CONTROL, said);
+        }
         if let Some(nonce) = self.proofs.nonce(&seen.url) {
             let headers = response.headers_mut();
             headers.insert("dpop-nonce", nonce.parse().expect("a value"));
