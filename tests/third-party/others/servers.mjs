@@ -27,7 +27,9 @@ const node = (script) => [process.execPath, `${HERE}node/${script}`];
 /** What to say about servers without refresh tokens. */
 const noRefreshTokens = {
   'token rejected': 'it issues no refresh tokens, so the user signs in again',
-  '20 parallel': 'it issues no refresh tokens, so the user signs in again, once for all',
+  '20 parallel':
+    'it issues no refresh tokens, so the user signs in again: once for all in a session of Node, and once in each process ' +
+    'of the command, which is a client of its own, as it comes back to a port of its own',
   restart: 'it issues no refresh tokens; the token of the second sign-in is used',
 };
 
@@ -78,6 +80,12 @@ export const SERVERS = {
     refreshes: true,
     revokes: true,
     stepUp: 'tool',
+    remarks: {
+      'first sign-in': 'it registers no client for scopes of resources, so registering takes three tries',
+      'token rejected':
+        'it is set up to issue refresh tokens to all clients that register for them; as it comes, it issues none before ' +
+        'the second sign-in, which has `prompt=consent`',
+    },
   },
   'python-sdk-2': { title: 'Python SDK 2, one server', command: python('mcp-2', 'sdk.py'), ...together },
   'python-sdk-2-separate': { title: 'Python SDK 2, two servers', command: python('mcp-2', 'sdk.py'), ...separate },
@@ -89,9 +97,6 @@ export const SERVERS = {
     sessionsEnd: true,
     remarks: {
       ...separate.remarks,
-      'step-up':
-        `${separate.remarks['step-up']}; its MCP sessions are of one registration, and the client registers again for ` +
-        'more scope: the SDK is told that its session is unknown, and connects again',
       'clients forgotten':
         'its MCP sessions are of one registration: the SDK is told that its session is unknown, and connects again',
     },
@@ -103,6 +108,10 @@ export const SERVERS = {
     proxy: true,
     revokes: false,
     remarks: {
+      'token rejected': 'it forgets no token by itself: the test has it refuse those that are out',
+      '20 parallel': 'it forgets no token by itself: the test has it refuse those that are out',
+      'grant revoked': 'it forgets no token by itself: the test has it refuse those that are out',
+      'clients forgotten': 'it keeps clients beyond a restart: the test has it forget them',
       'sign-out':
         'its revocation endpoint refuses clients without a secret, as all that register there are: tokens are forgotten, and stay good until they expire',
     },
@@ -116,6 +125,7 @@ export const SERVERS = {
     stepUp: 'tool',
     remarks: {
       ...noRefreshTokens,
+      '20 parallel': `${noRefreshTokens['20 parallel']}; its limit of 20 registrations an hour is off`,
       'sign-out': 'its provider revokes nothing: tokens are forgotten, and stay good until they expire',
     },
   },

@@ -22,7 +22,9 @@ const resource = new URL(`${settings.mcp}/mcp`);
 const provider = new DemoInMemoryAuthProvider((asked) => asked?.href === resource.href);
 
 const authorization = express();
-authorization.use(mcpAuthRouter({ provider, issuerUrl, scopesSupported: BOTH }));
+// Twenty processes that sign in, each at a port of its own, are more clients than it registers in an hour.
+const clientRegistrationOptions = { rateLimit: false };
+authorization.use(mcpAuthRouter({ provider, issuerUrl, scopesSupported: BOTH, clientRegistrationOptions }));
 
 const verifier = {
   async verifyAccessToken(token) {

@@ -108,13 +108,13 @@ impl Other {
         requests
     }
 
-    /// Waits until so many requests were rejected since then, and the next step is held up.
-    pub(super) async fn has_rejected(&self, rejections: usize, mark: usize) {
+    /// Waits until so many requests were rejected since then, and so many recoveries are held up.
+    pub(super) async fn has_rejected(&self, rejections: usize, recoveries: usize, mark: usize) {
         until(async || {
             let report = self.report().await;
             let rejected = |request: &&Request| request.status == Some(401);
             let count = report.requests[mark..].iter().filter(rejected).count();
-            count >= rejections && report.held == 1
+            count >= rejections && report.held == recoveries
         })
         .await;
     }

@@ -208,11 +208,6 @@ impl Ended {
         self
     }
 
-    /// How many addresses it sent its person to.
-    pub(crate) fn pages(&self) -> usize {
-        self.pages
-    }
-
     /// Whether its person pressed Ctrl-C.
     pub(crate) fn was_interrupted(&self) -> bool {
         self.status.code() == Some(130)
