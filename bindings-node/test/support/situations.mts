@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-import { AuthSession, FileStore, ReauthError } from 'mcp-reauth';
+import { AuthSession, FileStore } from 'mcp-reauth';
 
 import { Reader } from './browser.mjs';
 import { type McpClient, MODERN, SDKS, type Sdk } from './clients.mjs';
@@ -19,8 +19,8 @@ import { answers } from './world.mjs';
 const PARALLEL = 20;
 const LEGACY = SDKS[1] as Sdk;
 
-/** What became of a situation: so many requests, or what happened instead; nothing where the server has no such situation. */
-export type Outcome = number | string | null;
+/** What became of a situation that went as it should: so many requests; nothing where the server has no such situation. */
+export type Outcome = number | null;
 
 type Situation = (other: Other) => Promise<Outcome>;
 
@@ -155,7 +155,8 @@ const parallel: Situation = async (other) => {
   await Promise.all([...calls, release()]);
   user.expectPages(pages(other));
   const tokens = (await other.since(mark)).filter(({ grant }) => grant !== undefined);
-  return tokens.length === 1 ? works(other, mark) : `fails: ${tokens.length} token requests`;
+  if (tokens.length !== 1) throw new Error(`${tokens.length} token requests, not 1`);
+  return works(other, mark);
 };
 
 const grantRevoked: Situation = async (other) => {
@@ -238,14 +239,17 @@ const ALL: Record<string, Situation> = {
   'sign-out': signOut,
 };
 
-/** Tries all situations, one after another. */
+/** Tries all situations, one after another. If any fails, all that did are told of. */
 export async function situations(other: Other): Promise<Record<string, Outcome>> {
   const outcomes: Record<string, Outcome> = {};
+  const failures: Error[] = [];
   for (const [situation, attempt] of Object.entries(ALL)) {
-    outcomes[situation] = await attempt(other).catch((error) => {
-      console.error(`${other.about.version}, ${situation}:`, error);
-      return `fails: ${error instanceof ReauthError ? error.code : error.message}`;
-    });
+    try {
+      outcomes[situation] = await attempt(other);
+    } catch (error) {
+      failures.push(new Error(`${other.about.version}, ${situation}`, { cause: error }));
+    }
   }
+  if (failures.length > 0) throw new AggregateError(failures, failures.map(({ message }) => message).join('; '));
   return outcomes;
 }

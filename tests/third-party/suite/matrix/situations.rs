@@ -13,13 +13,13 @@ const ANSWER: &str = "hello\n";
 /// How many processes call at once.
 const PARALLEL: usize = 20;
 
-type Attempt = for<'a> fn(&'a Other) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+/// What became of a situation; or what happened instead of what should: the error code, or what else there is to say.
+type Attempted = Result<Outcome, String>;
+type Attempt = for<'a> fn(&'a Other) -> Pin<Box<dyn Future<Output = Attempted> + 'a>>;
 
 macro_rules! all {
     ($($situation:literal: $attempt:ident,)*) => {
-        [$(($situation, |other| Box::pin(async move {
-            $attempt(other).await.unwrap_or_else(Outcome::Fails)
-        })),)*]
+        [$(($situation, |other| Box::pin($attempt(other))),)*]
     };
 }
 
@@ -36,11 +36,9 @@ pub(super) const ALL: [(&str, Attempt); 9] = all! {
     "sign-out": sign_out,
 };
 
-type Attempted = Result<Outcome, String>;
-
 /// The requests of the client since then.
 async fn works(other: &Other, mark: usize) -> Attempted {
-    Ok(Outcome::Works(other.since(mark).await.len()))
+    Ok(Some(other.since(mark).await.len()))
 }
 
 /// How many pages a rejected token takes.
@@ -115,7 +113,7 @@ async fn grant_revoked(other: &Other) -> Attempted {
 
 async fn step_up(other: &Other) -> Attempted {
     let Some(step_up) = other.about.step_up else {
-        return Ok(Outcome::Absent);
+        return Ok(None);
     };
     let user = User::signed_in(other).await?;
     let mark = other.mark().await;
