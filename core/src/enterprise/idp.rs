@@ -308,16 +308,11 @@ impl Idp {
     ) -> Result<SignedIn, Failure> {
         // What could not be checked must not be used up.
         self.can_verify()?;
-        let registration = self.current_client(&held.client);
-        let client = self.client(&registration, &held.by);
         let presented = TokenGrant::Refresh {
             token: refresh_token,
             scopes: None,
         };
-        let (client, presented) = (&client, &presented);
-        let endpoint = &held.by.token_endpoint;
-        let ask = || token::request(client, endpoint, presented, None);
-        let tokens = patiently(&*self.runtime, Some(until), ask).await?;
+        let (by, tokens) = self.token(held, &presented, until).await?;
         // The one that was presented may be used up, whatever becomes of the ID token.
         self.keep_rotated(held, tokens.refresh_token.as_ref())
             .await?;
@@ -352,8 +347,32 @@ impl Idp {
                     .unwrap_or_else(|| refresh_token.clone()),
             ),
             keys,
+            by,
             ..held.clone()
         })
+    }
+
+    /// A token for the client of `held`, and who gave it: an endpoint that is gone is looked up again, once.
+    async fn token(
+        &self,
+        held: &SignedIn,
+        presented: &TokenGrant<'_>,
+        until: SystemTime,
+    ) -> Result<(Grantor, Tokens), TokenFailure> {
+        let registration = &self.current_client(&held.client);
+        let at = async |by: &Grantor| {
+            let client = &self.client(registration, by);
+            let ask = || token::request(client, &by.token_endpoint, presented, None);
+            patiently(&*self.runtime, Some(until), ask).await
+        };
+        let failure = match at(&held.by).await {
+            Ok(tokens) => return Ok((held.by.clone(), tokens)),
+            Err(failure) => failure,
+        };
+        match self.moved(&held.by, &failure).await? {
+            Some(moved) => Ok((moved.clone(), at(&moved).await?)),
+            None => Err(failure),
+        }
     }
 
     async fn keep_rotated(&self, held: &SignedIn, rotated: Option<&Secret>) -> Result<(), Error> {

@@ -10,6 +10,7 @@
 
 mod idp;
 pub(crate) mod legs;
+mod moved;
 pub(crate) mod record;
 mod session;
 

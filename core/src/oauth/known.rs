@@ -53,6 +53,17 @@ impl Known {
         }
     }
 
+    /// Takes metadata of the same authorization server that was read at `now`. Whether it is the same.
+    pub(crate) fn replace_server(&mut self, server: &ServerMetadata, now: u64) -> bool {
+        let same = self.server.issuer == server.issuer;
+        if same {
+            self.server = server.clone();
+            self.read_at = now;
+            self.assumed = server.assumed;
+        }
+        same
+    }
+
     /// The authorization server's issuer.
     pub(crate) fn issuer(&self) -> &str {
         &self.server.issuer

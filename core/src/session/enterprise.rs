@@ -17,7 +17,7 @@ use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery::{self, Discovered, scopes_of};
 use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::registration::{Purpose, register};
-use crate::oauth::token::{self, TokenFailure, TokenGrant};
+use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
 use crate::patience::patiently;
 use crate::recovery::{Ask, Attempt, Means, Trigger};
 use crate::scope::ScopeSet;
@@ -159,10 +159,10 @@ impl Inner {
                 assertion: &assertion.token,
                 scopes: &allowed,
             };
-            let tokens = self.token_once(&at, &presented).await?;
-            Ok((tokens, allowed))
+            let (by, tokens) = self.minted(at, &presented).await?;
+            Ok((by, tokens, allowed))
         };
-        let (tokens, allowed) = match patiently(&*self.runtime, Some(until), both).await {
+        let (by, tokens, allowed) = match patiently(&*self.runtime, Some(until), both).await {
             Ok(minted) => minted,
             Err(failure) => {
                 let at_idp = !past_idp.load(Ordering::Relaxed);
@@ -171,13 +171,33 @@ impl Inner {
                 return refused(failure, by, at_idp);
             }
         };
-        let mut grant = self.granted(tokens, &at, &allowed);
+        let mut grant = self.granted(tokens, &At { by: &by, ..at }, &allowed);
         grant.via = Some(idp.issuer().to_owned());
         grant.sign_in = session.sign_in.clone();
         // It is minted afresh each time.
         grant.refresh_token = None;
         self.keep_minted(read, plan, grant, &allowed, &session)
             .await
+    }
+
+    /// Tokens, and who gave them: an endpoint that is gone is looked up again, once.
+    async fn minted(
+        &self,
+        at: At<'_>,
+        presented: &TokenGrant<'_>,
+    ) -> Result<(Grantor, Tokens), TokenFailure> {
+        let by = at.by.clone();
+        match self.token_once(&at, presented).await {
+            Err(TokenFailure::Gone { detail }) => match self.moved(&by).await {
+                Ok(Some(moved)) => {
+                    let tokens = self.token_once(&At { by: &moved, ..at }, presented).await?;
+                    Ok((moved, tokens))
+                }
+                Ok(None) => Err(TokenFailure::Gone { detail }),
+                Err(error) => Err(TokenFailure::Transient(error.into())),
+            },
+            answer => Ok((by, answer?)),
+        }
     }
 
     /// Keeps what was minted, unless that sign-in is over meanwhile.
@@ -286,8 +306,17 @@ impl Inner {
             resource: by.resource.as_deref().unwrap_or(&self.server),
             scopes,
         };
-        let client = idp.client(&registration, &session.by);
-        exchange(&client, &session.by.token_endpoint, &wanted).await
+        let at = async |by: &Grantor| {
+            let client = idp.client(&registration, by);
+            exchange(&client, &by.token_endpoint, &wanted).await
+        };
+        match at(&session.by).await {
+            Ok(assertion) => Ok(assertion),
+            Err(failure) => match idp.moved(&session.by, &failure).await? {
+                Some(moved) => at(&moved).await,
+                None => Err(failure),
+            },
+        }
     }
 
     /// What a refusal tells for the next time. An organization that no longer allows a scope would refuse every

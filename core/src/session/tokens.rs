@@ -73,12 +73,21 @@ impl Inner {
     }
 
     /// Where a server, whose token endpoint is gone, grants tokens now; `None`: it names no other endpoint.
-    async fn moved(&self, by: &Grantor) -> Result<Option<Grantor>, Error> {
+    pub(super) async fn moved(&self, by: &Grantor) -> Result<Option<Grantor>, Error> {
         let Some(server) = self.server_of(by).await? else {
             return Ok(None);
         };
         let now = by.at_endpoints_of(&server)?;
-        Ok((now.token_endpoint != by.token_endpoint).then_some(now))
+        if now.token_endpoint == by.token_endpoint {
+            return Ok(None);
+        }
+        let read_at = self.now();
+        self.update(|record| match &mut record.known {
+            Some(known) => known.replace_server(&server, read_at),
+            None => false,
+        })
+        .await?;
+        Ok(Some(now))
     }
 
     /// The metadata of a server on record, read again; `None`: it is a server of 2025-03-26 that has none.

@@ -48,6 +48,7 @@ pub(crate) struct IdentityProvider {
     pub(crate) allows: Option<&'static str>,
     /// Whether tokens can be revoked.
     pub(crate) revokes: bool,
+    pub(crate) token_path: &'static str,
     pub(crate) only_pushed: bool,
     /// How often a refresh token or an identity assertion was used twice.
     pub(crate) reused: usize,
@@ -96,6 +97,7 @@ impl IdentityProvider {
             allows: None,
             revokes: true,
             only_pushed: false,
+            token_path: "/token",
             reused: 0,
             runtime,
             keys: vec![Key::generate()],
@@ -132,7 +134,7 @@ impl IdentityProvider {
         let mut body = json!({
             "issuer": IDP,
             "authorization_endpoint": format!("{IDP}/authorize"),
-            "token_endpoint": format!("{IDP}/token"),
+            "token_endpoint": format!("{IDP}{}", self.token_path),
             "jwks_uri": format!("{IDP}/keys"),
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
