@@ -33,7 +33,7 @@ impl HttpClient for JsFetch {
             let headers: Vec<_> = head
                 .headers
                 .iter()
-                .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+                .map(|(name, value)| (name.as_str(), as_read(value.as_bytes())))
                 .collect();
             let input = json!({
                 "method": head.method.as_str(),
@@ -72,6 +72,11 @@ fn response(answered: Answered, body: Vec<u8>) -> Result<Response, HttpError> {
         }
     }
     Ok(response)
+}
+
+/// A header field as `fetch` takes it: each character is one byte.
+fn as_read(value: &[u8]) -> String {
+    value.iter().copied().map(char::from).collect()
 }
 
 /// A header field as the server sent it: `fetch` reads each byte as one character.

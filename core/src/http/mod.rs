@@ -95,7 +95,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    fn redirect(to: &str) -> Self {
+    pub(crate) fn redirect(to: &str) -> Self {
         Self::Redirect(text::without_password(text::without_query(to)).into_owned())
     }
 
@@ -239,8 +239,9 @@ fn redirect_target(from: &str, response: &Response) -> Option<String> {
     if !follows.contains(&response.status()) {
         return None;
     }
-    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
-    Some(Url::parse(from).ok()?.join(location).ok()?.into())
+    let location = response.headers().get(header::LOCATION)?;
+    let location = String::from_utf8_lossy(location.as_bytes());
+    Some(Url::parse(from).ok()?.join(&location).ok()?.into())
 }
 
 /// Whether two addresses share scheme, host and port.

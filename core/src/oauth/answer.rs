@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::dpop::{INVALID_PROOF, USE_NONCE};
+use super::lenient;
 use super::token::{TokenFailure, Tokens};
 use crate::error::Trouble;
 use crate::http::{HttpError, Response};
@@ -44,7 +45,7 @@ pub(crate) fn read(
         let detail = "its token endpoint redirects, which is not followed";
         return Err(transient(detail.to_owned()));
     }
-    let body = serde_json::from_slice(response.body()).ok();
+    let body = lenient::json(response.body());
     if !status.is_success() {
         return Err(rejection(status, response.body(), body, retry_after));
     }

@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::freshness::fresh_for;
+use super::lenient;
 use crate::error::Error;
 use crate::http::{HttpError, Limited, same_origin};
 
@@ -113,8 +114,7 @@ impl<'a> Search<'a> {
         }
         self.fresh_for = fresh_for(response.headers());
         let body = response.body();
-        let is_object =
-            serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value.is_object());
+        let is_object = lenient::json(body).is_some_and(|value| value.is_object());
         if !is_object {
             return Ok(Document::Page);
         }

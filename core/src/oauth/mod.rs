@@ -10,6 +10,7 @@ pub(crate) mod dpop;
 mod freshness;
 pub(crate) mod id_token;
 pub(crate) mod known;
+mod lenient;
 pub(crate) mod metadata;
 pub(crate) mod registration;
 pub(crate) mod token;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use url::Url;
 
 use super::answer::{is_transient, scope_member};
 use super::client_auth::{Means, Origin, method, secret_method, wanted_method};
+use super::lenient;
 use super::metadata::ServerMetadata;
 use super::token::JWT_BEARER;
 use crate::error::Error;
@@ -254,7 +255,8 @@ impl Registered {
     /// Members that matter less are left out when they are of another type.
     fn read(response: &Response) -> Option<Self> {
         let body = response.status().is_success().then(|| response.body())?;
-        let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let body = lenient::json(body)?;
+        let body = body.as_object()?;
         let client_id = body.get("client_id")?.as_str()?;
         if !is_credential(client_id) {
             return None;
@@ -262,7 +264,9 @@ impl Registered {
         let client_secret = match body.get("client_secret") {
             None | Some(Value::Null) => None,
             Some(Value::String(secret)) if secret.is_empty() => None,
-            Some(Value::String(secret)) if is_credential(secret) => Some(Secret::new(&**secret)),
+            Some(Value::String(secret)) if is_credential(secret) => {
+                Some(Secret::new(secret.as_str()))
+            }
             Some(_) => return None,
         };
         let method = body.get("token_endpoint_auth_method");
@@ -270,7 +274,7 @@ impl Registered {
             client_id: client_id.to_owned(),
             client_secret,
             method: method.and_then(Value::as_str).map(str::to_owned),
-            scopes: scope_member(&body).map(|scopes| scopes.iter().map(String::as_str).collect()),
+            scopes: scope_member(body).map(|scopes| scopes.iter().map(String::as_str).collect()),
         })
     }
 
@@ -337,8 +341,10 @@ fn error_description(response: &Response) -> Option<String> {
 }
 
 fn member(response: &Response, name: &str) -> Option<String> {
-    let body: Map<String, Value> = serde_json::from_slice(response.body()).ok()?;
-    body.get(name)?.as_str().map(str::to_owned)
+    lenient::json(response.body())?
+        .get(name)?
+        .as_str()
+        .map(str::to_owned)
 }
 
 fn registration_endpoint(server: &ServerMetadata) -> Result<&str, Error> {

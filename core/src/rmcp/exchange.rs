@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{Failure, ReauthClient, TransportError};
 use crate::challenge::{AuthChallenge, Operation};
-use crate::http::same_origin;
+use crate::http::{HttpError, has_userinfo, same_origin};
 use crate::recovery::Trigger;
 use crate::session::{Authorization, Recovery, ResourceRequest};
 use crate::text::header_text;
@@ -176,18 +176,22 @@ impl Exchange {
         }
     }
 
-    /// Sends it, and on to where a redirect points that method, body and credential may follow. Any other redirect
-    /// is the response.
+    /// Sends it, and on to where a redirect points that method, body and credential may follow.
     async fn send_once(&mut self) -> Result<reqwest::Response, Failure> {
         let mut url = Arc::clone(&self.outgoing.uri);
         for _ in 0..MAX_REDIRECTS {
             let response = self.send_to(&url).await?;
             match redirect_target(&url, &response) {
                 Some(target) => url = target,
+                None if is_redirect(&response) => return Err(not_followed(&url, &response)),
                 None => return Ok(response),
             }
         }
-        self.send_to(&url).await
+        let response = self.send_to(&url).await?;
+        match is_redirect(&response) {
+            true => Err(not_followed(&url, &response)),
+            false => Ok(response),
+        }
     }
 
     async fn send_to(&mut self, url: &str) -> Result<reqwest::Response, Failure> {
@@ -221,9 +225,25 @@ fn redirect_target(from: &str, response: &reqwest::Response) -> Option<Arc<str>>
     if !matches!(response.status().as_u16(), 307 | 308) {
         return None;
     }
-    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
-    let target: String = Url::parse(from).ok()?.join(location).ok()?.into();
-    same_origin(from, &target).then(|| target.into())
+    let target = location(from, response)?;
+    (same_origin(from, &target) && !has_userinfo(&target)).then(|| target.into())
+}
+
+fn location(from: &str, response: &reqwest::Response) -> Option<String> {
+    let location = response.headers().get(header::LOCATION)?;
+    let location = String::from_utf8_lossy(location.as_bytes());
+    Some(Url::parse(from).ok()?.join(&location).ok()?.into())
+}
+
+/// Whether others would follow it.
+fn is_redirect(response: &reqwest::Response) -> bool {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn not_followed(from: &str, response: &reqwest::Response) -> Failure {
+    let target = location(from, response);
+    let error = HttpError::redirect(target.as_deref().unwrap_or("nowhere"));
+    StreamableHttpError::Client(error.at(from).into())
 }
 
 pub(super) fn connection(error: reqwest::Error) -> Failure {

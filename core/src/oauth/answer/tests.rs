@@ -136,6 +136,10 @@ fn lifetimes_in_every_form() {
         ("[3600]", None),
         ("true", None),
         ("1e300", Some(MAX_LIFETIME)),
+        // Out of every range: unknown.
+        ("1e400", None),
+        ("-1e400", None),
+        ("{\"deep\":1e400}", None),
         ("\"1e300\"", Some(MAX_LIFETIME)),
         ("18446744073709551615", Some(MAX_LIFETIME)),
         ("\"99999999999999999999999\"", Some(MAX_LIFETIME)),

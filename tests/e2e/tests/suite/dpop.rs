@@ -130,7 +130,7 @@ at_both_wires! {
         let before = world.control().requests().len();
         let target = format!("{}?again", world.url());
         world.fault(Faults { redirect_mcp_to: Some(target), ..Faults::default() });
-        client.fails("echo", "").await;
+        client.fails("echo", "http").await;
         let requests = world.control().requests().split_off(before);
         let proofs: Vec<&str> = requests.iter().filter_map(|r| r.header("dpop")).collect();
         let distinct: HashSet<&str> = proofs.iter().copied().collect();

@@ -15,7 +15,7 @@ at_both_wires! {
         let client = world.connected(wire).await;
         let elsewhere = Elsewhere::start().await;
         world.fault(Faults { redirect_mcp_to: Some(elsewhere.url.clone()), ..Faults::default() });
-        client.fails("echo", "").await;
+        client.fails("echo", "http").await;
         assert_eq!(world.counters().mcp_post, 1);
         assert_eq!(elsewhere.hits().await, 0);
         assert_eq!(world.prompts(), (0, 0));
@@ -35,7 +35,8 @@ at_both_wires! {
                 redirect_status: Some(status),
                 ..Faults::default()
             });
-            client.fails("echo", "").await;
+            // 300 leaves the choice to the user, and nobody follows it.
+            client.fails("echo", if status == 300 { "" } else { "http" }).await;
             assert_eq!(world.counters().mcp_post, 1, "{status}");
         }
         assert_eq!(elsewhere.hits().await, 0);
@@ -123,7 +124,7 @@ at_both_wires! {
         let world = World::new().await;
         let elsewhere = Elsewhere::start().await;
         world.fault(Faults { redirect_mcp_to: Some(elsewhere.url.clone()), ..Faults::default() });
-        world.refuses(wire, "").await;
+        world.refuses(wire, "http").await;
         assert_eq!(elsewhere.hits().await, 0);
         assert_eq!(world.prompts(), (0, 0));
     }
@@ -134,7 +135,7 @@ at_both_wires! {
         let client = world.connected(wire).await;
         let target = world.url().replace("127.0.0.1", "localhost");
         world.fault(Faults { redirect_mcp_to: Some(target), ..Faults::default() });
-        client.fails("echo", "").await;
+        client.fails("echo", "http").await;
         assert_eq!(world.counters().mcp_post, 1);
         world.mend();
         world.works(&client).await;
@@ -146,7 +147,7 @@ at_both_wires! {
         let client = world.connected(wire).await;
         let target = world.url().to_owned();
         world.fault(Faults { redirect_mcp_to: Some(target), ..Faults::default() });
-        client.fails("echo", "").await;
+        client.fails("echo", "http").await;
         assert_eq!(world.counters().mcp_post, 6, "{:?}", world.counters());
         world.mend();
         world.works(&client).await;
