@@ -1,6 +1,8 @@
-//! Being told to end: Ctrl-C, and on Unix SIGTERM.
+//! Being told to end: Ctrl-C, and on Unix SIGTERM and SIGHUP.
 
 use std::process;
+#[cfg(unix)]
+use std::sync::LazyLock;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,12 +15,18 @@ const INTERRUPTED: u8 = 130;
 #[cfg(unix)]
 const TERMINATED: u8 = 143;
 
+/// The exit code after SIGHUP, which a terminal sends that goes away.
+#[cfg(unix)]
+const HUNG_UP: u8 = 129;
+
 /// Hears the signals that tell the program to end, each of them once.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: Option<Signal>,
     #[cfg(unix)]
     terminate: Option<Signal>,
+    #[cfg(unix)]
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
@@ -29,6 +37,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt()).ok(),
             #[cfg(unix)]
             terminate: signal(SignalKind::terminate()).ok(),
+            #[cfg(unix)]
+            hang_up: hang_up(),
         }
     }
 
@@ -38,6 +48,7 @@ impl Signals {
         tokio::select! {
             () = heard(&mut self.interrupt) => Failure::Ended(INTERRUPTED),
             () = heard(&mut self.terminate) => Failure::Ended(TERMINATED),
+            () = heard(&mut self.hang_up) => Failure::Ended(HUNG_UP),
         }
     }
 
@@ -56,6 +67,26 @@ impl Signals {
             }
         });
     }
+}
+
+/// What a terminal sends that goes away, unless that is to be ignored. Once it is listened for, it is not any more.
+#[cfg(unix)]
+fn hang_up() -> Option<Signal> {
+    static IGNORED: LazyLock<bool> = LazyLock::new(ignores_hang_up);
+    if *IGNORED {
+        return None;
+    }
+    signal(SignalKind::hangup()).ok()
+}
+
+/// Whether whoever started the program wants it to outlive the terminal, as `nohup` does. Only Linux tells.
+#[cfg(unix)]
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The first bit stands for the first signal, which is SIGHUP.
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! What core needs of its surroundings: the wall clock, waiting, and running a task on its own.
 
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -23,16 +24,30 @@ pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
         .map_or(0, |elapsed| elapsed.as_secs())
 }
 
-/// Runs `future`, but not longer than `limit`.
+/// In how many parts a limit is counted.
+const PARTS: u32 = 20;
+
+/// Runs `future`, but not longer than `limit` of the time in which the process runs. A process that is stopped, or whose
+/// machine sleeps, finds all its timers over when it goes on, and what came meanwhile not read yet: so the limit is
+/// counted in parts, of which one is over then.
 pub(crate) async fn timeout<T>(
     runtime: &dyn Runtime,
     limit: Duration,
     future: impl Future<Output = T>,
 ) -> Option<T> {
-    tokio::select! {
-        biased;
-        value = future => Some(value),
-        () = runtime.sleep(limit) => None,
+    let mut future = pin!(future);
+    let part = (limit / PARTS).max(Duration::from_secs(1));
+    let mut left = limit;
+    loop {
+        let now = left.min(part);
+        tokio::select! {
+            biased;
+            value = &mut future => return Some(value),
+            () = runtime.sleep(now) => left -= now,
+        }
+        if left.is_zero() {
+            return None;
+        }
     }
 }
 

@@ -30,7 +30,7 @@ async fn ctrl_c_while_waiting_for_the_browser() {
 
 #[tokio::test]
 async fn told_to_end_while_a_renewed_token_is_on_its_way() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let world = World::signed_in().await;
         world.control().expire_access_tokens();
         world.control().set_faults(token_hold());
@@ -183,4 +183,34 @@ async fn ctrl_c_ends_the_demo() {
     demo.prints(|_| true).await;
     demo.signal(Signal::INT);
     demo.end().await.exited(130).said("interrupted");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_that_is_to_outlive_its_terminal_does() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let world = World::start().await;
+    // As nohup does it.
+    let mut program = tokio::process::Command::new("sh")
+        .args(["-c", r#"trap "" HUP; exec "$0" login "$1" --no-browser"#])
+        .args([env!("CARGO_BIN_EXE_mcp-reauth"), world.url()])
+        .env("MCP_REAUTH_STORE", world.store())
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("sh is there");
+    let mut said = BufReader::new(program.stderr.take().expect("a pipe")).lines();
+    let began = soon(said.next_line()).await;
+    assert!(began.expect("a pipe").is_some());
+    let id = program.id().and_then(|id| i32::try_from(id).ok());
+    let id = id
+        .and_then(rustix::process::Pid::from_raw)
+        .expect("it runs");
+    for signal in [Signal::HUP, Signal::TERM] {
+        rustix::process::kill_process(id, signal).expect("it runs");
+    }
+    let ended = soon(program.wait()).await.expect("it ended");
+    assert_eq!(ended.code(), Some(143));
 }

@@ -159,3 +159,25 @@ async fn machine_that_sleeps_during_a_renewal_costs_nobody_anything() {
     assert_eq!(two.bench.host.prompts(), (0, 1));
     two.bench.assert_no_reuse();
 }
+
+/// What came while a process stood still is read before any limit counts as over: the refresh token is used once.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_while_the_process_stood_still_is_read() {
+    for stood_still in [5, 19, 21, 60, 600] {
+        let bench = Bench::new();
+        let session = bench.signed_in("").await;
+        bench.world.servers(|s| s.revoke_access());
+        let gate = bench.world.hold(Token);
+        let call = bench.spawn(&session, "");
+        gate.reached().await;
+        settle().await;
+        // All that time passes at once. The server answered meanwhile, and its answer is read a moment later.
+        tokio::time::advance(Duration::from_secs(stood_still)).await;
+        settle().await;
+        gate.open();
+        assert_eq!(call.await.expect("it ran"), Ok(200), "{stood_still}");
+        assert_eq!(bench.world.count(Token), 1, "{stood_still}");
+        bench.assert_no_reuse();
+        assert_eq!(bench.host.prompts(), (0, 1));
+    }
+}
