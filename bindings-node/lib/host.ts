@@ -46,6 +46,11 @@ export interface AuthHost {
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a host that returns nothing is one of the two kinds.
   authorize(request: AuthorizationRequest, context: HostContext): Awaitable<Callback | undefined | null | void>;
+  /**
+   * Tells the user that another session or program has the sign-in page for `server` open, which this one waits for.
+   * The signal is aborted when the wait is over.
+   */
+  signInElsewhere?(server: string, context: HostContext): Awaitable<void>;
 }
 
 /** A callback as the native part takes it; `undefined` where it is none. */
@@ -89,6 +94,9 @@ export async function callHost(host: AuthHost, method: string, input: unknown, c
       if (typeof agreed === 'boolean') return agreed;
       throw new TypeError(`host.confirmStepUp must return true or false, and returned ${describe(agreed)}`);
     }
+    case 'signInElsewhere':
+      await host.signInElsewhere?.((input as { server: string }).server, context);
+      return true;
     default: {
       const callback = await host.authorize(input as AuthorizationRequest, context);
       if (callback === undefined || callback === null) return 'elsewhere';

@@ -7,7 +7,7 @@ import { toJson } from './json.js';
 import { native } from './native.js';
 import { stoppable } from './stoppable.js';
 import type { AuthorizationRequest, StepUpRequest } from './types.js';
-import { organizationStepUpBody, stepUpBody, stepUpTitle } from './wording.js';
+import { inProgressElsewhere, organizationStepUpBody, stepUpBody, stepUpTitle } from './wording.js';
 
 /** How {@link loopbackHost} behaves. */
 export interface LoopbackOptions {
@@ -41,6 +41,9 @@ export function loopbackHost(options: LoopbackOptions = {}): Required<AuthHost> 
     redirectUri: ({ signal, registered }) =>
       stoppable(signal, (cancel) => loopback.redirectUri(registered === true, cancel)),
     authorize: (request, { signal }) => visit(request, signal),
+    signInElsewhere: (server) => {
+      process.stderr.write(`${inProgressElsewhere(server)}\n`);
+    },
     confirmStepUp: (request, { signal }) => oneAtATime(TERMINAL, () => confirm(request, assumeYes, signal)),
   };
 }

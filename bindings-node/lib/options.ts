@@ -224,6 +224,7 @@ function requireFunction(part: object, of: string, name: string, mayBeMissing = 
 function redirectUriOf(host: object, otherwise: string | undefined): string | undefined {
   requireFunction(host, 'host', 'confirmStepUp');
   requireFunction(host, 'host', 'authorize');
+  requireFunction(host, 'host', 'signInElsewhere', true);
   const own = memberOf(host, 'redirectUri');
   if (own !== undefined && otherwise !== undefined) {
     throw misconfigured('redirectUri is given here and by host (as loopbackHost does): give it in one place');

@@ -26,6 +26,9 @@ export const organizationStepUpBody = (server: string, challenge: AuthChallenge,
 /** While the person is at the authorization server. */
 export const inProgress = (server: string): string => say('in_progress', { server });
 
+/** While the user is at the authorization server for another session or program. */
+export const inProgressElsewhere = (server: string): string => say('in_progress_elsewhere', { server });
+
 /** After an authorization. `newScopes` are those that came with it, if it was a step-up. */
 export const success = (server: string, newScopes?: Scopes): string =>
   say('success', { server, newScopes: scopeList(newScopes) });

@@ -66,6 +66,14 @@ impl AuthHost for JsHost {
         })
     }
 
+    fn sign_in_elsewhere(&self, server: &str) -> BoxFuture<'_, ()> {
+        let input = json!({ "server": server });
+        Box::pin(async move {
+            // Whether it could be told changes nothing.
+            let _: Result<bool, Refused> = self.caller.ask("signInElsewhere", input).await;
+        })
+    }
+
     fn event(&self, event: Event) {
         self.caller.tell("event", event);
     }

@@ -114,7 +114,7 @@ run('scopes', 60, ({ op, value, sets, granted, required, a, b }) => {
 
 const { wording } = reauth;
 
-run('wording', 40, ({ sentence, server, challenge, newScopes, operation, detail }) => {
+run('wording', 41, ({ sentence, server, challenge, newScopes, operation, detail }) => {
   switch (sentence) {
     case 'step_up_title':
       return wording.stepUpTitle(challenge);
@@ -124,6 +124,8 @@ run('wording', 40, ({ sentence, server, challenge, newScopes, operation, detail 
       return wording.organizationStepUpBody(server, challenge, newScopes);
     case 'in_progress':
       return wording.inProgress(server);
+    case 'in_progress_elsewhere':
+      return wording.inProgressElsewhere(server);
     case 'success':
       return wording.success(server, newScopes);
     case 'retry_hint':

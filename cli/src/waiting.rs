@@ -170,6 +170,15 @@ impl AuthHost for PatientHost {
         })
     }
 
+    fn sign_in_elsewhere(&self, server: &str) -> BoxFuture<'_, ()> {
+        let told = self.host.sign_in_elsewhere(server);
+        Box::pin(async move {
+            let _asking = self.waiting.ask();
+            told.await;
+            std::future::pending().await
+        })
+    }
+
     fn event(&self, event: Event) {
         self.host.event(event);
     }

@@ -48,6 +48,13 @@ pub trait AuthHost: Send + Sync + 'static {
     /// [`Error::Host`] when the page could not be shown, [`Error::Cancelled`] when the person stopped it.
     fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>>;
 
+    /// Tells the user that another session or program has the sign-in page for `server` open, which this one waits for.
+    /// The future is dropped when the wait is over. The default tells nothing.
+    fn sign_in_elsewhere(&self, server: &str) -> BoxFuture<'_, ()> {
+        let _ = server;
+        Box::pin(std::future::ready(()))
+    }
+
     /// Hears what happens. Must return quickly; it is called while requests wait.
     fn event(&self, event: Event) {
         let _ = event;

@@ -44,6 +44,9 @@ pub enum Sentence {
     InProgress {
         server: String,
     },
+    InProgressElsewhere {
+        server: String,
+    },
     Success {
         server: String,
         new_scopes: ScopeSet,
@@ -92,6 +95,7 @@ impl Sentence {
                 new_scopes,
             } => organization_step_up_body(server, challenge, new_scopes),
             Self::InProgress { server } => in_progress(server),
+            Self::InProgressElsewhere { server } => in_progress_elsewhere(server),
             Self::Success { server, new_scopes } => success(server, new_scopes),
             Self::RetryHint { operation } => retry_hint(operation),
             Self::Cancelled { server } => cancelled(server),
@@ -155,6 +159,14 @@ pub fn organization_step_up_body(
 #[must_use]
 pub fn in_progress(server: &str) -> String {
     format!("Waiting for you to finish signing in to {server} in the browser\u{2026}")
+}
+
+/// While the user is at the authorization server for another session or program.
+#[must_use]
+pub fn in_progress_elsewhere(server: &str) -> String {
+    format!(
+        "Waiting for you to finish signing in to {server} where another program asked you to\u{2026}"
+    )
 }
 
 /// After an authorization. `added` are the scopes that came with it, if it was a step-up.

@@ -64,3 +64,24 @@ async fn parallel_sign_ins_to_different_servers_lose_nothing() {
         call.run().await.succeeded().showed(0);
     }
 }
+
+#[tokio::test]
+async fn processes_that_need_the_user_at_once_show_one_page() {
+    let world = World::start().await;
+    let programs = (0..4).map(|_| world.call("echo").run());
+    let ends = join_all(programs).await;
+    let mut pages = 0;
+    for ended in ends {
+        pages += ended.pages;
+        let told = ended
+            .stderr
+            .matches("where another program asked you to")
+            .count();
+        assert!(told + ended.pages <= 1, "{ended:#?}");
+        ended.succeeded().printed("hello\n");
+    }
+    assert_eq!(pages, 1);
+    let counters = world.control().counters();
+    assert_eq!(counters.authorize_visits, 1, "{counters:#?}");
+    assert_eq!(counters.registrations, 1, "{counters:#?}");
+}

@@ -167,6 +167,11 @@ impl AuthHost for TerminalHost {
     fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
         Box::pin(async move { self.wait(&request).await })
     }
+
+    fn sign_in_elsewhere(&self, server: &str) -> BoxFuture<'_, ()> {
+        say(format_args!("{}", wording::in_progress_elsewhere(server)));
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Says that no other address would do.

@@ -488,6 +488,7 @@ impl Drive<'_> {
             purpose,
             spent: self.idp.id.clone(),
             register_again: self.how.register_again,
+            deliberate: self.how.deliberate,
         };
         match self.inner.interact(need, &mut self.place).await {
             Ok(Interacted::Authorized) => {

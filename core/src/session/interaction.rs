@@ -19,6 +19,7 @@ use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
 use crate::session::renewal::RenewalEnd;
 use crate::session::scheme::without_offline_access;
+use crate::session::users_turn::UsersTurn;
 use crate::session::{GrantType, Inner};
 use crate::store::record::Record;
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -35,6 +36,8 @@ pub(crate) struct Need {
     pub(crate) spent: Option<String>,
     /// A registration of our own is replaced.
     pub(crate) register_again: bool,
+    /// The application asks for a sign-in on purpose.
+    pub(crate) deliberate: bool,
 }
 
 /// What a person is to do.
@@ -91,7 +94,7 @@ struct Slot {
     next_id: u64,
 }
 
-struct Interaction {
+pub(super) struct Interaction {
     /// What it is for; grows until the person is shown something.
     need: Mutex<Open>,
     ending: watch::Receiver<Option<Ending>>,
@@ -148,7 +151,12 @@ impl Interaction {
         (open.seats > 0).then(|| open.need.clone())
     }
 
-    fn is_wanted(&self) -> bool {
+    /// What it is for so far.
+    pub(super) fn need(&self) -> Need {
+        self.open().need.clone()
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
         self.open().seats > 0
     }
 }
@@ -273,8 +281,16 @@ impl Inner {
             .host
             .as_ref()
             .ok_or_else(|| Error::config("nobody is there to sign in: the session has no host"))?;
+        // An organization's users sign in elsewhere, in turns of their own.
+        let _turn = match self.grant_type {
+            GrantType::Enterprise => None,
+            _ => match self.users_turn(&**host, interaction).await? {
+                UsersTurn::Over => return Ok(Interacted::Again),
+                turn => Some(turn),
+            },
+        };
         // Another flight or another process may have seen to it meanwhile.
-        let before = interaction.open().need.clone();
+        let before = interaction.need();
         let record = self.reload().await?.record;
         let now = self.current.get();
         if now != before.of && now.is_some_and(|now| !now.is_expired(self.now())) {
@@ -298,7 +314,8 @@ impl Inner {
             self.ask_consent(&**host, challenge, scopes).await?;
         }
         let request = self.prepare(&**host, &need, scheme).await?;
-        self.send_person(&**host, request, interaction, asks).await
+        self.send_person(&**host, request, &need, interaction, asks)
+            .await
     }
 
     /// The same for a session that an organization manages.
@@ -357,7 +374,8 @@ impl Inner {
             return Ok(Interacted::Again);
         }
         let request = self.prepare_idp(host, need).await?;
-        self.send_person(host, request, interaction, asked).await
+        self.send_person(host, request, need, interaction, asked)
+            .await
     }
 
     /// Has the person go where they sign in, and takes what they come back with. `asked`: they know of it.
@@ -365,6 +383,7 @@ impl Inner {
         self: &Arc<Self>,
         host: &dyn AuthHost,
         request: AuthorizationRequest,
+        need: &Need,
         interaction: &Interaction,
         asked: bool,
     ) -> Ending {
@@ -379,10 +398,17 @@ impl Inner {
             scopes: request.scopes.clone(),
         });
         tracing::debug!(issuer = %request.issuer, redirect_uri = %request.redirect_uri, "authorization started");
-        match self
-            .within_patience("The sign-in", host.authorize(request))
-            .await
-        {
+        let page = self.within_patience("The sign-in", host.authorize(request));
+        let answered = tokio::select! {
+            biased;
+            answered = page => answered,
+            // By whoever did not wait for their turn, or in the browser by another page.
+            () = self.met(need) => {
+                self.forget_pending(&state).await?;
+                return Ok(Interacted::Again);
+            }
+        };
+        match answered {
             Ok(Authorized::Elsewhere) => Ok(Interacted::Elsewhere { url, state }),
             Ok(Authorized::Callback(callback)) => {
                 // Whether it covers what each request needs, each decides for itself.

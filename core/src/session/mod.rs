@@ -20,6 +20,7 @@ mod scheme;
 mod sign_in;
 mod state;
 mod tokens;
+mod users_turn;
 mod watch;
 
 use std::sync::Arc;

@@ -34,6 +34,7 @@ mod issuers;
 mod lasting;
 mod machine;
 mod moved;
+mod one_page;
 mod parallel;
 mod places;
 mod policy;

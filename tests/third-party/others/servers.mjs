@@ -27,9 +27,7 @@ const node = (script) => [process.execPath, `${HERE}node/${script}`];
 /** What to say about servers without refresh tokens. */
 const noRefreshTokens = {
   'token rejected': 'it issues no refresh tokens, so the user signs in again',
-  '20 parallel':
-    'it issues no refresh tokens, so the user signs in again: once for all in a session of Node, and once in each process ' +
-    'of the command, which is a client of its own, as it comes back to a port of its own',
+  '20 parallel': 'it issues no refresh tokens, so the user signs in again, once for all',
   restart: 'it issues no refresh tokens; the token of the second sign-in is used',
 };
 

@@ -44,6 +44,7 @@ struct State {
     sign_ins: Vec<AuthorizationRequest>,
     events: Vec<Event>,
     registered: usize,
+    elsewhere: usize,
 }
 
 impl TestHost {
@@ -91,6 +92,11 @@ impl TestHost {
     /// How often it was asked where a client that is registered beforehand may be redirected to.
     pub(crate) fn asked_as_registered(&self) -> usize {
         self.state().registered
+    }
+
+    /// How often the user was told of a page that is open elsewhere.
+    pub(crate) fn told_of_elsewhere(&self) -> usize {
+        self.state().elsewhere
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -147,6 +153,11 @@ impl AuthHost for TestHost {
             let back = self.world.visit(&request.url);
             Ok(Authorized::Callback(CallbackParams::parse(&back)))
         })
+    }
+
+    fn sign_in_elsewhere(&self, _: &str) -> BoxFuture<'_, ()> {
+        self.state().elsewhere += 1;
+        Box::pin(async {})
     }
 
     fn event(&self, event: Event) {

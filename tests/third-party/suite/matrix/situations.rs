@@ -78,28 +78,25 @@ async fn parallel(other: &Other) -> Attempted {
     let mark = other.mark().await;
     other.tell("reject").await;
     other.tell("hold").await;
-    // One process renews for all. Where a user has to be asked, each process asks its own.
-    let recoveries = if other.about.refreshes { 1 } else { PARALLEL };
-    let call = || {
-        if other.about.refreshes {
-            user.call("echo")
-        } else {
-            user.call_from_a_port_of_its_own("echo")
-        }
-    };
-    let programs: Vec<_> = (0..PARALLEL).map(|_| call().start()).collect();
+    // One process renews for all, or has the user sign in for all.
+    let programs = (0..PARALLEL).map(|_| user.call("echo").start());
+    let programs: Vec<_> = programs.collect();
     // All have been rejected before any of them recovers.
-    other.has_rejected(PARALLEL, recoveries, mark).await;
+    other.has_rejected(PARALLEL, 1, mark).await;
     other.tell("release").await;
     let ends = join_all(programs.into_iter().map(|program| program.end())).await;
     for ended in &ends {
-        ended.verdict(ANSWER, pages(other))?;
+        ended.verdict(ANSWER, ended.pages)?;
+    }
+    match ends.iter().map(|ended| ended.pages).sum() {
+        shown if shown == pages(other) => {}
+        shown => return Err(format!("{shown} pages, not {}", pages(other))),
     }
     let requests = other.since(mark).await;
     let tokens = requests.iter().filter(|request| request.grant.is_some());
     match tokens.count() {
-        tokens if tokens == recoveries => works(other, mark).await,
-        tokens => Err(format!("{tokens} token requests, not {recoveries}")),
+        1 => works(other, mark).await,
+        tokens => Err(format!("{tokens} token requests, not one")),
     }
 }
 

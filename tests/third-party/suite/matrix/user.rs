@@ -58,14 +58,6 @@ impl<'a> User<'a> {
         self.connecting(&["call", url, tool, "--arg", "text=hello", "--yes"])
     }
 
-    /// The same by one of many processes, which cannot all listen at one port.
-    pub(super) fn call_from_a_port_of_its_own(&self, tool: &str) -> Program {
-        let url = &self.other.about.mcp;
-        let any = "http://127.0.0.1:0/oauth/callback";
-        self.program(&["call", url, tool, "--arg", "text=hello", "--yes"])
-            .args(["--no-browser", "--callback-url", any])
-    }
-
     /// A user who is signed in; or why there is none.
     pub(super) async fn signed_in(other: &'a Other) -> Result<Self, String> {
         let user = Self::new(other);

@@ -1,0 +1,125 @@
+//! One user, one page: sessions of a profile and server that need the user, in one process and in many, have them do it
+//! once. One holds the turn while the user is asked; the others watch the store meanwhile, and go on with what it brings.
+
+use std::future::pending;
+use std::time::Duration;
+
+use crate::challenge::Reason;
+use crate::error::Error;
+use crate::host::AuthHost;
+use crate::runtime::timeout;
+use crate::session::Inner;
+use crate::session::credential::Authorization;
+use crate::session::interaction::{Interaction, Need};
+use crate::store::turn::Turn;
+use crate::store::{Lease, StoreKey};
+
+/// How often the store is looked at while the user is waited for.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The longest time in which a user is waited for where others wait behind them.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
+
+/// What waiting for the turn came to.
+pub(super) enum UsersTurn {
+    /// The user is this session's to ask, until this is dropped.
+    Ours(#[expect(dead_code, reason = "held, not read")] Option<Lease>),
+    /// There is nothing to ask any more.
+    Over,
+}
+
+impl Need {
+    /// Whether `now`, which came after it was decided that the user is needed, is what they were needed for.
+    fn is_met_by(&self, now: &Authorization) -> bool {
+        if self.of.as_ref() == Some(now) {
+            return false;
+        }
+        let before = self.of.as_ref().map(|of| &of.grant().sign_in);
+        let signed_in = before != Some(&now.grant().sign_in);
+        let required = &self.challenge.required_scopes;
+        match self.challenge.reason {
+            Reason::InsufficientScope if !required.is_empty() => now.scopes().covers(required),
+            Reason::InsufficientScope | Reason::InsufficientUserAuthentication => signed_in,
+            Reason::Unauthorized | Reason::TokenExpired | Reason::InvalidToken => {
+                signed_in || !self.deliberate
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Waits until the user is this session's to ask, or need not be asked any more. Who asks for a sign-in on purpose
+    /// does not wait.
+    pub(super) async fn users_turn(
+        &self,
+        host: &dyn AuthHost,
+        interaction: &Interaction,
+    ) -> Result<UsersTurn, Error> {
+        let key = StoreKey {
+            server: format!("{} (sign-in)", self.key.server),
+            ..self.key.clone()
+        };
+        // For two answers of the user: to a question, and on a page.
+        let patience = self.policy.interaction_timeout.min(LONGEST_PATIENCE);
+        let ttl = patience.saturating_mul(2);
+        let mut turn = Turn::new(&*self.store, &*self.runtime, &key, ttl);
+        if let Some((lease, _)) = turn.come().await? {
+            return Ok(UsersTurn::Ours(Some(lease)));
+        }
+        if interaction.need().deliberate {
+            return Ok(UsersTurn::Ours(None));
+        }
+        let told = async {
+            host.sign_in_elsewhere(&self.server).await;
+            pending().await
+        };
+        let waiting = async {
+            tokio::select! {
+                biased;
+                turned = self.behind(turn, interaction) => turned,
+                never = told => never,
+            }
+        };
+        self.within_patience("The sign-in", waiting).await
+    }
+
+    /// Waits behind whoever has the turn.
+    async fn behind(
+        &self,
+        mut turn: Turn<'_>,
+        interaction: &Interaction,
+    ) -> Result<UsersTurn, Error> {
+        let mut looked = self.runtime.now();
+        loop {
+            let now = self.runtime.now();
+            if now.duration_since(looked).is_ok_and(|since| since < PERIOD) {
+                // It is not time yet.
+            } else if !interaction.is_wanted() || self.is_met(&interaction.need()).await {
+                return Ok(UsersTurn::Over);
+            } else {
+                looked = now;
+            }
+            if let Some((lease, _)) = turn.come().await? {
+                return Ok(UsersTurn::Ours(Some(lease)));
+            }
+        }
+    }
+
+    /// Completes when another session or process stores what the user is needed for.
+    pub(super) async fn met(&self, need: &Need) {
+        loop {
+            let now = self.current.get();
+            let _ = timeout(&*self.runtime, PERIOD, self.current.changed(now.as_ref())).await;
+            if self.is_met(need).await {
+                return;
+            }
+        }
+    }
+
+    async fn is_met(&self, need: &Need) -> bool {
+        // A store that fails is told by whoever needs what is in it.
+        let _ = self.reload().await;
+        let now = self.current.get();
+        now.is_some_and(|now| !now.is_expired(self.now()) && need.is_met_by(&now))
+    }
+}
