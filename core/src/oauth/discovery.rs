@@ -93,7 +93,8 @@ pub(crate) async fn discover(
                     resource: Some(metadata.resource),
                     scopes_supported: metadata.scopes_supported.unwrap_or_default().into(),
                     wants_proofs: metadata.dpop_bound_access_tokens_required,
-                    fresh_for: metadata.fresh_for,
+                    // A choice that a server's failure made is not kept.
+                    fresh_for: failure.map_or(metadata.fresh_for, |_| 0),
                     server: found,
                 });
             }
@@ -275,7 +276,9 @@ async fn resource_metadata(
     for url in resource_metadata_urls(server) {
         let check = |metadata: &ResourceMetadata| check_resource(metadata, &url, server);
         if let Some(found) = search.at(&url, check).await {
-            return Ok(Sought::Found(found.fresh_for(search.fresh_for())));
+            // What stands in for a document that could not be read is not kept.
+            let fresh = search.trouble().map_or(search.fresh_for(), |_| 0);
+            return Ok(Sought::Found(found.fresh_for(fresh)));
         }
     }
     search.end().map(Sought::Nowhere)

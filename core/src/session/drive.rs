@@ -347,7 +347,7 @@ impl Drive<'_> {
             Step::Defer => Some(self.defer()),
             Step::Fail(ending) => {
                 if ending == Ending::Unauthorized && self.progress.reauthorized {
-                    self.note_in_vain();
+                    self.note_in_vain().await;
                 }
                 Some(Conclusion::Failed(self.error(ending)))
             }
@@ -370,11 +370,24 @@ impl Drive<'_> {
         }
     }
 
-    /// Signing in did not help; doing so again for the next request would not either.
-    fn note_in_vain(&self) {
+    /// Signing in did not help; doing so again for the next request would not either. Later it may, at another server.
+    async fn note_in_vain(&self) {
         if let Some(current) = &self.current {
             self.inner.rejected.note(current, self.inner.now());
         }
+        self.inner.forget_known().await;
+    }
+
+    /// Whether the resource's metadata may have changed, though it was said to be fresh (RFC 9111). A rejected or
+    /// expired credential says nothing of that. The rejection of one that was just granted does, and so does a move
+    /// that was seen; and an application or a server that asks for something else is to get what there is now.
+    fn reads_metadata(&self) -> bool {
+        let progress = &*self.progress;
+        self.how.deliberate
+            || Failure::of(self.challenge) != Failure::Token
+            || progress.issuer == IssuerCheck::Moved
+            || progress.renewal == Some(Attempt::Succeeded)
+            || progress.reauthorized
     }
 
     /// Of the retries that this request's own renewal and authorizations earn there are few; any other is
@@ -483,6 +496,7 @@ impl Drive<'_> {
     async fn interact(&mut self, ask: Ask, purpose: Purpose) -> Option<Conclusion> {
         let need = Need {
             of: self.current.clone(),
+            reads_metadata: self.reads_metadata(),
             ask,
             challenge: self.challenge.clone(),
             purpose,

@@ -29,6 +29,8 @@ use crate::sync::{Mutex, MutexGuard, lock};
 pub(crate) struct Need {
     /// The credential that was current when it was decided that a person is needed.
     pub(crate) of: Option<Authorization>,
+    /// The resource's metadata is read, however fresh what is on record says that it is.
+    pub(crate) reads_metadata: bool,
     pub(crate) ask: Ask,
     pub(crate) challenge: AuthChallenge,
     pub(crate) purpose: Purpose,
@@ -164,6 +166,7 @@ impl Interaction {
 fn add_scopes(need: &mut Need, more: &Need) {
     let scopes = &mut need.challenge.required_scopes;
     *scopes = scopes.union(&more.challenge.required_scopes);
+    need.reads_metadata |= more.reads_metadata;
 }
 
 impl Interactions {

@@ -46,7 +46,8 @@ impl Inner {
         let known = record.known.as_ref().filter(at_home);
         if let Some(known) = known {
             let grant = record.grant.as_ref();
-            if known.is_fresh(named, now) || is_proven(known, grant, need) {
+            let fresh = !need.reads_metadata && known.is_fresh(named, now);
+            if fresh || is_proven(known, grant, need) {
                 return Ok(known.clone());
             }
         }

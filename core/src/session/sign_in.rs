@@ -34,6 +34,28 @@ impl Inner {
         need: &Need,
         scheme: Scheme,
     ) -> Result<AuthorizationRequest, Error> {
+        let prepared = self.prepare_at(host, need, scheme).await;
+        if prepared.is_err() {
+            // Its endpoints may have moved.
+            self.forget_known().await;
+        }
+        prepared
+    }
+
+    /// Forgets what discovery found, so that the next sign-in reads it anew. Without its store that is no worse.
+    pub(super) async fn forget_known(&self) {
+        let forgotten = self.update(|record| record.known.take().is_some());
+        if let Err(error) = forgotten.await {
+            tracing::debug!(server = %self.server, %error, "what is known of the server could not be cleared");
+        }
+    }
+
+    async fn prepare_at(
+        &self,
+        host: &dyn AuthHost,
+        need: &Need,
+        scheme: Scheme,
+    ) -> Result<AuthorizationRequest, Error> {
         let Scheme {
             found,
             known,
@@ -306,6 +328,7 @@ impl Inner {
         if matches!(failure, TokenFailure::InvalidClient { .. }) {
             self.discard_client(&by.issuer, &pending.client).await?;
         }
+        self.forget_known().await;
         Err(failure.into_error(&by.issuer, &by.token_endpoint))
     }
 

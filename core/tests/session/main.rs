@@ -26,6 +26,7 @@ mod enterprise_step_up;
 #[cfg(feature = "jwt")]
 mod enterprise_trouble;
 mod explained;
+mod freshness;
 mod gone;
 mod hostile;
 #[cfg(feature = "jwt")]
