@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{BoxFuture, ready};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::{Host, Url};
 
 use crate::error::{Cause, Error};
@@ -89,7 +89,7 @@ pub enum HttpError {
     /// The address is in a narrower network than the server that leads there: see [`Egress`].
     #[error("the address is in a network that the server which leads there is not in")]
     Blocked,
-    /// The server points to another origin, or in a circle.
+    /// The server points to another origin or in a circle, or by a status that is not followed: only 307 and 308 are.
     #[error("it redirects to {0}, which is not followed")]
     Redirect(String),
 }
@@ -193,17 +193,23 @@ impl Limited {
         Ok(response)
     }
 
-    /// Reads a document. Redirects within one origin are followed, a few of them; any other is an error.
+    /// Reads a document. Redirects within one origin are followed by 307 and 308, a few of them; those to another
+    /// origin are an error. Any other is the response: gateways send unknown paths to a page of their own.
     pub(crate) async fn get_json(&self, url: &str) -> Result<Response, HttpError> {
         let mut at = url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
             let request = request(Method::GET, &at, Vec::new())?;
             let response = self.send(request).await?;
-            let Some(target) = redirect_target(&at, &response) else {
+            let status = response.status();
+            let target = location(&at, response.headers());
+            let Some(target) = target.filter(|_| is_redirect(status)) else {
                 return Ok(response);
             };
-            if !same_origin(&at, &target) {
+            if !same_origin(&at, &target) || has_userinfo(&target) {
                 return Err(HttpError::redirect(&target));
+            }
+            if !keeps_method(status) {
+                return Ok(response);
             }
             at = target;
         }
@@ -228,18 +234,19 @@ fn request(method: Method, url: &str, body: Vec<u8>) -> Result<Request, HttpErro
         .map_err(|_| HttpError::Connection("the address is not valid".to_owned()))
 }
 
-fn redirect_target(from: &str, response: &Response) -> Option<String> {
-    let follows = [
-        StatusCode::MOVED_PERMANENTLY,
-        StatusCode::FOUND,
-        StatusCode::SEE_OTHER,
-        StatusCode::TEMPORARY_REDIRECT,
-        StatusCode::PERMANENT_REDIRECT,
-    ];
-    if !follows.contains(&response.status()) {
-        return None;
-    }
-    let location = response.headers().get(header::LOCATION)?;
+/// Whether others would follow it (RFC 9110 section 15.4).
+pub(crate) fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Whether it is a redirect that keeps method and body (RFC 9110 sections 15.4.8 and 15.4.9).
+pub(crate) fn keeps_method(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 307 | 308)
+}
+
+/// Where a response points to, from the address that was asked.
+pub(crate) fn location(from: &str, headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(header::LOCATION)?;
     let location = String::from_utf8_lossy(location.as_bytes());
     Some(Url::parse(from).ok()?.join(&location).ok()?.into())
 }

@@ -188,9 +188,10 @@ async fn authorization_server(
             let urls = server_metadata_urls(issuer);
             match server_metadata(http, issuer, urls).await? {
                 Sought::Found(found) => found,
-                Sought::Nowhere(_) => {
+                Sought::Nowhere(nowhere) => {
                     let detail = "the authorization server publishes no metadata";
-                    return Err(Error::metadata(issuer, detail));
+                    let none = || Error::metadata(issuer, detail);
+                    return Err(nowhere.page.unwrap_or_else(none));
                 }
             }
         }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::freshness::fresh_for;
 use super::lenient;
 use crate::error::Error;
-use crate::http::{HttpError, Limited, same_origin};
+use crate::http::{HttpError, Limited, is_redirect, location, same_origin};
 
 /// A search for a document. Another address may have it where one has something else: gateways send unknown paths to
 /// a sign-in page, single-page applications answer any path with their own, and proxies fail for paths they do not
@@ -34,7 +34,8 @@ pub(crate) struct Nowhere {
 enum Document<T> {
     Found(T),
     Absent,
-    Page,
+    /// Something else, and what is wrong with it.
+    Page(Error),
 }
 
 impl<'a> Search<'a> {
@@ -64,8 +65,7 @@ impl<'a> Search<'a> {
         let found = match self.read(url).await {
             Ok(Document::Found(found)) => check(&found).map(|()| found),
             Ok(Document::Absent) => return None,
-            Ok(Document::Page) => {
-                let page = Error::metadata(url, "it is no JSON document");
+            Ok(Document::Page(page)) => {
                 self.page.get_or_insert(page);
                 return None;
             }
@@ -109,6 +109,11 @@ impl<'a> Search<'a> {
         if is_temporary(status) {
             return Err(Error::http(url, format!("the server answered {status}")));
         }
+        if is_redirect(status) {
+            let target = location(url, response.headers());
+            let error = HttpError::redirect(target.as_deref().unwrap_or("nowhere"));
+            return Ok(Document::Page(error.at(url)));
+        }
         if !status.is_success() {
             return Ok(Document::Absent);
         }
@@ -116,7 +121,8 @@ impl<'a> Search<'a> {
         let body = response.body();
         let is_object = lenient::json(body).is_some_and(|value| value.is_object());
         if !is_object {
-            return Ok(Document::Page);
+            let page = Error::metadata(url, "it is no JSON document");
+            return Ok(Document::Page(page));
         }
         serde_json::from_slice(body)
             .map(Document::Found)

@@ -7,11 +7,10 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::{HeaderName, HeaderValue, Method};
 use rmcp::transport::streamable_http_client::StreamableHttpError;
-use url::Url;
 
 use super::{Failure, ReauthClient, TransportError};
 use crate::challenge::{AuthChallenge, Operation};
-use crate::http::{HttpError, has_userinfo, same_origin};
+use crate::http::{HttpError, has_userinfo, is_redirect, keeps_method, location, same_origin};
 use crate::recovery::Trigger;
 use crate::session::{Authorization, Recovery, ResourceRequest};
 use crate::text::header_text;
@@ -183,12 +182,14 @@ impl Exchange {
             let response = self.send_to(&url).await?;
             match redirect_target(&url, &response) {
                 Some(target) => url = target,
-                None if is_redirect(&response) => return Err(not_followed(&url, &response)),
+                None if is_redirect(response.status()) => {
+                    return Err(not_followed(&url, &response));
+                }
                 None => return Ok(response),
             }
         }
         let response = self.send_to(&url).await?;
-        match is_redirect(&response) {
+        match is_redirect(response.status()) {
             true => Err(not_followed(&url, &response)),
             false => Ok(response),
         }
@@ -222,26 +223,15 @@ impl Exchange {
 /// Where a redirect points that keeps method and body (307, 308), if that is within the origin: so far credentials
 /// may go. A proof of possession is for one address, hence each is sent anew.
 fn redirect_target(from: &str, response: &reqwest::Response) -> Option<Arc<str>> {
-    if !matches!(response.status().as_u16(), 307 | 308) {
+    if !keeps_method(response.status()) {
         return None;
     }
-    let target = location(from, response)?;
+    let target = location(from, response.headers())?;
     (same_origin(from, &target) && !has_userinfo(&target)).then(|| target.into())
 }
 
-fn location(from: &str, response: &reqwest::Response) -> Option<String> {
-    let location = response.headers().get(header::LOCATION)?;
-    let location = String::from_utf8_lossy(location.as_bytes());
-    Some(Url::parse(from).ok()?.join(&location).ok()?.into())
-}
-
-/// Whether others would follow it.
-fn is_redirect(response: &reqwest::Response) -> bool {
-    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
 fn not_followed(from: &str, response: &reqwest::Response) -> Failure {
-    let target = location(from, response);
+    let target = location(from, response.headers());
     let error = HttpError::redirect(target.as_deref().unwrap_or("nowhere"));
     StreamableHttpError::Client(error.at(from).into())
 }

@@ -40,6 +40,7 @@ mod parallel;
 mod places;
 mod policy;
 mod pushed;
+mod redirects;
 mod registration;
 mod requests;
 mod restart;

@@ -50,6 +50,8 @@ pub(crate) enum Fault {
     Slowly(u64, u16),
     /// An answer with this status and body.
     Body(u16, &'static str),
+    /// An empty answer with this status, that points there.
+    Redirect(u16, &'static str),
 }
 
 type Override = Box<dyn FnMut(usize) -> Option<(u16, Vec<String>)> + Send>;
@@ -248,6 +250,12 @@ impl World {
                     Some(Ok(response(status, "")))
                 }
                 Some(Fault::Body(status, body)) => Some(Ok(response(status, body))),
+                Some(Fault::Redirect(status, to)) => {
+                    let mut response = response(status, "");
+                    let to = http::HeaderValue::from_static(to);
+                    response.headers_mut().insert(http::header::LOCATION, to);
+                    Some(Ok(response))
+                }
                 Some(Fault::RetryAt(seconds)) => Some(Ok(state.servers.come_back_in(seconds))),
                 Some(Fault::RetryAfter(seconds)) => {
                     let mut response = response(429, "");
