@@ -141,6 +141,41 @@ at_both_wires! {
         world.works(&client).await;
     }
 
+    /// To a user of the server itself: what the address holds would be sent along as a credential.
+    async fn to_a_user_of_the_origin(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        for user in ["user", "user:secret"] {
+            world.reset();
+            let target = world.url().replace("http://", &format!("http://{user}@"));
+            world.fault(Faults { redirect_mcp_to: Some(target), ..Faults::default() });
+            let failure = client.fails("echo", "http").await;
+            assert!(!failure.text.contains("user"), "{failure:?}");
+            assert_eq!(world.counters().mcp_post, 1);
+        }
+        world.mend();
+        world.works(&client).await;
+    }
+
+    /// Within the origin, by a status that changes the method.
+    async fn within_the_origin_by_another_status(wire: Wire) {
+        let world = World::new().await;
+        let client = world.connected(wire).await;
+        for status in [301, 302, 303] {
+            world.reset();
+            let target = world.url().to_owned();
+            world.fault(Faults {
+                redirect_mcp_to: Some(target),
+                redirect_status: Some(status),
+                ..Faults::default()
+            });
+            client.fails("echo", "http").await;
+            assert_eq!(world.counters().mcp_post, 1, "{status}");
+        }
+        world.mend();
+        world.works(&client).await;
+    }
+
     /// In a circle.
     async fn to_itself(wire: Wire) {
         let world = World::new().await;
