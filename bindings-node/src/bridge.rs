@@ -83,8 +83,8 @@ impl Bridge {
         })))
     }
 
-    /// Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "thrown"}}`. Whether somebody still waited
-    /// for it. `body` is copied: whoever handed it in wipes it.
+    /// Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "thrown"}}`. Returns whether the call still
+    /// waited for it. `body` is copied: the caller wipes its own.
     #[napi]
     pub fn settle(&self, call: u32, reply: String, body: Option<Buffer>) -> bool {
         let body = body.map(|body| Zeroizing::new(body.to_vec()));

@@ -146,7 +146,7 @@ for (const [kind, own] of Object.entries(KINDS)) {
       }
       await assert.rejects(session.fetch(session.serverUrl, { ...within(), redirect: 'error' }));
       assert.equal(server.requests.length, 3);
-      // Whoever goes on by hand goes on with the credential, within the origin.
+      // A caller that follows a redirect itself sends the credential again, within the origin only.
       await session.fetch(`${server.origin}/v2`, { ...within(), redirect: 'manual' });
       await session.fetch(`${server.origin}/v3`, { ...within(), redirect: 'manual' });
       assert.deepEqual(
