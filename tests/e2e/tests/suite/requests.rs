@@ -1,6 +1,6 @@
 //! How many requests a recovery takes.
 
-use mcp_reauth_fixture::Config;
+use mcp_reauth_fixture::{Config, Faults};
 
 use crate::support::{Wire, World, at_both_wires};
 
@@ -28,6 +28,29 @@ at_both_wires! {
         assert_eq!(counters.total(), 3, "{counters:?}");
         assert_eq!((counters.mcp_post, counters.token_refresh), (2, 1));
         assert_eq!(world.prompts(), (0, 0));
+    }
+
+    /// Failed, token, metadata of the resource unless it is fresh, the visit, token, retry.
+    async fn rejected_with_a_revoked_grant(wire: Wire) {
+        for (cache_control, expected) in [
+            (None, 5),
+            (Some("no-store, max-age=600"), 5),
+            (Some("max-age=600"), 4),
+        ] {
+            let world = World::new().await;
+            world.fault(Faults {
+                metadata_cache_control: cache_control.map(str::to_owned),
+                ..Faults::default()
+            });
+            let client = world.connected(wire).await;
+            world.control().revoke_grants();
+            client.succeeds("echo").await;
+            let counters = world.counters();
+            assert_eq!(counters.http_requests(), expected, "{cache_control:?} {counters:?}");
+            assert_eq!(counters.resource_metadata, expected - 4, "{cache_control:?}");
+            assert_eq!(counters.server_metadata, 0, "{cache_control:?}");
+            assert_eq!(world.prompts(), (0, 1));
+        }
     }
 
     /// Token, and the request itself.
