@@ -88,9 +88,9 @@ async fn parallel(other: &Other) -> Attempted {
     for ended in &ends {
         ended.verdict(ANSWER, ended.pages)?;
     }
-    match ends.iter().map(|ended| ended.pages).sum() {
-        shown if shown == pages(other) => {}
-        shown => return Err(format!("{shown} pages, not {}", pages(other))),
+    let shown: usize = ends.iter().map(|ended| ended.pages).sum();
+    if shown != pages(other) {
+        return Err(format!("{shown} pages, not {}", pages(other)));
     }
     let requests = other.since(mark).await;
     let tokens = requests.iter().filter(|request| request.grant.is_some());

@@ -159,7 +159,7 @@ pub(crate) struct Ended {
     stdout: String,
     stderr: String,
     /// How many addresses it sent its person to.
-    pages: usize,
+    pub(crate) pages: usize,
 }
 
 impl Ended {
