@@ -17,8 +17,9 @@ use crate::store::{Lease, StoreKey};
 /// How often the store is looked at while the user is waited for.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// The longest time in which a user is waited for where others wait behind them.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
+/// How long a turn lasts at the most. Where a store cannot tell that its holder died, others wait for so long; where a
+/// user takes longer, there is merely another page.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// What waiting for the turn came to.
 pub(super) enum UsersTurn {
@@ -59,12 +60,9 @@ impl Inner {
             server: format!("{} (sign-in)", self.key.server),
             ..self.key.clone()
         };
-        // For two answers of the user: to a question, and on a page.
-        let patience = self.policy.interaction_timeout.min(LONGEST_PATIENCE);
-        let ttl = patience.saturating_mul(2);
-        let mut turn = Turn::new(&*self.store, &*self.runtime, &key, ttl);
-        if let Some((lease, _)) = turn.come().await? {
-            return Ok(UsersTurn::Ours(Some(lease)));
+        let mut turn = Turn::new(&*self.store, &*self.runtime, &key, LONGEST);
+        if let Some(turn) = come(&mut turn).await {
+            return Ok(turn);
         }
         if interaction.need().deliberate {
             return Ok(UsersTurn::Ours(None));
@@ -76,33 +74,33 @@ impl Inner {
         let waiting = async {
             tokio::select! {
                 biased;
-                turned = self.behind(turn, interaction) => turned,
+                turned = self.behind(turn, interaction) => Ok(turned),
                 never = told => never,
             }
         };
         self.within_patience("The sign-in", waiting).await
     }
 
-    /// Waits behind whoever has the turn.
-    async fn behind(
-        &self,
-        mut turn: Turn<'_>,
-        interaction: &Interaction,
-    ) -> Result<UsersTurn, Error> {
-        let mut looked = self.runtime.now();
-        loop {
-            let now = self.runtime.now();
-            if now.duration_since(looked).is_ok_and(|since| since < PERIOD) {
-                // It is not time yet.
-            } else if !interaction.is_wanted() || self.is_met(&interaction.need()).await {
-                return Ok(UsersTurn::Over);
-            } else {
-                looked = now;
+    /// Waits behind whoever has the turn, but not longer than a turn lasts.
+    async fn behind(&self, mut turn: Turn<'_>, interaction: &Interaction) -> UsersTurn {
+        let since = |then| {
+            let passed = self.runtime.now().duration_since(then);
+            passed.unwrap_or_default()
+        };
+        let began = self.runtime.now();
+        let mut looked = began;
+        while since(began) < LONGEST {
+            if since(looked) >= PERIOD {
+                looked = self.runtime.now();
+                if !interaction.is_wanted() || self.is_met(&interaction.need()).await {
+                    return UsersTurn::Over;
+                }
             }
-            if let Some((lease, _)) = turn.come().await? {
-                return Ok(UsersTurn::Ours(Some(lease)));
+            if let Some(turn) = come(&mut turn).await {
+                return turn;
             }
         }
+        UsersTurn::Ours(None)
     }
 
     /// Completes when another session or process stores what the user is needed for.
@@ -121,5 +119,16 @@ impl Inner {
         let _ = self.reload().await;
         let now = self.current.get();
         now.is_some_and(|now| !now.is_expired(self.now()) && need.is_met_by(&now))
+    }
+}
+
+/// The turn, if it has come. A store that cannot lease is no reason not to ask the user.
+async fn come(turn: &mut Turn<'_>) -> Option<UsersTurn> {
+    match turn.come().await {
+        Ok(lease) => lease.map(|(lease, _)| UsersTurn::Ours(Some(lease))),
+        Err(error) => {
+            tracing::warn!(%error, "sessions cannot take turns with the user");
+            Some(UsersTurn::Ours(None))
+        }
     }
 }

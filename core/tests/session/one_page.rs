@@ -167,3 +167,20 @@ async fn a_no_is_the_answer_to_one_question() {
     assert_eq!(second.await.expect("it ran"), Ok(200));
     assert_eq!(bench.host.prompts(), (2, 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_does_not_end_is_not_waited_for() {
+    let bench = Bench::new();
+    let (one, two) = (bench.open().await, bench.open().await);
+    bench.host.journeys(Journey::Held(Gate::new()));
+    let first = bench.spawn(&one, "");
+    settle().await;
+    let second = bench.spawn(&two, "");
+    pass(590).await;
+    assert_eq!(bench.host.prompts(), (0, 1));
+    pass(30).await;
+    assert_eq!(second.await.expect("it ran"), Ok(200));
+    pass(2).await;
+    assert_eq!(first.await.expect("it ran"), Ok(200));
+    assert_eq!(bench.world.count(Visit), 1);
+}
