@@ -17,6 +17,7 @@ if [ "${1-}" = --node ]; then
     [ -d $nodes/node-oldest ] || { echo "Skipped: npm has these builds of Node for Linux on x64 alone."; exit; }
     [ -x "$node" ] || { echo "--node takes oldest or current, not \"${2-}\"" >&2; exit 2; }
     echo "Node $("$node" --version)"
+    [ "$2" != oldest ] || export NODE_OPTIONS="--require $PWD/test/nodes/exit.cjs"
     shift 2
 fi
 
