@@ -306,7 +306,7 @@ test('signing in takes eight requests and the ones of the person, and renewing t
       return fetch(input, init);
     },
   });
-  // The server registers nobody for scopes of resources: not for all of them, nor for those that are needed.
+  // The server registers no client with scopes of a resource, neither all of them nor the needed ones.
   const register = 'POST /reg';
   assert.deepEqual(sent.slice(0, 8), [
     'POST /mcp',

@@ -79,7 +79,7 @@ fn hang_up() -> Option<Signal> {
     signal(SignalKind::hangup()).ok()
 }
 
-/// Whether whoever started the program wants it to outlive the terminal, as `nohup` does. Only Linux tells.
+/// Whether the program was started to outlive its terminal (SIGHUP ignored, as by `nohup`). Only Linux tells.
 #[cfg(unix)]
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

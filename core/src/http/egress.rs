@@ -82,7 +82,7 @@ impl Guard {
             return Ok(Egress::ANYWHERE);
         }
         // Its name may have any address at any time, which does not make a server part of this machine. Over https
-        // that gains nothing: the certificate of whoever is there is for another name.
+        // that gains nothing: the certificate at that address is for another name.
         if target.scheme() == "http" && !is_loopback(&start) {
             return Err(HttpError::Blocked);
         }
@@ -92,7 +92,7 @@ impl Guard {
         let permitted = egress.narrowest == Network::Loopback
             || match addresses(&target, client).await {
                 Some(found) => found.iter().any(|address| egress.permits(*address)),
-                // Whoever connects there looks it up.
+                // It is looked up at the connection.
                 None => true,
             };
         permitted.then_some(egress).ok_or(HttpError::Blocked)

@@ -405,7 +405,7 @@ impl Inner {
         let answered = tokio::select! {
             biased;
             answered = page => answered,
-            // By whoever did not wait for their turn, or in the browser by another page.
+            // By a session that did not wait for its turn, or by a callback that came elsewhere.
             () = self.met(need) => {
                 self.forget_pending(&state).await?;
                 return Ok(Interacted::Again);

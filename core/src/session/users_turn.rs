@@ -81,7 +81,7 @@ impl Inner {
         self.within_patience("The sign-in", waiting).await
     }
 
-    /// Waits behind whoever has the turn, but not longer than a turn lasts.
+    /// Waits while another session has the turn, but not longer than a turn lasts.
     async fn behind(&self, mut turn: Turn<'_>, interaction: &Interaction) -> UsersTurn {
         let since = |then| {
             let passed = self.runtime.now().duration_since(then);

@@ -37,7 +37,15 @@ async fn ten_sessions_that_need_more_are_one_question_and_one_page() {
     let bench = Bench::new();
     let sessions = open(&bench, 10).await;
     assert_eq!(bench.send(&sessions[0], "").await, Ok(200));
-    send_by_all(&bench, &sessions, "a").await;
+    let gate = Gate::new();
+    bench.host.answers(Answer::Held(gate.clone(), true));
+    let tasks = sessions.iter().map(|one| bench.spawn(one, "a")).collect();
+    gate.reached().await;
+    pass(3).await;
+    assert_eq!(bench.host.prompts(), (1, 1));
+    gate.open();
+    let results = all(tasks).await;
+    assert!(results.iter().all(|r| *r == Ok(200)), "{results:?}");
     assert_eq!(bench.host.prompts(), (1, 2));
 }
 
