@@ -178,8 +178,8 @@ impl Refused {
     /// As an error of the application's HTTP client.
     pub(crate) fn http(self) -> HttpError {
         match self.thrown {
-            Some(id) => HttpError::Application(self.message, Cause::new(Thrown(id))),
-            None => HttpError::Connection(self.message),
+            Some(id) => HttpError::broken(self.message).caused_by(Thrown(id)),
+            None => HttpError::broken(self.message),
         }
     }
 

@@ -64,7 +64,7 @@ impl HttpClient for JsFetch {
 fn response(answered: Answered, body: Vec<u8>) -> Result<Response, HttpError> {
     let mut response = Response::new(body);
     *response.status_mut() = http::StatusCode::from_u16(answered.status)
-        .map_err(|_| HttpError::Connection("fetch gave no HTTP status".to_owned()))?;
+        .map_err(|_| HttpError::broken("fetch gave no HTTP status"))?;
     for (name, value) in answered.headers {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(&as_sent(&value))) {

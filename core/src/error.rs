@@ -102,7 +102,7 @@ pub enum Error {
         challenge: Box<AuthChallenge>,
     },
     /// The credential could not be renewed now. It is kept, and may well be renewed later.
-    #[error("{issuer} could not be reached to renew access ({detail}). Nothing was lost; try again{}.", after(*retry_after))]
+    #[error("{issuer} could not be reached to renew access ({detail}). What there is was kept; try again{}.", after(*retry_after))]
     RefreshUnavailable {
         /// The authorization server.
         issuer: String,
@@ -362,7 +362,7 @@ impl Error {
     }
 
     /// What the application's own part failed by, as it was given to [`caused_by`](Self::caused_by) or to
-    /// [`HttpError::Application`].
+    /// [`HttpError::caused_by`].
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         Some(&*self.own_cause()?.0)
@@ -434,14 +434,14 @@ impl Error {
         let Trouble {
             detail,
             retry_after,
-            unconnected,
+            delivery,
             cause,
         } = trouble.into();
         Self::RefreshUnavailable {
             issuer: issuer.to_owned(),
             detail,
             retry_after,
-            connected: !unconnected,
+            connected: delivery != Delivery::Unsent,
             cause,
         }
     }
@@ -454,10 +454,34 @@ pub(crate) struct Trouble {
     pub(crate) detail: String,
     /// How many seconds the service asked to wait.
     pub(crate) retry_after: Option<u64>,
-    /// No connection could be made.
-    pub(crate) unconnected: bool,
+    /// How far the request got.
+    pub(crate) delivery: Delivery,
     /// What the application's own HTTP client failed by.
     pub(crate) cause: Option<Cause>,
+}
+
+/// How far a request got that brought nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// No connection could be made.
+    Unsent,
+    /// It was sent, and no whole answer came: nothing is known of what became of it.
+    Unanswered,
+    /// The server answered.
+    #[default]
+    Answered,
+}
+
+impl Trouble {
+    /// The same, of a request that presented a code: that is used up, whatever became of the answer.
+    pub(crate) fn of_sign_in(mut self) -> Self {
+        if self.delivery == Delivery::Unanswered {
+            let detail = self.detail;
+            self.detail =
+                format!("the answer to the sign-in was lost on the way ({detail}). Sign in again");
+        }
+        self
+    }
 }
 
 impl From<String> for Trouble {
@@ -472,14 +496,18 @@ impl From<String> for Trouble {
 impl From<HttpError> for Trouble {
     fn from(error: HttpError) -> Self {
         let detail = error.to_string();
-        let unconnected = matches!(error, HttpError::Connection(_));
+        let delivery = match &error {
+            HttpError::Connection { unsent: true, .. } => Delivery::Unsent,
+            HttpError::Connection { .. } | HttpError::Timeout(_) => Delivery::Unanswered,
+            _ => Delivery::Answered,
+        };
         let cause = match error {
-            HttpError::Application(_, cause) => Some(cause),
+            HttpError::Connection { cause, .. } => cause,
             _ => None,
         };
         Self {
             cause,
-            unconnected,
+            delivery,
             ..detail.into()
         }
     }

@@ -156,7 +156,7 @@ impl HttpClient for Script {
         (self.seen)(&request);
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = answers.pop_front();
-        let gone = || HttpError::Connection("there is no further answer".to_owned());
+        let gone = || HttpError::broken("there is no further answer");
         Box::pin(async move { answer.ok_or_else(gone) })
     }
 }

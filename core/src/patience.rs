@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::http::CALL_TIMEOUT;
+use crate::error::{Delivery, Trouble};
 use crate::oauth::token::TokenFailure;
 use crate::runtime::Runtime;
 
@@ -15,13 +15,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// A server that takes longer to fail is not asked again: the caller has waited enough, and an answer that is merely
 /// late may still arrive.
 const SLOW: Duration = Duration::from_secs(2);
-/// How long both tries of one request can take.
-pub(crate) const LIMIT: Duration =
-    Duration::from_secs(CALL_TIMEOUT.as_secs() + SLOW.as_secs() + BOTH_TRIES.as_secs() + 1);
-
 /// The longest time that a server can ask for before a code is sent again. The user has just signed in: telling them to
 /// come back later would cost them another page.
-pub(crate) const WAIT_WITH_CODE: Duration = Duration::from_secs(5);
+const WAIT_WITH_CODE: Duration = Duration::from_secs(5);
 
 /// Asks again, once, when the server is unavailable; but not after `until`: a process or a machine that stood still must
 /// not present what another process may have used meanwhile. A server that asks for time is not asked again: the time
@@ -34,36 +30,56 @@ pub(crate) async fn patiently<T, A>(
 where
     A: Future<Output = Result<T, TokenFailure>>,
 {
-    patiently_for(Duration::ZERO, runtime, until, ask).await
+    in_time(runtime, until)?;
+    let at_once = |trouble: &Trouble| trouble.retry_after.unwrap_or_default() == 0;
+    let wait = |trouble: &Trouble| at_once(trouble).then_some(Duration::ZERO);
+    let again = || in_time(runtime, until);
+    twice(runtime, wait, again, ask).await
 }
 
-/// As [`patiently`], but a server may ask for so much time before the second try.
-pub(crate) async fn patiently_for<T, A>(
-    longest: Duration,
+/// Presents a code, which is good for one request (RFC 6749 section 4.1.2): again, once, only where it cannot have been
+/// used, since no connection could be made or the server asks to come back.
+pub(crate) async fn once<T, A>(
     runtime: &dyn Runtime,
-    until: Option<SystemTime>,
+    ask: impl FnMut() -> A,
+) -> Result<T, TokenFailure>
+where
+    A: Future<Output = Result<T, TokenFailure>>,
+{
+    let wait = |trouble: &Trouble| match (trouble.delivery, trouble.retry_after) {
+        (Delivery::Unsent, _) => Some(Duration::ZERO),
+        (Delivery::Answered, Some(seconds)) => Some(Duration::from_secs(seconds)),
+        _ => None,
+    };
+    let wait = |trouble: &Trouble| wait(trouble).filter(|wait| *wait <= WAIT_WITH_CODE);
+    twice(runtime, wait, || Ok(()), ask).await
+}
+
+/// Asks again, once, after passing trouble for which `wait` gives how long at least to wait; and if `again` agrees then.
+async fn twice<T, A>(
+    runtime: &dyn Runtime,
+    wait: impl Fn(&Trouble) -> Option<Duration>,
+    again: impl Fn() -> Result<(), TokenFailure>,
     mut ask: impl FnMut() -> A,
 ) -> Result<T, TokenFailure>
 where
     A: Future<Output = Result<T, TokenFailure>>,
 {
     let begun = runtime.now();
-    in_time(runtime, until)?;
     let answer = ask().await;
     let Err(TokenFailure::Transient(trouble)) = &answer else {
         return answer;
     };
     // A clock that was set back tells nothing.
     let took = runtime.now().duration_since(begun).unwrap_or_default();
-    let asked = Duration::from_secs(trouble.retry_after.unwrap_or_default());
-    if took > SLOW || asked > longest {
+    let Some(asked) = wait(trouble).filter(|_| took <= SLOW) else {
         return answer;
-    }
+    };
     let left = BOTH_TRIES.saturating_sub(took);
     let pause = jittered(PAUSE).min(left).max(SHORTEST_PAUSE);
     // A server that asks for less than it takes to recover is not taken at its word.
     runtime.sleep(pause.max(asked)).await;
-    in_time(runtime, until)?;
+    again()?;
     ask().await
 }
 

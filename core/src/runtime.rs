@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
 
 /// The clock, sleeping and spawning. Replaceable, so that tests can own time and a host can bring its
 /// own executor.
@@ -49,6 +50,23 @@ pub(crate) async fn timeout<T>(
             return None;
         }
     }
+}
+
+/// Runs `work` on its own, and waits for it, but not longer than `limit`: `None`, and it goes on; `late` is given what
+/// it comes to.
+pub(crate) async fn detached<T: Send + 'static>(
+    runtime: &dyn Runtime,
+    limit: Duration,
+    work: impl Future<Output = T> + Send + 'static,
+    late: impl FnOnce(T) + Send + 'static,
+) -> Option<T> {
+    let (sender, ended) = oneshot::channel();
+    runtime.spawn(Box::pin(async move {
+        if let Err(unheard) = sender.send(work.await) {
+            late(unheard);
+        }
+    }));
+    timeout(runtime, limit, ended).await?.ok()
 }
 
 /// The tokio runtime that is current where a session is used.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::IdentityProvider;
 use super::record::{IdpRecord, SignedIn};
 use crate::error::Error;
-use crate::http::Limited;
+use crate::http::{ANSWER_LIMIT, CALL_TIMEOUT, HttpError, Limited};
 use crate::issuer::other_spelling;
 use crate::jose::JwkSet;
 use crate::oauth::client::Client;
@@ -15,17 +15,17 @@ use crate::oauth::discovery;
 use crate::oauth::id_token::{Expected, Identity, Refusal, check_claims};
 use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
-use crate::patience::{self, patiently};
+use crate::patience::patiently;
 use crate::recovery::Attempt;
-use crate::runtime::{Runtime, unix_seconds};
+use crate::runtime::{Runtime, detached, timeout, unix_seconds};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::store::record::{self, Grant, Grantor, IdpLeg, Record, Registration, Versioned};
-use crate::store::turn::Turn;
+use crate::store::turn::{HELD, TURN_LIMIT, Turn};
 use crate::store::{Lease, StoreKey, TokenStore};
 
 /// How long the lease on a renewal lasts when its holder is stuck: longer than one can take, the keys' fetch included.
-const LEASE_TTL: Duration = patience::LIMIT.saturating_add(Duration::from_secs(30));
+const LEASE_TTL: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(30));
 
 /// The longest that a person is waited for where others wait behind them.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
@@ -107,6 +107,7 @@ impl Idp {
             issuer: &by.issuer,
             key: self.provider.client_key.as_deref(),
             proof: None,
+            limit: CALL_TIMEOUT,
         }
     }
 
@@ -263,21 +264,49 @@ impl Idp {
     }
 
     /// Renews the session by its refresh token, unless somebody else has done so since the ID token `of` was looked
-    /// at.
-    pub(crate) async fn renew(&self, of: Option<&str>) -> Result<IdpEnd, Error> {
+    /// at. An answer that is late is kept all the same, and `late` is given what it came to; `guard` is held until then.
+    pub(crate) async fn renew(
+        self: &Arc<Self>,
+        of: Option<&str>,
+        guard: impl Send + 'static,
+        late: impl FnOnce(Result<IdpEnd, Error>) + Send + 'static,
+    ) -> Result<IdpEnd, Error> {
         let mut turn = Turn::new(&*self.store, &*self.runtime, &self.key, LEASE_TTL);
-        let (_lease, until) = loop {
+        let (lease, until) = loop {
             if let Some(lease) = turn.come().await? {
                 break lease;
             }
             if self.is_another(&self.read().await?, of) {
                 return Ok(IdpEnd::Renewed);
             }
+            if turn.waited() >= TURN_LIMIT {
+                return Ok(self.too_slow(HELD));
+            }
         };
         let record = self.read().await?;
         if self.is_another(&record, of) {
             return Ok(IdpEnd::Renewed);
         }
+        let idp = Arc::clone(self);
+        let renewing = async move {
+            let _held = (lease, guard);
+            idp.renew_under(until, &record).await
+        };
+        let ended = detached(&*self.runtime, CALL_TIMEOUT, renewing, late).await;
+        ended.unwrap_or_else(|| {
+            let none = HttpError::Timeout(CALL_TIMEOUT).to_string();
+            Ok(self.too_slow(&none))
+        })
+    }
+
+    /// How a renewal ends for its callers that is not over.
+    fn too_slow(&self, detail: &str) -> IdpEnd {
+        let error = Error::unavailable(self.issuer(), detail.to_owned());
+        IdpEnd::Failed(Attempt::Unreachable, error)
+    }
+
+    /// A renewal with the lease taken.
+    async fn renew_under(&self, until: SystemTime, record: &IdpRecord) -> Result<IdpEnd, Error> {
         let own = |held: &&SignedIn| held.client.client_id == self.provider.client_id;
         let held = record.session.as_ref().filter(own);
         let held = held.and_then(|held| Some((held, held.refresh_token.as_ref()?)));
@@ -285,7 +314,7 @@ impl Idp {
             return Ok(IdpEnd::Failed(Attempt::Rejected, self.signed_out()));
         };
         // The new refresh token must not be lost on a full disk.
-        let _space = record::reserve(&*self.store, &self.key, &record).await?;
+        let _space = record::reserve(&*self.store, &self.key, record).await?;
         match self.refresh(held, refresh_token, until).await {
             Ok(renewed) => {
                 self.replace(held, renewed).await?;
@@ -363,7 +392,10 @@ impl Idp {
         let at = async |by: &Grantor| {
             let client = &self.client(registration, by);
             let ask = || token::request(client, &by.token_endpoint, presented, None);
-            patiently(&*self.runtime, Some(until), ask).await
+            let asking = patiently(&*self.runtime, Some(until), ask);
+            let answer = timeout(&*self.runtime, ANSWER_LIMIT, asking).await;
+            let none = || TokenFailure::Transient(HttpError::Timeout(ANSWER_LIMIT).into());
+            answer.unwrap_or_else(|| Err(none()))
         };
         let failure = match at(&held.by).await {
             Ok(tokens) => return Ok((held.by.clone(), tokens)),

@@ -11,7 +11,7 @@ use super::IdentityProvider;
 use super::idp::Idp;
 use super::record::{IdpRecord, SignedIn};
 use crate::error::Error;
-use crate::http::{Guard, HttpClient, check_allowed};
+use crate::http::{CALL_TIMEOUT, Guard, HttpClient, check_allowed};
 use crate::oauth::client::Client;
 use crate::oauth::token::revoke;
 use crate::runtime::{Runtime, timeout};
@@ -286,6 +286,7 @@ impl IdpSession {
             issuer: &grant.by.issuer,
             key: self.of.as_ref().and_then(|of| of.key_of(registration)),
             proof: None,
+            limit: CALL_TIMEOUT,
         };
         let telling = revoke(&client, endpoint, &grant.access_token, "access_token");
         Ok(self.told(telling).await)

@@ -160,7 +160,7 @@ mod tests {
 
     impl HttpClient for Names {
         fn send(&self, _: Request, _: usize) -> BoxFuture<'static, Result<Response, HttpError>> {
-            Box::pin(ready(Err(HttpError::Timeout)))
+            Box::pin(ready(Err(HttpError::broken("no network"))))
         }
 
         fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {

@@ -7,6 +7,7 @@ mod reqwest_client;
 #[cfg(feature = "reqwest")]
 mod shared;
 
+use std::error::Error as StdError;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -29,8 +30,11 @@ pub(crate) use shared::SharedClient;
 
 /// The longest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
-/// The longest a call may take.
+/// The longest a call may take that somebody waits for.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the answer to a code or a refresh token is waited for, though nobody waits behind it any more: what was
+/// presented may be used up, and the answer is all that is left of it.
+pub(crate) const ANSWER_LIMIT: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(120));
 /// How many redirects within one origin a metadata request follows.
 const MAX_REDIRECTS: usize = 3;
 
@@ -68,18 +72,25 @@ pub trait HttpClient: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// The server could not be reached, or the connection broke.
-    #[error("{0}")]
-    Connection(String),
-    /// The application's own client failed, by this.
-    #[error("{0}")]
-    Application(String, #[source] Cause),
+    /// No connection could be made, or it broke before the answer was whole: see [`unreachable`](Self::unreachable) and
+    /// [`broken`](Self::broken).
+    #[error("{detail}")]
+    #[non_exhaustive]
+    Connection {
+        /// What happened, in words for a user.
+        detail: String,
+        /// Nothing was sent, so that the request can be sent again, whatever it is.
+        unsent: bool,
+        /// What it failed by.
+        #[source]
+        cause: Option<Cause>,
+    },
     /// The body is longer than is read.
     #[error("the answer is longer than {MAX_BODY} bytes")]
     BodyTooLarge,
-    /// The answer did not come in time.
-    #[error("no answer within {} s", CALL_TIMEOUT.as_secs())]
-    Timeout,
+    /// The answer did not come within this time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Timeout(Duration),
     /// The address is neither https nor on this machine.
     #[error("the address is not protected by https")]
     Insecure,
@@ -95,6 +106,35 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// No connection could be made: nothing was sent.
+    #[must_use]
+    pub fn unreachable(detail: impl Into<String>) -> Self {
+        Self::connection(detail.into(), true)
+    }
+
+    /// The connection broke. The server may have acted on the request all the same.
+    #[must_use]
+    pub fn broken(detail: impl Into<String>) -> Self {
+        Self::connection(detail.into(), false)
+    }
+
+    fn connection(detail: String, unsent: bool) -> Self {
+        Self::Connection {
+            detail,
+            unsent,
+            cause: None,
+        }
+    }
+
+    /// Keeps what a connection failed by; of any other error, nothing is kept.
+    #[must_use]
+    pub fn caused_by(mut self, error: impl StdError + Send + Sync + 'static) -> Self {
+        if let Self::Connection { cause, .. } = &mut self {
+            *cause = Some(Cause::new(error));
+        }
+        self
+    }
+
     pub(crate) fn redirect(to: &str) -> Self {
         Self::Redirect(text::without_password(text::without_query(to)).into_owned())
     }
@@ -176,17 +216,26 @@ impl Limited {
         checked.map(drop).map_err(|error| error.at(url))
     }
 
-    /// One request, no redirects: what token and registration endpoints get.
-    pub(crate) async fn send(&self, mut request: Request) -> Result<Response, HttpError> {
+    /// One request, no redirects: what registration endpoints get.
+    pub(crate) async fn send(&self, request: Request) -> Result<Response, HttpError> {
+        self.send_within(CALL_TIMEOUT, request).await
+    }
+
+    /// The same, whose answer is waited for so long.
+    pub(crate) async fn send_within(
+        &self,
+        limit: Duration,
+        mut request: Request,
+    ) -> Result<Response, HttpError> {
         let answer = async {
             let url = request.uri().to_string();
             let egress = self.check(&url).await?;
             request.extensions_mut().insert(egress);
             self.client.send(request, MAX_BODY).await
         };
-        let response = timeout(&*self.runtime, CALL_TIMEOUT, answer)
+        let response = timeout(&*self.runtime, limit, answer)
             .await
-            .ok_or(HttpError::Timeout)??;
+            .ok_or(HttpError::Timeout(limit))??;
         if response.body().len() > MAX_BODY {
             return Err(HttpError::BodyTooLarge);
         }
@@ -231,7 +280,7 @@ fn request(method: Method, url: &str, body: Vec<u8>) -> Result<Request, HttpErro
         .uri(url)
         .header(header::ACCEPT, "application/json")
         .body(body)
-        .map_err(|_| HttpError::Connection("the address is not valid".to_owned()))
+        .map_err(|_| HttpError::unreachable("the address is not valid"))
 }
 
 /// Whether others would follow it (RFC 9110 section 15.4).

@@ -73,7 +73,7 @@ fn build(
         return Ok(client.clone());
     }
     let client = builder.redirect(reqwest::redirect::Policy::none()).build();
-    let client = client.map_err(|error| HttpError::Connection(cause(&error)))?;
+    let client = client.map_err(|error| HttpError::unreachable(cause(&error)))?;
     Ok(made.get_or_init(|| client).clone())
 }
 
@@ -156,7 +156,12 @@ fn connection(error: reqwest::Error) -> HttpError {
         }
         inner = error.source();
     }
-    HttpError::Connection(cause(&error))
+    // A request that could not be built was not sent either.
+    let told = match error.is_connect() || error.is_builder() {
+        true => HttpError::unreachable,
+        false => HttpError::broken,
+    };
+    told(cause(&error))
 }
 
 /// The innermost cause says what happened ("connection refused"); the outer ones repeat the address,

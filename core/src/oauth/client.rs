@@ -1,6 +1,6 @@
 //! A client as it speaks to one authorization server.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use url::form_urlencoded;
 use super::client_auth::{ASSERTION_TYPE, assertion, basic, spellings};
 use super::dpop::{self, Nonces, Prover};
 use crate::error::Error;
-use crate::http::{CALL_TIMEOUT, HttpError, Limited, Request, Response};
+use crate::http::{HttpError, Limited, Request, Response};
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 use crate::store::record::{AuthMethod, Registration};
@@ -26,6 +26,8 @@ pub(crate) struct Client<'a> {
     pub(crate) key: Option<&'a dyn SigningKey>,
     /// What its tokens are bound to.
     pub(crate) proof: Option<(&'a Prover, &'a Nonces)>,
+    /// How long an answer is waited for.
+    pub(crate) limit: Duration,
 }
 
 /// What became of a request.
@@ -92,15 +94,13 @@ impl<'a> Client<'a> {
             }
         };
         // As long as one call may take, with its key's part in it.
-        self.http
-            .within(CALL_TIMEOUT, twice)
-            .await
-            .unwrap_or_else(|| {
-                Ok(Posted {
-                    answer: Err(HttpError::Timeout),
-                    secrets: Vec::new(),
-                })
+        let posted = self.http.within(self.limit, twice).await;
+        posted.unwrap_or_else(|| {
+            Ok(Posted {
+                answer: Err(HttpError::Timeout(self.limit)),
+                secrets: Vec::new(),
             })
+        })
     }
 
     /// The nonce that the server at `endpoint` gave last.
@@ -120,11 +120,11 @@ impl<'a> Client<'a> {
         let form = self.form(endpoint, params, proof.as_ref(), assertion.as_ref());
         let Ok(form) = form else {
             return Ok(Posted {
-                answer: Err(HttpError::Connection("the address is not valid".to_owned())),
+                answer: Err(HttpError::unreachable("the address is not valid")),
                 secrets: Vec::new(),
             });
         };
-        let answer = self.http.send(form.request).await;
+        let answer = self.http.send_within(self.limit, form.request).await;
         if let Err(error) = &answer
             && error.is_refusal()
         {

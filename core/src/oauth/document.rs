@@ -132,10 +132,7 @@ impl<'a> Search<'a> {
 
 /// Nobody answered.
 fn is_silence(error: &HttpError) -> bool {
-    matches!(
-        error,
-        HttpError::Connection(_) | HttpError::Application(..) | HttpError::Timeout
-    )
+    matches!(error, HttpError::Connection { .. } | HttpError::Timeout(_))
 }
 
 /// Whether a status says nothing of what is there.

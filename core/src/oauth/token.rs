@@ -6,6 +6,7 @@ use super::answer::{read, tokens};
 use super::client::Client;
 use super::client_auth::spellings;
 use crate::error::{Error, Trouble};
+use crate::http::ANSWER_LIMIT;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::text;
@@ -43,6 +44,11 @@ impl TokenGrant<'_> {
             Self::ClientCredentials { .. } => "client_credentials",
             Self::JwtBearer { .. } => JWT_BEARER,
         }
+    }
+
+    /// Whether it may be good for one request only.
+    fn is_used_up(&self) -> bool {
+        matches!(self, Self::Code { .. } | Self::Refresh { .. })
     }
 
     fn scopes(&self) -> Option<&ScopeSet> {
@@ -167,7 +173,7 @@ impl TokenFailure {
         };
         match self {
             Self::Insecure => Error::insecure(endpoint),
-            Self::Transient(trouble) => Error::http(endpoint, trouble),
+            Self::Transient(trouble) => Error::http(endpoint, trouble.of_sign_in()),
             Self::Gone { detail } => Error::http(endpoint, detail),
             Self::InvalidClient { .. } => Error::RegistrationRejected { issuer, detail },
             Self::InvalidGrant { .. } => denied(issuer, "invalid_grant"),
@@ -219,6 +225,13 @@ pub(crate) async fn request(
     if let Some(resource) = resource {
         params.push(("resource", resource));
     }
+    let client = &Client {
+        limit: match grant.is_used_up() {
+            true => ANSWER_LIMIT,
+            false => client.limit,
+        },
+        ..*client
+    };
     let body = post(client, endpoint, &params, grant.secrets()).await?;
     tokens(&body, client.proof.is_some())
 }

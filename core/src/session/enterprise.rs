@@ -18,7 +18,7 @@ use crate::oauth::discovery::{self, Discovered, scopes_of};
 use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::registration::{Purpose, register};
 use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
-use crate::patience::patiently;
+use crate::patience::{once, patiently};
 use crate::recovery::{Ask, Attempt, Means, Trigger};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -77,26 +77,32 @@ impl Inner {
         let start = move || -> BoxFuture<'static, Result<IdpEnd, Error>> {
             Box::pin(async move {
                 let idp = inner.idp()?;
-                let _unsettled = inner.unsettled();
-                let end = idp.renew(of.as_deref()).await;
-                match &end {
-                    Ok(IdpEnd::Renewed) => {
-                        inner.idp_hold.release();
-                        inner.event(Event::IdpSessionRenewed {
-                            issuer: idp.issuer().to_owned(),
-                        });
-                    }
-                    Ok(IdpEnd::Failed(attempt, error)) => {
-                        let now = inner.now();
-                        inner.idp_hold.note(of, *attempt, error.clone(), now);
-                        inner.renewal_failed(error);
-                    }
-                    Err(error) => inner.renewal_failed(error),
-                }
+                let (later, as_of) = (Arc::clone(&inner), of.clone());
+                let late = move |end| later.note_idp_renewal(as_of, &end);
+                let end = idp.renew(of.as_deref(), inner.unsettled(), late).await;
+                inner.note_idp_renewal(of, &end);
                 end
             })
         };
         self.idp_renewal.join(&*self.runtime, start).await
+    }
+
+    fn note_idp_renewal(&self, of: Option<String>, end: &Result<IdpEnd, Error>) {
+        match end {
+            Ok(IdpEnd::Renewed) => {
+                self.idp_hold.release();
+                if let Some(idp) = &self.idp {
+                    self.event(Event::IdpSessionRenewed {
+                        issuer: idp.issuer().to_owned(),
+                    });
+                }
+            }
+            Ok(IdpEnd::Failed(attempt, error)) => {
+                self.idp_hold.note(of, *attempt, error.clone(), self.now());
+                self.renewal_failed(error);
+            }
+            Err(error) => self.renewal_failed(error),
+        }
     }
 
     /// What a mint asks for, besides what was had before.
@@ -426,7 +432,7 @@ impl Inner {
         let (by, presented) = (&pending.by, &presented);
         let endpoint = &by.token_endpoint;
         let ask = || token::request(&client, endpoint, presented, None);
-        let tokens = patiently(&*self.runtime, None, ask).await;
+        let tokens = once(&*self.runtime, ask).await;
         let tokens = tokens.map_err(|failure| failure.into_error(&by.issuer, endpoint))?;
         idp.finish(tokens, by, &pending.client, leg, keys).await?;
         self.hold.release();

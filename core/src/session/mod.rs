@@ -163,9 +163,9 @@ pub(crate) struct Inner {
 }
 
 /// Held from before a token is asked for until it is stored.
-pub(crate) struct Unsettled<'a>(&'a Inner);
+pub(crate) struct Unsettled(Arc<Inner>);
 
-impl Drop for Unsettled<'_> {
+impl Drop for Unsettled {
     fn drop(&mut self) {
         if self.0.unsettled.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.ended.tell();
@@ -490,9 +490,9 @@ impl Inner {
         due.then(|| self.renewal_means(current)).flatten()
     }
 
-    fn unsettled(&self) -> Unsettled<'_> {
+    fn unsettled(self: &Arc<Self>) -> Unsettled {
         self.unsettled.fetch_add(1, Ordering::SeqCst);
-        Unsettled(self)
+        Unsettled(Arc::clone(self))
     }
 
     /// Nobody is to be shown anything any more.

@@ -6,24 +6,23 @@ use std::time::{Duration, SystemTime};
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::host::Event;
+use crate::http::{ANSWER_LIMIT, CALL_TIMEOUT, HttpError};
 use crate::issuer::same_issuer;
 use crate::oauth::discovery::{Discovered, Preference, discover, still_names};
 use crate::oauth::token::{TokenFailure, TokenGrant};
-use crate::patience;
 use crate::recovery::{Ask, Attempt, Failure, IssuerCheck, Means};
-use crate::runtime::timeout;
+use crate::runtime::{detached, timeout};
 use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
 use crate::session::tokens::{At, DISCOVERY_LIMIT};
 use crate::session::{GrantType, Inner};
 use crate::store::Lease;
 use crate::store::record::{self, Grant, Grantor, Registration, Versioned};
-use crate::store::turn::Turn;
+use crate::store::turn::{HELD, TURN_LIMIT, Turn};
 
-/// How long a lease lasts when its holder is stuck: longer than a renewal can take.
-const LEASE_TTL: Duration = Duration::from_secs(100);
-const _: () =
-    assert!(LEASE_TTL.as_secs() > 2 * patience::LIMIT.as_secs() + DISCOVERY_LIMIT.as_secs());
+/// How long a lease lasts when its holder is stuck: longer than an answer is waited for, or a silent flight without a
+/// refresh token can take.
+const LEASE_TTL: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(20));
 
 /// What a silent flight came to.
 pub(crate) struct Renewal {
@@ -44,6 +43,16 @@ pub(crate) enum RenewalEnd {
     Failed(Attempt, Error),
     /// The store or the set-up failed; no means is to blame, and trying another would not help.
     Broken(Error),
+}
+
+/// What waiting for the lease came to.
+enum Leased {
+    /// It is this flight's, until it is dropped or this time.
+    Ours(Lease, SystemTime),
+    /// There is nothing to renew any more.
+    Over,
+    /// Another session or process still has it.
+    Held,
 }
 
 /// What to renew, and by what.
@@ -134,7 +143,7 @@ impl Inner {
         });
     }
 
-    async fn renew_now(&self, plan: &RenewalPlan) -> RenewalEnd {
+    async fn renew_now(self: &Arc<Self>, plan: &RenewalPlan) -> RenewalEnd {
         let mut again = true;
         loop {
             let (end, until) = match self.renew_once(plan).await {
@@ -154,36 +163,79 @@ impl Inner {
 
     /// One renewal under one lease: how it ended, and when the lease lapses, if one was taken.
     async fn renew_once(
-        &self,
+        self: &Arc<Self>,
         plan: &RenewalPlan,
     ) -> Result<(RenewalEnd, Option<SystemTime>), Error> {
         let of = plan.of.as_ref();
         if self.has_moved(of) {
             return Ok((RenewalEnd::Adopted, None));
         }
-        let Some((_lease, until)) = self.lease(of).await? else {
-            return Ok((RenewalEnd::Adopted, None));
+        let (lease, until) = match self.lease(of).await? {
+            Leased::Ours(lease, until) => (lease, until),
+            Leased::Over => return Ok((RenewalEnd::Adopted, None)),
+            Leased::Held => return Ok((self.too_slow(plan, HELD), None)),
         };
         let read = self.reload().await?;
         if self.has_moved(of) {
             return Ok((RenewalEnd::Adopted, None));
         }
+        let renewing = Arc::clone(self).renew_under(lease, until, read, plan.clone());
+        let end = match plan.means {
+            Means::Refresh | Means::ScopedRefresh => self.outlived(plan, renewing).await,
+            Means::NewToken | Means::Mint | Means::IdpSession => renewing.await,
+        };
+        Ok((end?, Some(until)))
+    }
+
+    /// Waits for a refresh as long as a caller does. Where its answer is late, it goes on without them: the refresh
+    /// token may be used up, and the new one under way.
+    async fn outlived(
+        self: &Arc<Self>,
+        plan: &RenewalPlan,
+        refresh: impl Future<Output = Result<RenewalEnd, Error>> + Send + 'static,
+    ) -> Result<RenewalEnd, Error> {
+        let inner = Arc::clone(self);
+        let of = plan.of.clone();
+        let late = move |end: Result<RenewalEnd, Error>| {
+            inner.note_renewal(of.as_ref(), &end.unwrap_or_else(RenewalEnd::Broken));
+        };
+        let ended = detached(&*self.runtime, CALL_TIMEOUT, refresh, late).await;
+        ended.unwrap_or_else(|| {
+            let none = HttpError::Timeout(CALL_TIMEOUT).to_string();
+            Ok(self.too_slow(plan, &none))
+        })
+    }
+
+    /// How a renewal ends for its callers that is not over.
+    fn too_slow(&self, plan: &RenewalPlan, detail: &str) -> RenewalEnd {
+        let issuer = plan.of.as_ref().map(|of| &*of.grant().by.issuer);
+        let error = Error::unavailable(issuer.unwrap_or(&self.server), detail.to_owned());
+        RenewalEnd::Failed(Attempt::Unreachable, error)
+    }
+
+    /// A renewal with the lease taken, for what `read` says is current.
+    async fn renew_under(
+        self: Arc<Self>,
+        _lease: Lease,
+        until: SystemTime,
+        read: Versioned,
+        plan: RenewalPlan,
+    ) -> Result<RenewalEnd, Error> {
         // A refresh token may be replaced by a new one, which must not be lost on a full disk.
         let _space = match plan.means {
             Means::Refresh => Some(record::reserve(&*self.store, &self.key, &read.record).await?),
             _ => None,
         };
         let _unsettled = self.unsettled();
-        let end = match plan.means {
-            Means::Refresh | Means::ScopedRefresh => self.refresh(read, plan, until).await,
-            Means::NewToken => self.new_token(read, plan).await,
-            Means::Mint => self.mint(read, plan, until).await,
+        match plan.means {
+            Means::Refresh | Means::ScopedRefresh => self.refresh(read, &plan, until).await,
+            Means::NewToken => self.new_token(read, &plan).await,
+            Means::Mint => self.mint(read, &plan, until).await,
             // It is not this record's.
             Means::IdpSession => Err(Error::config(
                 "the identity provider's session is renewed by itself",
             )),
-        };
-        Ok((end?, Some(until)))
+        }
     }
 
     /// Whether another credential than `of` has become current, one that is worth trying.
@@ -193,21 +245,19 @@ impl Inner {
             .is_some_and(|now| !now.is_expired(self.now()) && of != Some(&now))
     }
 
-    /// The lease and when it lapses, or `None` when its holder finished the job meanwhile.
-    async fn lease(
-        &self,
-        of: Option<&Authorization>,
-    ) -> Result<Option<(Lease, SystemTime)>, Error> {
+    /// The lease, unless its holder finishes the job meanwhile, or takes too long.
+    async fn lease(&self, of: Option<&Authorization>) -> Result<Leased, Error> {
         let mut turn = Turn::new(&*self.store, &*self.runtime, &self.key, LEASE_TTL);
-        loop {
-            if let Some(lease) = turn.come().await? {
-                return Ok(Some(lease));
+        while turn.waited() < TURN_LIMIT {
+            if let Some((lease, until)) = turn.come().await? {
+                return Ok(Leased::Ours(lease, until));
             }
             self.reload().await?;
             if self.has_moved(of) {
-                return Ok(None);
+                return Ok(Leased::Over);
             }
         }
+        Ok(Leased::Held)
     }
 
     async fn refresh(
@@ -247,7 +297,12 @@ impl Inner {
             token,
             scopes: named.then_some(&had),
         };
-        let (by, answer) = self.token_by_record(at, &presented, Some(until)).await;
+        let asking = self.token_by_record(at, &presented, Some(until));
+        let answer = timeout(&*self.runtime, ANSWER_LIMIT, asking).await;
+        let (by, answer) = answer.unwrap_or_else(|| {
+            let none = HttpError::Timeout(ANSWER_LIMIT);
+            (grant.by.clone(), Err(TokenFailure::Transient(none.into())))
+        });
         match answer {
             Ok(tokens) => {
                 let at = At { by: &by, ..at };

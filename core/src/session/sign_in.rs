@@ -6,6 +6,7 @@ use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Event};
+use crate::http::{CALL_TIMEOUT, HttpError};
 use crate::issuer::same_issuer;
 use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery::Discovered;
@@ -14,6 +15,7 @@ use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::registration::{Purpose, register};
 use crate::oauth::token::{TokenFailure, TokenGrant};
 use crate::recovery::Ask;
+use crate::runtime::detached;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::Inner;
@@ -231,6 +233,28 @@ impl Inner {
                 return Err(error);
             }
         };
+        // A code is good for one request: what it brings is kept, however late it comes.
+        let endpoint = pending.by.token_endpoint.clone();
+        let redeeming = Arc::clone(self).redeem(pending, code);
+        let late = |end: Result<Option<Error>, Error>| {
+            if let Err(error) = end {
+                tracing::warn!(%error, "an answer to a sign-in came late");
+            }
+        };
+        let redeemed = detached(&*self.runtime, CALL_TIMEOUT, redeeming, late).await;
+        redeemed.unwrap_or_else(|| {
+            let none = HttpError::Timeout(CALL_TIMEOUT);
+            let detail = format!("{none}. If one still comes, it counts; otherwise sign in again");
+            Err(Error::http(&endpoint, detail))
+        })
+    }
+
+    /// Exchanges a code for tokens, and keeps them.
+    async fn redeem(
+        self: Arc<Self>,
+        pending: Pending,
+        code: Secret,
+    ) -> Result<Option<Error>, Error> {
         let _unsettled = self.unsettled();
         if let Some(leg) = &pending.idp {
             self.complete_idp(&pending, leg, &code).await?;

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
+use crate::http::CALL_TIMEOUT;
 use crate::issuer::same_issuer;
 use crate::jose::SigningKey;
 use crate::oauth::client::Client;
@@ -10,7 +11,7 @@ use crate::oauth::discovery::read_again;
 use crate::oauth::dpop::Prover;
 use crate::oauth::metadata::{ServerMetadata, origin};
 use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
-use crate::patience::{WAIT_WITH_CODE, patiently, patiently_for};
+use crate::patience::{once, patiently};
 use crate::policy::Dpop;
 use crate::runtime::timeout;
 use crate::scope::ScopeSet;
@@ -32,7 +33,8 @@ pub(crate) struct At<'a> {
 }
 
 impl Inner {
-    /// Makes a token request, again while the server is in passing trouble; but not after `until`.
+    /// Makes a token request, again where the server is in passing trouble, but not after `until`; with a code, only
+    /// where that cannot have been used.
     pub(super) async fn token(
         &self,
         at: &At<'_>,
@@ -41,9 +43,7 @@ impl Inner {
     ) -> Result<Tokens, TokenFailure> {
         let ask = || self.token_once(at, grant);
         match grant {
-            TokenGrant::Code { .. } => {
-                patiently_for(WAIT_WITH_CODE, &*self.runtime, until, ask).await
-            }
+            TokenGrant::Code { .. } => once(&*self.runtime, ask).await,
             _ => patiently(&*self.runtime, until, ask).await,
         }
     }
@@ -165,6 +165,7 @@ impl Inner {
             issuer,
             key: self.key_of(registration),
             proof: prover.map(|prover| (prover, &self.possession.nonces)),
+            limit: CALL_TIMEOUT,
         }
     }
 

@@ -10,6 +10,12 @@ use crate::runtime::Runtime;
 /// The longest pause between two looks at a lease that somebody else holds.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
+/// How long another's renewal is waited for: as long as it takes to see that its lease lapsed.
+pub(crate) const TURN_LIMIT: Duration = GRACE.saturating_add(Duration::from_secs(8));
+
+/// Why a renewal cannot be made now, after that.
+pub(crate) const HELD: &str = "another session or program is renewing it, and has no answer yet";
+
 /// A place in the line for a lease.
 pub(crate) struct Turn<'a> {
     store: &'a dyn TokenStore,
@@ -35,6 +41,11 @@ impl<'a> Turn<'a> {
             waited: Duration::ZERO,
             pause: Duration::from_millis(10),
         }
+    }
+
+    /// How long has been waited.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// The lease and when it lapses; or, while somebody else has it, `None` after a pause: time to look whether

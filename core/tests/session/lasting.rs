@@ -371,7 +371,6 @@ async fn sign_in_on_purpose_reaches_the_user_though_renewal_cannot_be_made() {
     let session = bench.signed_in("").await;
     bench.world.next(Token, Fault::Status(503));
     bench.world.next(Token, Fault::Status(503));
-    bench.world.next(Token, Fault::Status(503));
     let outcome = session.sign_in(ScopeSet::new()).await;
     assert_eq!(outcome, Outcome::Satisfied);
     assert_eq!(bench.host.prompts(), (0, 2));

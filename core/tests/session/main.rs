@@ -33,6 +33,7 @@ mod hostile;
 mod idp_session;
 mod issuers;
 mod lasting;
+mod late;
 mod machine;
 mod moved;
 mod one_page;

@@ -119,13 +119,13 @@ async fn outcome_of_a_sign_in_elsewhere_says_where_and_by_which_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn completion_during_passing_trouble_is_got_over() {
+async fn completion_without_a_connection_is_got_over() {
     let bench = Bench::new();
     let session = bench.open().await;
     bench.host.journeys(Journey::Elsewhere);
     assert!(bench.send(&session, "").await.is_err());
     let back = bench.world.visit(&bench.host.sign_ins()[0].url);
-    bench.world.next(Token, Fault::Status(503));
+    bench.world.next(Token, Fault::Connection);
     let callback = CallbackParams::parse(&back);
     session
         .complete_authorization(callback)

@@ -212,11 +212,15 @@ async fn lease_of_a_dead_sibling_ends_by_its_time() {
     std::mem::forget(lease.expect("a store").expect("a lease"));
     bench.world.servers(|s| s.revoke_access());
     let before = bench.runtime.elapsed();
-    assert_eq!(bench.send(&session, "").await, Ok(200));
+    // Nobody waits for all of that time.
+    while let Err(error) = bench.send(&session, "").await {
+        assert_eq!(error.code(), "refresh_unavailable");
+        assert!(error.to_string().contains("another session or program"));
+    }
     let waited = (bench.runtime.elapsed() - before).as_secs();
     // Its time, and some for a machine that slept.
     assert!((82..=84).contains(&waited), "{waited} s");
-    assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
+    assert_eq!(bench.world.count(Token), 1);
     bench.assert_free().await;
 }
 
@@ -237,7 +241,7 @@ async fn lease_that_is_never_given_back_is_an_error_in_bounded_time_and_loses_no
     let other = bench.builder().host(bench.host.clone()).policy(quiet);
     let other = other.open().await.expect("the session opens");
     assert!(bench.send(&other, "").await.is_err());
-    assert!((bench.runtime.elapsed() - before).as_secs() <= 135);
+    assert!((bench.runtime.elapsed() - before).as_secs() <= 31);
     assert_eq!(bench.world.count(Token), 0);
     drop(lease);
     assert_eq!(bench.send(&session, "").await, Ok(200));
@@ -253,7 +257,7 @@ async fn lease_that_is_never_given_back_is_no_reason_to_sign_in() {
     let lease = bench.store.try_lease(&bench.key(), now, ttl).await;
     bench.world.servers(|s| s.revoke_access());
     let result = bench.send(&session, "").await;
-    assert_eq!(code(&result), "store");
+    assert_eq!(code(&result), "refresh_unavailable");
     assert_eq!(bench.host.prompts(), (0, 1));
     drop(lease);
 }

@@ -1,4 +1,4 @@
-//! A sibling that is stopped, not dead, while it holds the lease on a file: nobody waits for longer than the lease
+//! A sibling that is stopped, not dead, while it holds the lease on a file: it holds nobody up for longer than the lease
 //! lasts, and when it goes on it undoes nothing.
 
 use std::sync::Arc;
@@ -9,10 +9,12 @@ use mcp_reauth::{AuthSession, FileStore, Runtime};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::support::{Bench, Fault, Mcp, Token, pass, settle};
+use crate::support::{Bench, Fault, Mcp, Token, code, pass, settle};
 
-/// How long a lease lasts, in seconds, and how long anybody waits for one.
-const LEASE: std::ops::RangeInclusive<u64> = 115..=130;
+/// How long a lease lasts in seconds, and some for a machine that slept.
+const LEASE: std::ops::RangeInclusive<u64> = 180..=184;
+/// How long a call waits for one, in seconds.
+const TURN: u64 = 30;
 
 /// A process that can be stopped: then no wait of its own comes to its end.
 #[derive(Clone)]
@@ -81,11 +83,19 @@ impl Two {
         self.process.stopped.send_replace(stopped);
     }
 
-    /// The second process makes a call while the first is stopped; how long that took.
+    /// The second process makes calls while the first is stopped; how long it took until one was answered.
     async fn second_waited(&self) -> u64 {
-        let before = self.bench.runtime.elapsed();
-        assert_eq!(self.bench.send(&self.two, "").await, Ok(200));
-        (self.bench.runtime.elapsed() - before).as_secs()
+        let began = self.bench.runtime.elapsed();
+        loop {
+            let before = self.bench.runtime.elapsed();
+            let ended = self.bench.send(&self.two, "").await;
+            let took = (self.bench.runtime.elapsed() - before).as_secs();
+            assert!(took <= TURN, "{took} s");
+            match ended {
+                Ok(200) => return (self.bench.runtime.elapsed() - began).as_secs(),
+                other => assert_eq!(code(&other), "refresh_unavailable"),
+            }
+        }
     }
 
     /// Both go on with what the second has.

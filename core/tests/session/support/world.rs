@@ -240,7 +240,7 @@ impl World {
             let answer = match fault {
                 None => Some(Ok(state.servers.answer(&seen))),
                 Some(Fault::Hang) => None,
-                Some(Fault::Connection) => Some(Err(lost())),
+                Some(Fault::Connection) => Some(Err(HttpError::unreachable("connection refused"))),
                 Some(Fault::Broken) => Some(Err(broken())),
                 Some(Fault::Lost) => {
                     state.servers.answer(&seen);
@@ -321,11 +321,11 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 fn broken() -> HttpError {
-    HttpError::Application(Broken.to_string(), Cause::new(Broken))
+    HttpError::broken(Broken.to_string()).caused_by(Broken)
 }
 
 fn lost() -> HttpError {
-    HttpError::Connection("connection reset".to_owned())
+    HttpError::broken("connection reset")
 }
 
 pub(crate) fn response(status: u16, body: &str) -> Response {
