@@ -59,9 +59,6 @@ export interface RecoverOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The global `fetch` of the moment, which instrumentation may have replaced. */
-const globalFetch: Fetch = (input, init) => globalThis.fetch(input, init);
-
 const TRIGGER = oneOf('command', 'ambient');
 const HANDLING = { confirmedStepUp: FLAG, trigger: TRIGGER, failed: CREDENTIAL, signal: SIGNAL };
 const RECOVERING = { sent: CREDENTIAL, operation: OPERATION, trigger: TRIGGER, signal: SIGNAL };
@@ -135,7 +132,7 @@ export class AuthSession extends EventTarget {
     super();
     if (!(session?.parts instanceof Parts)) throw misconfigured('a session is opened by AuthSession.open');
     this.serverUrl = options.serverUrl;
-    this.fetch = recoveringFetch(session, this.serverUrl, options.fetch ?? globalFetch);
+    this.fetch = recoveringFetch(session, this.serverUrl, options.fetch);
     this.authProvider = authProvider(session, this.serverUrl);
     this.identityProvider = options.isEnterprise ? new IdentityProviderSession(session) : undefined;
     this.#session = session;
