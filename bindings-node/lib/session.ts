@@ -263,7 +263,7 @@ export class AuthSession extends EventTarget {
 
   /**
    * Lets go of everything. Whoever waits for something of the session is told `cancelled`; tokens that are under way reach
-   * the store first, which takes a few seconds at most. The credential stays in the store.
+   * the store first, which is waited for as long as a call to a server may take: 25 seconds at most. The credential stays in the store.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

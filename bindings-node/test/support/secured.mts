@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 
 /** A request as a server of {@link Secured} saw it. */
 export interface Seen {
@@ -9,6 +10,8 @@ export interface Seen {
   userAgent: string;
   /** Where its connection came from. */
   from: string;
+  /** Whether it showed a certificate that is trusted. */
+  certified: boolean;
 }
 
 /** An MCP server and its authorization server by https, each on a port of its own. They agree to everything. */
@@ -42,7 +45,8 @@ export class Secured implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname: path, searchParams } = new URL(request.url ?? '', this.mcpUrl);
     const body = Buffer.concat(await request.toArray()).toString();
-    const seen = { path, userAgent: request.headers['user-agent'] ?? '', from: request.socket.remoteAddress ?? '' };
+    const { remoteAddress: from = '', authorized: certified } = request.socket as TLSSocket;
+    const seen = { path, userAgent: request.headers['user-agent'] ?? '', from, certified };
     if (path === '/mcp') this.called.push(seen);
     else if (path !== '/authorize') this.authorized.push(seen);
     if (path === '/mcp' && !request.headers.authorization) {
