@@ -26,8 +26,8 @@ export declare class Bridge {
   /** `call` is called for every call, and must not throw. */
   constructor(call: (session: number, call: number, method: string, input: string, body?: Buffer) => void)
   /**
-   * Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "thrown"}}`. Returns whether the call still
-   * waited for it. `body` is copied: the caller wipes its own.
+   * Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "unsent", "thrown"}}`. Returns whether the
+   * call still waited for it. `body` is copied: the caller wipes its own.
    */
   settle(call: number, reply: string, body?: Buffer | undefined | null): boolean
 }

@@ -20,6 +20,29 @@ export class WithBody {
   ) {}
 }
 
+/** Why a call is not answered, where more is to be told than an exception says, which is its cause. */
+export class Refusal {
+  /** It is certain that nothing was sent to a server. */
+  readonly #unsent: boolean;
+
+  constructor(
+    readonly message: string,
+    unsent: boolean,
+    readonly cause: unknown,
+  ) {
+    this.#unsent = unsent;
+  }
+
+  get unsent(): boolean {
+    return this.#unsent;
+  }
+
+  /** Whether it is one. What was thrown may defend itself against being looked at. */
+  static is(value: unknown): value is Refusal {
+    return typeof value === 'object' && value !== null && #unsent in value;
+  }
+}
+
 /** What a session can be asked. */
 export interface Callee {
   /** Where calls run, as far as `AsyncLocalStorage` is concerned. */
@@ -133,10 +156,11 @@ const wellFormed = (_: string, part: unknown) => (typeof part === 'string' ? par
 
 const reply = (value: unknown) => JSON.stringify({ ok: value ?? null }, wellFormed);
 
-function refusal(error: unknown): string {
+function refusal(refused: unknown): string {
+  const [error, unsent] = Refusal.is(refused) ? [refused.cause, refused.unsent] : [refused, false];
   const [name, code] = [memberOf(error, 'name'), memberOf(error, 'code')];
   const cancelled = name === 'AbortError' || (name === 'ReauthError' && code === 'cancelled');
   // The native part says whose part it was, and an error of ours has said so already.
-  const message = wordsOf(error).replace(/^(The application could not do its part|This cannot work as set up): /, '');
-  return JSON.stringify({ error: { message, cancelled, thrown: keep(error) } });
+  const message = wordsOf(refused).replace(/^(The application could not do its part|This cannot work as set up): /, '');
+  return JSON.stringify({ error: { message, cancelled, unsent, thrown: keep(error) } });
 }

@@ -40,6 +40,9 @@ function whyNot(cause: unknown): string {
   if (isInstalled(name)) {
     return `mcp-reauth cannot load its native part for ${id} here. ${name} is installed, and loading it failed: ${innermost(cause)}. Install mcp-reauth and ${name} again, in the same version, and for this system.`;
   }
+  if (id.endsWith('-musl')) {
+    return `mcp-reauth has no build for ${id} (musl, as on Alpine) yet. Use a system with glibc, such as the image node:slim, or build it from source there.`;
+  }
   return `mcp-reauth has no native part for ${id} here. It is in the package ${name}, which is not installed. Install both in one command: npm install mcp-reauth, without --omit=optional and on this platform; from tarballs: npm install ./mcp-reauth-*.tgz, which takes both files. Is this a bundle? Keep mcp-reauth external to it. Where there is no package for ${id}, build it from source.`;
 }
 

@@ -116,11 +116,25 @@ export interface AuthSessionOptions {
   /** The application: asks, shows. Without one, nothing that needs a person is done. */
   host?: AuthHost | undefined;
   /**
-   * What sends requests: those of `session.fetch`, and those of the authorization protocol. By default the former go
-   * by the global `fetch`, the latter by an HTTP client of this package, which honours `HTTPS_PROXY`.
+   * What sends requests, those of `session.fetch` and those of the authorization protocol: by default the global `fetch`
+   * of the moment, so that both use Node's certificate authorities, proxy, dispatcher, mocks and instrumentation. The
+   * addresses that servers lead to are looked up and checked before it is called ({@link allowEndpoints}).
    */
   fetch?: Fetch | undefined;
+  /**
+   * Where requests of the authorization protocol may go. `local` (the default): wherever the MCP server may lead.
+   * `public`, for backends that people give addresses to: public addresses alone and those of {@link allowEndpoints},
+   * even if the MCP server itself is elsewhere. They then go by the HTTP client of this package, which looks at each
+   * address once more when it connects; it trusts the same certificate authorities as Node, and uses a proxy where Node
+   * does (`NODE_USE_ENV_PROXY`). It knows nothing of `fetch` and of dispatchers.
+   *
+   * Requests of `session.fetch` go by `fetch` in either case: whether `serverUrl` may be asked is for you to check.
+   */
+  egress?: 'local' | 'public' | undefined;
 }
+
+/** The global `fetch` of the moment, which instrumentation may have replaced. */
+const globalFetch: Fetch = (input, init) => globalThis.fetch(input, init);
 
 /** What a session is opened with, read once: what the application does to its own object afterwards changes nothing. */
 export interface CheckedOptions {
@@ -130,7 +144,7 @@ export interface CheckedOptions {
   readonly isEnterprise: boolean;
   readonly host: AuthHost | undefined;
   readonly store: MemoryStore | FileStore | TokenStore | undefined;
-  readonly fetch: Fetch | undefined;
+  readonly fetch: Fetch;
   readonly workloadIdentity: AuthSessionOptions['workloadIdentity'];
 }
 
@@ -176,6 +190,7 @@ const OPTIONS = {
   store: { ...OBJECT, what: 'a MemoryStore, a FileStore, or an object with load and save' },
   host: { ...OBJECT, what: 'an object with confirmStepUp and authorize' },
   fetch: FUNCTION,
+  egress: oneOf('local', 'public'),
 } satisfies Record<keyof AuthSessionOptions, unknown>;
 
 /** Checks the options. */
@@ -192,7 +207,6 @@ export function checkOptions(options: unknown): CheckedOptions {
     host: host !== undefined,
     redirectUri: host && redirectUriOf(host, redirectUri),
     store: store && { place: placeOf(store) },
-    fetch: fetch !== undefined,
   };
   return {
     json: toJson(json, 'the options'),
@@ -200,7 +214,7 @@ export function checkOptions(options: unknown): CheckedOptions {
     isEnterprise: Boolean(identityProvider),
     host: host as AuthHost | undefined,
     store: store as CheckedOptions['store'],
-    fetch: fetch as Fetch | undefined,
+    fetch: (fetch as Fetch | undefined) ?? globalFetch,
     workloadIdentity: workloadIdentity as CheckedOptions['workloadIdentity'],
   };
 }

@@ -1,6 +1,7 @@
 import type { CallContext } from './bridge.js';
 import { WithBody } from './bridge.js';
 import { describe } from './describe.js';
+import { fetchFailure } from './fetch-failure.js';
 import type { Fetch } from './options.js';
 import { discard } from './outgoing.js';
 import { followedAnyway } from './redirect.js';
@@ -15,7 +16,7 @@ interface FetchInput {
 
 /** Sends one request of the authorization protocol, within the limits that are set on those. */
 export async function callFetch(fetch: Fetch, input: FetchInput, { signal, body }: CallContext): Promise<WithBody> {
-  const response: unknown = await fetch(input.url, {
+  const response: unknown = await sent(fetch, input.url, {
     method: input.method,
     headers: input.headers,
     // Credentials must not follow a redirect; the native part follows what may be followed.
@@ -35,6 +36,14 @@ export async function callFetch(fetch: Fetch, input: FetchInput, { signal, body 
   if (!headers.flat().every((text) => typeof text === 'string')) throw new TypeError('fetch must return header fields');
   const head = { status: response.status, headers, too_large: tooLarge };
   return new WithBody(head, bytes);
+}
+
+async function sent(fetch: Fetch, url: string, init: RequestInit): Promise<unknown> {
+  try {
+    return await fetch(url, init);
+  } catch (thrown) {
+    throw fetchFailure(thrown);
+  }
 }
 
 /** Whether it is one by its shape: it may be of another implementation. */

@@ -5,7 +5,8 @@ import { describe } from './describe.js';
 import type { EventStream } from './events.js';
 import { type AuthHost, callHost } from './host.js';
 import type { native } from './native.js';
-import type { CheckedOptions, Fetch } from './options.js';
+import { nodeNetwork } from './network.js';
+import type { CheckedOptions } from './options.js';
 import { callFetch } from './outgoing-fetch.js';
 import { CalledStore, nativeStore, type TokenStore } from './store.js';
 import type { SessionEvent } from './types.js';
@@ -29,7 +30,8 @@ export class Parts implements Callee {
   call(method: string, input: unknown, context: CallContext): unknown {
     const { host, fetch, workloadIdentity } = this.#options;
     if (method.startsWith('store.')) return this.#store?.call(method, input as never, context.body);
-    if (method === 'fetch') return callFetch(fetch as Fetch, input as never, context);
+    if (method === 'fetch') return callFetch(fetch, input as never, context);
+    if (method === 'network') return nodeNetwork();
     if (method !== 'workloadIdentity') return callHost(host as AuthHost, method, input, context);
     return assertion(workloadIdentity?.((input as { audience: string }).audience, context));
   }

@@ -59,9 +59,6 @@ export interface RecoverOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The global `fetch` of the moment, which instrumentation may have replaced. */
-const globalFetch: Fetch = (input, init) => globalThis.fetch(input, init);
-
 const TRIGGER = oneOf('command', 'ambient');
 const HANDLING = { confirmedStepUp: FLAG, trigger: TRIGGER, failed: CREDENTIAL, signal: SIGNAL };
 const RECOVERING = { sent: CREDENTIAL, operation: OPERATION, trigger: TRIGGER, signal: SIGNAL };
@@ -135,7 +132,7 @@ export class AuthSession extends EventTarget {
     super();
     if (!(session?.parts instanceof Parts)) throw misconfigured('a session is opened by AuthSession.open');
     this.serverUrl = options.serverUrl;
-    this.fetch = recoveringFetch(session, this.serverUrl, options.fetch ?? globalFetch);
+    this.fetch = recoveringFetch(session, this.serverUrl, options.fetch);
     this.authProvider = authProvider(session, this.serverUrl);
     this.identityProvider = options.isEnterprise ? new IdentityProviderSession(session) : undefined;
     this.#session = session;
@@ -266,7 +263,7 @@ export class AuthSession extends EventTarget {
 
   /**
    * Lets go of everything. Whoever waits for something of the session is told `cancelled`; tokens that are under way reach
-   * the store first, which takes a few seconds at most. The credential stays in the store.
+   * the store first, which is waited for as long as a call to a server may take: 25 seconds at most. The credential stays in the store.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mcp_reauth::Error;
 use mcp_reauth::http::HttpError;
-use mcp_reauth::{Cause, Error};
 use napi::Status;
 use napi::bindgen_prelude::{Buffer, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -83,8 +83,8 @@ impl Bridge {
         })))
     }
 
-    /// Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "thrown"}}`. Returns whether the call still
-    /// waited for it. `body` is copied: the caller wipes its own.
+    /// Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "unsent", "thrown"}}`. Returns whether the
+    /// call still waited for it. `body` is copied: the caller wipes its own.
     #[napi]
     pub fn settle(&self, call: u32, reply: String, body: Option<Buffer>) -> bool {
         let body = body.map(|body| Zeroizing::new(body.to_vec()));
@@ -148,6 +148,9 @@ pub(crate) struct Refused {
     /// The person, or the application, stopped it.
     #[serde(default)]
     cancelled: bool,
+    /// It is certain that nothing was sent to a server.
+    #[serde(default)]
+    unsent: bool,
     thrown: Option<u32>,
 }
 
@@ -156,6 +159,7 @@ impl Refused {
         Self {
             message: message.into(),
             cancelled: false,
+            unsent: false,
             thrown: None,
         }
     }
@@ -177,9 +181,13 @@ impl Refused {
 
     /// As an error of the application's HTTP client.
     pub(crate) fn http(self) -> HttpError {
+        let error = match self.unsent {
+            true => HttpError::unreachable(self.message),
+            false => HttpError::broken(self.message),
+        };
         match self.thrown {
-            Some(id) => HttpError::broken(self.message).caused_by(Thrown(id)),
-            None => HttpError::broken(self.message),
+            Some(id) => error.caused_by(Thrown(id)),
+            None => error,
         }
     }
 

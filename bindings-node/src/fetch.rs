@@ -10,6 +10,12 @@ use serde_json::json;
 
 use crate::bridge::{Caller, Refused};
 
+/// Who asks, as the native client of core says it.
+const USER_AGENT: (&str, &str) = (
+    "user-agent",
+    concat!("mcp-reauth/", env!("CARGO_PKG_VERSION")),
+);
+
 /// Sends requests by a JavaScript `fetch`.
 pub(crate) struct JsFetch(pub(crate) Caller);
 
@@ -30,11 +36,10 @@ impl HttpClient for JsFetch {
         let caller = self.0.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let headers: Vec<_> = head
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), as_read(value.as_bytes())))
-                .collect();
+            let own = head.headers.iter();
+            let own = own.map(|(name, value)| (name.as_str(), as_read(value.as_bytes())));
+            let (name, value) = USER_AGENT;
+            let headers: Vec<_> = own.chain([(name, value.to_owned())]).collect();
             let input = json!({
                 "method": head.method.as_str(),
                 "url": head.uri.to_string(),

@@ -11,6 +11,7 @@ mod fetch;
 mod host;
 mod loopback;
 mod options;
+mod public;
 mod request;
 mod session;
 mod store;

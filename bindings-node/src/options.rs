@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::bridge::Caller;
 use crate::fetch::JsFetch;
 use crate::host::{JsHost, JsWorkload};
+use crate::public::PublicClient;
 use crate::store::JsStore;
 
 /// Reads JSON that came from JavaScript. Errors name the place and quote nothing, since it may hold secrets.
@@ -67,9 +68,18 @@ pub(crate) struct Options {
     redirect_uri: Option<String>,
     /// There is a store in JavaScript, and what it calls its place.
     store: Option<StoreOptions>,
-    /// There is a `fetch` in JavaScript.
     #[serde(default)]
-    fetch: bool,
+    egress: Egress,
+}
+
+/// Where requests of the authorization protocol may go.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Egress {
+    /// Wherever the MCP server may lead.
+    #[default]
+    Local,
+    Public,
 }
 
 #[derive(Deserialize)]
@@ -172,9 +182,10 @@ impl Options {
         if let Some(text) = &self.dpop_key {
             builder = builder.dpop_key(key("dpopKey", text)?);
         }
-        if self.fetch {
-            builder = builder.http_client(JsFetch(caller.clone()));
-        }
+        builder = match self.egress {
+            Egress::Local => builder.http_client(JsFetch(caller.clone())),
+            Egress::Public => builder.http_client(PublicClient::new(caller.clone())),
+        };
         builder = match (store, self.store) {
             (Some(store), _) => builder.shared_store(store),
             (None, Some(StoreOptions { place })) => builder.store(JsStore {

@@ -25,8 +25,8 @@ use crate::options::{Options, read};
 use crate::request::{IdleStream, Request};
 use crate::store::Store;
 
-/// How long closing waits for tokens that are under way.
-const SETTLE_LIMIT: Duration = Duration::from_secs(5);
+/// How long closing waits for tokens that are under way: longer than a call to a server may take.
+const SETTLE_LIMIT: Duration = Duration::from_secs(25);
 
 /// A session, until it is closed.
 #[napi]

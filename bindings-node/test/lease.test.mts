@@ -82,8 +82,8 @@ for (const [kind, make] of Object.entries({
       await hold(true);
       const failed = failure(() => call(one, fixture.mcpUrl, 'echo'));
       await renewing();
-      // Closing waits for the tokens a few seconds, and not for ever.
-      await within(one.close(), 'closing');
+      // Closing waits for the tokens 25 seconds, and not for ever.
+      await within(one.close(), 'closing', 30_000);
       assert.equal((await failed).code, 'cancelled');
       await hold(false);
       await answers(other, fixture.mcpUrl);

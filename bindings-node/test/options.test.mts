@@ -89,6 +89,7 @@ const TAKES: Record<keyof AuthSessionOptions, Kind[]> = {
   store: [],
   host: [],
   fetch: CALLABLE,
+  egress: [],
 };
 
 const POLICY_TAKES: Record<string, Kind[]> = {

@@ -252,6 +252,19 @@ test('without its platform package it says what is missing, and how to install b
   }
 });
 
+test('where the system has musl it says that there is no build for that', async () => {
+  if (platform !== 'linux') return;
+  const folder = await install('on-musl', mainTarball);
+  // What Node reports there.
+  await writeFile(join(folder, 'musl.cjs'), 'process.report.getReport = () => ({ header: {} })');
+  for (const args of LOADING) {
+    const { code, stderr } = await run(process.execPath, ['--require', './musl.cjs', ...args], folder);
+    assert.equal(code, 1);
+    const missing = `Error: mcp-reauth has no build for linux-${arch}-musl (musl, as on Alpine) yet. Use a system with glibc`;
+    assert.ok(stderr.includes(missing), stderr);
+  }
+});
+
 test('with a native file that cannot be loaded it says why', async () => {
   const folder = await install('broken', mainTarball, nativeTarball);
   await writeFile(join(folder, 'node_modules', ...NATIVE_PACKAGE.split('/'), NATIVE_FILE), 'no native file');

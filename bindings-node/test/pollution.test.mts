@@ -60,6 +60,7 @@ const OPTIONS: Record<keyof AuthSessionOptions, unknown> = {
   store: { load: fails, save: fails },
   host: { confirmStepUp: fails, authorize: fails, redirectUri: fails },
   fetch: fails,
+  egress: 5,
 };
 
 test('no option is taken from what all objects inherit', LIMIT, async () => {

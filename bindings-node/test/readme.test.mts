@@ -5,12 +5,14 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import { type Certificates, certificates } from './support/certificates.mjs';
 import { Fixture, ROOT } from './support/fixture.mjs';
 import { freePort } from './support/ports.mjs';
+import { Secured } from './support/secured.mjs';
 
 const run = promisify(execFile);
 const PACKAGE = `${ROOT}bindings-node`;
@@ -22,6 +24,9 @@ const LIMIT = { timeout: 30_000 };
 const snippets = new Map<string, string>();
 let fixture: Fixture;
 let port: number;
+/** Servers that demand a client certificate, where this machine can make one. */
+let made: Certificates | undefined;
+let secured: Secured | undefined;
 
 const nameOf = (heading: string) => heading.toLowerCase().replaceAll(' ', '-');
 
@@ -39,8 +44,15 @@ before(async () => {
   }
   await rm(FOLDER, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
+  made = await certificates(FOLDER);
+  // A person's browser has no certificate to show.
+  secured =
+    made && (await Secured.start({ ...made.server, ca: made.ca, requestCert: true, rejectUnauthorized: false }));
   for (const [heading, code] of snippets) {
-    const placed = code.replaceAll('https://mcp.example.com/mcp', fixture.mcpUrl).replaceAll('3000', String(port));
+    const server = heading === 'Networks' ? secured : fixture;
+    const placed = code
+      .replaceAll('https://mcp.example.com/mcp', server?.mcpUrl ?? '')
+      .replaceAll('3000', String(port));
     await writeFile(join(FOLDER, `${nameOf(heading)}.mts`), placed);
   }
   const config = {
@@ -60,12 +72,13 @@ before(async () => {
 
 after(async () => {
   await fixture?.[Symbol.asyncDispose]();
+  await secured?.[Symbol.asyncDispose]();
   await rm(FOLDER, { recursive: true, force: true });
 });
 
 function start(heading: string): ChildProcess {
   const program = join(FOLDER, 'js', `${nameOf(heading)}.mjs`);
-  const env = { ...process.env, HOME: FOLDER, BROWSER: join(FOLDER, 'browser') };
+  const env = { ...process.env, HOME: FOLDER, BROWSER: join(FOLDER, 'browser'), NODE_EXTRA_CA_CERTS: made?.file ?? '' };
   return spawn(process.execPath, [program], { env, cwd: FOLDER, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
@@ -86,7 +99,7 @@ async function output(heading: string): Promise<string> {
 
 const covered = new Set<string>();
 
-function piece(heading: string, check: () => Promise<void>): void {
+function piece(heading: string, check: (context: TestContext) => Promise<void>): void {
   covered.add(heading);
   test(heading, LIMIT, check);
 }
@@ -139,6 +152,14 @@ async function eventually<T>(what: () => Promise<T>): Promise<T> {
 
 piece('A store of your own', async () => {
   assert.match(await output('A store of your own'), /'mcp:read'/);
+});
+
+piece('Networks', async (context) => {
+  if (!secured) return context.skip('openssl is not on this machine, or cannot make certificates');
+  assert.equal(await output('Networks'), 'satisfied\n');
+  const { called, authorized } = secured;
+  assert.ok(authorized.length >= 4, String(authorized.length));
+  for (const { path, certified } of [...called, ...authorized]) assert.ok(certified, path);
 });
 
 piece('What happens meanwhile', async () => {

@@ -231,8 +231,8 @@ for (const method of ['load', 'save'] as const) {
     const waits = failure(() => echo(session));
     stop.abort();
     await assert.rejects(within(stopped, 'the request that is aborted', 4_000), { name: 'AbortError' });
-    // A token that is under way is waited for, a few seconds.
-    await within(session.close(), 'closing');
+    // A token that is under way is waited for, 25 seconds.
+    await within(Promise.all([session.close(), waits]), 'closing', 30_000);
     assert.equal((await waits).code, 'cancelled');
   });
 }

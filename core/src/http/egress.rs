@@ -25,8 +25,13 @@ pub struct Egress {
 }
 
 impl Egress {
+    /// Public addresses alone.
+    pub const PUBLIC: Self = Self {
+        narrowest: Network::Public,
+    };
+
     /// Anywhere.
-    pub(crate) const ANYWHERE: Self = Self {
+    pub const ANYWHERE: Self = Self {
         narrowest: Network::Loopback,
     };
 
@@ -78,17 +83,20 @@ impl Guard {
             return Err(HttpError::Blocked);
         };
         let own = origin(&target);
-        if own.is_some() && (own == origin(&start) || own.is_some_and(|own| self.allows(&own))) {
+        if own.as_ref().is_some_and(|own| self.allows(own)) {
             return Ok(Egress::ANYWHERE);
         }
+        let reach = client.reach().narrowest;
+        let narrowest = if own.is_some() && own == origin(&start) {
+            reach
         // Its name may have any address at any time, which does not make a server part of this machine. Over https
         // that gains nothing: the certificate at that address is for another name.
-        if target.scheme() == "http" && !is_loopback(&start) {
+        } else if target.scheme() == "http" && !is_loopback(&start) {
             return Err(HttpError::Blocked);
-        }
-        let egress = Egress {
-            narrowest: network(&start, client).await,
+        } else {
+            reach.min(network(&start, client).await)
         };
+        let egress = Egress { narrowest };
         let permitted = egress.narrowest == Network::Loopback
             || match addresses(&target, client).await {
                 Some(found) => found.iter().any(|address| egress.permits(*address)),
@@ -156,11 +164,15 @@ mod tests {
     use crate::http::{Request, Response};
 
     /// Looks names up in a table, and sends nothing.
-    struct Names;
+    struct Names(Egress);
 
     impl HttpClient for Names {
         fn send(&self, _: Request, _: usize) -> BoxFuture<'static, Result<Response, HttpError>> {
             Box::pin(ready(Err(HttpError::broken("no network"))))
+        }
+
+        fn reach(&self) -> Egress {
+            self.0
         }
 
         fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
@@ -180,8 +192,17 @@ mod tests {
     }
 
     fn leads(start: &str, allowed: &[String], url: &str) -> Result<Egress, HttpError> {
+        reaches(Egress::ANYWHERE, start, allowed, url)
+    }
+
+    fn reaches(
+        reach: Egress,
+        start: &str,
+        allowed: &[String],
+        url: &str,
+    ) -> Result<Egress, HttpError> {
         let guard = Guard::new(start, allowed);
-        let checked = guard.check(url, &Names).now_or_never();
+        let checked = guard.check(url, &Names(reach)).now_or_never();
         checked.expect("nothing to wait for")
     }
 
@@ -265,6 +286,35 @@ mod tests {
             limit(start, "https://public.example:443/token"),
             Ok(Network::Loopback)
         );
+    }
+
+    #[test]
+    fn a_client_of_public_addresses_alone_goes_nowhere_else() {
+        let allowed = ["https://corp.example".to_owned()];
+        let public = |start, url| reaches(Egress::PUBLIC, start, &allowed, url);
+        for start in [
+            "https://public.example/mcp",
+            "https://router.example/mcp",
+            "http://127.0.0.1/mcp",
+        ] {
+            for url in [
+                "https://other.example/",
+                "https://both.example/",
+                "https://unknown.example/",
+            ] {
+                assert_eq!(public(start, url), Ok(Egress::PUBLIC), "{start} {url}");
+            }
+            for url in [
+                "https://router.example/",
+                "https://10.0.0.9/",
+                "https://localhost/",
+                "http://127.0.0.1/",
+            ] {
+                assert_eq!(public(start, url), Err(HttpError::Blocked), "{start} {url}");
+            }
+            // What is allowed by name is so wherever it is.
+            assert_eq!(public(start, "https://corp.example/"), Ok(Egress::ANYWHERE));
+        }
     }
 
     #[test]

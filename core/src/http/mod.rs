@@ -59,6 +59,12 @@ pub trait HttpClient: Send + Sync + 'static {
         max_body: usize,
     ) -> BoxFuture<'static, Result<Response, HttpError>>;
 
+    /// Where this client goes at all: nowhere else, whoever leads there and even if the MCP server itself is there, but
+    /// for endpoints that are allowed by name. The default: anywhere that the server may lead to.
+    fn reach(&self) -> Egress {
+        Egress::ANYWHERE
+    }
+
     /// The addresses of a host, as this client finds them; `None` where it does not look them up itself, as behind a
     /// proxy, or found none. Without it (the default), only addresses that are written as numbers are kept apart by
     /// their networks.

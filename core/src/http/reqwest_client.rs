@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, ready};
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Certificate, ClientBuilder};
 use url::Url;
 
 use super::network::Network;
@@ -24,6 +24,8 @@ pub struct ReqwestClient {
 /// Each is made when it is first needed.
 #[derive(Debug)]
 struct Clients {
+    /// The only certificate authorities that are trusted; `None`: those of the system.
+    authorities: Option<Vec<Certificate>>,
     proxies: Matcher,
     by_proxy: OnceLock<reqwest::Client>,
     /// One for each limit, so that no connection is used beyond the limit under which it was made.
@@ -36,8 +38,31 @@ impl ReqwestClient {
     /// # Errors
     /// [`HttpError::Connection`] when TLS could not be set up.
     pub fn new() -> Result<Self, HttpError> {
+        Self::with(None, Matcher::from_env())
+    }
+
+    /// A client that trusts these certificate authorities (PEM, any number in each) and not those of the system, and
+    /// uses the environment's proxies only where that is said. What is no certificate is passed over; where none is
+    /// left, the system's are trusted.
+    ///
+    /// # Errors
+    /// [`HttpError::Connection`] when TLS could not be set up.
+    pub fn with_authorities(pem: &[String], env_proxies: bool) -> Result<Self, HttpError> {
+        let proxies = match env_proxies {
+            true => Matcher::from_env(),
+            false => Matcher::builder().build(),
+        };
+        let read = pem
+            .iter()
+            .map(|pem| Certificate::from_pem_bundle(pem.as_bytes()));
+        let authorities = usable(read.flatten().flatten().collect());
+        Self::with(Some(authorities).filter(|some| !some.is_empty()), proxies)
+    }
+
+    fn with(authorities: Option<Vec<Certificate>>, proxies: Matcher) -> Result<Self, HttpError> {
         let clients = Clients {
-            proxies: Matcher::from_env(),
+            authorities,
+            proxies,
             by_proxy: OnceLock::new(),
             direct: Default::default(),
         };
@@ -53,15 +78,38 @@ impl Clients {
         // What is sent to this machine in the clear is not for a proxy to see.
         let here = Url::parse(&request.uri().to_string()).is_ok_and(|url| is_loopback(&url));
         if !here && self.proxies.intercept(request.uri()).is_some() {
-            return build(&self.by_proxy, client_builder());
+            return build(&self.by_proxy, self.builder());
         }
         let egress = request.extensions().get::<Egress>();
         self.direct(egress.copied().unwrap_or(Egress::ANYWHERE))
     }
 
+    fn builder(&self) -> ClientBuilder {
+        let builder = client_builder();
+        match &self.authorities {
+            Some(authorities) => builder.tls_certs_only(authorities.iter().cloned()),
+            None => builder,
+        }
+    }
+
     fn direct(&self, egress: Egress) -> Result<reqwest::Client, HttpError> {
-        let builder = client_builder().no_proxy().dns_resolver(Vetted(egress));
+        let builder = self.builder().no_proxy().dns_resolver(Vetted(egress));
         build(&self.direct[egress.narrowest as usize], builder)
+    }
+}
+
+/// Those that can be trusted at all: somebody else's list may have one of an old form, which is no reason to trust none.
+fn usable(authorities: Vec<Certificate>) -> Vec<Certificate> {
+    let builds = |authorities: &[Certificate]| {
+        let builder = reqwest::Client::builder().tls_certs_only(authorities.iter().cloned());
+        builder.build().is_ok()
+    };
+    match builds(&authorities) {
+        true => authorities,
+        false => authorities
+            .into_iter()
+            .filter(|authority| builds(std::slice::from_ref(authority)))
+            .collect(),
     }
 }
 

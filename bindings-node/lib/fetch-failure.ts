@@ -1,0 +1,120 @@
+/** Why a `fetch` failed, in words that a person can act on. Of itself it says "fetch failed". */
+
+import { Refusal } from './bridge.js';
+import { memberOf, wordsOf } from './describe.js';
+
+/** How far causes of causes are followed. */
+const MAX_DEPTH = 8;
+
+const UNTRUSTED =
+  'its certificate is not trusted (self-signed, or by a private CA): NODE_EXTRA_CA_CERTS names a file with the CA';
+const OTHER_NAME = 'its certificate is for another name';
+const NO_WAY = 'this network has no way to it';
+const TOO_LONG = 'no connection could be made in time';
+const NO_TLS = 'it does not speak TLS on that port';
+
+/** What kept a connection from being made, by the code of the error. */
+const CONNECTING: Record<string, string> = {
+  ECONNREFUSED: 'the connection was refused',
+  EHOSTUNREACH: NO_WAY,
+  ENETUNREACH: NO_WAY,
+  ETIMEDOUT: TOO_LONG,
+  EAI_AGAIN: 'its name could not be looked up, since no name server answers',
+  ENOTFOUND: 'its name could not be found',
+};
+
+/** The same where the code alone tells that it was before anything was sent: the certificate was looked at. */
+const UNSENT: Record<string, string> = {
+  UND_ERR_CONNECT_TIMEOUT: TOO_LONG,
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet; is the clock right?',
+  CERT_REVOKED: 'its certificate was revoked',
+  CERT_UNTRUSTED: UNTRUSTED,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  ERR_TLS_CERT_ALTNAME_INVALID: OTHER_NAME,
+  HOSTNAME_MISMATCH: OTHER_NAME,
+};
+
+/** What a connection failed by of which nobody can tell what the server had of it by then. */
+const BROKEN: Record<string, string> = {
+  ECONNRESET: 'the connection was broken off',
+  EPIPE: 'the connection was broken off',
+  UND_ERR_SOCKET: 'the connection was broken off',
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
+};
+
+/** What a proxy said in the place of a connection, as undici tells it. */
+const BY_PROXY = /^Proxy response \((\d+)\) !== 200/;
+/** TLS alerts that servers answer who miss a certificate, or do not take the one they got. */
+const CLIENT_CERTIFICATE =
+  /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|CERTIFICATE_UNKNOWN|UNKNOWN_CA|HANDSHAKE_FAILURE)$/;
+
+interface Why {
+  words: string;
+  /** It is certain that nothing was sent. */
+  unsent: boolean;
+}
+
+/** What is told of an exception of `fetch`; the exception itself stays its cause. */
+export function fetchFailure(thrown: unknown): unknown {
+  const why = reasonOf(thrown);
+  if (why) return new Refusal(why.words, why.unsent, thrown);
+  const inner = memberOf(thrown, 'cause');
+  const words = wordsOf(inner);
+  // Where the exception says no more than that it failed, its cause does.
+  const isBare = wordsOf(thrown) === 'fetch failed' && memberOf(inner, 'message') !== undefined && words !== '';
+  return isBare ? new Refusal(`fetch failed: ${words}`, false, thrown) : thrown;
+}
+
+function reasonOf(thrown: unknown): Why | undefined {
+  try {
+    return reason(thrown, MAX_DEPTH);
+  } catch {
+    // It does not want to be looked at.
+    return undefined;
+  }
+}
+
+function reason(error: unknown, depth: number): Why | undefined {
+  if (typeof error !== 'object' || error === null || depth === 0) return undefined;
+  const tried = memberOf(error, 'errors');
+  if (Array.isArray(tried)) return ofAll(tried, depth - 1);
+  return ofOne(error) ?? reason(memberOf(error, 'cause'), depth - 1);
+}
+
+/** Of several addresses that were tried, one failed first; nothing was sent if none got anything. */
+function ofAll(tried: unknown[], depth: number): Why | undefined {
+  const reasons = tried.slice(0, MAX_DEPTH).map((error) => reason(error, depth));
+  const first = reasons.find((why) => why !== undefined);
+  const unsent = reasons.length === tried.length && reasons.every((why) => why?.unsent);
+  return first && { words: first.words, unsent };
+}
+
+function ofOne(error: object): Why | undefined {
+  const code = memberOf(error, 'code');
+  const proxy = BY_PROXY.exec(wordsOf(error));
+  if (proxy) return { words: `the proxy refused the connection (HTTP status ${proxy[1]})`, unsent: true };
+  if (typeof code !== 'string') return undefined;
+  if (Object.hasOwn(UNSENT, code)) return { words: withCode(UNSENT, code), unsent: true };
+  if (Object.hasOwn(CONNECTING, code)) return connecting(error, code);
+  if (Object.hasOwn(BROKEN, code)) return { words: withCode(BROKEN, code), unsent: false };
+  if (CLIENT_CERTIFICATE.test(code)) {
+    return { words: `it refused the TLS connection; it may demand a client certificate (${code})`, unsent: false };
+  }
+  return undefined;
+}
+
+function connecting(error: object, code: string): Why {
+  const [call, address, port] = ['syscall', 'address', 'port'].map((name) => memberOf(error, name));
+  // Connections that are made already break by some of these codes as well.
+  const unsent = call === 'connect' || call === 'getaddrinfo';
+  const where = typeof address === 'string' && Number.isInteger(port) ? `, ${address} port ${port}` : '';
+  return { words: `${CONNECTING[code]} (${code}${where})`, unsent };
+}
+
+const withCode = (words: Record<string, string>, code: string) => `${words[code]} (${code})`;
