@@ -64,7 +64,7 @@ fn client_of(network: Network) -> Result<Arc<ReqwestClient>, HttpError> {
     if let Some(client) = known.and_then(|used| used.client.upgrade()) {
         return Ok(client);
     }
-    let client = ReqwestClient::with_authorities(&network.authorities, network.env_proxies)?;
+    let client = ReqwestClient::with_authorities(&network.authorities, network.env_proxies);
     let client = Arc::new(client);
     in_use.push(InUse {
         network,

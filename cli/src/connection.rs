@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 use mcp_reauth::enterprise::CAPABILITY;
-use mcp_reauth::loopback::{TerminalHost, TerminalOptions};
+use mcp_reauth::loopback::{CallbackListener, TerminalHost, TerminalOptions};
 use mcp_reauth::rmcp::ReauthClient;
-use mcp_reauth::{AuthHost, AuthSession, AuthSessionBuilder, Dpop, Error, FileStore, ScopeSet};
+use mcp_reauth::{AuthHost, AuthSession, AuthSessionBuilder, Dpop, FileStore, ScopeSet};
 use rmcp::model::{
     ClientCapabilities, ClientConfig, ExtensionCapabilities, Implementation, ProtocolVersion,
 };
@@ -26,6 +26,10 @@ use crate::waiting::{GREETING_LIMIT, PatientHost, Waiting};
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// How often the stream of an answer is opened again in vain, after 1, 2, 4 seconds and so on.
 const MAX_RESUMPTIONS: usize = 5;
+/// Bytes in a MiB.
+const MIB: usize = 1024 * 1024;
+/// The longest answer that is read by default, in bytes.
+const MAX_ANSWER: usize = 16 * MIB;
 /// How many requests may be under way at once.
 const MAX_CONCURRENT_REQUESTS: usize = 64;
 
@@ -43,7 +47,7 @@ impl StoreArgs {
 
     /// A session that never involves anybody: for looking and for signing out.
     pub(crate) async fn session(&self, url: &str) -> Result<AuthSession, Failure> {
-        Ok(self.builder(url)?.open().await?)
+        self.builder(url)?.open().await.map_err(Failure::of_setup)
     }
 
     pub(crate) fn builder(&self, url: &str) -> Result<AuthSessionBuilder, Failure> {
@@ -55,6 +59,16 @@ impl StoreArgs {
 }
 
 fn default_store() -> Result<PathBuf, Failure> {
+    // Another folder would have another store each time.
+    if let Some(home) = std::env::var_os("HOME").map(PathBuf::from)
+        && !home.as_os_str().is_empty()
+        && !home.is_absolute()
+    {
+        return Err(Failure::Usage(format!(
+            "the environment's HOME is {}, which is no whole path: set it, or give --store FILE",
+            home.display()
+        )));
+    }
     let folders = choose_app_strategy(AppStrategyArgs {
         top_level_domain: "dev".to_owned(),
         author: "mcp-reauth".to_owned(),
@@ -75,6 +89,9 @@ impl ConnectArgs {
         url: &str,
         waiting: &Waiting,
     ) -> Result<AuthSession, Failure> {
+        if let Some(callback) = &self.callback_url {
+            CallbackListener::check(callback).map_err(Failure::of_setup)?;
+        }
         let host = TerminalHost::new(TerminalOptions {
             redirect_uri: self.callback_url.clone(),
             open_browser: !self.no_browser,
@@ -93,16 +110,14 @@ impl ConnectArgs {
             .collect();
         let mut builder = self.store.builder(url)?.host(host);
         builder = builder.scopes(scopes).send_resource(!self.no_resource);
-        builder = self.reach.apply(builder.push_requests(self.push_requests));
+        builder = self
+            .reach
+            .apply(builder.push_requests(self.push_requests))?;
         if self.dpop {
             builder = builder.dpop(Dpop::Always);
         }
         builder = self.organization.apply(self.client.apply(builder)?)?;
-        let opened = builder.open().await;
-        opened.map_err(|error| match error {
-            Error::EnterpriseNotConfigured => Failure::NotConfigured,
-            other => other.into(),
-        })
+        builder.open().await.map_err(Failure::of_setup)
     }
 
     /// Connects, in the newest protocol generation that the server knows.
@@ -111,9 +126,13 @@ impl ConnectArgs {
         session: &AuthSession,
         waiting: &Waiting,
     ) -> Result<Client, Failure> {
+        let link = Link {
+            http: self.reach.client(session)?,
+            max_answer: self.max_answer as usize * MIB,
+        };
         let Some(version) = &self.protocol else {
             return waiting
-                .within(Some(GREETING_LIMIT), "answer", connect(session))
+                .within(Some(GREETING_LIMIT), "answer", link.connect())
                 .await;
         };
         let known = ProtocolVersion::KNOWN_VERSIONS.iter();
@@ -128,7 +147,7 @@ impl ConnectArgs {
                 ))
             })?;
         let started = async {
-            let started = start(session, version).await;
+            let started = link.start(version).await;
             started.map_err(|error| Failure::of(&error))
         };
         waiting
@@ -137,52 +156,67 @@ impl ConnectArgs {
     }
 }
 
-/// Connects in the newest generation, and if the server does not know it, in the one before.
+/// Connects as a command without options does.
 pub(crate) async fn connect(session: &AuthSession) -> Result<Client, Failure> {
-    let newest = match start(session, &ProtocolVersion::V_2026_07_28).await {
-        Ok(client) => return Ok(client),
-        Err(error) => error,
+    let link = Link {
+        http: ReauthClient::new(session.clone())?,
+        max_answer: MAX_ANSWER,
     };
-    // An authorization that failed would fail again, and might bother somebody twice.
-    let unknown = matches!(
-        newest,
-        ClientInitializeError::JsonRpcError(_)
-            | ClientInitializeError::NoCompatibleProtocolVersion { .. }
-            | ClientInitializeError::ExpectedInitResult(_)
-    );
-    if !unknown {
-        return Err(Failure::of(&newest));
-    }
-    start(session, &ProtocolVersion::V_2025_11_25)
-        .await
-        .map_err(|error| Failure::of(&error))
+    link.connect().await
 }
 
-async fn start(
-    session: &AuthSession,
-    version: &ProtocolVersion,
-) -> Result<Client, ClientInitializeError> {
-    let name = Implementation::new("mcp-reauth", env!("CARGO_PKG_VERSION"));
-    let client =
-        ClientConfig::new(capabilities(session), name).with_protocol_version(version.clone());
-    let mut config = StreamableHttpClientTransportConfig::with_uri(session.server());
-    config.max_concurrent_requests = MAX_CONCURRENT_REQUESTS;
-    // An answer whose stream broke is asked for again, but not for ever.
-    let mut again = ExponentialBackoff::default();
-    again.max_times = Some(MAX_RESUMPTIONS);
-    config.retry_config = Arc::new(again);
-    let http = ReauthClient::new(session.clone())
-        .map_err(|error| ClientInitializeError::ConnectionClosed(error.to_string()))?
-        .without_idle_stream();
-    let transport = StreamableHttpClientTransport::with_client(http, config);
-    let lifecycle = if version.has_initialize() {
-        ClientLifecycleMode::Initialize
-    } else {
-        ClientLifecycleMode::Discover {
-            preferred_versions: vec![version.clone()],
+/// What an MCP client is made on.
+struct Link {
+    http: ReauthClient,
+    /// The longest answer that is read, in bytes.
+    max_answer: usize,
+}
+
+impl Link {
+    /// Connects in the newest generation, and if the server does not know it, in the one before.
+    async fn connect(&self) -> Result<Client, Failure> {
+        let newest = match self.start(&ProtocolVersion::V_2026_07_28).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        // An authorization that failed would fail again, and might bother somebody twice.
+        let unknown = matches!(
+            newest,
+            ClientInitializeError::JsonRpcError(_)
+                | ClientInitializeError::NoCompatibleProtocolVersion { .. }
+                | ClientInitializeError::ExpectedInitResult(_)
+        );
+        if !unknown {
+            return Err(Failure::of(&newest));
         }
-    };
-    client.serve_with_lifecycle(transport, lifecycle).await
+        self.start(&ProtocolVersion::V_2025_11_25)
+            .await
+            .map_err(|error| Failure::of(&error))
+    }
+
+    async fn start(&self, version: &ProtocolVersion) -> Result<Client, ClientInitializeError> {
+        let session = self.http.session();
+        let name = Implementation::new("mcp-reauth", env!("CARGO_PKG_VERSION"));
+        let client =
+            ClientConfig::new(capabilities(session), name).with_protocol_version(version.clone());
+        let mut config = StreamableHttpClientTransportConfig::with_uri(session.server());
+        config.max_concurrent_requests = MAX_CONCURRENT_REQUESTS;
+        config.max_sse_event_size = self.max_answer;
+        // An answer whose stream broke is asked for again, but not for ever.
+        let mut again = ExponentialBackoff::default();
+        again.max_times = Some(MAX_RESUMPTIONS);
+        config.retry_config = Arc::new(again);
+        let http = self.http.clone().without_idle_stream();
+        let transport = StreamableHttpClientTransport::with_client(http, config);
+        let lifecycle = if version.has_initialize() {
+            ClientLifecycleMode::Initialize
+        } else {
+            ClientLifecycleMode::Discover {
+                preferred_versions: vec![version.clone()],
+            }
+        };
+        client.serve_with_lifecycle(transport, lifecycle).await
+    }
 }
 
 /// Ends the MCP session. A server that does not let it end is left.

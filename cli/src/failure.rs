@@ -3,8 +3,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use mcp_reauth::rmcp::find_error;
+use mcp_reauth::rmcp::{find_error, innermost};
+use mcp_reauth::wording::failure_detail;
 
 use crate::output;
 
@@ -16,11 +18,35 @@ const USAGE: u8 = 2;
 /// How an organization's identity provider is given.
 const WHERE_TO_SAY: &str = "On the command line: --idp ISSUER --idp-client-id ID; in the environment: MCP_REAUTH_IDP and MCP_REAUTH_IDP_CLIENT_ID.";
 
+/// Whether to tell what the libraries beneath said.
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// Has failures tell what the libraries beneath said, or not.
+pub(crate) fn explain(verbose: bool) {
+    VERBOSE.store(verbose, Ordering::Relaxed);
+}
+
+/// What an error was caused by, a line each, where that is to be told.
+fn beneath(error: &(dyn StdError + 'static)) -> String {
+    let mut causes = Vec::new();
+    let mut at = error.source();
+    while let Some(cause) = at {
+        causes.push(cause.to_string());
+        at = cause.source();
+    }
+    let lines = causes.iter().filter(|_| VERBOSE.load(Ordering::Relaxed));
+    lines
+        .map(|cause| format!("\n  because: {}", failure_detail(cause)))
+        .collect()
+}
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Authorization could not be had or recovered.
     Auth(mcp_reauth::Error),
+    /// What was given cannot work, whatever the servers do.
+    Unusable(mcp_reauth::Error),
     /// The organization is to sign the person in, and nobody has said where.
     NotConfigured,
     /// The command line cannot be carried out.
@@ -36,12 +62,12 @@ pub(crate) enum Failure {
 impl Failure {
     /// Whatever rmcp reports; an authorization error inside it comes first.
     pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
-        match find_error(error) {
-            Some(error) => Self::Auth(error.clone()),
-            None => Self::Other(mcp_reauth::wording::failure_detail(
-                &mcp_reauth::rmcp::innermost(error).to_string(),
-            )),
+        if let Some(error) = find_error(error) {
+            return Self::Auth(error.clone());
         }
+        let error = innermost(error);
+        let said = failure_detail(&error.to_string());
+        Self::Other(format!("{said}{}", beneath(error)))
     }
 
     /// Names the server it happened at.
@@ -59,7 +85,7 @@ impl Failure {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Auth(_) | Self::NotConfigured | Self::Other(_) => FAILED,
-            Self::Usage(_) => USAGE,
+            Self::Usage(_) | Self::Unusable(_) => USAGE,
             Self::Ended(code) | Self::EndedEarly(code) => *code,
         })
     }
@@ -73,7 +99,7 @@ impl fmt::Display for Failure {
                 "{error} On the command line: --client-issuer {issuer} [{}]",
                 error.code()
             ),
-            Self::Auth(error) => write!(f, "{error} [{}]", error.code()),
+            Self::Auth(error) | Self::Unusable(error) => write!(f, "{error} [{}]{}", error.code(), beneath(error)),
             Self::NotConfigured => {
                 let error = mcp_reauth::Error::EnterpriseNotConfigured;
                 write!(f, "{error} {WHERE_TO_SAY} [{}]", error.code())
@@ -83,6 +109,19 @@ impl fmt::Display for Failure {
             Self::EndedEarly(_) => f.write_str(
                 "interrupted while a new token may have been on its way; if it was, you will have to sign in again",
             ),
+        }
+    }
+}
+
+impl Failure {
+    /// Why a session could not be made of what was given.
+    pub(crate) fn of_setup(error: mcp_reauth::Error) -> Self {
+        match error {
+            mcp_reauth::Error::EnterpriseNotConfigured => Self::NotConfigured,
+            error if ["config", "insecure_endpoint"].contains(&error.code()) => {
+                Self::Unusable(error)
+            }
+            error => Self::Auth(error),
         }
     }
 }

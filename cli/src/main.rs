@@ -11,6 +11,7 @@ mod files;
 mod identity;
 mod issuer;
 mod output;
+mod reach;
 mod signal;
 mod state;
 mod waiting;
@@ -26,6 +27,7 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let args = args::read();
+    failure::explain(args.verbose);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -110,7 +110,7 @@ pub enum Error {
         detail: String,
         /// How many seconds the server asked to wait.
         retry_after: Option<u64>,
-        /// Whether a connection could be made at all.
+        /// Whether a connection could be made, and held.
         connected: bool,
         /// What the application's own HTTP client failed by.
         #[source]
@@ -441,7 +441,7 @@ impl Error {
             issuer: issuer.to_owned(),
             detail,
             retry_after,
-            connected: delivery != Delivery::Unsent,
+            connected: !matches!(delivery, Delivery::Unsent | Delivery::Broken),
             cause,
         }
     }
@@ -465,8 +465,10 @@ pub(crate) struct Trouble {
 pub(crate) enum Delivery {
     /// No connection could be made.
     Unsent,
-    /// It was sent, and no whole answer came: nothing is known of what became of it.
-    Unanswered,
+    /// The connection broke: nothing is known of what became of it.
+    Broken,
+    /// No answer came in time.
+    Late,
     /// The server answered.
     #[default]
     Answered,
@@ -475,7 +477,7 @@ pub(crate) enum Delivery {
 impl Trouble {
     /// The same, of a request that presented a code: that is used up, whatever became of the answer.
     pub(crate) fn of_sign_in(mut self) -> Self {
-        if self.delivery == Delivery::Unanswered {
+        if matches!(self.delivery, Delivery::Broken | Delivery::Late) {
             let detail = self.detail;
             self.detail =
                 format!("the answer to the sign-in was lost on the way ({detail}). Sign in again");
@@ -498,7 +500,8 @@ impl From<HttpError> for Trouble {
         let detail = error.to_string();
         let delivery = match &error {
             HttpError::Connection { unsent: true, .. } => Delivery::Unsent,
-            HttpError::Connection { .. } | HttpError::Timeout(_) => Delivery::Unanswered,
+            HttpError::Connection { .. } => Delivery::Broken,
+            HttpError::Timeout(_) => Delivery::Late,
             _ => Delivery::Answered,
         };
         let cause = match error {

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use mcp_reauth::AuthSessionBuilder;
-use mcp_reauth::enterprise::IdpSessionBuilder;
 
 use super::StoreArgs;
 
@@ -46,27 +44,24 @@ pub(crate) struct ConnectArgs {
     /// The protocol version to speak [default: the newest that the server knows]
     #[arg(long, value_name = "VERSION")]
     pub(crate) protocol: Option<String>,
+    /// The longest answer that is read, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(16..=4096))]
+    pub(crate) max_answer: u32,
 }
 
-/// Where servers may lead.
+/// How servers are reached, and where they may lead.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ReachArgs {
     /// An origin (https://login.corp.example) that the server may lead to although it is in a network that the server
     /// is not in, such as your intranet; repeatable
     #[arg(long = "allow-endpoint", value_name = "ORIGIN")]
     pub(crate) allowed: Vec<String>,
-}
-
-impl ReachArgs {
-    pub(crate) fn apply(&self, builder: AuthSessionBuilder) -> AuthSessionBuilder {
-        let allow = AuthSessionBuilder::allow_endpoint;
-        self.allowed.iter().fold(builder, allow)
-    }
-
-    pub(crate) fn apply_to_idp(&self, builder: IdpSessionBuilder) -> IdpSessionBuilder {
-        let allow = IdpSessionBuilder::allow_endpoint;
-        self.allowed.iter().fold(builder, allow)
-    }
+    /// A file with your client certificate (PEM), for servers that ask for one (mTLS), and with its private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// The file with its private key (PEM), if that is another
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(crate) client_cert_key: Option<PathBuf>,
 }
 
 /// Who this program is to the authorization server.

@@ -24,6 +24,9 @@ pub(crate) use connect::{ClientArgs, ConnectArgs, OrganizationArgs, ReachArgs};
     arg_required_else_help = true
 )]
 pub(crate) struct Args {
+    /// Of a failure, tell also what the libraries beneath said
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -25,8 +25,8 @@ pub(crate) async fn run(args: LogoutArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn of_server(args: &LogoutArgs, url: &str) -> Result<(), Failure> {
-    let builder = args.reach.apply(args.store.builder(url)?);
-    let session = builder.open().await?;
+    let builder = args.reach.apply(args.store.builder(url)?)?;
+    let session = builder.open().await.map_err(Failure::of_setup)?;
     let work = async { Ok(session.sign_out().await?) };
     let finish = async |revocation| {
         tell(url, revocation);
@@ -50,7 +50,7 @@ fn tell(url: &str, revocation: Revocation) {
 
 async fn of_idp(args: &LogoutArgs, issuer: &str) -> Result<(), Failure> {
     let builder = args.store.idp_builder(issuer)?;
-    let idp = args.reach.apply_to_idp(builder).open()?;
+    let idp = args.reach.apply_to_idp(builder)?.open()?;
     let was = idp.state().await?;
     let mut servers = Vec::new();
     for server in was.servers {

@@ -12,6 +12,7 @@ mod keys;
 mod list;
 mod login;
 mod logout;
+mod networks;
 mod patience;
 mod protocol;
 mod requests;

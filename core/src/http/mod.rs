@@ -1,11 +1,15 @@
 //! Outgoing calls of the authorization protocol, and every security limit on them.
 
+#[cfg(feature = "reqwest")]
+mod connecting;
 mod egress;
 mod network;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
 #[cfg(feature = "reqwest")]
 mod shared;
+#[cfg(feature = "reqwest")]
+mod trust;
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
@@ -24,9 +28,11 @@ pub(crate) use egress::{Guard, check_allowed};
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::ReqwestClient;
 #[cfg(feature = "rmcp")]
-pub(crate) use reqwest_client::client_builder;
+pub(crate) use reqwest_client::{client_builder, failed};
 #[cfg(feature = "reqwest")]
 pub(crate) use shared::SharedClient;
+#[cfg(feature = "rmcp")]
+pub(crate) use trust::check_proxies;
 
 /// The longest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;

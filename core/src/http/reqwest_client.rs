@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, ready};
+use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, ClientBuilder};
@@ -12,89 +13,148 @@ use url::Url;
 
 use super::network::Network;
 use super::{CALL_TIMEOUT, Egress, HttpClient, HttpError, Request, Response, is_loopback};
+use super::{connecting, trust};
 
 /// Sends requests by reqwest. Connections are kept and shared by all clones. It uses the environment's proxies, but not
 /// to reach this machine itself, and connects to no address that a request's [`Egress`] does not permit; behind a
-/// proxy, that is for the proxy.
+/// proxy, that is for the proxy. Servers are spoken to by HTTP/1.1 or HTTP/2, as they choose.
 #[derive(Debug, Clone)]
 pub struct ReqwestClient {
     clients: Arc<Clients>,
 }
 
-/// Each is made when it is first needed.
-#[derive(Debug)]
+/// Each is made when it is first needed: TLS takes a while to set up, and may not be possible where nobody needs it.
 struct Clients {
-    /// The only certificate authorities that are trusted; `None`: those of the system.
-    authorities: Option<Vec<Certificate>>,
-    proxies: Matcher,
+    set: Set,
+    proxies: Proxies,
     by_proxy: OnceLock<reqwest::Client>,
+    /// For what is sent in the clear, which is on this machine.
+    plain: OnceLock<reqwest::Client>,
     /// One for each limit, so that no connection is used beyond the limit under which it was made.
     direct: [OnceLock<reqwest::Client>; Network::COUNT],
 }
 
+type Set = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
+
+/// The environment's proxies.
+enum Proxies {
+    Unused,
+    Used(Matcher),
+    /// One of them is wrong.
+    Wrong(HttpError),
+}
+
+impl Default for ReqwestClient {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ReqwestClient {
     /// A client that follows no redirects and keeps no cookies.
-    ///
-    /// # Errors
-    /// [`HttpError::Connection`] when TLS could not be set up.
-    pub fn new() -> Result<Self, HttpError> {
-        Self::with(None, Matcher::from_env())
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_settings(|builder| builder)
+    }
+
+    /// The same with settings of one's own, such as further certificate authorities or a client certificate. `set` is
+    /// called for each of the few clients that are needed. Proxies, redirects and the look-up of names stay as they are
+    /// here.
+    #[must_use]
+    pub fn with_settings(
+        set: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        let proxies = match trust::check_proxies() {
+            Ok(()) => Proxies::Used(Matcher::from_env()),
+            Err(error) => Proxies::Wrong(error),
+        };
+        Self::with(set, proxies)
     }
 
     /// A client that trusts these certificate authorities (PEM, any number in each) and not those of the system, and
     /// uses the environment's proxies only where that is said. What is no certificate is passed over; where none is
     /// left, the system's are trusted.
-    ///
-    /// # Errors
-    /// [`HttpError::Connection`] when TLS could not be set up.
-    pub fn with_authorities(pem: &[String], env_proxies: bool) -> Result<Self, HttpError> {
-        let proxies = match env_proxies {
-            true => Matcher::from_env(),
-            false => Matcher::builder().build(),
-        };
+    #[must_use]
+    pub fn with_authorities(pem: &[String], env_proxies: bool) -> Self {
         let read = pem
             .iter()
             .map(|pem| Certificate::from_pem_bundle(pem.as_bytes()));
         let authorities = usable(read.flatten().flatten().collect());
-        Self::with(Some(authorities).filter(|some| !some.is_empty()), proxies)
+        let set = move |builder: ClientBuilder| match authorities.is_empty() {
+            true => builder,
+            false => builder.tls_certs_only(authorities.iter().cloned()),
+        };
+        match env_proxies {
+            true => Self::with_settings(set),
+            false => Self::with(set, Proxies::Unused),
+        }
     }
 
-    fn with(authorities: Option<Vec<Certificate>>, proxies: Matcher) -> Result<Self, HttpError> {
-        let clients = Clients {
-            authorities,
-            proxies,
-            by_proxy: OnceLock::new(),
-            direct: Default::default(),
-        };
-        clients.direct(Egress::ANYWHERE)?;
-        Ok(Self {
-            clients: Arc::new(clients),
-        })
+    fn with(
+        set: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+        proxies: Proxies,
+    ) -> Self {
+        Self {
+            clients: Arc::new(Clients {
+                set: Box::new(set),
+                proxies,
+                by_proxy: OnceLock::new(),
+                plain: OnceLock::new(),
+                direct: Default::default(),
+            }),
+        }
     }
 }
 
 impl Clients {
-    fn of(&self, request: &Request) -> Result<reqwest::Client, HttpError> {
+    /// The client for a request, and the proxy that it goes through.
+    fn of(&self, request: &Request) -> Result<(reqwest::Client, Option<String>), HttpError> {
+        let url = Url::parse(&request.uri().to_string()).ok();
         // What is sent to this machine in the clear is not for a proxy to see.
-        let here = Url::parse(&request.uri().to_string()).is_ok_and(|url| is_loopback(&url));
-        if !here && self.proxies.intercept(request.uri()).is_some() {
-            return build(&self.by_proxy, self.builder());
+        let here = url.as_ref().is_some_and(is_loopback);
+        if !here && let Some(proxy) = self.proxy(request.uri())? {
+            let client = build(&self.by_proxy, self.builder())?;
+            return Ok((client, Some(proxy)));
         }
         let egress = request.extensions().get::<Egress>();
-        self.direct(egress.copied().unwrap_or(Egress::ANYWHERE))
+        let egress = egress.copied().unwrap_or(Egress::ANYWHERE);
+        let builder = || self.builder().no_proxy().dns_resolver(Vetted(egress));
+        let client = match here && url.is_some_and(|url| url.scheme() == "http") {
+            // Without a certificate on the machine it works all the same.
+            true => build(&self.plain, self.builder().no_proxy().tls_certs_only([])),
+            false => build(&self.direct[egress.narrowest as usize], builder()),
+        };
+        Ok((client?, None))
     }
 
     fn builder(&self) -> ClientBuilder {
-        let builder = client_builder();
-        match &self.authorities {
-            Some(authorities) => builder.tls_certs_only(authorities.iter().cloned()),
-            None => builder,
-        }
+        (self.set)(client_builder())
     }
 
-    fn direct(&self, egress: Egress) -> Result<reqwest::Client, HttpError> {
-        let builder = self.builder().no_proxy().dns_resolver(Vetted(egress));
-        build(&self.direct[egress.narrowest as usize], builder)
+    fn proxy(&self, uri: &Uri) -> Result<Option<String>, HttpError> {
+        match &self.proxies {
+            Proxies::Unused => Ok(None),
+            Proxies::Used(proxies) => Ok(proxy(proxies, uri)),
+            Proxies::Wrong(error) => Err(error.clone()),
+        }
+    }
+}
+
+/// The proxy to an address, without user name and password.
+fn proxy(proxies: &Matcher, uri: &Uri) -> Option<String> {
+    let found = proxies.intercept(uri)?;
+    let address = found.uri();
+    let host = address.authority().map_or("", |a| a.as_str());
+    let host = host.rsplit('@').next().unwrap_or_default();
+    Some(format!(
+        "{}://{host}",
+        address.scheme_str().unwrap_or("http")
+    ))
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clients").finish_non_exhaustive()
     }
 }
 
@@ -121,8 +181,17 @@ fn build(
         return Ok(client.clone());
     }
     let client = builder.redirect(reqwest::redirect::Policy::none()).build();
-    let client = client.map_err(|error| HttpError::unreachable(cause(&error)))?;
+    let client = client.map_err(|error| connecting::failed(error, None))?;
     Ok(made.get_or_init(|| client).clone())
+}
+
+/// What a client failed by that uses the environment's proxies.
+#[cfg(feature = "rmcp")]
+pub(crate) fn failed(error: reqwest::Error) -> HttpError {
+    let url = error.url().filter(|url| !is_loopback(url));
+    let uri = url.and_then(|url| url.as_str().parse().ok());
+    let proxy = uri.and_then(|uri| proxy(&Matcher::from_env(), &uri));
+    connecting::failed(error, proxy.as_deref())
 }
 
 /// Looks names up, and gives only the addresses that may be connected to.
@@ -165,7 +234,8 @@ impl HttpClient for ReqwestClient {
     ) -> BoxFuture<'static, Result<Response, HttpError>> {
         let client = self.clients.of(&request);
         Box::pin(async move {
-            let client = client?;
+            let (client, proxy) = client?;
+            let connection = |error| connection(error, proxy.as_deref());
             let request = reqwest::Request::try_from(request).map_err(connection)?;
             let answer = client.execute(request).await.map_err(connection)?;
             let mut response = http::Response::new(Vec::new());
@@ -185,7 +255,7 @@ impl HttpClient for ReqwestClient {
 
     fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
         let url = format!("https://{host}").parse();
-        if url.is_ok_and(|url| self.clients.proxies.intercept(&url).is_some()) {
+        if url.is_ok_and(|url| matches!(self.clients.proxy(&url), Ok(Some(_)))) {
             return Box::pin(ready(None));
         }
         let host = host.to_owned();
@@ -196,7 +266,7 @@ impl HttpClient for ReqwestClient {
     }
 }
 
-fn connection(error: reqwest::Error) -> HttpError {
+fn connection(error: reqwest::Error, proxy: Option<&str>) -> HttpError {
     let mut inner: Option<&dyn std::error::Error> = Some(&error);
     while let Some(error) = inner {
         if error.is::<Outside>() {
@@ -204,24 +274,5 @@ fn connection(error: reqwest::Error) -> HttpError {
         }
         inner = error.source();
     }
-    // A request that could not be built was not sent either.
-    let told = match error.is_connect() || error.is_builder() {
-        true => HttpError::unreachable,
-        false => HttpError::broken,
-    };
-    told(cause(&error))
-}
-
-/// The innermost cause says what happened ("connection refused"); the outer ones repeat the address,
-/// whose query nobody should see.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    if std::ptr::addr_eq(cause, error) {
-        "the connection failed".to_owned()
-    } else {
-        cause.to_string()
-    }
+    connecting::failed(error, proxy)
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, Id};
 
 use super::{HttpClient, HttpError, Request, ReqwestClient, Response};
@@ -25,18 +25,18 @@ type Used = (Option<Id>, Arc<ReqwestClient>);
 static IN_USE: Mutex<Vec<(Option<Id>, Weak<ReqwestClient>)>> = Mutex::new(Vec::new());
 
 impl SharedClient {
-    fn client(&self) -> Result<Arc<ReqwestClient>, HttpError> {
+    fn client(&self) -> Arc<ReqwestClient> {
         // Without a runtime reqwest will say so itself.
         let runtime = Handle::try_current().ok().map(|handle| handle.id());
         let mut used = lock(&self.used);
         if let Some((of, client)) = &*used
             && *of == runtime
         {
-            return Ok(Arc::clone(client));
+            return Arc::clone(client);
         }
-        let client = client_of(runtime)?;
+        let client = client_of(runtime);
         *used = Some((runtime, Arc::clone(&client)));
-        Ok(client)
+        client
     }
 }
 
@@ -46,30 +46,24 @@ impl HttpClient for SharedClient {
         request: Request,
         max_body: usize,
     ) -> BoxFuture<'static, Result<Response, HttpError>> {
-        match self.client() {
-            Ok(client) => client.send(request, max_body),
-            Err(error) => Box::pin(ready(Err(error))),
-        }
+        self.client().send(request, max_body)
     }
 
     fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
-        match self.client() {
-            Ok(client) => client.resolve(host),
-            Err(_) => Box::pin(ready(None)),
-        }
+        self.client().resolve(host)
     }
 }
 
-fn client_of(runtime: Option<Id>) -> Result<Arc<ReqwestClient>, HttpError> {
+fn client_of(runtime: Option<Id>) -> Arc<ReqwestClient> {
     let mut in_use = lock(&IN_USE);
     in_use.retain(|(_, client)| client.strong_count() > 0);
     let known = in_use.iter().find(|(of, _)| *of == runtime);
     if let Some(client) = known.and_then(|(_, client)| client.upgrade()) {
-        return Ok(client);
+        return client;
     }
-    let client = Arc::new(ReqwestClient::new()?);
+    let client = Arc::new(ReqwestClient::new());
     in_use.push((runtime, Arc::downgrade(&client)));
-    Ok(client)
+    client
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -86,7 +80,7 @@ mod tests {
     }
 
     fn client(shared: &SharedClient) -> Arc<ReqwestClient> {
-        shared.client().expect("TLS can be set up")
+        shared.client()
     }
 
     #[test]

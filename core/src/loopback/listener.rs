@@ -100,6 +100,14 @@ impl CallbackListener {
         })
     }
 
+    /// Whether a program on this machine could listen at `redirect_uri`, whether or not it can at the moment.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the address is no loopback address.
+    pub fn check(redirect_uri: &str) -> Result<(), Error> {
+        parse(redirect_uri).map(drop)
+    }
+
     /// As [`bind`](Self::bind), but sign-ins of one process that use one port take turns: this waits until the others
     /// that came by this function are over, and their listeners dropped. It may be cancelled by dropping the future.
     ///

@@ -1,5 +1,7 @@
 //! For programs at a terminal: the callback listener and a ready-made host (RFC 8252 section 7.3).
 
+mod away;
+mod browser;
 mod listener;
 mod page;
 mod sockets;

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::turns::{self, Reservation};
-use super::{CallbackListener, DEFAULT_REDIRECT_URI};
+use super::{CallbackListener, DEFAULT_REDIRECT_URI, away, browser};
 use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Authorized, StepUpRequest};
 use crate::wording;
@@ -99,8 +99,15 @@ impl TerminalHost {
         };
         say(format_args!("{}", wording::in_progress(at)));
         say(format_args!("{}", request.url));
+        if let Some(advice) = away::advice(&request.redirect_uri) {
+            say(format_args!("{advice}"));
+        }
         if self.options.open_browser {
-            open_browser(&request.url);
+            browser::open(&request.url, |why| {
+                say(format_args!(
+                    "The browser could not be opened ({why}). Open the address above yourself."
+                ));
+            });
         }
         listener
             .wait(&request.state)
@@ -194,18 +201,6 @@ async fn read_line() -> String {
         let _ = sender.send(line);
     });
     receiver.await.unwrap_or_default()
-}
-
-/// Opens the system's browser. Some browsers keep their caller waiting, hence a thread of its own.
-fn open_browser(url: &str) {
-    let url = url.to_owned();
-    std::thread::spawn(move || {
-        if let Err(error) = webbrowser::open(&url) {
-            say(format_args!(
-                "The browser could not be opened ({error}). Open the address above yourself."
-            ));
-        }
-    });
 }
 
 /// Says a line on standard error. If nobody listens, that is no failure.

@@ -7,6 +7,7 @@ use rmcp::service::ClientInitializeError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 
 use crate::error::Error;
+use crate::http::HttpError;
 
 /// Why a request did not go through.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +17,8 @@ pub enum TransportError {
     #[error(transparent)]
     Auth(#[from] Error),
     /// The server could not be reached, or the connection broke.
-    #[error("{0}")]
-    Connection(String),
+    #[error(transparent)]
+    Connection(HttpError),
 }
 
 /// The authorization error inside an error of rmcp, however deep: what a failed call was about.

@@ -10,7 +10,9 @@ use rmcp::transport::streamable_http_client::StreamableHttpError;
 
 use super::{Failure, ReauthClient, TransportError};
 use crate::challenge::{AuthChallenge, Operation};
-use crate::http::{HttpError, has_userinfo, is_redirect, keeps_method, location, same_origin};
+use crate::http::{
+    HttpError, failed, has_userinfo, is_redirect, keeps_method, location, same_origin,
+};
 use crate::recovery::Trigger;
 use crate::session::{Authorization, Recovery, ResourceRequest};
 use crate::text::header_text;
@@ -237,13 +239,5 @@ fn not_followed(from: &str, response: &reqwest::Response) -> Failure {
 }
 
 pub(super) fn connection(error: reqwest::Error) -> Failure {
-    // The address is left out: its query may hold what nobody should see.
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    StreamableHttpError::Client(TransportError::Connection(text))
+    StreamableHttpError::Client(TransportError::Connection(failed(error)))
 }

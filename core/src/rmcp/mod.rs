@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
 use rmcp::model::ClientJsonRpcMessage;
 use rmcp::transport::streamable_http_client::{
@@ -34,7 +35,7 @@ pub use error::{TransportError, find_error, innermost};
 
 use crate::challenge::Operation;
 use crate::error::Error;
-use crate::http::{client_builder, is_loopback};
+use crate::http::{check_proxies, client_builder, failed, is_loopback};
 use crate::recovery::Trigger;
 use crate::session::AuthSession;
 use exchange::{Exchange, Outgoing};
@@ -58,19 +59,38 @@ pub struct ReauthClient {
 }
 
 impl ReauthClient {
-    /// A client on `session`.
+    /// A client on `session`. It uses the environment's proxies, but not to reach this machine itself, and speaks
+    /// HTTP/1.1 or HTTP/2, as the server chooses.
     ///
     /// # Errors
-    /// [`Error::Config`] when TLS could not be set up.
+    /// [`Error::Config`] when TLS could not be set up, or a variable of the environment names no proxy.
     pub fn new(session: AuthSession) -> Result<Self, Error> {
-        let mut builder = client_builder().redirect(Policy::none());
-        if Url::parse(session.server()).is_ok_and(|url| is_loopback(&url)) {
-            // What is sent to this machine in the clear is not for a proxy to see.
-            builder = builder.no_proxy();
+        Self::with_settings(session, |builder| builder)
+    }
+
+    /// The same with settings of one's own, such as further certificate authorities, a client certificate or a proxy.
+    /// Redirects stay as they are here.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when TLS could not be set up, or a variable of the environment names no proxy.
+    pub fn with_settings(
+        session: AuthSession,
+        set: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self, Error> {
+        let mut builder = set(client_builder()).redirect(Policy::none());
+        match Url::parse(session.server()) {
+            // What is sent to this machine in the clear is not for a proxy to see, and needs no certificate.
+            Ok(url) if is_loopback(&url) => {
+                builder = builder.no_proxy();
+                if url.scheme() == "http" {
+                    builder = builder.tls_certs_only([]);
+                }
+            }
+            _ => check_proxies().map_err(|error| Error::config(error.to_string()))?,
         }
         let client = builder
             .build()
-            .map_err(|error| Error::config(error.to_string()))?;
+            .map_err(|error| Error::config(failed(error).to_string()))?;
         Ok(Self {
             session,
             client,

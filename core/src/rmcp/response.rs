@@ -16,7 +16,7 @@ use super::exchange::{Exchange, connection};
 use super::{Events, Failure, answer};
 use crate::text::header_text;
 
-/// The longest JSON answer that is read, in bytes.
+/// The longest JSON answer that is read where events may not be longer, in bytes.
 const MAX_JSON: usize = 16 * 1024 * 1024;
 /// The longest error page that is read, in bytes.
 const MAX_ERROR: usize = 64 * 1024;
@@ -55,7 +55,7 @@ pub(super) async fn read(
     if !is(&response, "application/json") {
         return Err(wrong_content_type(&response));
     }
-    match answer::read(&body(response, MAX_JSON).await?, id)? {
+    match answer::read(&body(response, max_event.max(MAX_JSON)).await?, id)? {
         Some(answer) => Ok(StreamableHttpPostResponse::Json(answer, session_id)),
         None => Err(unanswered(status)),
     }

@@ -5,6 +5,7 @@ mod plain_server;
 mod program;
 #[cfg(unix)]
 mod pseudo_terminal;
+pub(crate) mod secured;
 mod visitor;
 mod world;
 

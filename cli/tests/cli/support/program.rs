@@ -14,7 +14,7 @@ use super::soon;
 use super::visitor::{Visitor, is_authorization_address};
 
 /// What is in the environment of whoever runs the tests and is nothing to the program under test.
-pub(super) const FOREIGN_VARIABLES: [&str; 15] = [
+pub(super) const FOREIGN_VARIABLES: [&str; 18] = [
     "MCP_REAUTH_STORE",
     "MCP_REAUTH_PROFILE",
     "MCP_REAUTH_CLIENT_ID",
@@ -30,6 +30,9 @@ pub(super) const FOREIGN_VARIABLES: [&str; 15] = [
     "http_proxy",
     "https_proxy",
     "all_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSH_CONNECTION",
 ];
 
 /// The program with its command line, before it runs.

@@ -1,0 +1,200 @@
+//! TLS in front of a server, with certificates made on the spot.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+/// A certificate authority, with its certificate in a file.
+pub(crate) struct Authority {
+    pub(crate) file: NamedTempFile,
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// What is wrong with a server's certificate or its TLS, if anything is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    None,
+    Expired,
+    NotValidYet,
+    OtherName,
+    /// The server asks for a client certificate.
+    AsksForCertificate,
+    /// It speaks another protocol than HTTP.
+    OtherProtocol,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Two authorities of one name would be taken for one.
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("Test authority {number}");
+        params.distinguished_name.push(DnType::CommonName, name);
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Self {
+            file: file_with(&certificate.pem()),
+            certificate: certificate.der().clone(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    /// A client certificate and its key, in a file.
+    pub(crate) fn client(&self) -> NamedTempFile {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        file_with(&format!("{}{}", certificate.pem(), key.serialize_pem()))
+    }
+
+    pub(crate) fn server(&self, flaw: Flaw) -> ServerConfig {
+        let host = match flaw {
+            Flaw::OtherName => "other.example",
+            _ => "localhost",
+        };
+        let mut params = CertificateParams::new(vec![host.to_owned(), "mcp.example".to_owned()]);
+        if flaw == Flaw::OtherName {
+            params = CertificateParams::new(vec![host.to_owned()]);
+        }
+        let mut params = params.expect("hosts");
+        match flaw {
+            Flaw::Expired => params.not_after = date_time_ymd(2001, 2, 3),
+            Flaw::NotValidYet => params.not_before = date_time_ymd(2300, 2, 3),
+            _ => {}
+        }
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let builder = match flaw {
+            Flaw::AsksForCertificate => {
+                let mut roots = RootCertStore::empty();
+                roots.add(self.certificate.clone()).expect("an authority");
+                let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build();
+                ServerConfig::builder().with_client_cert_verifier(verifier.expect("a verifier"))
+            }
+            _ => ServerConfig::builder().with_no_client_auth(),
+        };
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key);
+        let mut config = config.expect("a certificate and its key");
+        if flaw == Flaw::OtherProtocol {
+            config.alpn_protocols = vec![b"imap".to_vec()];
+        }
+        config
+    }
+}
+
+fn file_with(pem: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), pem).expect("a file");
+    file
+}
+
+/// Something that listens on this machine; it ends when this is dropped.
+pub(crate) struct Listening {
+    pub(crate) port: u16,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// TLS in front of a plain server's port.
+pub(crate) async fn tls(config: ServerConfig, to: u16) -> Listening {
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    listen(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut stream = acceptor.accept(stream).await?;
+            let mut inner = TcpStream::connect(("127.0.0.1", to)).await?;
+            copy_bidirectional(&mut stream, &mut inner).await.map(drop)
+        }
+    })
+    .await
+}
+
+/// An HTTP proxy (RFC 9110 section 9.3.6) from which everything leads to one port.
+pub(crate) async fn http_proxy(to: u16) -> Listening {
+    listen(move |mut stream| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        assert!(head.starts_with(b"CONNECT mcp.example:443 "));
+        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await?;
+        let mut inner = TcpStream::connect(("127.0.0.1", to)).await?;
+        copy_bidirectional(&mut stream, &mut inner).await.map(drop)
+    })
+    .await
+}
+
+/// An HTTP proxy that lets nobody through.
+pub(crate) async fn closed_proxy() -> Listening {
+    listen(|mut stream| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+            .await
+    })
+    .await
+}
+
+/// A SOCKS5 proxy (RFC 1928) from which everything leads to one port.
+pub(crate) async fn socks_proxy(to: u16) -> Listening {
+    listen(move |mut stream| async move {
+        let mut greeting = [0; 2];
+        stream.read_exact(&mut greeting).await?;
+        let mut methods = vec![0; usize::from(greeting[1])];
+        stream.read_exact(&mut methods).await?;
+        stream.write_all(&[5, 0]).await?;
+        let mut request = [0; 5];
+        stream.read_exact(&mut request).await?;
+        // By name: nobody but the proxy looks it up.
+        assert_eq!(request[..4], [5, 1, 0, 3]);
+        let mut name = vec![0; usize::from(request[4]) + 2];
+        stream.read_exact(&mut name).await?;
+        assert!(name.starts_with(b"mcp.example"));
+        stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
+        let mut inner = TcpStream::connect(("127.0.0.1", to)).await?;
+        copy_bidirectional(&mut stream, &mut inner).await.map(drop)
+    })
+    .await
+}
+
+async fn listen<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Listening
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let task = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let serving = serve(stream);
+            // What the other end breaks off is what the tests are about.
+            tokio::spawn(async move { drop(serving.await) });
+        }
+    });
+    Listening { port, task }
+}
