@@ -20,11 +20,8 @@ use rmcp::{ClientLifecycleMode, ClientServiceExt, RoleClient};
 
 use crate::args::{ConnectArgs, StoreArgs};
 use crate::failure::Failure;
-use crate::signal::Signals;
 use crate::waiting::{GREETING_LIMIT, PatientHost, Waiting};
 
-/// How long the end of the program waits for a token that is on its way to the store.
-const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 /// How long the end of an MCP session may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// How often the stream of an answer is opened again in vain, after 1, 2, 4 seconds and so on.
@@ -201,28 +198,4 @@ fn capabilities(session: &AuthSession) -> ClientCapabilities {
         capabilities.extensions = Some(ExtensionCapabilities::from([extension]));
     }
     capabilities
-}
-
-/// Runs `work`, unless the program is told to end first; then a token on its way to the store may still arrive there.
-pub(crate) async fn interruptible<T>(
-    session: &AuthSession,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    // The signals are listened to before the work begins.
-    let mut signals = Signals::listen();
-    tokio::select! {
-        biased;
-        ended = signals.told_to_end() => {
-            tokio::select! {
-                () = session.settle() => {}
-                () = tokio::time::sleep(SETTLE_LIMIT) => {}
-                _ = signals.told_to_end() => {}
-            }
-            Err(ended)
-        }
-        ended = work => {
-            signals.end_at_once();
-            ended.map_err(|failure| failure.at(session.server()))
-        }
-    }
 }

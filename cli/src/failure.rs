@@ -29,6 +29,8 @@ pub(crate) enum Failure {
     Other(String),
     /// The program was told to end, and ends with this exit code.
     Ended(u8),
+    /// The same, while a token may have been on its way.
+    EndedEarly(u8),
 }
 
 impl Failure {
@@ -58,7 +60,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Auth(_) | Self::NotConfigured | Self::Other(_) => FAILED,
             Self::Usage(_) => USAGE,
-            Self::Ended(code) => *code,
+            Self::Ended(code) | Self::EndedEarly(code) => *code,
         })
     }
 }
@@ -78,6 +80,9 @@ impl fmt::Display for Failure {
             }
             Self::Usage(what) | Self::Other(what) => f.write_str(what),
             Self::Ended(_) => f.write_str("interrupted; nothing was lost"),
+            Self::EndedEarly(_) => f.write_str(
+                "interrupted while a new token may have been on its way; if it was, you will have to sign in again",
+            ),
         }
     }
 }

@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod connection;
 mod demo;
+mod ending;
 mod failure;
 mod files;
 mod identity;

@@ -42,29 +42,28 @@ impl Signals {
         }
     }
 
-    /// Waits until the program is told to end.
+    /// Waits until the program is told to end; the exit code for that.
     #[cfg(unix)]
-    pub(crate) async fn told_to_end(&mut self) -> Failure {
+    pub(crate) async fn told_to_end(&mut self) -> u8 {
         tokio::select! {
-            () = heard(&mut self.interrupt) => Failure::Ended(INTERRUPTED),
-            () = heard(&mut self.terminate) => Failure::Ended(TERMINATED),
-            () = heard(&mut self.hang_up) => Failure::Ended(HUNG_UP),
+            () = heard(&mut self.interrupt) => INTERRUPTED,
+            () = heard(&mut self.terminate) => TERMINATED,
+            () = heard(&mut self.hang_up) => HUNG_UP,
         }
     }
 
-    /// Waits until the program is told to end.
+    /// Waits until the program is told to end; the exit code for that.
     #[cfg(not(unix))]
-    pub(crate) async fn told_to_end(&mut self) -> Failure {
+    pub(crate) async fn told_to_end(&mut self) -> u8 {
         let _ = tokio::signal::ctrl_c().await;
-        Failure::Ended(INTERRUPTED)
+        INTERRUPTED
     }
 
     /// From now on the program ends at once when it is told to, even while it prints to a reader that does not read.
     pub(crate) fn end_at_once(mut self) {
         tokio::spawn(async move {
-            if let Failure::Ended(code) = self.told_to_end().await {
-                process::exit(i32::from(code));
-            }
+            let code = self.told_to_end().await;
+            process::exit(i32::from(code));
         });
     }
 }
@@ -99,5 +98,5 @@ async fn heard(signal: &mut Option<Signal>) {
 
 /// Waits until the program is told to end.
 pub(crate) async fn told_to_end() -> Failure {
-    Signals::listen().told_to_end().await
+    Failure::Ended(Signals::listen().told_to_end().await)
 }

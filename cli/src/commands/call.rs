@@ -9,7 +9,8 @@ use rmcp::model::{
 
 use crate::args::CallArgs;
 use crate::arguments::Arguments;
-use crate::connection::{Client, close, interruptible};
+use crate::connection::{Client, close};
+use crate::ending::interruptible;
 use crate::failure::Failure;
 use crate::output;
 use crate::waiting::{LIST_LIMIT, Waiting};
@@ -24,16 +25,18 @@ pub(crate) async fn run(args: CallArgs) -> Result<ExitCode, Failure> {
         close(client).await;
         result
     };
-    let result = interruptible(&session, work).await?;
-    print(&result, args.json)?;
-    if result.is_error == Some(true) {
-        output::say(format_args!(
-            "mcp-reauth: the tool {} reports an error",
-            args.tool
-        ));
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(ExitCode::SUCCESS)
+    let finish = async |result: CallToolResult| {
+        print(&result, args.json)?;
+        if result.is_error == Some(true) {
+            output::say(format_args!(
+                "mcp-reauth: the tool {} reports an error",
+                args.tool
+            ));
+            return Ok(ExitCode::FAILURE);
+        }
+        Ok(ExitCode::SUCCESS)
+    };
+    interruptible(&session, work, finish).await
 }
 
 async fn call(

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use rmcp::model::{Prompt, Resource, Tool};
 
 use crate::args::{Kind, ListArgs};
-use crate::connection::{Client, close, interruptible};
+use crate::connection::{Client, close};
+use crate::ending::interruptible;
 use crate::failure::Failure;
 use crate::output;
 use crate::waiting::{LIST_LIMIT, Waiting};
@@ -26,18 +27,21 @@ pub(crate) async fn run(args: ListArgs) -> Result<ExitCode, Failure> {
         close(client).await;
         listed
     };
-    match interruptible(&session, work).await? {
-        Listed::Tools(tools) => items(&tools, args.json, |tool| {
+    let finish = async |listed| print(listed, args.json);
+    interruptible(&session, work, finish).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(listed: Listed, json: bool) -> Result<(), Failure> {
+    match listed {
+        Listed::Tools(tools) => items(&tools, json, |tool| {
             entry(&tool.name, tool.description.as_deref())
         }),
-        Listed::Resources(resources) => {
-            items(&resources, args.json, |r| entry(&r.uri, Some(&r.name)))
-        }
-        Listed::Prompts(prompts) => items(&prompts, args.json, |prompt| {
+        Listed::Resources(resources) => items(&resources, json, |r| entry(&r.uri, Some(&r.name))),
+        Listed::Prompts(prompts) => items(&prompts, json, |prompt| {
             entry(&prompt.name, prompt.description.as_deref())
         }),
-    }?;
-    Ok(ExitCode::SUCCESS)
+    }
 }
 
 enum Listed {

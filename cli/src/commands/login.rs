@@ -6,7 +6,8 @@ use mcp_reauth::enterprise::IdpState;
 use mcp_reauth::{AuthSession, Outcome, ScopeSet, wording};
 
 use crate::args::LoginArgs;
-use crate::connection::{close, interruptible};
+use crate::connection::close;
+use crate::ending::interruptible;
 use crate::failure::Failure;
 use crate::output;
 use crate::state::ServerState;
@@ -15,8 +16,14 @@ use crate::waiting::{LIST_LIMIT, Waiting};
 pub(crate) async fn run(args: LoginArgs) -> Result<ExitCode, Failure> {
     let waiting = Waiting::new(&args.url);
     let session = args.connect.session(&args.url, &waiting).await?;
-    interruptible(&session, sign_in(&session, &args, &waiting)).await?;
-    let state = ServerState::of(&session, &args.connect.store).await?;
+    let work = sign_in(&session, &args, &waiting);
+    let finish = async |()| tell(&session, &args).await;
+    interruptible(&session, work, finish).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn tell(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure> {
+    let state = ServerState::of(session, &args.connect.store).await?;
     if state.connection.signed_in {
         output::say(format_args!(
             "{}",
@@ -31,7 +38,7 @@ pub(crate) async fn run(args: LoginArgs) -> Result<ExitCode, Failure> {
     if args.json {
         output::json(&state)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Tells on whose word one was let in.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use mcp_reauth::{Revocation, wording};
 
 use crate::args::LogoutArgs;
-use crate::connection::interruptible;
+use crate::ending::interruptible;
 use crate::failure::Failure;
 use crate::output;
 use crate::signal::told_to_end;
@@ -27,7 +27,15 @@ pub(crate) async fn run(args: LogoutArgs) -> Result<ExitCode, Failure> {
 async fn of_server(args: &LogoutArgs, url: &str) -> Result<(), Failure> {
     let builder = args.reach.apply(args.store.builder(url)?);
     let session = builder.open().await?;
-    let revocation = interruptible(&session, async { Ok(session.sign_out().await?) }).await?;
+    let work = async { Ok(session.sign_out().await?) };
+    let finish = async |revocation| {
+        tell(url, revocation);
+        Ok(())
+    };
+    interruptible(&session, work, finish).await
+}
+
+fn tell(url: &str, revocation: Revocation) {
     match revocation {
         Revocation::Done => output::say(format_args!("Signed out of {url}.")),
         Revocation::Nothing => output::say(format_args!("You were not signed in to {url}.")),
@@ -38,7 +46,6 @@ async fn of_server(args: &LogoutArgs, url: &str) -> Result<(), Failure> {
             "Signed out of {url} here. Its authorization server could not be told: the tokens may be good there until they expire."
         )),
     }
-    Ok(())
 }
 
 async fn of_idp(args: &LogoutArgs, issuer: &str) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use mcp_reauth_fixture::Faults;
 use rustix::process::Signal;
 
-use crate::support::{Program, World, soon};
+use crate::support::{Program, Running, World, soon};
 
 fn token_hold() -> Faults {
     Faults {
@@ -55,6 +55,64 @@ async fn told_to_end_while_a_renewed_token_is_on_its_way() {
             "{counters:#?}"
         );
     }
+}
+
+/// A program that has been told to end while a renewed token is on its way, and has said that it waits for it.
+async fn waiting_for_a_token(world: &World) -> Running {
+    world.control().expire_access_tokens();
+    world.control().set_faults(token_hold());
+    let mut program = world.call("echo").start();
+    let held = world
+        .control()
+        .counters_when(|counters| counters.token_refresh == 1);
+    soon(held).await;
+    program.signal(Signal::INT);
+    program.says(|line| line.contains(ON_ITS_WAY)).await;
+    program
+}
+
+const ON_ITS_WAY: &str = "a new token for";
+
+#[tokio::test]
+async fn what_is_on_its_way_is_said_and_that_nothing_was_lost_is_true() {
+    let world = World::signed_in().await;
+    let program = waiting_for_a_token(&world).await;
+    world.control().set_faults(Faults {
+        mcp_hold: true,
+        ..Faults::default()
+    });
+    let ended = program.end().await;
+    ended.failed(130, "mcp-reauth: interrupted; nothing was lost");
+    world.control().set_faults(Faults::default());
+    world.still_works().await;
+}
+
+#[tokio::test]
+async fn told_to_end_twice_it_does_not_say_that_nothing_was_lost() {
+    let world = World::signed_in().await;
+    let program = waiting_for_a_token(&world).await;
+    program.signal(Signal::INT);
+    let ended = program.end().await;
+    ended.failed(
+        130,
+        "mcp-reauth: interrupted while a new token may have been on its way",
+    );
+}
+
+#[tokio::test]
+async fn program_waits_for_a_token_that_comes_after_its_call_has_failed() {
+    let world = World::signed_in().await;
+    world.control().expire_access_tokens();
+    world.control().set_faults(token_hold());
+    let mut program = world.call("echo").start();
+    // The call itself waits for 20 s.
+    program.says(|line| line.contains(ON_ITS_WAY)).await;
+    world.control().set_faults(Faults::default());
+    program.end().await.failed(1, "[refresh_unavailable]");
+    world.control().reset_counters();
+    world.still_works().await;
+    let counters = world.control().counters();
+    assert_eq!((counters.token_refresh, counters.reuse_detected), (0, 0));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub(crate) use organization::{Organization, own_idp};
 pub(crate) use plain_server::PlainServer;
-pub(crate) use program::{Ended, Program};
+pub(crate) use program::{Ended, Program, Running};
 #[cfg(unix)]
 pub(crate) use pseudo_terminal::PseudoTerminal;
 pub(crate) use visitor::visit;

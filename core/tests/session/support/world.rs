@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use mcp_reauth::Cause;
 use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
