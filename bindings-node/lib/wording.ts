@@ -2,6 +2,7 @@
 
 import { wordsOf } from './describe.js';
 import { isReauthError, unwrap } from './error.js';
+import { fetchFailure } from './fetch-failure.js';
 import { toJson } from './json.js';
 import { native } from './native.js';
 import type { Scopes } from './scope.js';
@@ -58,7 +59,7 @@ export const issuerMismatch = (): string => say('issuer_mismatch');
 
 /** Why something failed, in one sentence for a person. */
 export function failure(error: unknown): string {
-  return isReauthError(error) ? error.sentence : failureDetail(wordsOf(error));
+  return isReauthError(error) ? error.sentence : failureDetail(wordsOf(fetchFailure(error)));
 }
 
 /** A failure's detail as a person can read it: of a JSON document only what it says. */

@@ -109,6 +109,7 @@ for (const egress of ['local', 'public'] as const) {
       );
       assert.equal(told.failed?.name, 'TypeError', 'as fetch throws it');
       assert.match(told.failed?.causes.join() ?? '', code);
+      assert.match(told.failed?.sentence ?? '', words);
       assert.equal(told.signIn?.code, 'http');
       assert.match(told.signIn?.message ?? '', egress === 'local' ? words : /certificate/);
       assert.deepEqual([...servers.called, ...servers.authorized], []);
@@ -249,10 +250,26 @@ test('a code is presented again where it was certainly not sent, and else not', 
   await using fixture = await Fixture.start();
   const { fetch: original } = globalThis;
   const unsent = await refusedAt(await freePort());
-  const lost = new TypeError('fetch failed', { cause: Object.assign(new Error('read'), { code: 'ECONNRESET' }) });
+  const coded = (code: string, syscall?: string) => Object.assign(new Error(code), { code, syscall });
+  const failed = (cause: unknown) => new TypeError('fetch failed', { cause });
+  const both = (...errors: Error[]) => failed(new AggregateError(errors));
+  const proxied = new Error('Proxy response (407) !== 200 when HTTP Tunneling');
   for (const [thrown, times] of [
     [unsent, 2],
-    [lost, 1],
+    [coded('ECONNREFUSED', 'connect'), 2],
+    [both(coded('ENETUNREACH', 'connect'), coded('ETIMEDOUT', 'connect')), 2],
+    [failed(coded('ENOTFOUND', 'getaddrinfo')), 2],
+    [failed(coded('UND_ERR_CONNECT_TIMEOUT')), 2],
+    [failed(coded('CERT_HAS_EXPIRED')), 2],
+    [failed(proxied), 2],
+    // A connection that was made breaks by these too.
+    [failed(coded('ETIMEDOUT', 'read')), 1],
+    [failed(coded('EHOSTUNREACH', 'write')), 1],
+    [failed(coded('ECONNRESET', 'read')), 1],
+    [both(coded('ECONNREFUSED', 'connect'), coded('ECONNRESET', 'read')), 1],
+    [both(), 1],
+    [failed(coded('UND_ERR_SOCKET')), 1],
+    [new Error('ECONNREFUSED'), 1],
   ] as const) {
     await using session = await AuthSession.open({ serverUrl: fixture.mcpUrl, host: new Person() });
     let presented = 0;
@@ -263,7 +280,7 @@ test('a code is presented again where it was certainly not sent, and else not', 
       },
       async () => {
         const outcome = await session.signIn();
-        assert.equal(outcome.kind, times === 2 ? 'satisfied' : 'failed');
+        assert.equal(outcome.kind, times === 2 ? 'satisfied' : 'failed', String((thrown as Error).cause ?? thrown));
       },
     );
     assert.equal(presented, times);

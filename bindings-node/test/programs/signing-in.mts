@@ -1,6 +1,6 @@
 /** A program that calls a tool of a server that it has not signed in to, and tells in one line what came of it. */
 
-import { AuthSession, type AuthSessionOptions, type Fetch } from 'mcp-reauth';
+import { AuthSession, type AuthSessionOptions, type Fetch, wording } from 'mcp-reauth';
 
 import { call } from '../support/messages.mjs';
 import { Person } from '../support/person.mjs';
@@ -19,7 +19,7 @@ export interface Told {
   /** The text that the tool answered. */
   text?: string;
   /** What the call failed by. */
-  failed?: { name: string; code?: string; message: string; causes: string[] };
+  failed?: { name: string; code?: string; message: string; causes: string[]; sentence: string };
   /** What signing in came to after that, without calling the server itself. */
   signIn?: { code: string; message: string };
 }
@@ -53,7 +53,7 @@ try {
   for (let at = (error as Error).cause as Error | undefined; at; at = at.cause as Error | undefined)
     causes.push(`${(at as { code?: string }).code}: ${at.message}`);
   const { name, code, message } = error as Error & { code?: string };
-  told.failed = { name, ...(code !== undefined && { code }), message, causes };
+  told.failed = { name, ...(code !== undefined && { code }), message, causes, sentence: wording.failure(error) };
   const outcome = await session.signIn();
   if (outcome.kind === 'failed') told.signIn = { code: outcome.error.code, message: outcome.error.message };
 }
