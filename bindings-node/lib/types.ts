@@ -95,8 +95,8 @@ export type SessionEvent =
   | { kind: 'adopted' }
   /** The session at the organization's identity provider was renewed silently. */
   | { kind: 'idp_session_renewed'; issuer: string }
-  /** Silent renewal failed. */
-  | { kind: 'renewal_failed'; code: string; message: string }
+  /** Silent renewal failed. A session that only waited for another's renewal does not hear of it. */
+  | { kind: 'renewal_failed'; issuer: string; code: string; message: string }
   /** The person was asked whether to extend access. */
   | { kind: 'consent_asked'; newScopes: string[] }
   /** The person was sent to an authorization server. */

@@ -319,6 +319,19 @@ impl Error {
         }
     }
 
+    /// The server that did not renew a credential, where the error is of one.
+    pub(crate) fn issuer_of_renewal(&self) -> Option<&str> {
+        match self {
+            Self::RefreshUnavailable { issuer, .. }
+            | Self::RefreshRejected { issuer, .. }
+            | Self::PolicyDenied { issuer, .. }
+            | Self::RegistrationRejected { issuer, .. }
+            | Self::AuthorizationDenied { issuer, .. }
+            | Self::IdTokenInvalid { issuer, .. } => Some(issuer),
+            _ => None,
+        }
+    }
+
     /// The challenge behind the error, where there is one: its scopes, metadata URL and description tell
     /// a program what it would take.
     #[must_use]

@@ -149,8 +149,10 @@ pub enum Event {
         /// The identity provider.
         issuer: String,
     },
-    /// Silent renewal failed.
+    /// Silent renewal failed. A session that only waited for another's renewal does not hear of it.
     RenewalFailed {
+        /// The authorization server, or the identity provider.
+        issuer: String,
         /// The error's code.
         code: &'static str,
         /// What happened.

@@ -172,7 +172,7 @@ function said(event: SessionEvent): string {
     case 'idp_session_renewed':
       return event.issuer;
     case 'renewal_failed':
-      return `${event.code}: ${event.message}`;
+      return `${event.issuer}: ${event.code}: ${event.message}`;
     case 'consent_asked':
       return event.newScopes.join(' ');
     case 'adopted':

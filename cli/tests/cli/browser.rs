@@ -73,6 +73,47 @@ async fn one_that_cannot_be_opened_is_no_obstacle() {
 }
 
 #[tokio::test]
+async fn one_that_fails_is_not_opened() {
+    let world = World::start().await;
+    let program = world.program(login(&world)).env("BROWSER", "false");
+    let mut program = program.alone().start();
+    let address = program.address().await;
+    program
+        .says(|line| line.contains("could not be opened (BROWSER names false: it ended with"))
+        .await;
+    visit(&address).await;
+    program.end().await.succeeded();
+}
+
+/// A sign-in whose callback comes to any free port.
+fn login(world: &World) -> [&str; 4] {
+    let callback = "http://127.0.0.1:0/oauth/callback";
+    ["login", world.url(), "--callback-url", callback]
+}
+
+#[tokio::test]
+async fn over_ssh_it_is_said_how_the_browser_comes_back() {
+    let world = World::start().await;
+    let program = world
+        .program(login(&world))
+        .args(["--no-browser"])
+        .env("SSH_CONNECTION", "10.0.0.7 50000 10.0.0.2 22")
+        .env("USER", "anna");
+    let mut program = program.alone().start();
+    let address = program.address().await;
+    let query = address.split('?').nth(1).unwrap_or_default();
+    let mut query = url::form_urlencoded::parse(query.as_bytes());
+    let back = query.find(|(name, _)| name == "redirect_uri");
+    let back = url::Url::parse(&back.expect("a redirect URI").1).expect("an address");
+    let port = back.port().expect("a port");
+    let line = format!("ssh -N -L {port}:127.0.0.1:{port} anna@10.0.0.2");
+    let said = program.says(|line| line.contains("SSH connection")).await;
+    assert!(said.ends_with(&line), "{said}");
+    visit(&address).await;
+    program.end().await.succeeded();
+}
+
+#[tokio::test]
 async fn it_is_left_alone_when_not_wanted() {
     let world = World::start().await;
     let (script, page) = notebook(&world);

@@ -229,7 +229,7 @@ async fn the_clients_own_credentials_include_a_secret() {
     let ended = world.call("echo").args(args).run().await;
     ended
         .failed(
-            1,
+            2,
             "client credentials need a client id, and its secret or key",
         )
         .said("[config]");
@@ -383,7 +383,7 @@ async fn a_metadata_address_must_be_https_and_have_a_path() {
             .run()
             .await;
         ended
-            .failed(1, url)
+            .failed(2, url)
             .said("must be https and have a path")
             .said("[config]");
     }

@@ -125,12 +125,16 @@ async fn an_unusable_callback_address_is_an_error_of_set_up() {
             "http://example.com:7777/callback",
             "must be http on this machine",
         ),
+        (
+            "http://0.0.0.0:7777/callback",
+            "must be http on this machine",
+        ),
         ("http://127.0.0.1:7777/callback?a=b", "no query"),
         ("callback", "is no URL"),
     ] {
         let args = ["login", world.url(), "--no-browser", "--callback-url", url];
         let ended = world.program(args).run().await;
-        ended.failed(1, why).said(url).said("[config]").showed(0);
+        ended.failed(2, why).said(url).said("[config]").showed(0);
     }
 }
 

@@ -128,5 +128,5 @@ async fn an_address_that_is_none_is_an_error() {
     let world = World::start().await;
     status(&world, &["no address"])
         .await
-        .failed(1, "no address");
+        .failed(2, "no address");
 }

@@ -179,3 +179,17 @@ async fn by_default_it_is_in_the_data_folder() {
         .succeeded();
     assert!(data.join("mcp-reauth").join("credentials.json").exists());
 }
+
+#[tokio::test]
+async fn home_that_is_no_whole_path_is_refused() {
+    let world = World::start().await;
+    let program = Program::new(["status", world.url()]).env("HOME", "elsewhere");
+    let ended = program.run().await;
+    ended
+        .failed(2, "HOME is elsewhere, which is no whole path")
+        .said("--store");
+    let store = world.folder.path().join("own.json");
+    let program = Program::new(["status", world.url()]).env("HOME", "elsewhere");
+    let ended = program.args(["--store".as_ref(), store.as_os_str()]).run();
+    ended.await.exited(1);
+}

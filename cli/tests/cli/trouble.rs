@@ -35,7 +35,7 @@ async fn an_address_that_is_none_is_quoted() {
         "http://[::1",
         "http://127.0.0.1/mcp#part",
     ] {
-        let ended = call(&world, url).await.exited(1).printed("").showed(0);
+        let ended = call(&world, url).await.exited(2).printed("").showed(0);
         assert_eq!(ended.stderr.lines().count(), 1, "{url}: {ended:#?}");
     }
 }
@@ -49,7 +49,7 @@ async fn credentials_are_not_sent_in_the_clear() {
         "http://127.0.0.1.example.com/mcp",
     ] {
         let ended = call(&world, url).await;
-        ended.failed(1, url).said("[insecure_endpoint]").showed(0);
+        ended.failed(2, url).said("[insecure_endpoint]").showed(0);
     }
 }
 
@@ -139,7 +139,7 @@ async fn an_authorization_server_that_is_down_loses_nothing() {
     let ended = world.call("echo").run().await;
     ended
         .failed(1, "[refresh_unavailable]")
-        .said("Nothing was lost")
+        .said("What there is was kept")
         .showed(0);
     world.control().set_authorization_server_up(true);
     world.still_works().await;

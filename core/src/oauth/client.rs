@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::client_auth::{ASSERTION_TYPE, assertion, basic, spellings};
+use super::clock::Skew;
 use super::dpop::{self, Nonces, Prover};
 use crate::error::Error;
 use crate::http::{HttpError, Limited, Request, Response};
@@ -35,6 +36,21 @@ pub(crate) struct Posted {
     pub(crate) answer: Result<Response, HttpError>,
     /// What of the client's own secrets was sent, should the server quote it.
     pub(crate) secrets: Vec<String>,
+    /// By how much the clocks differ, where that was made up for.
+    pub(crate) skew: Option<Skew>,
+    /// The nonce in the proof.
+    nonce: Option<String>,
+}
+
+impl Posted {
+    fn of(answer: Result<Response, HttpError>) -> Self {
+        Self {
+            answer,
+            secrets: Vec::new(),
+            skew: None,
+            nonce: None,
+        }
+    }
 }
 
 /// A request as it goes out.
@@ -82,25 +98,28 @@ impl<'a> Client<'a> {
     ) -> Result<Posted, Error> {
         let twice = async {
             let sent = self.nonce(endpoint);
-            let posted = self.post_once(endpoint, params, sent.as_deref()).await?;
+            let now = self.now();
+            let mut posted = self.post_once(endpoint, params, sent, now).await?;
             let given = self.nonce(endpoint);
             // It may have come with another answer meanwhile.
-            let another = given.is_some() && given != sent;
-            match &posted.answer {
-                Ok(answer) if another && wants_nonce(answer) => {
-                    self.post_once(endpoint, params, given.as_deref()).await
-                }
-                _ => Ok(posted),
+            let another = given.is_some() && given != posted.nonce;
+            if another && posted.answer.as_ref().is_ok_and(wants_nonce) {
+                posted = self.post_once(endpoint, params, given, now).await?;
             }
+            if let Some(skew) = self.refused_for_its_time(&posted) {
+                let (nonce, there) = (self.nonce(endpoint), skew.there(now));
+                tracing::warn!(
+                    issuer = self.issuer,
+                    "{skew}; trying with the server's time"
+                );
+                posted = self.post_once(endpoint, params, nonce, there).await?;
+                posted.skew = Some(skew);
+            }
+            Ok(posted)
         };
         // As long as one call may take, with its key's part in it.
         let posted = self.http.within(self.limit, twice).await;
-        posted.unwrap_or_else(|| {
-            Ok(Posted {
-                answer: Err(HttpError::Timeout(self.limit)),
-                secrets: Vec::new(),
-            })
-        })
+        posted.unwrap_or_else(|| Ok(Posted::of(Err(HttpError::Timeout(self.limit)))))
     }
 
     /// The nonce that the server at `endpoint` gave last.
@@ -113,16 +132,15 @@ impl<'a> Client<'a> {
         &self,
         endpoint: &str,
         params: &[(&str, &str)],
-        nonce: Option<&str>,
+        nonce: Option<String>,
+        now: SystemTime,
     ) -> Result<Posted, Error> {
-        let proof = self.prove(endpoint, nonce).await?;
-        let assertion = self.assertion().await?;
+        let proof = self.prove(endpoint, nonce.as_deref(), now).await?;
+        let assertion = self.assertion(now).await?;
         let form = self.form(endpoint, params, proof.as_ref(), assertion.as_ref());
         let Ok(form) = form else {
-            return Ok(Posted {
-                answer: Err(HttpError::unreachable("the address is not valid")),
-                secrets: Vec::new(),
-            });
+            let invalid = HttpError::unreachable("the address is not valid");
+            return Ok(Posted::of(Err(invalid)));
         };
         let answer = self.http.send_within(self.limit, form.request).await;
         if let Err(error) = &answer
@@ -134,12 +152,32 @@ impl<'a> Client<'a> {
             nonces.note_all(endpoint, answer.headers());
         }
         Ok(Posted {
-            answer,
             secrets: form.secrets,
+            nonce,
+            ..Posted::of(answer)
         })
     }
 
-    async fn prove(&self, endpoint: &str, nonce: Option<&str>) -> Result<Option<Secret>, Error> {
+    /// By how much the clocks differ, where the server refused a proof or an assertion, which may be why. Neither was
+    /// used then, nor what came along.
+    fn refused_for_its_time(&self, posted: &Posted) -> Option<Skew> {
+        let answer = posted.answer.as_ref().ok()?;
+        let keyed = self.registration.auth_method == AuthMethod::PrivateKeyJwt;
+        let refused = match error_of(answer)?.as_str() {
+            dpop::INVALID_PROOF => self.proof.is_some(),
+            "invalid_client" => keyed,
+            _ => false,
+        };
+        let date = answer.headers().get(header::DATE)?.to_str().ok();
+        Skew::of(date, self.now()).filter(|_| refused)
+    }
+
+    async fn prove(
+        &self,
+        endpoint: &str,
+        nonce: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Option<Secret>, Error> {
         let Some((prover, _)) = self.proof else {
             return Ok(None);
         };
@@ -149,10 +187,10 @@ impl<'a> Client<'a> {
             token: None,
             nonce,
         };
-        prover.prove(&request, self.now()).await.map(Some)
+        prover.prove(&request, now).await.map(Some)
     }
 
-    async fn assertion(&self) -> Result<Option<Secret>, Error> {
+    async fn assertion(&self, now: SystemTime) -> Result<Option<Secret>, Error> {
         if self.registration.auth_method != AuthMethod::PrivateKeyJwt {
             return Ok(None);
         }
@@ -162,7 +200,7 @@ impl<'a> Client<'a> {
                 "the client {id} signs in with a key, and none was given"
             ))
         })?;
-        assertion(key, id, self.issuer, self.now()).await.map(Some)
+        assertion(key, id, self.issuer, now).await.map(Some)
     }
 
     fn form(
@@ -224,6 +262,11 @@ fn sensitive(value: &str) -> Result<HeaderValue, http::Error> {
 
 /// Whether an answer asks for a nonce in the proof (RFC 9449 section 8).
 fn wants_nonce(answer: &Response) -> bool {
+    error_of(answer).is_some_and(|error| error == dpop::USE_NONCE)
+}
+
+/// The error code of a refusal.
+fn error_of(answer: &Response) -> Option<String> {
     #[derive(Deserialize)]
     struct Body {
         error: String,
@@ -232,6 +275,6 @@ fn wants_nonce(answer: &Response) -> bool {
         answer.status(),
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED
     );
-    let body = serde_json::from_slice(answer.body());
-    refused && body.is_ok_and(|Body { error }| error == dpop::USE_NONCE)
+    let body: Option<Body> = serde_json::from_slice(answer.body()).ok();
+    Some(body.filter(|_| refused)?.error)
 }

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod authorization;
 pub(crate) mod client;
 pub(crate) mod client_auth;
+pub(crate) mod clock;
 pub(crate) mod discovery;
 pub(crate) mod document;
 pub(crate) mod dpop;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::answer::{read, tokens};
 use super::client::Client;
 use super::client_auth::spellings;
+use super::clock::Skew;
 use crate::error::{Error, Trouble};
 use crate::http::ANSWER_LIMIT;
 use crate::scope::ScopeSet;
@@ -140,15 +141,29 @@ impl TokenFailure {
         if let Self::Other { code, .. } = &mut self {
             *code = text::without(code, secrets.clone());
         }
-        if let Self::Transient(Trouble { detail, .. })
-        | Self::InvalidGrant { detail }
-        | Self::InvalidClient { detail }
-        | Self::Gone { detail }
-        | Self::Other { detail, .. } = &mut self
-        {
+        if let Some(detail) = self.detail_mut() {
             *detail = text::without(detail, secrets);
         }
         self
+    }
+
+    /// The same, where a wrong clock may be the reason.
+    fn noting(mut self, skew: Option<Skew>) -> Self {
+        if let (Some(detail), Some(skew)) = (self.detail_mut(), skew) {
+            *detail = format!("{detail}; {skew}");
+        }
+        self
+    }
+
+    fn detail_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Transient(Trouble { detail, .. })
+            | Self::InvalidGrant { detail }
+            | Self::InvalidClient { detail }
+            | Self::Gone { detail }
+            | Self::Other { detail, .. } => Some(detail),
+            Self::Insecure | Self::Local(_) => None,
+        }
     }
 
     /// A server that forgot a client it registered by itself may call it unauthorized. `own`: this program made the
@@ -248,6 +263,7 @@ pub(crate) async fn post<'a>(
     let posted = posted.map_err(|error| TokenFailure::Local(Box::new(error)))?;
     read(posted.answer, client.now()).map_err(|failure| {
         let failure = failure.for_client(client.registration.dynamic);
+        let failure = failure.noting(posted.skew);
         let mut sent: Vec<String> = presented.flat_map(spellings).collect();
         sent.extend(posted.secrets);
         failure.without(sent.iter().map(String::as_str))

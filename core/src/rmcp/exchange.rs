@@ -23,7 +23,7 @@ const MAX_REDIRECTS: usize = 5;
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// What recovery reads of a response.
-const READ_BY_RECOVERY: [&str; 2] = ["www-authenticate", "dpop-nonce"];
+const READ_BY_RECOVERY: [&str; 3] = ["www-authenticate", "dpop-nonce", "date"];
 
 /// A request as it goes out, but for its credential.
 #[derive(Clone)]

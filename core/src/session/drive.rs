@@ -293,6 +293,10 @@ impl Drive<'_> {
         match self.challenge.dpop_demand() {
             DpopDemand::Nonce if self.progress.nonces >= MAX_NONCES => Proof::Refused,
             DpopDemand::Nonce if self.progress.proof == Nonce::Fresh => Proof::NeedsNonce,
+            // Its time may be the reason: again with the server's.
+            DpopDemand::Refused if self.progress.retimed && self.progress.nonces < MAX_NONCES => {
+                Proof::NeedsNonce
+            }
             DpopDemand::Nonce | DpopDemand::Refused => Proof::Refused,
             DpopDemand::None | DpopDemand::Token => Proof::Unquestioned,
         }

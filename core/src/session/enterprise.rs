@@ -88,20 +88,19 @@ impl Inner {
     }
 
     fn note_idp_renewal(&self, of: Option<String>, end: &Result<IdpEnd, Error>) {
+        let issuer = self.idp.as_ref().map_or(&*self.server, |idp| idp.issuer());
         match end {
             Ok(IdpEnd::Renewed) => {
                 self.idp_hold.release();
-                if let Some(idp) = &self.idp {
-                    self.event(Event::IdpSessionRenewed {
-                        issuer: idp.issuer().to_owned(),
-                    });
-                }
+                self.event(Event::IdpSessionRenewed {
+                    issuer: issuer.to_owned(),
+                });
             }
             Ok(IdpEnd::Failed(attempt, error)) => {
                 self.idp_hold.note(of, *attempt, error.clone(), self.now());
-                self.renewal_failed(error);
+                self.renewal_failed(issuer, error);
             }
-            Err(error) => self.renewal_failed(error),
+            Err(error) => self.renewal_failed(issuer, error),
         }
     }
 

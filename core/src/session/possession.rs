@@ -6,8 +6,10 @@ use crate::challenge::{AuthChallenge, DpopDemand};
 use crate::error::Error;
 use crate::http::CALL_TIMEOUT;
 use crate::jose::SigningKey;
+use crate::oauth::clock::Clocks;
 use crate::oauth::discovery::Discovered;
 use crate::oauth::dpop::{self, Nonces, Prover};
+use crate::oauth::metadata::origin;
 use crate::policy::Dpop;
 use crate::runtime::timeout;
 use crate::secret::Secret;
@@ -23,6 +25,8 @@ pub(crate) struct Possession {
     /// The application's own key.
     pub(super) key: Option<Arc<dyn SigningKey>>,
     pub(super) nonces: Nonces,
+    /// The clocks of MCP servers that refused a proof.
+    pub(super) clocks: Clocks,
     /// The key in use: reading one takes longer than signing by it.
     prover: Mutex<Option<Arc<Prover>>>,
     /// The key that new tokens are bound to.
@@ -100,7 +104,11 @@ impl Inner {
             token: Some(grant.access_token.expose()),
             nonce: nonce.as_deref(),
         };
-        let proof = prover.prove(&request, self.runtime.now());
+        let there = self
+            .possession
+            .clocks
+            .there(origin(url), self.runtime.now());
+        let proof = prover.prove(&request, there);
         let proof = timeout(&*self.runtime, CALL_TIMEOUT, proof).await;
         let proof = proof.unwrap_or_else(|| Err(Error::host("the key did not sign in time")))?;
         Ok(RequestCredential {

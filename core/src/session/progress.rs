@@ -25,6 +25,8 @@ pub(crate) struct Progress {
     pub(super) id_token: Option<Option<String>>,
     /// What the last response said of proofs, and how often one was made again for a nonce.
     pub(crate) proof: Nonce,
+    /// The server's clock was found to differ from what the proof assumed.
+    pub(crate) retimed: bool,
     pub(super) nonces: u8,
     /// Why the last silent means brought nothing.
     pub(super) error: Option<Error>,
@@ -53,6 +55,7 @@ impl Progress {
             id_token: None,
             idp_held: None,
             proof: Nonce::Unused,
+            retimed: false,
             nonces: 0,
             error: None,
             issuer: IssuerCheck::Unchecked,

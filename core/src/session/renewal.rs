@@ -75,8 +75,11 @@ impl Inner {
         let inner = Arc::clone(self);
         let start = move || -> futures_util::future::BoxFuture<'static, Renewal> {
             Box::pin(async move {
-                let end = inner.renew_now(&plan).await;
+                let (end, tried) = inner.renew_now(&plan).await;
                 inner.note_renewal(plan.of.as_ref(), &end);
+                if tried {
+                    inner.tell_renewal(plan.of.as_ref(), &end);
+                }
                 Renewal {
                     of: plan.of,
                     asked: plan.scopes,
@@ -130,25 +133,34 @@ impl Inner {
             RenewalEnd::Failed(attempt, error) => {
                 self.hold
                     .note(of.cloned(), *attempt, error.clone(), self.now());
-                self.renewal_failed(error);
             }
-            RenewalEnd::Broken(error) => self.renewal_failed(error),
+            RenewalEnd::Broken(_) => {}
         }
     }
 
-    pub(super) fn renewal_failed(&self, error: &Error) {
+    fn tell_renewal(&self, of: Option<&Authorization>, end: &RenewalEnd) {
+        if let RenewalEnd::Failed(_, error) | RenewalEnd::Broken(error) = end {
+            let issuer = of.map(|of| &*of.grant().by.issuer);
+            self.renewal_failed(issuer.unwrap_or(&self.server), error);
+        }
+    }
+
+    /// Tells the host of a failure, at `issuer` unless the error says where.
+    pub(super) fn renewal_failed(&self, issuer: &str, error: &Error) {
         self.event(Event::RenewalFailed {
+            issuer: error.issuer_of_renewal().unwrap_or(issuer).to_owned(),
             code: error.code(),
             message: error.to_string(),
         });
     }
 
-    async fn renew_now(self: &Arc<Self>, plan: &RenewalPlan) -> RenewalEnd {
+    /// How a renewal ended, and whether this session tried it.
+    async fn renew_now(self: &Arc<Self>, plan: &RenewalPlan) -> (RenewalEnd, bool) {
         let mut again = true;
         loop {
             let (end, until) = match self.renew_once(plan).await {
                 Ok(ended) => ended,
-                Err(error) => return RenewalEnd::Broken(error),
+                Err(error) => return (RenewalEnd::Broken(error), true),
             };
             let stood_still = until.is_some_and(|until| self.runtime.now() >= until);
             match end {
@@ -156,7 +168,7 @@ impl Inner {
                 RenewalEnd::Failed(Attempt::Unreachable, _) if stood_still && again => {
                     again = false
                 }
-                end => return end,
+                end => return (end, until.is_some()),
             }
         }
     }
@@ -197,7 +209,9 @@ impl Inner {
         let inner = Arc::clone(self);
         let of = plan.of.clone();
         let late = move |end: Result<RenewalEnd, Error>| {
-            inner.note_renewal(of.as_ref(), &end.unwrap_or_else(RenewalEnd::Broken));
+            let end = end.unwrap_or_else(RenewalEnd::Broken);
+            inner.note_renewal(of.as_ref(), &end);
+            inner.tell_renewal(of.as_ref(), &end);
         };
         let ended = detached(&*self.runtime, CALL_TIMEOUT, refresh, late).await;
         ended.unwrap_or_else(|| {
@@ -226,7 +240,9 @@ impl Inner {
             Means::Refresh => Some(record::reserve(&*self.store, &self.key, &read.record).await?),
             _ => None,
         };
-        let _unsettled = self.unsettled();
+        // Any other token can be had again.
+        let precious = matches!(plan.means, Means::Refresh | Means::ScopedRefresh);
+        let _unsettled = precious.then(|| self.unsettled());
         match plan.means {
             Means::Refresh | Means::ScopedRefresh => self.refresh(read, &plan, until).await,
             Means::NewToken => self.new_token(read, &plan).await,
@@ -381,7 +397,7 @@ impl Inner {
         if let Err(error) = written.await {
             // The request at hand has its token all the same; the next write makes up for it.
             self.current.keep_unstored(&new, over.as_ref());
-            self.renewal_failed(&error);
+            self.renewal_failed(&new.by.issuer, &error);
             return Ok(RenewalEnd::Renewed);
         }
         if !kept {

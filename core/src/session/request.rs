@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::challenge::{AuthChallenge, Operation};
 use crate::error::Error;
 use crate::oauth::dpop;
+use crate::oauth::metadata::origin;
 use crate::recovery::{Ask, Means, Trigger};
 use crate::runtime::timeout;
 use crate::session::AuthSession;
@@ -159,8 +160,8 @@ impl ResourceRequest {
         }
     }
 
-    /// What to do about a response: its status and its header fields, of which it reads `WWW-Authenticate` and
-    /// `DPoP-Nonce`, in any case of letters and wherever they stand. Costs nothing unless the status is 401 or 403, or
+    /// What to do about a response: its status and its header fields, of which it reads `WWW-Authenticate`,
+    /// `DPoP-Nonce` and `Date`, in any case of letters and wherever they stand. Costs nothing unless the status is 401 or 403, or
     /// the credential is bound to a key.
     pub async fn recover<'a>(
         &mut self,
@@ -171,12 +172,14 @@ impl ResourceRequest {
             return Recovery::PassThrough;
         }
         let mut challenges = Vec::new();
-        let mut nonce = None;
+        let (mut nonce, mut date) = (None, None);
         for (name, value) in headers {
             if name.eq_ignore_ascii_case("www-authenticate") {
                 challenges.push(value);
             } else if name.eq_ignore_ascii_case(dpop::NONCE) {
                 nonce = Some(value);
+            } else if name.eq_ignore_ascii_case("date") {
+                date = Some(value);
             }
         }
         // It may come with any response (RFC 9449 section 8.2).
@@ -185,6 +188,10 @@ impl ResourceRequest {
             None => Nonce::Unused,
             Some((url, sent)) => {
                 inner.possession.nonces.note(&url, nonce);
+                self.progress.retimed = status == 401 && {
+                    let now = inner.runtime.now();
+                    inner.possession.clocks.note(origin(&url), date, now)
+                };
                 match nonce.is_some() && nonce != sent.as_deref() {
                     true => Nonce::Fresh,
                     false => Nonce::Known,

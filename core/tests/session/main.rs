@@ -48,6 +48,7 @@ mod restart;
 mod secrets;
 mod siblings;
 mod sign_out;
+mod skew;
 mod state;
 mod step_up;
 mod stopped;

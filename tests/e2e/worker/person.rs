@@ -52,7 +52,7 @@ impl AuthHost for Person {
 
     fn event(&self, event: Event) {
         let told = match &event {
-            Event::RenewalFailed { code, message } => json!([event.to_string(), code, message]),
+            Event::RenewalFailed { code, message, .. } => json!([event.to_string(), code, message]),
             _ => json!([event.to_string()]),
         };
         self.events.lock().expect("nobody panics").push(told);

@@ -173,14 +173,15 @@ impl World {
             authorization: header("authorization"),
             proof: header("dpop"),
         };
-        let (status, lines, nonce) = {
+        let (status, lines, nonce, date) = {
             let mut state = self.lock();
             state.log.push(seen.clone());
             let number = state.calls;
             state.calls += 1;
             let scripted = state.answer.as_mut().and_then(|answer| answer(number));
             let (status, lines) = scripted.unwrap_or_else(|| state.servers.call(&seen));
-            (status, lines, state.servers.proofs.nonce(server))
+            let (nonce, date) = (state.servers.proofs.nonce(server), state.servers.date());
+            (status, lines, nonce, date)
         };
         let gate = self.lock().gates.get(&Kind::Mcp).cloned();
         if let Some(gate) = gate {
@@ -189,7 +190,8 @@ impl World {
         yield_now().await;
         let lines = lines.into_iter().map(|line| ("WWW-Authenticate", line));
         let nonce = nonce.map(|nonce| ("DPoP-Nonce", nonce));
-        (status, lines.chain(nonce).collect())
+        let date = date.map(|date| ("Date", date));
+        (status, lines.chain(nonce).chain(date).collect())
     }
 
     /// The person goes to the authorization endpoint; the address they are sent back to.
@@ -263,6 +265,15 @@ impl World {
                     Some(Ok(response))
                 }
             };
+            let date = state.servers.date();
+            let answer = answer.map(|answer| {
+                let mut response = answer?;
+                if let Some(date) = date {
+                    let date = date.parse().expect("a value");
+                    response.headers_mut().insert(http::header::DATE, date);
+                }
+                Ok(response)
+            });
             (answer, state.gates.get(&seen.kind).cloned())
         };
         if let Some(gate) = gate {

@@ -30,6 +30,8 @@ pub(crate) struct Servers {
     pub(crate) refresh_needs_scope: bool,
     /// Whether a refresh replaces the refresh token.
     pub(crate) rotates: bool,
+    /// Responses tell when they were sent.
+    pub(crate) dates: bool,
     /// Whether every access token is the same text, whatever it stands for at the time.
     pub(crate) one_token: bool,
     /// What the resource names. The second one names `OTHER`, always.
@@ -143,6 +145,7 @@ impl Servers {
             refresh_tokens: true,
             refresh_needs_scope: false,
             rotates: true,
+            dates: false,
             one_token: false,
             authorization_servers: vec![ISSUER.to_owned()],
             cache_control: None,
@@ -229,6 +232,12 @@ impl Servers {
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
+    }
+
+    /// The `Date` of a response, where it has one.
+    pub(crate) fn date(&self) -> Option<String> {
+        let now = UNIX_EPOCH + Duration::from_secs(self.runtime.server_seconds());
+        self.dates.then(|| httpdate::fmt_http_date(now))
     }
 
     /// 429 that tells by a date when to come back.

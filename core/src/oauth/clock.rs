@@ -1,0 +1,140 @@
+//! This machine's clock beside a server's, which its `Date` tells (RFC 9110 section 6.6.1). Proofs and assertions name
+//! the time that they were made at, and servers refuse those that are too old or not of today.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::sync::{Mutex, lock};
+
+/// Clocks that differ by less agree: a response is under way for a while, and servers allow for that.
+const AGREE: Duration = Duration::from_secs(30);
+/// For how many servers it is known. A session speaks with two or three.
+const MAX_ORIGINS: usize = 16;
+
+/// By how much a server's clock differs from this machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Skew {
+    /// The server's clock is ahead.
+    Behind(Duration),
+    /// The server's clock is behind.
+    Ahead(Duration),
+}
+
+impl Skew {
+    /// What the `Date` of a response says, if the clocks do not agree.
+    pub(crate) fn of(date: Option<&str>, now: SystemTime) -> Option<Self> {
+        let server = httpdate::parse_http_date(date?.trim()).ok()?;
+        let skew = match server.duration_since(now) {
+            Ok(behind) => Self::Behind(behind),
+            Err(ahead) => Self::Ahead(ahead.duration()),
+        };
+        (skew.amount() >= AGREE).then_some(skew)
+    }
+
+    fn amount(self) -> Duration {
+        match self {
+            Self::Behind(amount) | Self::Ahead(amount) => amount,
+        }
+    }
+
+    /// The time at the server.
+    pub(crate) fn there(self, now: SystemTime) -> SystemTime {
+        let there = match self {
+            Self::Behind(amount) => now.checked_add(amount),
+            Self::Ahead(amount) => now.checked_sub(amount),
+        };
+        there.unwrap_or(now)
+    }
+}
+
+impl fmt::Display for Skew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.amount().as_secs();
+        let amount = match seconds {
+            0..120 => format!("{seconds} s"),
+            120..7200 => format!("{} min", seconds / 60),
+            7200..172_800 => format!("{} h", seconds / 3600),
+            _ => format!("{} days", seconds / 86400),
+        };
+        let side = match self {
+            Self::Behind(_) => "behind",
+            Self::Ahead(_) => "ahead of",
+        };
+        write!(f, "this machine's clock is {amount} {side} the server's")
+    }
+}
+
+/// The clocks of servers that refused a proof for its time, by origin.
+#[derive(Default)]
+pub(crate) struct Clocks(Mutex<HashMap<String, Skew>>);
+
+impl Clocks {
+    /// The time at the server of this origin, as far as it is known to differ.
+    pub(crate) fn there(&self, origin: &str, now: SystemTime) -> SystemTime {
+        let skew = lock(&self.0).get(origin).copied();
+        skew.map_or(now, |skew| skew.there(now))
+    }
+
+    /// Notes what a response that refused a proof says; whether that is news.
+    pub(crate) fn note(&self, origin: &str, date: Option<&str>, now: SystemTime) -> bool {
+        let assumed = self.there(origin, now);
+        let mut clocks = lock(&self.0);
+        let wrong = Skew::of(date, assumed).is_some();
+        if !wrong {
+            return false;
+        }
+        if clocks.len() >= MAX_ORIGINS {
+            clocks.clear();
+        }
+        match Skew::of(date, now) {
+            Some(skew) => clocks.insert(origin.to_owned(), skew),
+            // It was set right.
+            None => clocks.remove(origin),
+        };
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn date(seconds: u64) -> String {
+        httpdate::fmt_http_date(at(seconds))
+    }
+
+    #[test]
+    fn clocks_that_differ() {
+        let of = |server| Skew::of(Some(&date(server)), at(1_000_000));
+        assert_eq!(of(1_000_029), None);
+        assert_eq!(of(999_971), None);
+        let told = |server| of(server).map(|skew| skew.to_string());
+        let clock = |what| Some(format!("this machine's clock is {what} the server's"));
+        assert_eq!(told(1_000_030), clock("30 s behind"));
+        assert_eq!(told(1_000_600), clock("10 min behind"));
+        assert_eq!(told(989_000), clock("3 h ahead of"));
+        assert_eq!(told(86_400), clock("10 days ahead of"));
+        assert_eq!(of(1_000_600).expect("a skew").there(at(5)), at(605));
+        for none in [None, Some(""), Some("today")] {
+            assert_eq!(Skew::of(none, at(0)), None);
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_used_until_it_changes() {
+        let clocks = Clocks::default();
+        let note = |server, now| clocks.note("o", Some(&date(server)), at(now));
+        assert!(!note(1_000, 1_010));
+        assert!(note(1_600, 1_000));
+        assert_eq!(clocks.there("o", at(2_000)), at(2_600));
+        assert_eq!(clocks.there("other", at(2_000)), at(2_000));
+        assert!(!note(3_600, 3_000), "it is known");
+        assert!(note(4_000, 4_000), "it was set right");
+        assert_eq!(clocks.there("o", at(5_000)), at(5_000));
+    }
+}
