@@ -78,7 +78,10 @@ fn is_proxy(value: &str) -> bool {
         true => value.to_owned(),
         false => format!("http://{value}"),
     };
-    Url::parse(&value).is_ok_and(|url| SCHEMES.contains(&url.scheme()) && url.host_str().is_some())
+    Url::parse(&value).is_ok_and(|url| {
+        let known = SCHEMES.contains(&url.scheme()) && url.host_str().is_some();
+        known && ["", "/"].contains(&url.path())
+    })
 }
 
 #[cfg(test)]

@@ -285,11 +285,11 @@ impl Inner {
             .as_ref()
             .ok_or_else(|| Error::config("nobody is there to sign in: the session has no host"))?;
         // An organization's users sign in elsewhere, in turns of their own.
-        let _turn = match self.grant_type {
+        let turn = match self.grant_type {
             GrantType::Enterprise => None,
             _ => match self.users_turn(&**host, interaction).await? {
                 UsersTurn::Over => return Ok(Interacted::Again),
-                turn => Some(turn),
+                UsersTurn::Ours(turn) => Some(turn),
             },
         };
         // Another flight or another process may have seen to it meanwhile.
@@ -302,22 +302,42 @@ impl Inner {
         if !interaction.is_wanted() {
             return Ok(Interacted::Again);
         }
-        if self.grant_type == GrantType::Enterprise {
-            return self.interact_at_idp(&**host, &record, interaction).await;
+        let waited = turn.as_ref().and_then(|turn| turn.waited);
+        let declined = waited.and_then(|since| self.declined_since(since, &record, &before));
+        if let Some(declined) = declined {
+            return Err(declined);
         }
-        let known = self.find_server(&before, &record).await?;
+        let ended = match self.grant_type {
+            GrantType::Enterprise => self.interact_at_idp(&**host, &record, interaction).await,
+            _ => self.interact_here(&**host, &record, interaction).await,
+        };
+        if let Err(error) = &ended {
+            self.note_declined(&interaction.need(), error).await;
+        }
+        ended
+    }
+
+    /// Asks the user, and has them sign in, for a session that is its own.
+    async fn interact_here(
+        self: &Arc<Self>,
+        host: &dyn AuthHost,
+        record: &Record,
+        interaction: &Interaction,
+    ) -> Ending {
+        let before = interaction.need();
+        let known = self.find_server(&before, record).await?;
         // From here on nothing is waited for until the user sees it: what they see is what is asked for.
         let Some(need) = interaction.show() else {
             return Ok(Interacted::Again);
         };
-        let scheme = self.scheme(&need, &record, known);
+        let scheme = self.scheme(&need, record, known);
         let asks = need.purpose != Purpose::Authorization;
         if asks {
             let (challenge, scopes) = (&need.challenge, &scheme.scopes);
-            self.ask_consent(&**host, challenge, scopes).await?;
+            self.ask_consent(host, challenge, scopes).await?;
         }
-        let request = self.prepare(&**host, &need, scheme).await?;
-        self.send_person(&**host, request, &need, interaction, asks)
+        let request = self.prepare(host, &need, scheme).await?;
+        self.send_person(host, request, &need, interaction, asks)
             .await
     }
 

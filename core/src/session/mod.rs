@@ -2,6 +2,7 @@
 
 pub(crate) mod builder;
 mod credential;
+mod declined;
 mod drive;
 mod enterprise;
 mod first_contact;

@@ -2,7 +2,7 @@
 //! once. One holds the turn while the user is asked; the others watch the store meanwhile, and go on with what it brings.
 
 use std::future::pending;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::challenge::Reason;
 use crate::error::Error;
@@ -24,9 +24,26 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// What waiting for the turn came to.
 pub(super) enum UsersTurn {
     /// The user is this session's to ask, until this is dropped.
-    Ours(#[expect(dead_code, reason = "held, not read")] Option<Lease>),
+    Ours(Ours),
     /// There is nothing to ask any more.
     Over,
+}
+
+/// A turn with the user.
+pub(super) struct Ours {
+    #[expect(dead_code, reason = "held, not read")]
+    lease: Option<Lease>,
+    /// Since when it was waited for, if another had it.
+    pub(super) waited: Option<SystemTime>,
+}
+
+impl Ours {
+    fn at_once(lease: Option<Lease>) -> Self {
+        Self {
+            lease,
+            waited: None,
+        }
+    }
 }
 
 impl Need {
@@ -61,11 +78,11 @@ impl Inner {
             ..self.key.clone()
         };
         let mut turn = Turn::new(&*self.store, &*self.runtime, &key, LONGEST);
-        if let Some(turn) = come(&mut turn).await {
-            return Ok(turn);
+        if let Some(lease) = come(&mut turn).await {
+            return Ok(UsersTurn::Ours(Ours::at_once(lease)));
         }
         if interaction.need().deliberate {
-            return Ok(UsersTurn::Ours(None));
+            return Ok(UsersTurn::Ours(Ours::at_once(None)));
         }
         let told = async {
             host.sign_in_elsewhere(&self.server).await;
@@ -88,6 +105,10 @@ impl Inner {
             passed.unwrap_or_default()
         };
         let began = self.runtime.now();
+        let ours = |lease| {
+            let waited = Some(began);
+            UsersTurn::Ours(Ours { lease, waited })
+        };
         let mut looked = began;
         while since(began) < LONGEST {
             if since(looked) >= PERIOD {
@@ -96,11 +117,11 @@ impl Inner {
                     return UsersTurn::Over;
                 }
             }
-            if let Some(turn) = come(&mut turn).await {
-                return turn;
+            if let Some(lease) = come(&mut turn).await {
+                return ours(lease);
             }
         }
-        UsersTurn::Ours(None)
+        ours(None)
     }
 
     /// Completes when another session or process stores what the user is needed for.
@@ -123,12 +144,12 @@ impl Inner {
 }
 
 /// The turn, if it has come. A store that cannot lease is no reason not to ask the user.
-async fn come(turn: &mut Turn<'_>) -> Option<UsersTurn> {
+async fn come(turn: &mut Turn<'_>) -> Option<Option<Lease>> {
     match turn.come().await {
-        Ok(lease) => lease.map(|(lease, _)| UsersTurn::Ours(Some(lease))),
+        Ok(lease) => lease.map(|(lease, _)| Some(lease)),
         Err(error) => {
             tracing::warn!(%error, "sessions cannot take turns with the user");
-            Some(UsersTurn::Ours(None))
+            Some(None)
         }
     }
 }

@@ -54,6 +54,21 @@ pub(crate) struct Record {
     /// Of issuers, what their answers have shown.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) habits: BTreeMap<String, Habits>,
+    /// What the user said no to last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) declined: Option<Declined>,
+}
+
+/// A no of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Declined {
+    /// Seconds since 1970.
+    pub(crate) at: u64,
+    /// What was asked for.
+    pub(crate) scopes: ScopeSet,
+    /// The authorization server on whose page it was; `None`: it was the answer to a question before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
 }
 
 /// How an authorization server differs from others, as its answers have shown.
@@ -90,6 +105,7 @@ impl Default for Record {
             requested: ScopeSet::new(),
             known: None,
             habits: BTreeMap::new(),
+            declined: None,
         }
     }
 }
@@ -313,6 +329,7 @@ impl Record {
             self.set_client(&grant.by.issuer, client);
         }
         self.grant = Some(grant.clone());
+        self.declined = None;
     }
 
     /// The registration to use next time at `issuer`.

@@ -50,6 +50,59 @@ async fn ten_sessions_that_need_more_are_one_question_and_one_page() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ten_sessions_are_told_no_once() {
+    let bench = Bench::new();
+    let sessions = open(&bench, 10).await;
+    assert_eq!(bench.send(&sessions[0], "").await, Ok(200));
+    let gate = Gate::new();
+    bench.host.answers(Answer::Held(gate.clone(), false));
+    let tasks = sessions.iter().map(|one| bench.spawn(one, "a")).collect();
+    gate.reached().await;
+    pass(3).await;
+    gate.open();
+    for ended in all(tasks).await {
+        assert_eq!(code(&ended), "consent_denied");
+    }
+    assert_eq!(bench.host.prompts(), (1, 1));
+    // Later it is another question.
+    assert_eq!(bench.send(&sessions[5], "a").await, Ok(200));
+    assert_eq!(bench.host.prompts(), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_sessions_are_denied_on_one_page() {
+    let bench = Bench::new();
+    let sessions = open(&bench, 10).await;
+    bench.world.servers(|s| s.denies = Some("access_denied"));
+    let gate = Gate::new();
+    bench.host.journeys(Journey::Held(gate.clone()));
+    let tasks = sessions.iter().map(|one| bench.spawn(one, "")).collect();
+    gate.reached().await;
+    pass(3).await;
+    gate.open();
+    for ended in all(tasks).await {
+        assert_eq!(code(&ended), "authorization_denied");
+    }
+    assert_eq!(bench.host.prompts(), (0, 1));
+    bench.world.servers(|s| s.denies = None);
+    assert_eq!(bench.send(&sessions[5], "").await, Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_no_to_one_thing_is_none_to_another() {
+    let bench = Bench::new();
+    let sessions = open(&bench, 2).await;
+    assert_eq!(bench.send(&sessions[0], "").await, Ok(200));
+    bench.host.answers(Answer::No);
+    let first = bench.spawn(&sessions[0], "a");
+    let second = bench.spawn(&sessions[1], "b");
+    assert_eq!(code(&first.await.expect("it ran")), "consent_denied");
+    assert_eq!(second.await.expect("it ran"), Ok(200));
+    assert_eq!(bench.host.prompts(), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_each_needs_is_asked_for_where_one_page_does_not_bring_it() {
     let bench = Bench::new();
     let sessions = open(&bench, 2).await;
@@ -156,24 +209,6 @@ async fn users_of_other_profiles_have_pages_of_their_own() {
     assert_eq!(bench.host.prompts(), (0, 2));
     gate.open();
     assert_eq!(first.await.expect("it ran"), Ok(200));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_no_is_the_answer_to_one_question() {
-    let bench = Bench::new();
-    let (one, two) = (bench.signed_in("").await, bench.open().await);
-    let gate = Gate::new();
-    bench.host.answers(Answer::Held(gate.clone(), false));
-    let first = bench.spawn(&one, "a");
-    gate.reached().await;
-    let second = bench.spawn(&two, "a");
-    pass(5).await;
-    assert_eq!(bench.host.prompts(), (1, 1));
-    gate.open();
-    assert_eq!(code(&first.await.expect("it ran")), "consent_denied");
-    // The other asks for itself: it may be for something else.
-    assert_eq!(second.await.expect("it ran"), Ok(200));
-    assert_eq!(bench.host.prompts(), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
