@@ -39,7 +39,7 @@ type Set = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 /// The environment's proxies.
 enum Proxies {
     Unused,
-    Used(Matcher),
+    Used(Box<Matcher>),
     /// One of them is wrong.
     Wrong(HttpError),
 }
@@ -65,7 +65,7 @@ impl ReqwestClient {
         set: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
     ) -> Self {
         let proxies = match trust::check_proxies() {
-            Ok(()) => Proxies::Used(Matcher::from_env()),
+            Ok(()) => Proxies::Used(Box::new(Matcher::from_env())),
             Err(error) => Proxies::Wrong(error),
         };
         Self::with(set, proxies)
