@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, watch};
@@ -52,6 +52,8 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Ctrl-C is for the program, which ends its workers itself.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         let closed = || io::Error::other("a worker without streams");
@@ -136,7 +138,9 @@ impl Worker {
     }
 
     /// Lets no file of its grow beyond a block, as on a full disk; or lets them grow again.
+    #[cfg(target_os = "linux")]
     pub(crate) fn limit_files(&self, full: bool) {
+        use rustix::process::{Resource, Rlimit, prlimit};
         if let Some(pid) = self.pid() {
             let limit = Rlimit {
                 current: full.then_some(512),
@@ -145,6 +149,10 @@ impl Worker {
             let _ = prlimit(Some(pid), Resource::Fsize, limit);
         }
     }
+
+    /// No other system lets a process set the limits of another.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn limit_files(&self, _full: bool) {}
 
     /// Ends it, by force if it does not end by itself. Whether it did.
     pub(crate) async fn end(&mut self) -> bool {

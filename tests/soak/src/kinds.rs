@@ -174,15 +174,15 @@ impl Kind {
             | Self::ServerClockAhead
             | Self::GrantsShrink
             | Self::NoncesRotate
-            | Self::ChallengesInResults
             | Self::TokenHangsShortly => &[],
+            Self::ChallengesInResults => &["tool_error"],
             Self::GrantsRevoked | Self::UserSlow => WAITING,
             Self::RefreshRefused => &["timeout", "unauthorized"],
             Self::ClientsForgotten => &["timeout", "host", "registration_rejected"],
             Self::NonceStorm => &["refresh_unavailable", "http", "authorization_denied"],
             Self::ProofClockSkew => &["unauthorized", "authorization_denied"],
             Self::Always401 => &["unauthorized", "timeout"],
-            Self::Plain403 => &["status_403"],
+            Self::Plain403 => &["status_403", BROKEN],
             Self::EverNewScope => &["step_up_limit", "timeout"],
             Self::Alternating401And403 => &["step_up_limit", "unauthorized", "insufficient_scope", "timeout"],
             Self::Token503
@@ -199,8 +199,8 @@ impl Kind {
             Self::Metadata503 | Self::MetadataHangs | Self::MetadataDrips => TROUBLE,
             Self::MetadataGarbage | Self::MetadataHuge => &["metadata_invalid", "http", "refresh_unavailable", "timeout"],
             Self::Registration503 => &["registration_rejected", "http", "timeout"],
-            Self::Mcp503RetryAfter => &["status_503"],
-            Self::Mcp500 => &["status_500"],
+            Self::Mcp503RetryAfter => &["status_503", BROKEN],
+            Self::Mcp500 => &["status_500", BROKEN],
             Self::McpHangs => &[],
             Self::McpCloses | Self::McpAnswerLost | Self::McpRefuses => &[BROKEN, "http"],
             Self::McpAnswerCut => &[BROKEN, GARBLED, "http"],
@@ -213,8 +213,8 @@ impl Kind {
             Self::CallsCancelled => &["given_up"],
             Self::SignOut => &["cancelled", "timeout"],
             Self::SignIn => WAITING,
-            Self::WorkerStopped => TROUBLE,
-            Self::WorkerKilled => TROUBLE,
+            Self::WorkerStopped => &["refresh_unavailable", "timeout"],
+            Self::WorkerKilled => &[],
             Self::StoreFull | Self::StoreReadOnly => &["store"],
         };
         more.to_vec()

@@ -43,6 +43,11 @@ impl Skipped {
             let why = "the fault store-read-only: permissions mean nothing to root";
             skipped.why.push(why.to_owned());
         }
+        if !cfg!(target_os = "linux") {
+            skipped.kinds.push(Kind::StoreFull);
+            let why = "the fault store-full: this system limits no other process's files";
+            skipped.why.push(why.to_owned());
+        }
         skipped
     }
 
