@@ -53,7 +53,10 @@ impl Stage {
 
     /// When the next active fault is to be lifted, and which it is.
     pub(crate) fn next_end(&self) -> Option<(u64, u64)> {
-        let ends = self.active.iter().map(|(number, (planned, _))| (planned.until, *number));
+        let ends = self
+            .active
+            .iter()
+            .map(|(number, (planned, _))| (planned.until, *number));
         ends.min()
     }
 
@@ -128,7 +131,9 @@ impl Stage {
         let first = usize::try_from(planned.choice % workers).ok()?;
         let order = (0..self.workers.len()).map(|step| (first + step) % self.workers.len());
         // One that stands still does nothing that it is told.
-        order.into_iter().find(|worker| !self.workers[*worker].stopped)
+        order
+            .into_iter()
+            .find(|worker| !self.workers[*worker].stopped)
     }
 
     /// What a fault that is for one session is about.
@@ -138,7 +143,10 @@ impl Stage {
         }
         let session = self.chosen_session(planned, worker)?;
         let task = self.workers[worker].task.sessions.get(session)?;
-        let server = self.servers.iter().position(|s| s.fixture.mcp_url() == task.url)?;
+        let server = self
+            .servers
+            .iter()
+            .position(|s| s.fixture.mcp_url() == task.url)?;
         Some(Pair {
             server,
             profile: task.profile.clone(),
@@ -210,9 +218,20 @@ impl Stage {
                 proxy.rules.add(number, &parts, act.clone());
             }
         }
-        // Most of what can go wrong with tokens goes wrong only when somebody needs one.
-        if parts_of(kind).iter().any(|part| part.is_token()) {
+        // Most of what can go wrong goes wrong only when somebody needs it.
+        let parts = parts_of(kind);
+        if parts.iter().any(|part| part.is_token()) || kind == Kind::RefreshRefused {
             control.expire_access_tokens();
+        }
+        if kind == Kind::Registration503 {
+            control.forget_clients();
+        }
+        let signed_in_for = [Part::Metadata, Part::Authorize, Part::Register];
+        if parts.iter().any(|part| signed_in_for.contains(part)) || kind == Kind::UserDenies {
+            control.revoke_grants();
+        }
+        if kind == Kind::UserDeclines {
+            control.shrink_grants(&["mcp:read"]);
         }
     }
 

@@ -128,8 +128,8 @@ pub(crate) enum Pages {
     Grant,
     /// A page for each session that finds out, and the grant.
     EachSession,
-    /// A page for each call that is made meanwhile, and the grant.
-    EachCall,
+    /// A page for each call that fails meanwhile, and the grant.
+    EachFailure,
 }
 
 /// Whom a fault is for.
@@ -149,10 +149,17 @@ pub(crate) enum Whom {
 
 /// Codes by which an authorization server's trouble is told: renewal, anything else, and what took too long.
 const TROUBLE: &[&str] = &["refresh_unavailable", "http", "timeout"];
+/// The same where it is tokens that cannot be had: who has just signed in does not do it again for the same request.
+const TROUBLE_WITH_TOKENS: &[&str] = &["refresh_unavailable", "http", "timeout", "unauthorized"];
+/// What is told of a credential that ends in the moment in which it was granted.
+const REJECTED_AT_ONCE: &[&str] = &["timeout", "unauthorized"];
 /// What is told besides while a fault needs the user and they do not get to their end in time.
-const WAITING: &[&str] = &["timeout"];
+const WAITING: &[&str] = REJECTED_AT_ONCE;
 /// What the worker tells of a connection to the MCP server that broke.
 pub(crate) const BROKEN: &str = "transport";
+/// What the worker tells of an answer that the SDK waits for in vain: it resumes the stream, and the server has nothing to
+/// say there any more.
+pub(crate) const UNANSWERED: &str = "unanswered";
 /// What the worker tells of an answer that is no result.
 pub(crate) const GARBLED: &str = "garbled";
 
@@ -168,23 +175,28 @@ impl Kind {
     }
 
     /// The codes that a failed call may have while this is active.
-    pub(crate) fn codes(self) -> Vec<&'static str> {
-        let more: &[&str] = match self {
-            Self::TokensExpire
-            | Self::ServerClockAhead
-            | Self::GrantsShrink
-            | Self::NoncesRotate
-            | Self::TokenHangsShortly => &[],
+    pub(crate) fn codes(self) -> &'static [&'static str] {
+        let codes: &[&str] = match self {
+            Self::NoncesRotate | Self::McpHangs => &[],
+            // Whoever has just signed in for the same request does not do it twice (row 12 of docs/recovery.md).
+            Self::TokensExpire | Self::ServerClockAhead | Self::TokenHangsShortly => {
+                REJECTED_AT_ONCE
+            }
+            Self::GrantsShrink => REJECTED_AT_ONCE,
+            Self::GrantsRevoked | Self::UserSlow | Self::RefreshRefused => WAITING,
             Self::ChallengesInResults => &["tool_error"],
-            Self::GrantsRevoked | Self::UserSlow => WAITING,
-            Self::RefreshRefused => &["timeout", "unauthorized"],
-            Self::ClientsForgotten => &["timeout", "host", "registration_rejected"],
-            Self::NonceStorm => &["refresh_unavailable", "http", "authorization_denied"],
-            Self::ProofClockSkew => &["unauthorized", "authorization_denied"],
+            Self::ClientsForgotten => &["timeout", "unauthorized", "host", "registration_rejected"],
+            Self::NonceStorm => &["refresh_unavailable", "http", "unauthorized"],
+            Self::ProofClockSkew => &["unauthorized", "http", "refresh_unavailable"],
             Self::Always401 => &["unauthorized", "timeout"],
             Self::Plain403 => &["status_403", BROKEN],
             Self::EverNewScope => &["step_up_limit", "timeout"],
-            Self::Alternating401And403 => &["step_up_limit", "unauthorized", "insufficient_scope", "timeout"],
+            Self::Alternating401And403 => &[
+                "step_up_limit",
+                "unauthorized",
+                "insufficient_scope",
+                "timeout",
+            ],
             Self::Token503
             | Self::Token500
             | Self::Token503RetryAfter
@@ -194,30 +206,47 @@ impl Kind {
             | Self::TokenGarbage
             | Self::TokenHangsLong
             | Self::TokenCloses
-            | Self::IssuerResets => TROUBLE,
-            Self::TokenAnswerLost | Self::TokenAnswerCut | Self::TokenAnswerHalved => TROUBLE,
+            | Self::TokenAnswerLost
+            | Self::TokenAnswerCut
+            | Self::TokenAnswerHalved => TROUBLE_WITH_TOKENS,
             Self::Metadata503 | Self::MetadataHangs | Self::MetadataDrips => TROUBLE,
-            Self::MetadataGarbage | Self::MetadataHuge => &["metadata_invalid", "http", "refresh_unavailable", "timeout"],
-            Self::Registration503 => &["registration_rejected", "http", "timeout"],
+            Self::MetadataGarbage | Self::MetadataHuge => {
+                &["metadata_invalid", "http", "refresh_unavailable", "timeout"]
+            }
+            Self::Registration503 => &[
+                "registration_rejected",
+                "http",
+                "timeout",
+                "unauthorized",
+                "host",
+            ],
             Self::Mcp503RetryAfter => &["status_503", BROKEN],
             Self::Mcp500 => &["status_500", BROKEN],
-            Self::McpHangs => &[],
-            Self::McpCloses | Self::McpAnswerLost | Self::McpRefuses => &[BROKEN, "http"],
-            Self::McpAnswerCut => &[BROKEN, GARBLED, "http"],
+            Self::McpCloses | Self::McpRefuses => &[BROKEN],
+            Self::McpAnswerLost => &[BROKEN, UNANSWERED],
+            Self::McpAnswerCut => &[BROKEN, UNANSWERED, GARBLED],
             Self::McpRedirects => &["status_307", BROKEN, "http"],
-            Self::IssuerRefuses => &["refresh_unavailable", "http", "timeout", "host"],
+            // The user's browser does not get there either.
+            Self::IssuerRefuses | Self::IssuerResets => &[
+                "refresh_unavailable",
+                "http",
+                "timeout",
+                "host",
+                "unauthorized",
+            ],
             Self::UserDeclines => &["consent_denied"],
-            Self::UserDenies => &["authorization_denied"],
+            Self::UserDenies => &["authorization_denied", "timeout"],
             Self::PageClosed => &["cancelled", "timeout"],
-            Self::PageAbandoned => WAITING,
+            Self::PageAbandoned | Self::SignIn => WAITING,
             Self::CallsCancelled => &["given_up"],
-            Self::SignOut => &["cancelled", "timeout"],
-            Self::SignIn => WAITING,
-            Self::WorkerStopped => &["refresh_unavailable", "timeout"],
+            // It forgets the sign-ins that are under way as well.
+            Self::SignOut => &["cancelled", "timeout", "state_mismatch"],
+            // It may have the store's file locked.
+            Self::WorkerStopped => &["refresh_unavailable", "timeout", "store"],
             Self::WorkerKilled => &[],
             Self::StoreFull | Self::StoreReadOnly => &["store"],
         };
-        more.to_vec()
+        codes
     }
 
     /// What it may cost the user.
@@ -237,11 +266,11 @@ impl Kind {
             | Self::McpRedirects
             | Self::McpRefuses
             | Self::TokenHangsShortly
-            | Self::UserSlow
-            | Self::UserDeclines
             | Self::WorkerStopped => Pages::None,
             Self::GrantsRevoked
             | Self::GrantsShrink
+            | Self::UserSlow
+            | Self::UserDeclines
             | Self::ClientsForgotten
             | Self::SignOut
             | Self::SignIn
@@ -249,7 +278,7 @@ impl Kind {
             | Self::StoreReadOnly
             | Self::StoreFull => Pages::Grant,
             Self::Always401 | Self::ProofClockSkew => Pages::EachSession,
-            _ => Pages::EachCall,
+            _ => Pages::EachFailure,
         }
     }
 
@@ -301,15 +330,15 @@ impl Kind {
     pub(crate) fn lingers(self) -> u64 {
         match self {
             // The call that it hit holds the others up until its time is up.
-            Self::TokenHangsLong | Self::MetadataHangs | Self::MetadataDrips => 45,
-            Self::McpHangs => 30,
+            Self::TokenHangsLong | Self::MetadataHangs | Self::MetadataDrips => 30,
+            Self::McpHangs => 15,
             // What was under way in the one that stood still goes on first.
-            Self::WorkerStopped => 30,
+            Self::WorkerStopped => 20,
             // Nobody signs in again a few minutes after a sign-in was rejected at once.
             Self::Always401 | Self::Alternating401And403 | Self::ProofClockSkew => 300,
-            Self::PageAbandoned | Self::PageClosed | Self::UserSlow => 20,
-            Self::WorkerKilled => 20,
-            _ => 10,
+            // As long as a user may take.
+            Self::PageAbandoned | Self::UserSlow => 10,
+            _ => 5,
         }
     }
 
@@ -321,6 +350,8 @@ impl Kind {
             Self::McpHangs => 30,
             Self::PageAbandoned | Self::UserSlow => 2 * 8,
             Self::WorkerStopped | Self::WorkerKilled => 25,
+            // As long as the worker waits for the SDK.
+            Self::McpAnswerLost | Self::McpAnswerCut => 60,
             _ => 10,
         }
     }

@@ -9,6 +9,8 @@ fn main() -> ExitCode {
 
 #[cfg(not(unix))]
 fn main() -> ExitCode {
-    eprintln!("SKIPPED: the soak stops and kills its workers by signals, which this system has not got");
+    eprintln!(
+        "SKIPPED: the soak stops and kills its workers by signals, which this system has not got"
+    );
     ExitCode::SUCCESS
 }

@@ -61,7 +61,8 @@ impl Skipped {
 /// Why there are no workers in Node.
 fn no_node() -> Option<&'static str> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bindings-node");
-    let is_native = |name: &std::ffi::OsStr| Path::new(name).extension().is_some_and(|e| e == "node");
+    let is_native =
+        |name: &std::ffi::OsStr| Path::new(name).extension().is_some_and(|e| e == "node");
     let native = std::fs::read_dir(&package).is_ok_and(|mut entries| {
         entries.any(|entry| entry.is_ok_and(|entry| is_native(&entry.file_name())))
     });
@@ -104,7 +105,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    #[expect(clippy::too_many_arguments, reason = "it is where everything comes together")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "it is where everything comes together"
+    )]
     pub(crate) fn new(
         args: SoakArgs,
         seed: u64,
@@ -130,7 +134,10 @@ impl Report {
         for (part, count) in ledgers.iter().flat_map(|ledger| &ledger.requests) {
             *requests.entry(format!("{part:?}")).or_default() += count;
         }
-        let took = entries.calls.iter().map(|call| call.ended.saturating_sub(call.began));
+        let took = entries
+            .calls
+            .iter()
+            .map(|call| call.ended.saturating_sub(call.began));
         let sum = |of: fn(&Counters) -> u64| counters.iter().map(of).sum();
         Self {
             well: findings.iter().all(|finding| finding.problems.is_empty()),
@@ -187,7 +194,10 @@ impl Report {
         row("faults by kind", counts(&self.faults));
         row(
             "pages",
-            format!("{}; the faults account for {}", self.pages, self.pages_accounted_for),
+            format!(
+                "{}; the faults account for {}",
+                self.pages, self.pages_accounted_for
+            ),
         );
         row(
             "refreshes",
@@ -203,10 +213,17 @@ impl Report {
         row("requests", counts(&self.requests));
         row("what hosts heard", counts(&self.events));
         row("store reads", self.store_reads.to_string());
-        row("longest call", format!("{:.1} s", self.longest_call_seconds));
+        row(
+            "longest call",
+            format!("{:.1} s", self.longest_call_seconds),
+        );
         for growth in &self.workers {
             row(
-                &format!("worker {} ({})", growth.worker, if growth.node { "Node" } else { "Rust" }),
+                &format!(
+                    "worker {} ({})",
+                    growth.worker,
+                    if growth.node { "Node" } else { "Rust" }
+                ),
                 format!(
                     "RSS {} -> {} KiB, descriptors {} -> {}",
                     growth.warm.rss_kib,
@@ -218,7 +235,11 @@ impl Report {
         }
         println!();
         for finding in &self.findings {
-            let mark = if finding.problems.is_empty() { "✓" } else { "✗" };
+            let mark = if finding.problems.is_empty() {
+                "✓"
+            } else {
+                "✗"
+            };
             println!("{mark} {:<28} {}", finding.check, finding.looked_at);
             for problem in &finding.problems {
                 println!("    {problem}");
@@ -229,7 +250,10 @@ impl Report {
             println!("It was interrupted.");
         }
         if !self.well {
-            println!("\nFAILED with seed {}. To run it again:\n    {}", self.seed, self.command);
+            println!(
+                "\nFAILED with seed {}. To run it again:\n    {}",
+                self.seed, self.command
+            );
         }
     }
 }

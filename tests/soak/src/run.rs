@@ -51,8 +51,13 @@ struct Run {
 /// Runs it; whether all is well.
 pub(crate) async fn run(args: SoakArgs) -> io::Result<bool> {
     let seed = args.seed.unwrap_or_else(|| now() % 1_000_000_007);
-    let temporary = tempfile::Builder::new().prefix("mcp-reauth-soak-").tempdir()?;
-    let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let temporary = tempfile::Builder::new()
+        .prefix("mcp-reauth-soak-")
+        .tempdir()?;
+    let folder = args
+        .folder
+        .clone()
+        .unwrap_or_else(|| temporary.path().to_owned());
     let (store_folder, said) = (folder.join("store"), folder.join("said"));
     for folder in [&store_folder, &said] {
         let _ = std::fs::remove_dir_all(folder);
@@ -61,7 +66,11 @@ pub(crate) async fn run(args: SoakArgs) -> io::Result<bool> {
     let skipped = Skipped::find(&args);
     skipped.say();
     let planned = plan(seed, &kinds(&args, &skipped), args.minutes);
-    println!("{} minutes with seed {seed}: {} faults", args.minutes, planned.len());
+    println!(
+        "{} minutes with seed {seed}: {} faults",
+        args.minutes,
+        planned.len()
+    );
     let servers = vec![Server::start(false).await?, Server::start(true).await?];
     let store = store_folder.join("credentials.json");
     let tasks = setting::tasks(&args, seed, &store, &servers, skipped.processes);
@@ -155,10 +164,12 @@ impl Run {
         }
         let left_alone = Instant::now() + LEFT_ALONE;
         self.order(Order::Pause);
-        self.wait("did not end what was under way", |progress| progress.quiet).await;
+        self.wait("did not end what was under way", |progress| progress.quiet)
+            .await;
         tokio::time::sleep_until(left_alone.into()).await;
         self.order(Order::Check);
-        self.wait("did not make its first call", |progress| progress.checked).await;
+        self.wait("did not make its first call", |progress| progress.checked)
+            .await;
         self.say();
         Ok(())
     }
@@ -245,7 +256,11 @@ impl Run {
             record.pages.len(),
             record.faults.len(),
             self.reader.reads(),
-            if active.is_empty() { "nothing".to_owned() } else { active.join(" ") }
+            if active.is_empty() {
+                "nothing".to_owned()
+            } else {
+                active.join(" ")
+            }
         );
     }
 
@@ -260,7 +275,8 @@ impl Run {
             match what {
                 Breakage::Reuse => {
                     let token = ledger.refreshes.iter().find(acted);
-                    token.map(|(token, _)| format!("grant_type=refresh_token&refresh_token={token}"))
+                    token
+                        .map(|(token, _)| format!("grant_type=refresh_token&refresh_token={token}"))
                 }
                 _ => {
                     let code = ledger.codes.keys().next();
@@ -268,11 +284,17 @@ impl Run {
                 }
             }
         };
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .build();
         let sent = http.map_err(io::Error::other)?;
         let sent = sent.post(format!("{}/token", server.fixture.issuer()));
         let sent = sent.header("content-type", "application/x-www-form-urlencoded");
-        sent.body(form.unwrap_or_default()).send().await.map_err(io::Error::other)?;
+        sent.body(form.unwrap_or_default())
+            .send()
+            .await
+            .map_err(io::Error::other)?;
         Ok(())
     }
 
@@ -280,10 +302,15 @@ impl Run {
     async fn end(mut self, said: &Path, skipped: Skipped) -> io::Result<Report> {
         let growths = self.growths();
         match self.args.break_on_purpose {
-            Some(what @ (Breakage::Reuse | Breakage::CodeTwice)) => self.present_again(what).await?,
+            Some(what @ (Breakage::Reuse | Breakage::CodeTwice)) => {
+                self.present_again(what).await?
+            }
             Some(Breakage::Store) => {
                 let before = self.reader.reads();
-                std::fs::write(self.stage.folder.join("credentials.json"), "{\"format\": 1, ")?;
+                std::fs::write(
+                    self.stage.folder.join("credentials.json"),
+                    "{\"format\": 1, ",
+                )?;
                 while self.reader.reads() < before + 3 {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
@@ -293,13 +320,16 @@ impl Run {
         for worker in &mut self.stage.workers {
             if !worker.end().await {
                 let number = worker.task.worker;
-                self.trouble.push(format!("worker {number} did not end by itself, and well"));
+                self.trouble
+                    .push(format!("worker {number} did not end by itself, and well"));
             }
         }
         let (store_reads, store_problems) = self.reader.end();
         let ledgers: Vec<ledger::Entries> = {
             let servers = self.stage.servers.iter();
-            servers.map(|server| std::mem::take(&mut *server.ledger.lock())).collect()
+            servers
+                .map(|server| std::mem::take(&mut *server.ledger.lock()))
+                .collect()
         };
         let entries = std::mem::take(&mut *self.record.lock());
         self.trouble.extend(entries.oddities.iter().cloned());
@@ -316,15 +346,31 @@ impl Run {
             checks::all_recover(&entries, &self.places, self.start),
             memory,
             descriptors,
-            Finding::new("the store is whole", format!("{store_reads} reads"), store_problems),
+            Finding::new(
+                "the store is whole",
+                format!("{store_reads} reads"),
+                store_problems,
+            ),
             self.no_secrets(said, &ledgers)?,
             Finding::new("the soak itself", "its workers".to_owned(), self.trouble),
         ];
         let counters = self.stage.servers.iter();
-        let counters = counters.map(|server| server.fixture.control().counters()).collect();
+        let counters = counters
+            .map(|server| server.fixture.control().counters())
+            .collect();
         Ok(Report::new(
-            self.args, self.seed, &entries, &ledgers, counters, findings, growths, skipped, excused,
-            bound, store_reads, self.interrupted,
+            self.args,
+            self.seed,
+            &entries,
+            &ledgers,
+            counters,
+            findings,
+            growths,
+            skipped,
+            excused,
+            bound,
+            store_reads,
+            self.interrupted,
         ))
     }
 

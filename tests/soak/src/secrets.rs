@@ -8,7 +8,10 @@ use std::path::Path;
 pub(crate) fn found(folder: &Path, secrets: &HashSet<String>) -> io::Result<(u64, Vec<String>)> {
     let mut by_length: BTreeMap<usize, HashSet<&[u8]>> = BTreeMap::new();
     for secret in secrets.iter().filter(|secret| secret.len() >= 20) {
-        by_length.entry(secret.len()).or_default().insert(secret.as_bytes());
+        by_length
+            .entry(secret.len())
+            .or_default()
+            .insert(secret.as_bytes());
     }
     let (mut bytes, mut problems) = (0, Vec::new());
     for entry in std::fs::read_dir(folder)? {
@@ -20,7 +23,10 @@ pub(crate) fn found(folder: &Path, secrets: &HashSet<String>) -> io::Result<(u64
         bytes += text.len() as u64;
         if let Some(secret) = first(&text, &by_length) {
             let kind: String = secret.chars().take(3).collect();
-            problems.push(format!("{}: a secret that begins with {kind}", path.display()));
+            problems.push(format!(
+                "{}: a secret that begins with {kind}",
+                path.display()
+            ));
         }
     }
     Ok((bytes, problems))
@@ -31,7 +37,9 @@ fn first(text: &[u8], by_length: &BTreeMap<usize, HashSet<&[u8]>>) -> Option<Str
     let part_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     for word in text.split(|byte| !part_of_word(byte)) {
         for (length, secrets) in by_length.range(..=word.len()) {
-            let found = word.windows(*length).find(|window| secrets.contains(window));
+            let found = word
+                .windows(*length)
+                .find(|window| secrets.contains(window));
             if let Some(found) = found {
                 return Some(String::from_utf8_lossy(found).into_owned());
             }
@@ -53,6 +61,11 @@ mod tests {
         let (_, problems) = found(folder.path(), &HashSet::from([secret])).expect("it is read");
         assert_eq!(problems.len(), 1, "{problems:?}");
         let other = HashSet::from(["rt_0123456789012345678901234567890123456789abc".to_owned()]);
-        assert!(found(folder.path(), &other).expect("it is read").1.is_empty());
+        assert!(
+            found(folder.path(), &other)
+                .expect("it is read")
+                .1
+                .is_empty()
+        );
     }
 }

@@ -40,7 +40,11 @@ impl Server {
                 issuer_public_port: issuer.local_addr()?.port(),
                 access_token_ttl_seconds: TOKEN_LIFE,
                 dpop: if bound { Dpop::Required } else { Dpop::Off },
-                dpop_nonce: if bound { DpopNonce::Demanded } else { DpopNonce::Off },
+                dpop_nonce: if bound {
+                    DpopNonce::Demanded
+                } else {
+                    DpopNonce::Off
+                },
                 ..Config::default()
             };
             let ledger = Arc::new(Ledger::default());
@@ -56,7 +60,9 @@ impl Server {
                 Err(error) => failed = Some(error),
             }
         }
-        Err(io::Error::other(format!("the fixture does not start: {failed:?}")))
+        Err(io::Error::other(format!(
+            "the fixture does not start: {failed:?}"
+        )))
     }
 
     /// Where the user of its sessions is asked whether to extend access.

@@ -12,7 +12,11 @@ use crate::wire::{INTERACTION_TIMEOUT, SessionTask, Task, Transport};
 /// How many processes are to run Node.
 pub(crate) fn node_processes(args: &SoakArgs) -> usize {
     // Both are small.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss
+    )]
     let share = (args.processes as f64 * args.node_share.clamp(0.0, 1.0)).round() as usize;
     share.min(args.processes)
 }
@@ -50,13 +54,21 @@ fn session(args: &SoakArgs, servers: &[Server], session: usize, node: bool) -> S
     let row = session / args.processes.max(1);
     let server = &servers[row % servers.len()];
     let profile = row / servers.len() % args.profiles.max(1);
-    let ways = [Transport::Request, Transport::Stateless, Transport::Sessions];
+    let ways = [
+        Transport::Request,
+        Transport::Stateless,
+        Transport::Sessions,
+    ];
     SessionTask {
         session,
         profile: format!("profile-{profile}"),
         url: server.fixture.mcp_url().to_owned(),
         question: server.question(),
-        transport: if node { Transport::Node } else { ways[(row + session) % ways.len()] },
+        transport: if node {
+            Transport::Node
+        } else {
+            ways[(row + session) % ways.len()]
+        },
     }
 }
 
@@ -65,7 +77,9 @@ pub(crate) fn places(tasks: &[Task], servers: &[Server]) -> Places {
     let sessions = tasks.iter().flat_map(|task| {
         let sessions = task.sessions.iter();
         sessions.filter_map(move |session| {
-            let server = servers.iter().position(|s| s.fixture.mcp_url() == session.url)?;
+            let server = servers
+                .iter()
+                .position(|s| s.fixture.mcp_url() == session.url)?;
             let profile = session.profile.clone();
             let place = Place {
                 pair: Pair { server, profile },

@@ -59,7 +59,10 @@ impl StoreReader {
             let _ = thread.join();
         }
         let problems = self.shared.problems.lock();
-        (self.reads(), problems.unwrap_or_else(PoisonError::into_inner).clone())
+        (
+            self.reads(),
+            problems.unwrap_or_else(PoisonError::into_inner).clone(),
+        )
     }
 }
 
@@ -83,7 +86,10 @@ fn read(store: &PathBuf, begun: bool) -> Result<bool, String> {
     let contents: Value = serde_json::from_slice(&bytes)
         .map_err(|error| format!("the store is not whole: {error} in {length} bytes"))?;
     if contents["format"] != FORMAT || !contents["records"].is_array() {
-        return Err(format!("the store has another form: {}", contents["format"]));
+        return Err(format!(
+            "the store has another form: {}",
+            contents["format"]
+        ));
     }
     Ok(true)
 }

@@ -14,7 +14,9 @@ impl Vitals {
     /// What the process `id` takes now; `None` where it has ended, or the system has no `/proc`.
     pub(crate) fn of(id: u32) -> Option<Self> {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let rss = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
         let rss_kib = rss.split_whitespace().next()?.parse().ok()?;
         let descriptors = std::fs::read_dir(format!("/proc/{id}/fd")).ok()?.count();
         Some(Self {

@@ -83,7 +83,10 @@ pub(crate) enum Told {
     PageOpened(Page),
     PageClosed(Page),
     /// What the host heard.
-    Event { session: usize, name: String },
+    Event {
+        session: usize,
+        name: String,
+    },
 }
 
 /// A call that has ended.

@@ -72,7 +72,10 @@ fn told(entries: &Entries, places: &Places, call: &Call, start: u64) -> String {
     kinds.dedup();
     let place = places.get(&call.session);
     let place = place.map_or_else(String::new, |place| {
-        format!("worker {}, server {}, {}", place.worker, place.pair.server, place.pair.profile)
+        format!(
+            "worker {}, server {}, {}",
+            place.worker, place.pair.server, place.pair.profile
+        )
     });
     format!(
         "{:.1} s: session {} ({place}) called {} for {:.1} s: {} ({}) under {}",
@@ -97,7 +100,9 @@ pub(crate) fn nothing_hangs(entries: &Entries, places: &Places, start: u64) -> F
         let mut bound = USUAL * 1000;
         // Most calls are far below it; the faults of the others are added up.
         if call.ended.saturating_sub(call.began) > bound {
-            bound += concerning(entries, places, call).map(accounts_for).sum::<u64>();
+            bound += concerning(entries, places, call)
+                .map(accounts_for)
+                .sum::<u64>();
         }
         if call.ended.saturating_sub(call.began) > bound {
             let told = told(entries, places, call, start);
@@ -109,7 +114,10 @@ pub(crate) fn nothing_hangs(entries: &Entries, places: &Places, start: u64) -> F
 }
 
 fn accounts_for(fault: &Happened) -> u64 {
-    let active = fault.ended.unwrap_or(fault.began).saturating_sub(fault.began);
+    let active = fault
+        .ended
+        .unwrap_or(fault.began)
+        .saturating_sub(fault.began);
     active + fault.kind.slack() * 1000
 }
 
@@ -161,7 +169,9 @@ pub(crate) struct Growth {
 pub(crate) fn nobody_grows(growths: &[Growth]) -> [Finding; 2] {
     let (mut memory, mut descriptors) = (Vec::new(), Vec::new());
     for growth in growths {
-        let Growth { worker, warm, end, .. } = growth;
+        let Growth {
+            worker, warm, end, ..
+        } = growth;
         let margin = RSS_MARGIN + u64::from(growth.node) * RSS_MARGIN_OF_NODE;
         if end.rss_kib > warm.rss_kib + margin {
             memory.push(format!(

@@ -45,13 +45,19 @@ fn excuse(entries: &Entries, server: usize, first: &Refresh, again: &Refresh) ->
         let ended = fault.ended.unwrap_or(u64::MAX);
         fault.began <= until && first.at <= ended
     };
-    entries.faults.iter().filter(|fault| within(fault)).any(|fault| match fault.kind {
-        kind if kind.loses_answers() => first.delivered.is_none() && fault.server == Some(server),
-        Kind::WorkerKilled => true,
-        // It was reserved beforehand, unless it was taken away in between.
-        Kind::StoreFull | Kind::StoreReadOnly => fault.began >= first.at,
-        _ => false,
-    })
+    entries
+        .faults
+        .iter()
+        .filter(|fault| within(fault))
+        .any(|fault| match fault.kind {
+            kind if kind.loses_answers() => {
+                first.delivered.is_none() && fault.server == Some(server)
+            }
+            Kind::WorkerKilled => true,
+            // It was reserved beforehand, unless it was taken away in between.
+            Kind::StoreFull | Kind::StoreReadOnly => fault.began >= first.at,
+            _ => false,
+        })
 }
 
 /// A code is presented once, unless the server asked to come again.
@@ -71,5 +77,9 @@ pub(crate) fn codes_once(ledgers: &[Ledger], start: u64) -> Finding {
             }
         }
     }
-    Finding::new("codes are presented once", format!("{codes} codes"), problems)
+    Finding::new(
+        "codes are presented once",
+        format!("{codes} codes"),
+        problems,
+    )
 }

@@ -12,10 +12,7 @@ const FOR_A_GRANT: u64 = 6;
 /// How much two pages may overlap, in milliseconds: what is told of a page comes a moment after it.
 const OVERLAP: u64 = 300;
 
-fn pages_of<'a>(
-    entries: &'a Entries,
-    places: &'a Places,
-) -> BTreeMap<&'a Pair, Vec<&'a Shown>> {
+fn pages_of<'a>(entries: &'a Entries, places: &'a Places) -> BTreeMap<&'a Pair, Vec<&'a Shown>> {
     let mut pages: BTreeMap<&Pair, Vec<&Shown>> = BTreeMap::new();
     for shown in &entries.pages {
         if let Some(place) = places.get(&shown.page.session) {
@@ -91,17 +88,28 @@ fn allowed(entries: &Entries, places: &Places, pair: &Pair, sessions: u64) -> u6
             Pages::None => 0,
             Pages::Grant => FOR_A_GRANT,
             Pages::EachSession => FOR_A_GRANT + sessions,
-            Pages::EachCall => FOR_A_GRANT + calls_during(entries, places, pair, fault.began, fault.ended),
+            Pages::EachFailure => {
+                FOR_A_GRANT + failures_during(entries, places, pair, fault.began, fault.ended)
+            }
         };
     }
     allowed
 }
 
-fn calls_during(entries: &Entries, places: &Places, pair: &Pair, from: u64, to: Option<u64>) -> u64 {
+fn failures_during(
+    entries: &Entries,
+    places: &Places,
+    pair: &Pair,
+    from: u64,
+    to: Option<u64>,
+) -> u64 {
     let to = to.unwrap_or(u64::MAX);
-    let calls = entries.calls.iter().filter(|call| {
-        let own = places.get(&call.session).is_some_and(|place| place.pair == *pair);
+    let failed = entries.calls.iter().filter(|call| call.code.is_some());
+    let failed = failed.filter(|call| {
+        let own = places
+            .get(&call.session)
+            .is_some_and(|place| place.pair == *pair);
         own && call.began <= to && call.ended >= from
     });
-    calls.count() as u64
+    failed.count() as u64
 }

@@ -14,7 +14,12 @@ use crate::random::Random;
 use crate::wire::{Call, SessionTask, Task, Told, Transport, now};
 
 /// What is called, and how often out of a hundred. The first asks for nothing that not everybody has.
-const TOOLS: [(&str, u64); 4] = [("echo", 85), ("write_note", 7), ("delete_note", 4), ("transfer", 4)];
+const TOOLS: [(&str, u64); 4] = [
+    ("echo", 85),
+    ("write_note", 7),
+    ("delete_note", 4),
+    ("transfer", 4),
+];
 /// Longer than anything: a call that takes longer hangs.
 const FOR_EVER: Duration = Duration::from_secs(300);
 

@@ -18,7 +18,10 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::calls::Failure;
-use crate::kinds::BROKEN;
+use crate::kinds::{BROKEN, UNANSWERED};
+
+/// How long a host waits for the SDK, which has no limit of its own; longer than anything that authorization takes.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
 type Connection = RunningService<RoleClient, ClientConfig>;
 
@@ -42,6 +45,14 @@ impl Client {
 
     /// Calls a tool, over a new connection if the last one broke.
     pub(crate) async fn call(&self, tool: &str) -> Result<(), Failure> {
+        if let Ok(answer) = tokio::time::timeout(ANSWERED_WITHIN, self.call_now(tool)).await {
+            return answer;
+        }
+        drop(self.connection.lock().await.take());
+        Err(Failure::new(UNANSWERED, "the SDK waits"))
+    }
+
+    async fn call_now(&self, tool: &str) -> Result<(), Failure> {
         let connection = self.connected().await?;
         let arguments = json!({ "text": "hello" });
         let params = CallToolRequestParams::new(tool.to_owned())
@@ -54,7 +65,10 @@ impl Client {
             Err(error) => {
                 let failure = of(&error);
                 if failure.code == BROKEN {
-                    self.connection.lock().await.take_if(|c| Arc::ptr_eq(c, &connection));
+                    self.connection
+                        .lock()
+                        .await
+                        .take_if(|c| Arc::ptr_eq(c, &connection));
                 }
                 Err(failure)
             }

@@ -69,7 +69,7 @@ impl AuthHost for User {
     fn confirm_step_up(&self, _: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(async {
             let answer = self.browser.get(&self.question).send().await;
-            let answer = answer.map_err(|error| Error::host(error.to_string()))?;
+            let answer = answer.map_err(|error| Error::host(error.without_url().to_string()))?;
             Ok(answer.status().is_success())
         })
     }
@@ -78,7 +78,7 @@ impl AuthHost for User {
         Box::pin(async move {
             let _open = OpenPage::new(self.session, self.deliberate.load(Ordering::SeqCst));
             let page = self.browser.get(&request.url).send().await;
-            let page = page.map_err(|error| Error::host(error.to_string()))?;
+            let page = page.map_err(|error| Error::host(error.without_url().to_string()))?;
             if page.status().as_u16() == 410 {
                 return Err(Error::Cancelled {
                     what: "The sign-in",
