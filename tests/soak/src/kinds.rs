@@ -149,12 +149,8 @@ pub(crate) enum Whom {
 
 /// Codes by which an authorization server's trouble is told: renewal, anything else, and what took too long.
 const TROUBLE: &[&str] = &["refresh_unavailable", "http", "timeout"];
-/// The same where it is tokens that cannot be had: who has just signed in does not do it again for the same request.
-const TROUBLE_WITH_TOKENS: &[&str] = &["refresh_unavailable", "http", "timeout", "unauthorized"];
-/// What is told of a credential that ends in the moment in which it was granted.
-const REJECTED_AT_ONCE: &[&str] = &["timeout", "unauthorized"];
 /// What is told besides while a fault needs the user and they do not get to their end in time.
-const WAITING: &[&str] = REJECTED_AT_ONCE;
+const WAITING: &[&str] = &["timeout"];
 /// What the worker tells of a connection to the MCP server that broke.
 pub(crate) const BROKEN: &str = "transport";
 /// What the worker tells of an answer that the SDK waits for in vain: it resumes the stream, and the server has nothing to
@@ -178,14 +174,11 @@ impl Kind {
     pub(crate) fn codes(self) -> &'static [&'static str] {
         let codes: &[&str] = match self {
             Self::NoncesRotate | Self::McpHangs => &[],
-            // Whoever has just signed in for the same request does not do it twice (row 12 of docs/recovery.md).
-            Self::TokensExpire | Self::ServerClockAhead | Self::TokenHangsShortly => {
-                REJECTED_AT_ONCE
-            }
-            Self::GrantsShrink => REJECTED_AT_ONCE,
-            Self::GrantsRevoked | Self::UserSlow | Self::RefreshRefused => WAITING,
+            Self::TokensExpire | Self::ServerClockAhead | Self::TokenHangsShortly => WAITING,
+            Self::GrantsShrink | Self::GrantsRevoked | Self::UserSlow => WAITING,
+            Self::RefreshRefused => WAITING,
             Self::ChallengesInResults => &["tool_error"],
-            Self::ClientsForgotten => &["timeout", "unauthorized", "host", "registration_rejected"],
+            Self::ClientsForgotten => &["timeout", "host", "registration_rejected"],
             Self::NonceStorm => &["refresh_unavailable", "http", "unauthorized"],
             Self::ProofClockSkew => &["unauthorized", "http", "refresh_unavailable"],
             Self::Always401 => &["unauthorized", "timeout"],
@@ -208,18 +201,12 @@ impl Kind {
             | Self::TokenCloses
             | Self::TokenAnswerLost
             | Self::TokenAnswerCut
-            | Self::TokenAnswerHalved => TROUBLE_WITH_TOKENS,
+            | Self::TokenAnswerHalved => TROUBLE,
             Self::Metadata503 | Self::MetadataHangs | Self::MetadataDrips => TROUBLE,
             Self::MetadataGarbage | Self::MetadataHuge => {
                 &["metadata_invalid", "http", "refresh_unavailable", "timeout"]
             }
-            Self::Registration503 => &[
-                "registration_rejected",
-                "http",
-                "timeout",
-                "unauthorized",
-                "host",
-            ],
+            Self::Registration503 => &["registration_rejected", "http", "timeout", "host"],
             Self::Mcp503RetryAfter => &["status_503", BROKEN],
             Self::Mcp500 => &["status_500", BROKEN],
             Self::McpCloses | Self::McpRefuses => &[BROKEN],
@@ -227,13 +214,9 @@ impl Kind {
             Self::McpAnswerCut => &[BROKEN, UNANSWERED, GARBLED],
             Self::McpRedirects => &["status_307", BROKEN, "http"],
             // The user's browser does not get there either.
-            Self::IssuerRefuses | Self::IssuerResets => &[
-                "refresh_unavailable",
-                "http",
-                "timeout",
-                "host",
-                "unauthorized",
-            ],
+            Self::IssuerRefuses | Self::IssuerResets => {
+                &["refresh_unavailable", "http", "timeout", "host"]
+            }
             Self::UserDeclines => &["consent_denied"],
             Self::UserDenies => &["authorization_denied", "timeout"],
             Self::PageClosed => &["cancelled", "timeout"],
@@ -279,6 +262,32 @@ impl Kind {
             | Self::StoreFull => Pages::Grant,
             Self::Always401 | Self::ProofClockSkew => Pages::EachSession,
             _ => Pages::EachFailure,
+        }
+    }
+
+    /// Whether it has the MCP server reject what was good before. A sign-in that it hits in its moment is rejected at
+    /// once: who made it does not make another one for the same request, nor for a few minutes without better means
+    /// (row 12 of docs/recovery.md).
+    pub(crate) fn rejects(self) -> bool {
+        match self {
+            Self::TokensExpire
+            | Self::ServerClockAhead
+            | Self::GrantsRevoked
+            | Self::GrantsShrink
+            | Self::RefreshRefused
+            | Self::ClientsForgotten
+            | Self::Registration503
+            | Self::ProofClockSkew
+            | Self::Always401
+            | Self::Alternating401And403
+            | Self::IssuerRefuses
+            | Self::IssuerResets
+            | Self::UserSlow
+            | Self::UserDenies
+            | Self::PageClosed
+            | Self::PageAbandoned
+            | Self::SignOut => true,
+            _ => self.name().starts_with("token") || self.name().starts_with("metadata"),
         }
     }
 
@@ -334,8 +343,6 @@ impl Kind {
             Self::McpHangs => 15,
             // What was under way in the one that stood still goes on first.
             Self::WorkerStopped => 20,
-            // Nobody signs in again a few minutes after a sign-in was rejected at once.
-            Self::Always401 | Self::Alternating401And403 | Self::ProofClockSkew => 300,
             // As long as a user may take.
             Self::PageAbandoned | Self::UserSlow => 10,
             _ => 5,

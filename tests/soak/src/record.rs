@@ -6,6 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::kinds::Kind;
 use crate::wire::{Call, Page, Told};
 
+/// For how long a sign-in that was rejected at once keeps others away, in seconds.
+const REJECTED_FOR: u64 = 300;
+
 /// Whose authorization something is about: a server and a profile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pair {
@@ -37,8 +40,20 @@ pub(crate) struct Happened {
 impl Happened {
     /// Whether it can have had to do with a call of `place` that began and ended then.
     pub(crate) fn concerns(&self, place: &Place, began: u64, ended: u64) -> bool {
+        self.concerns_within(place, began, ended, self.kind.lingers())
+    }
+
+    /// Whether it can be why that call failed by this code.
+    pub(crate) fn explains(&self, code: &str, place: &Place, began: u64, ended: u64) -> bool {
+        if code == "unauthorized" && self.kind.rejects() {
+            return self.concerns_within(place, began, ended, REJECTED_FOR);
+        }
+        self.kind.codes().contains(&code) && self.concerns(place, began, ended)
+    }
+
+    fn concerns_within(&self, place: &Place, began: u64, ended: u64, lingers: u64) -> bool {
         let over = self.ended.unwrap_or(u64::MAX);
-        let over = over.saturating_add(self.kind.lingers() * 1000);
+        let over = over.saturating_add(lingers * 1000);
         let here = self.server.is_none_or(|server| server == place.pair.server)
             && self.pair.as_ref().is_none_or(|pair| *pair == place.pair)
             && (self.kind != Kind::CallsCancelled || self.worker == Some(place.worker));

@@ -261,7 +261,7 @@ impl Report {
 /// The command line that runs the same again.
 fn again(args: &SoakArgs, seed: u64) -> String {
     let mut command = format!(
-        "cargo run --release -p mcp-reauth-soak -- --minutes {} --sessions {} --profiles {} --processes {} --node-share {} --seed {seed}",
+        "cargo run -p mcp-reauth-soak -- --minutes {} --sessions {} --profiles {} --processes {} --node-share {} --seed {seed}",
         args.minutes, args.sessions, args.profiles, args.processes, args.node_share
     );
     if !args.faults.is_empty() {

@@ -129,7 +129,10 @@ pub(crate) fn codes_fit(entries: &Entries, places: &Places, start: u64) -> Findi
     for call in failed {
         count += 1;
         let code = call.code.as_deref().unwrap_or_default();
-        let explained = concerning(entries, places, call).any(|f| f.kind.codes().contains(&code));
+        let explained = places.get(&call.session).is_some_and(|place| {
+            let mut faults = entries.faults.iter();
+            faults.any(|fault| fault.explains(code, place, call.began, call.ended))
+        });
         if !explained {
             problems.push(told(entries, places, call, start));
         }
