@@ -153,6 +153,9 @@ const TROUBLE: &[&str] = &["refresh_unavailable", "http", "timeout"];
 const WAITING: &[&str] = &["timeout"];
 /// What the worker tells of a connection to the MCP server that broke.
 pub(crate) const BROKEN: &str = "transport";
+/// What the worker tells of a handshake that the SDK gave up without saying why: a notification was refused, and what
+/// became of that is lost on the way.
+pub(crate) const UNSAID: &str = "unsaid";
 /// What the worker tells of an answer that the SDK waits for in vain: it resumes the stream, and the server has nothing to
 /// say there any more.
 pub(crate) const UNANSWERED: &str = "unanswered";
@@ -200,8 +203,14 @@ impl Kind {
             | Self::TokenHangsLong
             | Self::TokenCloses
             | Self::TokenAnswerLost
-            | Self::TokenAnswerCut
-            | Self::TokenAnswerHalved => TROUBLE,
+            | Self::TokenAnswerCut => TROUBLE,
+            // Half of a refusal says nothing either.
+            Self::TokenAnswerHalved => &[
+                "refresh_unavailable",
+                "http",
+                "timeout",
+                "authorization_denied",
+            ],
             Self::Metadata503 | Self::MetadataHangs | Self::MetadataDrips => TROUBLE,
             Self::MetadataGarbage | Self::MetadataHuge => {
                 &["metadata_invalid", "http", "refresh_unavailable", "timeout"]
@@ -343,6 +352,8 @@ impl Kind {
             Self::McpHangs => 15,
             // What was under way in the one that stood still goes on first.
             Self::WorkerStopped => 20,
+            // It is noticed when somebody signs in again.
+            Self::ClientsForgotten | Self::Registration503 => 300,
             // As long as a user may take.
             Self::PageAbandoned | Self::UserSlow => 10,
             _ => 5,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::kinds::Kind;
+use crate::kinds::{Kind, UNSAID};
 use crate::wire::{Call, Page, Told};
 
 /// For how long a sign-in that was rejected at once keeps others away, in seconds.
@@ -48,7 +48,9 @@ impl Happened {
         if code == "unauthorized" && self.kind.rejects() {
             return self.concerns_within(place, began, ended, REJECTED_FOR);
         }
-        self.kind.codes().contains(&code) && self.concerns(place, began, ended)
+        let codes = self.kind.codes();
+        let fits = codes.contains(&code) || (code == UNSAID && !codes.is_empty());
+        fits && self.concerns(place, began, ended)
     }
 
     fn concerns_within(&self, place: &Place, began: u64, ended: u64, lingers: u64) -> bool {

@@ -19,7 +19,7 @@ pub(crate) fn reuses(entries: &Entries, ledgers: &[Ledger], start: u64) -> (Find
                 let first = presented[..index].iter().find(|first| first.acted);
                 let Some(first) = first else { continue };
                 match excuse(entries, server, first, again) {
-                    true => excused += 1,
+                    true => excused += u64::from(again.seen),
                     false => problems.push(format!(
                         "server {server}: a refresh token that was used at {:.3} s came again at {:.3} s; {}",
                         seconds(first.at.saturating_sub(start)),

@@ -13,6 +13,8 @@ use crate::wire::now;
 #[derive(Clone, Debug)]
 pub(crate) struct Refresh {
     pub(crate) at: u64,
+    /// Whether the server saw it.
+    pub(crate) seen: bool,
     /// Whether the server acted on it: issued another one.
     pub(crate) acted: bool,
     /// When its answer was handed over, whole; `None` if it never was.
@@ -67,6 +69,7 @@ impl Ledger {
             let presented = entries.refreshes.entry(token.clone()).or_default();
             presented.push(Refresh {
                 at: now(),
+                seen: false,
                 acted: false,
                 delivered: None,
             });
@@ -89,6 +92,7 @@ impl Ledger {
         if let Ticket::Refresh(token, index) = ticket
             && let Some(refresh) = self.lock().refreshes.get_mut(token)
         {
+            refresh[*index].seen = true;
             refresh[*index].acted = status == 200;
         }
     }

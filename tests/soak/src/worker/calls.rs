@@ -10,6 +10,7 @@ use mcp_reauth::{AuthSession, Error, FileStore, Policy};
 
 use super::user::{OpenPage, User, http_client};
 use super::{Common, http, sdk, tell};
+use crate::kinds::{BROKEN, UNSAID};
 use crate::random::Random;
 use crate::wire::{Call, SessionTask, Task, Told, Transport, now};
 
@@ -191,7 +192,7 @@ impl Caller {
             Way::Http(http) => http::call(&self.session, http, tool).await,
             Way::Sdk(client) => match client.call(tool).await {
                 // The SDK does not notice that its connection broke while nobody used it.
-                Err(failure) if check && failure.code == crate::kinds::BROKEN => {
+                Err(failure) if check && [BROKEN, UNSAID].contains(&&*failure.code) => {
                     client.call(tool).await
                 }
                 answer => answer,

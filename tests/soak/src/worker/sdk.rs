@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::calls::Failure;
-use crate::kinds::{BROKEN, UNANSWERED};
+use crate::kinds::{BROKEN, UNANSWERED, UNSAID};
 
 /// How long a host waits for the SDK, which has no limit of its own; longer than anything that authorization takes.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ impl Client {
             Ok(_) => Ok(()),
             Err(error) => {
                 let failure = of(&error);
-                if failure.code == BROKEN {
+                if [BROKEN, UNSAID].contains(&&*failure.code) {
                     self.connection
                         .lock()
                         .await
@@ -126,5 +126,9 @@ fn of(error: &(dyn StdError + 'static)) -> Failure {
     {
         return Failure::new(code, error.to_string());
     }
-    Failure::new(BROKEN, error.to_string())
+    let text = error.to_string();
+    match text.contains("Transport channel closed") {
+        true => Failure::new(UNSAID, text),
+        false => Failure::new(BROKEN, text),
+    }
 }
