@@ -1,6 +1,7 @@
 //! Making each kind of fault, and lifting it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub(crate) struct Stage {
     /// The faults that are active, by number; each with its place in the record.
     active: BTreeMap<u64, (Planned, usize)>,
     number: u64,
+    /// The store's lock file, while the lock is this program's.
+    lock: Option<File>,
 }
 
 impl Stage {
@@ -48,6 +51,7 @@ impl Stage {
             folder,
             active: BTreeMap::new(),
             number: 0,
+            lock: None,
         }
     }
 
@@ -109,6 +113,7 @@ impl Stage {
                 }
             }
             Kind::StoreFull => self.set_full(false),
+            Kind::StoreLocked => self.lock = None,
             Kind::StoreReadOnly => set_writable(&self.folder, true),
             _ => {}
         }
@@ -180,6 +185,7 @@ impl Stage {
                 }
             }
             (Kind::StoreFull, _) => self.set_full(true),
+            (Kind::StoreLocked, _) => self.lock = self.locked().await?,
             (Kind::StoreReadOnly, _) => set_writable(&self.folder, false),
             _ => {}
         }
@@ -189,6 +195,18 @@ impl Stage {
             self.set_full(true);
         }
         Ok(())
+    }
+
+    /// Locks the store as soon as its file is free; not at all if it is not for a while.
+    async fn locked(&self) -> io::Result<Option<File>> {
+        let file = File::open(self.folder.join("credentials.json.lock"))?;
+        for _ in 0..1_000 {
+            if file.try_lock().is_ok() {
+                return Ok(Some(file));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(None)
     }
 
     fn set_full(&self, full: bool) {

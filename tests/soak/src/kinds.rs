@@ -113,6 +113,8 @@ pub(crate) enum Kind {
     WorkerStopped,
     /// A worker is killed (SIGKILL) and started again
     WorkerKilled,
+    /// Another program keeps the store's file locked, for less than the ten seconds that it is waited for
+    StoreLocked,
     /// No file can grow, as on a full disk
     StoreFull,
     /// The store's folder is read-only (not for root, who may write anywhere)
@@ -176,7 +178,7 @@ impl Kind {
     /// The codes that a failed call may have while this is active.
     pub(crate) fn codes(self) -> &'static [&'static str] {
         let codes: &[&str] = match self {
-            Self::NoncesRotate | Self::McpHangs => &[],
+            Self::NoncesRotate | Self::McpHangs | Self::StoreLocked => &[],
             Self::TokensExpire | Self::ServerClockAhead | Self::TokenHangsShortly => WAITING,
             Self::GrantsShrink | Self::GrantsRevoked | Self::UserSlow => WAITING,
             Self::RefreshRefused => WAITING,
@@ -258,6 +260,7 @@ impl Kind {
             | Self::McpRedirects
             | Self::McpRefuses
             | Self::TokenHangsShortly
+            | Self::StoreLocked
             | Self::WorkerStopped => Pages::None,
             Self::GrantsRevoked
             | Self::GrantsShrink
@@ -316,7 +319,7 @@ impl Kind {
             Self::CallsCancelled | Self::SignOut | Self::SignIn => Whom::Worker,
             Self::UserSlow | Self::UserDeclines | Self::UserDenies => Whom::Server,
             Self::PageClosed | Self::PageAbandoned => Whom::Server,
-            Self::StoreFull | Self::StoreReadOnly => Whom::Everybody,
+            Self::StoreFull | Self::StoreLocked | Self::StoreReadOnly => Whom::Everybody,
             _ => Whom::Server,
         }
     }
@@ -339,6 +342,7 @@ impl Kind {
             Self::PageAbandoned => (500, 1_500),
             Self::TokenAnswerLost | Self::TokenAnswerCut | Self::TokenAnswerHalved => (500, 2_500),
             Self::StoreFull | Self::StoreReadOnly => (1_000, 4_000),
+            Self::StoreLocked => (2_000, 6_000),
             _ => (1_000, 5_000),
         }
     }

@@ -15,20 +15,16 @@ pub(crate) fn reuses(entries: &Entries, ledgers: &[Ledger], start: u64) -> (Find
     for (server, ledger) in ledgers.iter().enumerate() {
         for presented in ledger.refreshes.values() {
             tokens += 1;
-            for (index, again) in presented.iter().enumerate().skip(1) {
-                let first = presented[..index].iter().find(|first| first.acted);
-                let Some(first) = first else { continue };
-                match excuse(entries, server, first, again) {
-                    true => excused += u64::from(again.seen),
-                    false => problems.push(format!(
-                        "server {server}: a refresh token that was used at {:.3} s came again at {:.3} s; {}",
-                        seconds(first.at.saturating_sub(start)),
-                        seconds(again.at.saturating_sub(start)),
-                        match first.delivered {
-                            Some(at) => format!("its answer was delivered at {:.3} s", seconds(at.saturating_sub(start))),
-                            None => "its answer was not delivered".to_owned(),
-                        }
-                    )),
+            // One that was held up may come after one that was sent later.
+            let mut seen: Vec<&Refresh> = presented.iter().filter(|p| p.seen.is_some()).collect();
+            seen.sort_by_key(|refresh| refresh.seen);
+            let Some(index) = seen.iter().position(|refresh| refresh.acted) else {
+                continue;
+            };
+            for again in &seen[index + 1..] {
+                match excuse(entries, server, seen[index], again) {
+                    true => excused += 1,
+                    false => problems.push(reused(server, seen[index], again, start)),
                 }
             }
         }
@@ -38,12 +34,25 @@ pub(crate) fn reuses(entries: &Entries, ledgers: &[Ledger], start: u64) -> (Find
     (finding, excused)
 }
 
+fn reused(server: usize, first: &Refresh, again: &Refresh, start: u64) -> String {
+    let since = |at: u64| seconds(at.saturating_sub(start));
+    let delivered = match first.delivered {
+        Some(at) => format!("was delivered at {:.3} s", since(at)),
+        None => "was not delivered".to_owned(),
+    };
+    format!(
+        "server {server}: a refresh token that was used at {:.3} s came again at {:.3} s; its answer {delivered}",
+        since(first.at),
+        since(again.at),
+    )
+}
+
 /// Whether a fault excuses it: it lost the answer, or killed who waited for it, or left no room to write it down.
 fn excuse(entries: &Entries, server: usize, first: &Refresh, again: &Refresh) -> bool {
     let until = first.delivered.map_or(again.at, |at| at + WRITTEN_WITHIN);
     let within = |fault: &Happened| {
         let ended = fault.ended.unwrap_or(u64::MAX);
-        fault.began <= until && first.at <= ended
+        fault.began <= until && first.at.min(again.at) <= ended
     };
     entries
         .faults

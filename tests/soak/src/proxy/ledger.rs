@@ -13,8 +13,8 @@ use crate::wire::now;
 #[derive(Clone, Debug)]
 pub(crate) struct Refresh {
     pub(crate) at: u64,
-    /// Whether the server saw it.
-    pub(crate) seen: bool,
+    /// When it was handed to the server; `None` if it never was.
+    pub(crate) seen: Option<u64>,
     /// Whether the server acted on it: issued another one.
     pub(crate) acted: bool,
     /// When its answer was handed over, whole; `None` if it never was.
@@ -69,7 +69,7 @@ impl Ledger {
             let presented = entries.refreshes.entry(token.clone()).or_default();
             presented.push(Refresh {
                 at: now(),
-                seen: false,
+                seen: None,
                 acted: false,
                 delivered: None,
             });
@@ -87,12 +87,20 @@ impl Ledger {
         Ticket::Code(code, presented.len() - 1)
     }
 
+    /// Notes that the server gets to see it.
+    pub(crate) fn seen(&self, ticket: &Ticket) {
+        if let Ticket::Refresh(token, index) = ticket
+            && let Some(refresh) = self.lock().refreshes.get_mut(token)
+        {
+            refresh[*index].seen = Some(now());
+        }
+    }
+
     /// Notes what the server answered.
     pub(crate) fn acted(&self, ticket: &Ticket, status: u16) {
         if let Ticket::Refresh(token, index) = ticket
             && let Some(refresh) = self.lock().refreshes.get_mut(token)
         {
-            refresh[*index].seen = true;
             refresh[*index].acted = status == 200;
         }
     }

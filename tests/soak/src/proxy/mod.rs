@@ -220,6 +220,7 @@ impl Reply<'_> {
                 message = message.header(name, value);
             }
         }
+        self.shared.ledger.seen(self.ticket);
         let answer = message.body(request.body.clone()).send().await;
         let answer = answer.map_err(io::Error::other)?;
         let mut head = Head::new(answer.status().as_u16());
