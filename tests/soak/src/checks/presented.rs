@@ -1,0 +1,94 @@
+//! What was presented at the token endpoints.
+
+use super::{Finding, seconds};
+use crate::kinds::Kind;
+use crate::proxy::ledger::{Code, Entries as Ledger, Refresh};
+use crate::record::{Entries, Happened};
+
+/// How long after an answer was handed over its receiver may need to write it down: a second for the disk, and ten in
+/// which it waits for its turn with the file.
+const WRITTEN_WITHIN: u64 = 11_000;
+
+/// Refresh tokens are presented again only if the answer to the first time was lost for good.
+pub(crate) fn reuses(entries: &Entries, ledgers: &[Ledger], start: u64) -> (Finding, u64) {
+    let (mut problems, mut tokens, mut excused) = (Vec::new(), 0, 0);
+    for (server, ledger) in ledgers.iter().enumerate() {
+        for presented in ledger.refreshes.values() {
+            tokens += 1;
+            // One that was held up may come after one that was sent later.
+            let mut seen: Vec<&Refresh> = presented.iter().filter(|p| p.seen.is_some()).collect();
+            seen.sort_by_key(|refresh| refresh.seen);
+            let Some(index) = seen.iter().position(|refresh| refresh.acted) else {
+                continue;
+            };
+            for again in &seen[index + 1..] {
+                match excuse(entries, server, seen[index], again) {
+                    true => excused += 1,
+                    false => problems.push(reused(server, seen[index], again, start)),
+                }
+            }
+        }
+    }
+    let looked_at = format!("{tokens} refresh tokens, {excused} reuses excused");
+    let finding = Finding::new("refresh tokens are used once", looked_at, problems);
+    (finding, excused)
+}
+
+fn reused(server: usize, first: &Refresh, again: &Refresh, start: u64) -> String {
+    let since = |at: u64| seconds(at.saturating_sub(start));
+    let delivered = match first.delivered {
+        Some(at) => format!("was delivered at {:.3} s", since(at)),
+        None => "was not delivered".to_owned(),
+    };
+    format!(
+        "server {server}: a refresh token that was used at {:.3} s came again at {:.3} s; its answer {delivered}",
+        since(first.at),
+        since(again.at),
+    )
+}
+
+/// Whether a fault excuses it: it lost the answer, or killed who waited for it, or left no room to write it down.
+fn excuse(entries: &Entries, server: usize, first: &Refresh, again: &Refresh) -> bool {
+    let until = first.delivered.map_or(again.at, |at| at + WRITTEN_WITHIN);
+    let within = |fault: &Happened| {
+        let ended = fault.ended.unwrap_or(u64::MAX);
+        fault.began <= until && first.at.min(again.at) <= ended
+    };
+    entries
+        .faults
+        .iter()
+        .filter(|fault| within(fault))
+        .any(|fault| match fault.kind {
+            kind if kind.loses_answers() => {
+                first.delivered.is_none() && fault.server == Some(server)
+            }
+            Kind::WorkerKilled => true,
+            // It was reserved beforehand, unless it was taken away in between.
+            Kind::StoreFull | Kind::StoreReadOnly => fault.began >= first.at,
+            _ => false,
+        })
+}
+
+/// A code is presented once, unless the server asked to come again.
+pub(crate) fn codes_once(ledgers: &[Ledger], start: u64) -> Finding {
+    let (mut problems, mut codes) = (Vec::new(), 0);
+    for (server, ledger) in ledgers.iter().enumerate() {
+        for presented in ledger.codes.values() {
+            codes += 1;
+            let early: Option<&Code> = presented.iter().rev().skip(1).find(|code| !code.again);
+            if let Some(first) = early {
+                problems.push(format!(
+                    "server {server}: a code came {} times; it was presented at {:.3} s and answered by {:?}",
+                    presented.len(),
+                    seconds(first.at.saturating_sub(start)),
+                    first.answer
+                ));
+            }
+        }
+    }
+    Finding::new(
+        "codes are presented once",
+        format!("{codes} codes"),
+        problems,
+    )
+}
