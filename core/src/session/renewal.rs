@@ -24,6 +24,11 @@ use crate::store::turn::{HELD, TURN_LIMIT, Turn};
 /// refresh token can take.
 const LEASE_TTL: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(20));
 
+/// How long it is tried to store what could not be stored at once.
+const STORE_LIMIT: Duration = Duration::from_secs(60);
+/// The pause before each try.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a silent flight came to.
 pub(crate) struct Renewal {
     /// The credential it set out to replace.
@@ -230,7 +235,7 @@ impl Inner {
     /// A renewal with the lease taken, for what `read` says is current.
     async fn renew_under(
         self: Arc<Self>,
-        _lease: Lease,
+        lease: Lease,
         until: SystemTime,
         read: Versioned,
         plan: RenewalPlan,
@@ -242,8 +247,8 @@ impl Inner {
         };
         // Any other token can be had again.
         let precious = matches!(plan.means, Means::Refresh | Means::ScopedRefresh);
-        let _unsettled = precious.then(|| self.unsettled());
-        match plan.means {
+        let unsettled = precious.then(|| self.unsettled());
+        let end = match plan.means {
             Means::Refresh | Means::ScopedRefresh => self.refresh(read, &plan, until).await,
             Means::NewToken => self.new_token(read, &plan).await,
             Means::Mint => self.mint(read, &plan, until).await,
@@ -251,6 +256,25 @@ impl Inner {
             Means::IdpSession => Err(Error::config(
                 "the identity provider's session is renewed by itself",
             )),
+        };
+        if self.current.unstored().is_some() {
+            let inner = Arc::clone(&self);
+            self.runtime.spawn(Box::pin(async move {
+                inner.store_at_last().await;
+                drop((lease, unsettled));
+            }));
+        }
+        end
+    }
+
+    /// Stores what could not be stored, while nobody else may renew: they would present a refresh token that is used up.
+    async fn store_at_last(&self) {
+        let began = self.runtime.now();
+        let passed = || self.runtime.now().duration_since(began).unwrap_or_default();
+        while passed() < STORE_LIMIT && self.current.unstored().is_some() {
+            self.runtime.sleep(STORE_PAUSE).await;
+            // Why it fails was told the first time.
+            let _ = self.update(|_| false).await;
         }
     }
 

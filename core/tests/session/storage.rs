@@ -27,6 +27,27 @@ async fn renewed_credential_that_cannot_be_stored_is_used_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn siblings_wait_for_a_credential_that_is_still_to_be_stored() {
+    for seconds in [2, 20] {
+        let bench = Bench::new();
+        let (one, two) = (bench.signed_in("").await, bench.open().await);
+        bench.world.servers(|s| s.revoke_access());
+        bench.disk_full(true);
+        assert_eq!(bench.send(&one, "").await, Ok(200));
+        // All that is stored is the refresh token that is used up.
+        let call = bench.spawn(&two, "");
+        pass(seconds).await;
+        bench.disk_full(false);
+        assert_eq!(call.await.expect("it ran"), Ok(200));
+        one.settle().await;
+        assert_eq!(two.authorization(), one.authorization());
+        assert_eq!(bench.world.count(Token), 1);
+        assert_eq!(bench.host.prompts(), (0, 1));
+        bench.assert_no_reuse();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn renewals_go_on_by_the_newest_refresh_token_until_it_can_be_stored() {
     let bench = Bench::new();
     let session = bench.signed_in("").await;
