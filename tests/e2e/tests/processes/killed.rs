@@ -268,7 +268,7 @@ async fn stopped_leader_that_goes_on_does_not_overwrite_what_was_stored_meanwhil
     signal(&leader, Signal::STOP);
     // By the others' clock the lease has lapsed.
     let mut attended = stage.program(&["person", "speed=50"]).await;
-    attended.advance(101).await;
+    attended.advance(161).await;
     let calls = attended.calls(CALLS).await;
     assert_eq!(
         (calls.succeeded, calls.pages),

@@ -82,7 +82,7 @@ at_both_wires! {
                 ..Faults::default()
             });
             world.refuses(wire, "http").await;
-            assert_eq!(world.counters().token_code, 2, "{status}");
+            assert_eq!(world.counters().token_code, 1, "{status}");
         }
         assert_eq!(elsewhere.hits().await, 0);
     }

@@ -57,15 +57,15 @@ at_both_wires! {
     /// Anything but text.
     async fn no_text(wire: Wire) {
         let world = World::new().await;
-        for answer in [
-            json!({ "access_token": 5 }),
-            json!({ "access_token": ["at_canary"] }),
-            json!({ "access_token": null }),
-            json!({ "access_token": "" }),
-            json!({ "token_type": "Bearer\r\nX: y" }),
+        for (answer, code) in [
+            (json!({ "access_token": 5 }), "http"),
+            (json!({ "access_token": ["at_canary"] }), "http"),
+            (json!({ "access_token": null }), "http"),
+            (json!({ "access_token": "" }), "http"),
+            (json!({ "token_type": "Bearer\r\nX: y" }), "authorization_denied"),
         ] {
             world.fault(Faults { token_members: members(answer.clone()), ..Faults::default() });
-            world.refuses(wire, "authorization_denied").await;
+            world.refuses(wire, code).await;
             assert!(world.session.authorization().is_none(), "{answer}");
         }
         world.mend();
