@@ -39,7 +39,7 @@ const UNSENT: Record<string, string> = {
   HOSTNAME_MISMATCH: OTHER_NAME,
 };
 
-/** What a connection failed by of which nobody can tell what the server had of it by then. */
+/** Failures of a connection that do not tell how much of the request the server had by then. */
 const BROKEN: Record<string, string> = {
   ECONNRESET: 'the connection was broken off',
   EPIPE: 'the connection was broken off',

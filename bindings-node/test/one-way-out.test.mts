@@ -241,7 +241,7 @@ test('a global fetch that is replaced after a session was opened sees both halve
 /** What a `fetch` fails by that could not connect, as the platform has it. */
 async function refusedAt(port: number): Promise<unknown> {
   return fetch(`http://127.0.0.1:${port}/`).then(
-    () => assert.fail('somebody listens there'),
+    () => assert.fail('a program listens there'),
     (error: unknown) => error,
   );
 }

@@ -179,7 +179,7 @@ impl Link {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
-        // An authorization that failed would fail again, and might bother somebody twice.
+        // An authorization that failed would fail again, and might ask the user twice.
         let unknown = matches!(
             newest,
             ClientInitializeError::JsonRpcError(_)

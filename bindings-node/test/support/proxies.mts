@@ -74,7 +74,7 @@ export async function tinyproxy(folder: string): Promise<Proxy | undefined> {
   };
 }
 
-/** Waits until somebody listens. */
+/** Waits until a program listens. */
 async function listening(port: number): Promise<void> {
   for (const start = performance.now(); ; ) {
     const socket = connect(port, '127.0.0.1');

@@ -183,7 +183,7 @@ async fn proxies() {
     ended.succeeded();
 }
 
-/// A port that nobody listens at.
+/// A port that no program listens at.
 async fn free_port() -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await

@@ -29,7 +29,7 @@ struct Clients {
     proxies: Proxies,
     by_proxy: OnceLock<reqwest::Client>,
     /// For what is sent in the clear, which is on this machine.
-    plain: OnceLock<reqwest::Client>,
+    plain: [OnceLock<reqwest::Client>; Network::COUNT],
     /// One for each limit, so that no connection is used beyond the limit under which it was made.
     direct: [OnceLock<reqwest::Client>; Network::COUNT],
 }
@@ -99,7 +99,7 @@ impl ReqwestClient {
                 set: Box::new(set),
                 proxies,
                 by_proxy: OnceLock::new(),
-                plain: OnceLock::new(),
+                plain: Default::default(),
                 direct: Default::default(),
             }),
         }
@@ -113,7 +113,7 @@ impl Clients {
         // What is sent to this machine in the clear is not for a proxy to see.
         let here = url.as_ref().is_some_and(is_loopback);
         if !here && let Some(proxy) = self.proxy(request.uri())? {
-            let client = build(&self.by_proxy, self.builder())?;
+            let client = build(&self.by_proxy, || self.builder())?;
             return Ok((client, Some(proxy)));
         }
         let egress = request.extensions().get::<Egress>();
@@ -121,8 +121,10 @@ impl Clients {
         let builder = || self.builder().no_proxy().dns_resolver(Vetted(egress));
         let client = match here && url.is_some_and(|url| url.scheme() == "http") {
             // Without a certificate on the machine it works all the same.
-            true => build(&self.plain, self.builder().no_proxy().tls_certs_only([])),
-            false => build(&self.direct[egress.narrowest as usize], builder()),
+            true => build(&self.plain[egress.narrowest as usize], || {
+                builder().tls_certs_only([])
+            }),
+            false => build(&self.direct[egress.narrowest as usize], builder),
         };
         Ok((client?, None))
     }
@@ -175,12 +177,14 @@ fn usable(authorities: Vec<Certificate>) -> Vec<Certificate> {
 
 fn build(
     made: &OnceLock<reqwest::Client>,
-    builder: ClientBuilder,
+    builder: impl FnOnce() -> ClientBuilder,
 ) -> Result<reqwest::Client, HttpError> {
     if let Some(client) = made.get() {
         return Ok(client.clone());
     }
-    let client = builder.redirect(reqwest::redirect::Policy::none()).build();
+    let client = builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build();
     let client = client.map_err(|error| connecting::failed(error, None))?;
     Ok(made.get_or_init(|| client).clone())
 }

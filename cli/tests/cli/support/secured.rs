@@ -147,7 +147,7 @@ pub(crate) async fn http_proxy(to: u16) -> Listening {
     .await
 }
 
-/// An HTTP proxy that lets nobody through.
+/// An HTTP proxy that refuses every connection.
 pub(crate) async fn closed_proxy() -> Listening {
     listen(|mut stream| async move {
         let mut head = Vec::new();
