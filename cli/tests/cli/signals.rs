@@ -3,7 +3,7 @@
 use mcp_reauth_fixture::Faults;
 use rustix::process::Signal;
 
-use crate::support::{Program, Running, World, soon};
+use crate::support::{Program, Running, World, soon, tested};
 
 fn token_hold() -> Faults {
     Faults {
@@ -252,7 +252,8 @@ async fn a_program_that_is_to_outlive_its_terminal_does() {
     // As nohup does it.
     let mut program = tokio::process::Command::new("sh")
         .args(["-c", r#"trap "" HUP; exec "$0" login "$1" --no-browser"#])
-        .args([env!("CARGO_BIN_EXE_mcp-reauth"), world.url()])
+        .arg(tested())
+        .arg(world.url())
         .env("MCP_REAUTH_STORE", world.store())
         .stdin(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())

@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+use crate::tested::tested;
 use crate::tls::Authority;
 use crate::{AS, CLOUD, INTRANET, MCP};
 
@@ -87,7 +88,7 @@ impl Attacker {
     /// `mcp-reauth login`: what it says.
     pub(crate) async fn login(&self, authority: &Authority, args: &[&str]) -> String {
         let folder = tempfile::tempdir().expect("a folder");
-        let ended = Command::new(env!("CARGO_BIN_EXE_mcp-reauth"))
+        let ended = Command::new(tested())
             .args(["login", "https://mcp.example/mcp", "--no-browser"])
             .args(args)
             .env_clear()

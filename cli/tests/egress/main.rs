@@ -7,6 +7,8 @@
 mod attacker;
 mod names;
 mod namespace;
+#[path = "../cli/support/tested.rs"]
+mod tested;
 mod tls;
 
 use attacker::{Attacker, Lead};

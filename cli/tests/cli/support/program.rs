@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::soon;
+use super::{soon, tested};
 use super::visitor::{Visitor, is_authorization_address};
 
 /// What is in the environment of whoever runs the tests and is nothing to the program under test.
@@ -44,7 +44,7 @@ pub(crate) struct Program {
 impl Program {
     /// The program with these arguments, and a person who visits what it prints.
     pub(crate) fn new(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-reauth"));
+        let mut command = Command::new(tested());
         for name in FOREIGN_VARIABLES {
             command.env_remove(name);
         }

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::program::FOREIGN_VARIABLES;
 use super::visitor::Visitor;
-use super::{Ended, World, soon};
+use super::{Ended, World, soon, tested};
 
 /// The program with a terminal as its standard streams. Dropping it kills it.
 pub(crate) struct PseudoTerminal {
@@ -36,7 +36,7 @@ impl PseudoTerminal {
         // Wide, so that nothing is wrapped.
         pty.resize(pty_process::Size::new(50, 5000))
             .expect("a size");
-        let mut command = pty_process::Command::new(env!("CARGO_BIN_EXE_mcp-reauth"))
+        let mut command = pty_process::Command::new(tested())
             .args(args)
             .env("HOME", world.folder.path())
             .env("MCP_REAUTH_STORE", world.store())

@@ -5,6 +5,8 @@ mod page;
 mod person;
 mod program;
 mod servers;
+#[path = "../../../../cli/tests/cli/support/tested.rs"]
+mod tested;
 mod world;
 
 use std::time::Duration;

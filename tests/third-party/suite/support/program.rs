@@ -10,6 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::person::Person;
 use super::soon;
+use super::tested::tested;
 
 /// What is in the environment of whoever runs the tests and is nothing to the program under test.
 const FOREIGN_VARIABLES: [&str; 6] = [
@@ -30,7 +31,7 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn new(person: Person) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-reauth"));
+        let mut command = Command::new(tested());
         for name in FOREIGN_VARIABLES {
             command.env_remove(name);
         }
