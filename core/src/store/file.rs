@@ -7,6 +7,7 @@
 
 pub(crate) mod contents;
 mod lease;
+mod line;
 mod lock;
 mod private;
 mod space;
@@ -29,6 +30,7 @@ use crate::error::Error;
 use crate::secret::Secret;
 use crate::sync::Mutex;
 use contents::{Contents, Entry};
+use line::{First, Line};
 use lock::{NoTurn, Turn};
 use private::parent;
 use space::Space;
@@ -50,6 +52,7 @@ pub struct FileStore {
     /// The highest version that this store gave or read: it outlasts the files.
     highest: Arc<AtomicU64>,
     spaces: Arc<Mutex<Spaces>>,
+    line: Arc<Line>,
 }
 
 /// What is reserved for records that are about to be written.
@@ -64,8 +67,10 @@ impl FileStore {
     /// A store in the file at `path`. The file is created, with its folder, by the first write.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
         Self {
-            path: path.into(),
+            line: Line::at(&path),
+            path,
             grace: Arc::default(),
             highest: Arc::default(),
             spaces: Arc::default(),
@@ -105,6 +110,18 @@ impl FileStore {
         })
     }
 
+    /// Runs work that writes, when those of this process that came before have had their turns.
+    fn run_in_line<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self, &mut First) -> Result<T, Error> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, Error>> {
+        let store = self.clone();
+        Box::pin(async move {
+            let mut first = store.line.first().await;
+            store.run(move |store| work(store, &mut first)).await
+        })
+    }
+
     fn failed(&self, what: &str, error: &io::Error) -> Error {
         Error::store(format!("{}: {what}: {error}", self.path.display()))
     }
@@ -131,7 +148,7 @@ impl FileStore {
     /// time does so, hence the copy has one name, and one that a crash leaves is replaced by the next. Where there is
     /// space reserved for `key`, the copy is written there. `false`: the turn was lost, as its file was deleted, and
     /// nothing has changed.
-    fn write(&self, key: &StoreKey, contents: &Contents, turn: &Turn) -> Result<bool, Error> {
+    fn write(&self, key: &StoreKey, contents: &Contents, turn: &Turn<'_>) -> Result<bool, Error> {
         let failed = |error: &io::Error| self.failed("cannot be written", error);
         // A link stays a link: what it points to is replaced.
         let target = self.target().map_err(|error| failed(&error))?;
@@ -175,17 +192,21 @@ impl FileStore {
     }
 
     /// Waits for this process's turn to write.
-    fn turn(&self) -> Result<Turn, Error> {
+    fn turn<'a>(&self, first: &'a mut First) -> Result<Turn<'a>, Error> {
         let failed = |error| self.failed("cannot be locked", &error);
         private::folder(parent(&self.target().map_err(failed)?)).map_err(failed)?;
         let lock = self.beside("lock").map_err(failed)?;
-        Turn::take(lock.clone()).map_err(|why| match why {
+        let path = self.path.display();
+        Turn::take(lock.clone(), first).map_err(|why| match why {
             NoTurn::Failed(error) => failed(error),
-            NoTurn::Held(seconds) => Error::store(format!(
-                "{}: another process has kept {} locked for {seconds} s. End that process, which `fuser` or `lsof` \
+            NoTurn::Stuck(seconds) => Error::store(format!(
+                "{path}: another process has kept {} locked for {seconds} s. End that process, which `fuser` or `lsof` \
                  finds by the file's name, then try again",
-                self.path.display(),
                 lock.display()
+            )),
+            NoTurn::Busy(seconds) => Error::store(format!(
+                "{path}: others have been writing to it for {seconds} s, one after another. Its disk is too slow for so \
+                 many: choose a file on another, or try again later"
             )),
         })
     }
@@ -213,12 +234,13 @@ impl FileStore {
 
     fn save_now(
         &self,
+        first: &mut First,
         key: &StoreKey,
         data: Option<&Secret>,
         expected: Option<u64>,
     ) -> Result<Saved, Error> {
         for _ in 0..TURN_TRIES {
-            if let Some(saved) = self.save_once(key, data, expected)? {
+            if let Some(saved) = self.save_once(first, key, data, expected)? {
                 return Ok(saved);
             }
         }
@@ -231,11 +253,12 @@ impl FileStore {
     /// `None`: the turn was lost, and nothing was written.
     fn save_once(
         &self,
+        first: &mut First,
         key: &StoreKey,
         data: Option<&Secret>,
         expected: Option<u64>,
     ) -> Result<Option<Saved>, Error> {
-        let turn = self.turn()?;
+        let turn = self.turn(first)?;
         let mut contents = self.read()?;
         let at = contents.records.iter().position(|entry| entry.is(key));
         if at.map(|at| contents.records[at].version) != expected {
@@ -259,7 +282,7 @@ impl FileStore {
     }
 
     /// A version above all that were given, which is noted before anything has it.
-    fn next_version(&self, contents: &mut Contents, turn: &Turn) -> Result<u64, Error> {
+    fn next_version(&self, contents: &mut Contents, turn: &Turn<'_>) -> Result<u64, Error> {
         let known = self.highest.load(Ordering::Relaxed);
         let known = known.max(turn.mark().unwrap_or_default());
         let version = contents
@@ -289,7 +312,7 @@ impl TokenStore for FileStore {
         expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>> {
         let key = key.clone();
-        self.run(move |store| store.save_now(&key, data.as_ref(), expected))
+        self.run_in_line(move |store, first| store.save_now(first, &key, data.as_ref(), expected))
     }
 
     fn try_lease(
@@ -299,7 +322,7 @@ impl TokenStore for FileStore {
         ttl: Duration,
     ) -> BoxFuture<'static, Result<Option<Lease>, Error>> {
         let key = key.clone();
-        self.run(move |store| store.lease_now(&key, now, ttl))
+        self.run_in_line(move |store, first| store.lease_now(first, &key, now, ttl))
     }
 
     fn reserve(
@@ -308,7 +331,7 @@ impl TokenStore for FileStore {
         bytes: u64,
     ) -> BoxFuture<'static, Result<Reservation, Error>> {
         let key = key.clone();
-        self.run(move |store| store.reserve_now(&key, bytes))
+        self.run_in_line(move |store, first| store.reserve_now(first, &key, bytes))
     }
 
     fn stamp(&self, _key: &StoreKey) -> BoxFuture<'static, Option<Stamp>> {

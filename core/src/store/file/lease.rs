@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use super::line::First;
 use super::{FileStore, private, replace, with_suffix};
 use crate::error::Error;
 use crate::runtime::unix_seconds;
@@ -16,12 +17,13 @@ const MAX_LEASE: u64 = 32;
 impl FileStore {
     pub(super) fn lease_now(
         &self,
+        first: &mut First,
         key: &StoreKey,
         now: SystemTime,
         ttl: Duration,
     ) -> Result<Option<Lease>, Error> {
         // Leases are taken in turns, so that a lapsed one is replaced by one process only.
-        let _turn = self.turn()?;
+        let _turn = self.turn(first)?;
         let failed = |error| self.failed("cannot be leased", &error);
         let path = self.own_file(key, "").map_err(failed)?;
         let mut file = private::open(&path).map_err(failed)?;

@@ -6,6 +6,7 @@ use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::line::First;
 use super::{FileStore, private};
 use crate::error::Error;
 use crate::store::{Reservation, StoreKey};
@@ -20,8 +21,13 @@ pub(super) struct Space {
 }
 
 impl FileStore {
-    pub(super) fn reserve_now(&self, key: &StoreKey, bytes: u64) -> Result<Reservation, Error> {
-        let turn = self.turn()?;
+    pub(super) fn reserve_now(
+        &self,
+        first: &mut First,
+        key: &StoreKey,
+        bytes: u64,
+    ) -> Result<Reservation, Error> {
+        let turn = self.turn(first)?;
         let failed = |error| self.failed("has no space for a new token", &error);
         // The mark of the next version needs a place too. Where there is one, it is overwritten.
         if turn.mark().is_none() {

@@ -1,0 +1,84 @@
+//! The writers of this process, in the order in which they came.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::sync::lock;
+
+/// The lines in which writers stand, by the paths of their stores.
+static LINES: std::sync::LazyLock<crate::sync::Mutex<HashMap<PathBuf, Weak<Line>>>> =
+    std::sync::LazyLock::new(crate::sync::Mutex::default);
+
+/// How long the store is left to other processes, which look whether it is free more often than this, before the next
+/// in line has it.
+const LEFT_TO_OTHERS: Duration = Duration::from_millis(3);
+
+/// Where the writers of one store wait, so that only the first of them competes with other processes.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    last_turn: Arc<Mutex<LastTurn>>,
+}
+
+/// When the last turn of this process ended.
+#[derive(Debug, Default)]
+pub(super) struct LastTurn(Option<Instant>);
+
+impl Line {
+    /// The line at the store in the file at `path`. One file by several links has several, whose writers compete as
+    /// those of other processes do.
+    pub(super) fn at(path: &Path) -> Arc<Self> {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut lines = lock(&LINES);
+        if let Some(line) = lines.get(&path).and_then(Weak::upgrade) {
+            return line;
+        }
+        lines.retain(|_, line| line.strong_count() > 0);
+        let line = Arc::new(Self::default());
+        lines.insert(path, Arc::downgrade(&line));
+        line
+    }
+
+    /// Waits until this writer is the first.
+    pub(super) async fn first(&self) -> First {
+        let came = Instant::now();
+        let last_turn = Arc::clone(&self.last_turn).lock_owned().await;
+        First { came, last_turn }
+    }
+}
+
+/// The first in line, until it is dropped.
+#[derive(Debug)]
+pub(super) struct First {
+    came: Instant,
+    last_turn: OwnedMutexGuard<LastTurn>,
+}
+
+impl First {
+    /// Since when it waits.
+    pub(super) fn came(&self) -> Instant {
+        self.came
+    }
+
+    /// Since when this process has had no turn, though it waits for one.
+    pub(super) fn without_turn(&self) -> Instant {
+        self.last_turn
+            .0
+            .map_or(self.came, |last| last.max(self.came))
+    }
+
+    /// How long to leave the store to others.
+    pub(super) fn courtesy(&self) -> Duration {
+        let stood_behind = self.last_turn.0.filter(|last| *last > self.came);
+        stood_behind.map_or(Duration::ZERO, |last| {
+            LEFT_TO_OTHERS.saturating_sub(last.elapsed())
+        })
+    }
+
+    pub(super) fn turn_ends(&mut self) {
+        self.last_turn.0 = Some(Instant::now());
+    }
+}
