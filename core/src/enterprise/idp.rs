@@ -20,6 +20,7 @@ use crate::recovery::Attempt;
 use crate::runtime::{Runtime, detached, timeout, unix_seconds};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
+use crate::store::at_last::store_at_last;
 use crate::store::record::{self, Grant, Grantor, IdpLeg, Record, Registration, Versioned};
 use crate::store::turn::{HELD, TURN_LIMIT, Turn};
 use crate::store::{Lease, StoreKey, TokenStore};
@@ -289,8 +290,17 @@ impl Idp {
         }
         let idp = Arc::clone(self);
         let renewing = async move {
-            let _held = (lease, guard);
-            idp.renew_under(until, &record).await
+            let mut unstored = None;
+            let end = idp.renew_under(until, &record, &mut unstored).await;
+            if let Some(rotated) = unstored {
+                let runtime = Arc::clone(&idp.runtime);
+                runtime.spawn(Box::pin(async move {
+                    let stored = || async { idp.keep_rotated(&rotated).await.is_ok() };
+                    store_at_last(&*idp.runtime, stored).await;
+                    drop((lease, guard));
+                }));
+            }
+            end
         };
         let ended = detached(&*self.runtime, CALL_TIMEOUT, renewing, late).await;
         ended.unwrap_or_else(|| {
@@ -305,8 +315,13 @@ impl Idp {
         IdpEnd::Failed(Attempt::Unreachable, error)
     }
 
-    /// A renewal with the lease taken.
-    async fn renew_under(&self, until: SystemTime, record: &IdpRecord) -> Result<IdpEnd, Error> {
+    /// A renewal with the lease taken, which is to be kept for what is `unstored`.
+    async fn renew_under(
+        &self,
+        until: SystemTime,
+        record: &IdpRecord,
+        unstored: &mut Option<Rotated>,
+    ) -> Result<IdpEnd, Error> {
         let own = |held: &&SignedIn| held.client.client_id == self.provider.client_id;
         let held = record.session.as_ref().filter(own);
         let held = held.and_then(|held| Some((held, held.refresh_token.as_ref()?)));
@@ -315,7 +330,7 @@ impl Idp {
         };
         // The new refresh token must not be lost on a full disk.
         let _space = record::reserve(&*self.store, &self.key, record).await?;
-        match self.refresh(held, refresh_token, until).await {
+        match self.refresh(held, refresh_token, until, unstored).await {
             Ok(renewed) => {
                 self.replace(held, renewed).await?;
                 Ok(IdpEnd::Renewed)
@@ -334,6 +349,7 @@ impl Idp {
         held: &SignedIn,
         refresh_token: &Secret,
         until: SystemTime,
+        unstored: &mut Option<Rotated>,
     ) -> Result<SignedIn, Failure> {
         // What could not be checked must not be used up.
         self.can_verify()?;
@@ -343,8 +359,16 @@ impl Idp {
         };
         let (by, tokens) = self.token(held, &presented, until).await?;
         // The one that was presented may be used up, whatever becomes of the ID token.
-        self.keep_rotated(held, tokens.refresh_token.as_ref())
-            .await?;
+        if let Some(token) = &tokens.refresh_token {
+            let rotated = Rotated {
+                of: held.id.clone(),
+                token: token.clone(),
+            };
+            if let Err(error) = self.keep_rotated(&rotated).await {
+                *unstored = Some(rotated);
+                return Err(error.into());
+            }
+        }
         let id_token = tokens.id_token.ok_or_else(|| self.no_id_token())?;
         let expected = Expected {
             issuer: &held.by.issuer,
@@ -407,14 +431,11 @@ impl Idp {
         }
     }
 
-    async fn keep_rotated(&self, held: &SignedIn, rotated: Option<&Secret>) -> Result<(), Error> {
-        let Some(rotated) = rotated else {
-            return Ok(());
-        };
+    async fn keep_rotated(&self, rotated: &Rotated) -> Result<(), Error> {
         self.update(|record| {
             let session = record.session.as_mut();
-            let still = session.filter(|now| now.id == held.id);
-            let kept = still.map(|now| now.refresh_token = Some(rotated.clone()));
+            let still = session.filter(|now| now.id == rotated.of);
+            let kept = still.map(|now| now.refresh_token = Some(rotated.token.clone()));
             kept.is_some()
         })
         .await?;
@@ -455,6 +476,8 @@ impl Idp {
                 let unavailable = Error::unavailable(&issuer, error);
                 return Ok(IdpEnd::Failed(Attempt::Unreachable, unavailable));
             }
+            // No sign-in could be stored either.
+            Failure::Other(error @ Error::Store { .. }) => return Err(error),
             Failure::Other(error) => return Ok(IdpEnd::Failed(Attempt::Refused, error)),
         };
         let detail = failure.detail();
@@ -535,6 +558,13 @@ impl Idp {
             detail: "the session there is over".to_owned(),
         }
     }
+}
+
+/// A refresh token that came in place of a session's own.
+struct Rotated {
+    /// The session.
+    of: String,
+    token: Secret,
 }
 
 /// Why there is no renewed session.

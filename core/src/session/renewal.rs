@@ -17,17 +17,13 @@ use crate::session::credential::Authorization;
 use crate::session::tokens::{At, DISCOVERY_LIMIT};
 use crate::session::{GrantType, Inner};
 use crate::store::Lease;
+use crate::store::at_last::store_at_last;
 use crate::store::record::{self, Grant, Grantor, Registration, Versioned};
 use crate::store::turn::{HELD, TURN_LIMIT, Turn};
 
 /// How long a lease lasts when its holder is stuck: longer than an answer is waited for, or a silent flight without a
 /// refresh token can take.
 const LEASE_TTL: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(20));
-
-/// How long it is tried to store what could not be stored at once.
-const STORE_LIMIT: Duration = Duration::from_secs(60);
-/// The pause before each try.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a silent flight came to.
 pub(crate) struct Renewal {
@@ -260,22 +256,16 @@ impl Inner {
         if self.current.unstored().is_some() {
             let inner = Arc::clone(&self);
             self.runtime.spawn(Box::pin(async move {
-                inner.store_at_last().await;
+                let stored = || async {
+                    // Why it fails was told the first time.
+                    let _ = inner.update(|_| false).await;
+                    inner.current.unstored().is_none()
+                };
+                store_at_last(&*inner.runtime, stored).await;
                 drop((lease, unsettled));
             }));
         }
         end
-    }
-
-    /// Stores what could not be stored, while nobody else may renew: they would present a refresh token that is used up.
-    async fn store_at_last(&self) {
-        let began = self.runtime.now();
-        let passed = || self.runtime.now().duration_since(began).unwrap_or_default();
-        while passed() < STORE_LIMIT && self.current.unstored().is_some() {
-            self.runtime.sleep(STORE_PAUSE).await;
-            // Why it fails was told the first time.
-            let _ = self.update(|_| false).await;
-        }
     }
 
     /// Whether another credential than `of` has become current, one that is worth trying.

@@ -1,5 +1,6 @@
 //! Where records live between runs.
 
+pub(crate) mod at_last;
 pub(crate) mod grace;
 mod memory;
 pub(crate) mod record;

@@ -367,6 +367,25 @@ async fn rotated_refresh_token_outlives_keys_that_cannot_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rotated_refresh_token_is_stored_when_it_can_be_and_not_used_before() {
+    let bench = Bench::new();
+    let session = employed(&bench).await;
+    pass(3600).await;
+    bench.world.servers(|s| s.revoke_access());
+    bench.disk_full(true);
+    assert_eq!(code(&bench.send(&session, "").await), "store");
+    assert_eq!(bench.world.trace(), [Mcp, IdpToken]);
+    // All that is stored is the refresh token that is used up.
+    let call = bench.spawn(&session, "");
+    pass(20).await;
+    bench.disk_full(false);
+    assert_eq!(call.await.expect("it ran"), Ok(200));
+    assert_eq!(bench.world.trace(), [Mcp, IdpToken, Exchange, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (0, 1));
+    bench.assert_nothing_reused();
+}
+
+#[tokio::test(start_paused = true)]
 async fn registration_that_the_server_forgot_is_made_again_next_time() {
     let bench = Bench::new();
     let session = employed(&bench).await;
