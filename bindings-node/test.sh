@@ -41,6 +41,7 @@ for file in build/test/*.test.mjs; do
     done
 done
 [ ${#files[@]} -gt 0 ] || { echo "No test file has any of these words in its name: $*" >&2; exit 2; }
-# Here and not when the first test needs them: how long it takes is up to the registries, and tests have limits.
+# Here and not when the first test needs it: how long it takes is up to the registries, and tests have limits.
 [[ ${files[*]} != *third-party* ]] || ../tests/third-party/install
+[[ ${files[*]} != *one-way-out* ]] || test/support/tinyproxy.sh
 "$node" --test --test-reporter=spec "${files[@]}"

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 
+import { ROOT } from './fixture.mjs';
 import { freePort } from './ports.mjs';
 
 /** A proxy for this machine alone. */
@@ -53,7 +55,8 @@ export async function tinyproxy(folder: string): Promise<Proxy | undefined> {
   const settings = ['Listen 127.0.0.1', `Port ${port}`, 'Allow 127.0.0.1', `Bind ${TINYPROXY_ADDRESS}`];
   const logging = [`LogFile "${log}"`, 'LogLevel Connect', 'Timeout 60', 'MaxClients 50', ''];
   await writeFile(config, [...settings, ...logging].join('\n'));
-  const child = spawn('tinyproxy', ['-d', '-c', config], { stdio: 'ignore' });
+  const installed = join(ROOT, 'target/tools/tinyproxy/usr/bin/tinyproxy');
+  const child = spawn(existsSync(installed) ? installed : 'tinyproxy', ['-d', '-c', config], { stdio: 'ignore' });
   try {
     await once(child, 'spawn');
   } catch {
