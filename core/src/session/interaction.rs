@@ -434,9 +434,17 @@ impl Inner {
         match answered {
             Ok(Authorized::Elsewhere) => Ok(Interacted::Elsewhere { url, state }),
             Ok(Authorized::Callback(callback)) => {
-                // Whether it covers what each request needs, each decides for itself.
-                let _ = self.complete(&callback).await?;
-                Ok(Interacted::Authorized)
+                match self.complete(&callback).await {
+                    // Whether it covers what each request needs, each decides for itself.
+                    Ok(_) => Ok(Interacted::Authorized),
+                    // It is the awaited one, and what it belongs to was ended, as a sign-out does.
+                    Err(Error::StateMismatch) if callback.has_state(&state) => {
+                        Err(Error::Cancelled {
+                            what: "The sign-in",
+                        })
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => {
                 self.abandon(&state).await?;

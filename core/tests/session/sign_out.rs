@@ -2,7 +2,9 @@
 
 use mcp_reauth::TokenStore;
 
-use crate::support::{Bench, Fault, Journey, Mcp, Meta, Prm, Register, Revoke, Token, Visit, code};
+use crate::support::{
+    Bench, Fault, Gate, Journey, Mcp, Meta, Prm, Register, Revoke, Token, Visit, code,
+};
 
 async fn assert_gone(bench: &Bench, session: &mcp_reauth::AuthSession) {
     assert!(session.authorization().is_none());
@@ -91,4 +93,20 @@ async fn callback_after_sign_out_signs_nobody_in() {
     assert_eq!(code(&result), "state_mismatch");
     assert_eq!(bench.world.trace(), []);
     assert!(session.authorization().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn sign_in_that_a_sign_out_ended_meanwhile_was_cancelled() {
+    let bench = Bench::new();
+    let (one, two) = (bench.open().await, bench.open().await);
+    let gate = Gate::new();
+    bench.host.journeys(Journey::Held(gate.clone()));
+    let call = bench.spawn(&one, "");
+    gate.reached().await;
+    two.sign_out().await.expect("signed out");
+    gate.open();
+    assert_eq!(code(&call.await.expect("it ran")), "cancelled");
+    assert!(one.authorization().is_none());
+    // Nothing of it is in the way of the next.
+    assert_eq!(bench.send(&one, "").await, Ok(200));
 }
