@@ -2,6 +2,8 @@
 //! against real servers in this process.
 
 mod answers;
+#[path = "../common/authority.rs"]
+mod authority;
 mod call;
 mod challenge;
 mod clients;
@@ -23,6 +25,8 @@ mod status;
 mod store;
 mod streams;
 mod support;
+#[path = "../common/tested.rs"]
+mod tested;
 mod trouble;
 
 #[cfg(unix)]

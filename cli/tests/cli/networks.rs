@@ -6,8 +6,10 @@ use serde_json::json;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
 
+use crate::authority::Authority;
 use crate::support::secured::{
-    Authority, Flaw, Listening, closed_proxy, http_proxy, socks_proxy, tls,
+    Flaw, Listening, certificate_of_a_client, closed_proxy, http_proxy, socks_proxy, tls,
+    tls_settings,
 };
 use crate::support::{PlainServer, Program};
 
@@ -52,10 +54,10 @@ async fn certificates_are_told_of_in_words() {
             "it speaks neither HTTP/1.1 nor HTTP/2 there",
         ),
     ] {
-        let front = tls(authority.server(flaw), port(&plain)).await;
+        let front = tls(tls_settings(&authority, flaw), port(&plain)).await;
         secured_call(&front, &authority).run().await.failed(1, said);
     }
-    let front = tls(authority.server(Flaw::None), port(&plain)).await;
+    let front = tls(tls_settings(&authority, Flaw::None), port(&plain)).await;
     secured_call(&front, &authority)
         .run()
         .await
@@ -75,7 +77,7 @@ async fn certificates_are_told_of_in_words() {
 async fn what_the_libraries_say_is_told_where_it_is_asked_for() {
     let authority = Authority::new();
     let plain = server().await;
-    let front = tls(authority.server(Flaw::Expired), port(&plain)).await;
+    let front = tls(tls_settings(&authority, Flaw::Expired), port(&plain)).await;
     let ended = secured_call(&front, &authority).run().await;
     assert!(!ended.stderr.contains("because"), "{}", ended.stderr);
     let ended = secured_call(&front, &authority).args(["-v"]).run().await;
@@ -121,13 +123,17 @@ async fn machine_without_certificate_authorities() {
 async fn client_certificate() {
     let authority = Authority::new();
     let plain = server().await;
-    let front = tls(authority.server(Flaw::AsksForCertificate), port(&plain)).await;
-    let own = authority.client();
+    let front = tls(
+        tls_settings(&authority, Flaw::AsksForCertificate),
+        port(&plain),
+    )
+    .await;
+    let own = certificate_of_a_client(&authority);
     let with = |file: &std::path::Path| {
         secured_call(&front, &authority).args(["--client-cert".as_ref(), file.as_os_str()])
     };
     with(own.path()).run().await.succeeded().printed("hello\n");
-    let stranger = Authority::new().client();
+    let stranger = certificate_of_a_client(&Authority::new());
     let ended = with(stranger.path()).run().await;
     ended.failed(1, "it does not accept the client certificate");
     let ended = with(authority.file.path()).run().await;
@@ -140,7 +146,7 @@ async fn client_certificate() {
 async fn proxies() {
     let authority = Authority::new();
     let plain = server().await;
-    let front = tls(authority.server(Flaw::None), port(&plain)).await;
+    let front = tls(tls_settings(&authority, Flaw::None), port(&plain)).await;
     let by = |variable: &str, proxy: &str| {
         call("https://mcp.example/mcp")
             .env("SSL_CERT_FILE", authority.file.path())
@@ -195,7 +201,7 @@ async fn free_port() -> u16 {
 async fn server_that_speaks_http_2_alone() {
     let authority = Authority::new();
     let plain = server().await;
-    let mut config = authority.server(Flaw::None);
+    let mut config = tls_settings(&authority, Flaw::None);
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")

@@ -3,7 +3,8 @@
 use mcp_reauth_fixture::Faults;
 use rustix::process::Signal;
 
-use crate::support::{Program, Running, World, soon, tested};
+use crate::support::{Program, Running, World, soon};
+use crate::tested::tested;
 
 fn token_hold() -> Faults {
     Faults {

@@ -10,12 +10,17 @@ use axum::response::{IntoResponse, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use rcgen::CertificateParams;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::process::Command;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
+use crate::authority::Authority;
 use crate::tested::tested;
-use crate::tls::Authority;
+
 use crate::{AS, CLOUD, INTRANET, MCP};
 
 /// What names the target.
@@ -109,7 +114,7 @@ impl Attacker {
     async fn serve(&self, authority: &Authority, address: &str, host: &str) {
         let listener = TcpListener::bind((address, 443)).await;
         let listener = listener.expect("an address of its own");
-        let acceptor = authority.acceptor(&[host, address]);
+        let acceptor = acceptor(authority, &[host, address]);
         let router = Router::new().fallback(answer).with_state(self.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -187,4 +192,16 @@ async fn answer(State(attacker): State<Attacker>, request: Request) -> Response 
         Some(document) => axum::Json(document).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// Takes connections to any of these hosts.
+fn acceptor(authority: &Authority, hosts: &[&str]) -> TlsAcceptor {
+    let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let params = CertificateParams::new(hosts).expect("hosts");
+    let (certificate, key) = authority.certifies(&params);
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key);
+    TlsAcceptor::from(Arc::new(config.expect("a certificate and its key")))
 }

@@ -5,15 +5,16 @@
 #![cfg(target_os = "linux")]
 
 mod attacker;
+#[path = "../common/authority.rs"]
+mod authority;
 mod names;
 mod namespace;
-#[path = "../cli/support/tested.rs"]
+#[path = "../common/tested.rs"]
 mod tested;
-mod tls;
 
 use attacker::{Attacker, Lead};
+use authority::Authority;
 use namespace::{Outcome, inside};
-use tls::Authority;
 
 /// The place of the MCP server and of its authorization server, on the internet.
 const MCP: &str = "203.0.113.1";

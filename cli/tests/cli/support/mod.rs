@@ -6,7 +6,6 @@ mod program;
 #[cfg(unix)]
 mod pseudo_terminal;
 pub(crate) mod secured;
-mod tested;
 mod visitor;
 mod world;
 
@@ -17,7 +16,6 @@ pub(crate) use plain_server::PlainServer;
 pub(crate) use program::{Ended, Program, Running};
 #[cfg(unix)]
 pub(crate) use pseudo_terminal::PseudoTerminal;
-pub(crate) use tested::tested;
 pub(crate) use visitor::visit;
 pub(crate) use world::World;
 

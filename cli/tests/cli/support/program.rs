@@ -10,8 +10,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::soon;
 use super::visitor::{Visitor, is_authorization_address};
-use super::{soon, tested};
+use crate::tested::tested;
 
 /// What is in the environment of whoever runs the tests and is nothing to the program under test.
 pub(super) const FOREIGN_VARIABLES: [&str; 18] = [

@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 
 use super::program::FOREIGN_VARIABLES;
 use super::visitor::Visitor;
-use super::{Ended, World, soon, tested};
+use super::{Ended, World, soon};
+use crate::tested::tested;
 
 /// The program with a terminal as its standard streams. Dropping it kills it.
 pub(crate) struct PseudoTerminal {

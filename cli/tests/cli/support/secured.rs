@@ -2,27 +2,19 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    date_time_ymd,
-};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-/// A certificate authority, with its certificate in a file.
-pub(crate) struct Authority {
-    pub(crate) file: NamedTempFile,
-    certificate: CertificateDer<'static>,
-    issuer: Issuer<'static, KeyPair>,
-}
+use crate::authority::{Authority, file_with};
 
 /// What is wrong with a server's certificate or its TLS, if anything is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,73 +29,45 @@ pub(crate) enum Flaw {
     OtherProtocol,
 }
 
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Two authorities of one name would be taken for one.
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("Test authority {number}");
-        params.distinguished_name.push(DnType::CommonName, name);
-        let certificate = params.self_signed(&key).expect("a certificate");
-        Self {
-            file: file_with(&certificate.pem()),
-            certificate: certificate.der().clone(),
-            issuer: Issuer::new(params, key),
-        }
-    }
-
-    /// A client certificate and its key, in a file.
-    pub(crate) fn client(&self) -> NamedTempFile {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::default();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        file_with(&format!("{}{}", certificate.pem(), key.serialize_pem()))
-    }
-
-    pub(crate) fn server(&self, flaw: Flaw) -> ServerConfig {
-        let host = match flaw {
-            Flaw::OtherName => "other.example",
-            _ => "localhost",
-        };
-        let mut params = CertificateParams::new(vec![host.to_owned(), "mcp.example".to_owned()]);
-        if flaw == Flaw::OtherName {
-            params = CertificateParams::new(vec![host.to_owned()]);
-        }
-        let mut params = params.expect("hosts");
-        match flaw {
-            Flaw::Expired => params.not_after = date_time_ymd(2001, 2, 3),
-            Flaw::NotValidYet => params.not_before = date_time_ymd(2300, 2, 3),
-            _ => {}
-        }
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-        let builder = match flaw {
-            Flaw::AsksForCertificate => {
-                let mut roots = RootCertStore::empty();
-                roots.add(self.certificate.clone()).expect("an authority");
-                let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build();
-                ServerConfig::builder().with_client_cert_verifier(verifier.expect("a verifier"))
-            }
-            _ => ServerConfig::builder().with_no_client_auth(),
-        };
-        let config = builder.with_single_cert(vec![certificate.der().clone()], key);
-        let mut config = config.expect("a certificate and its key");
-        if flaw == Flaw::OtherProtocol {
-            config.alpn_protocols = vec![b"imap".to_vec()];
-        }
-        config
-    }
+/// A client certificate and its key, in a file.
+pub(crate) fn certificate_of_a_client(by: &Authority) -> NamedTempFile {
+    let mut params = CertificateParams::default();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let (certificate, key) = by.certifies(&params);
+    file_with(&format!("{}{}", certificate.pem(), key.serialize_pem()))
 }
 
-fn file_with(pem: &str) -> NamedTempFile {
-    let file = NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), pem).expect("a file");
-    file
+/// Settings of a server that is certified by the authority, as are its clients if it asks for certificates.
+pub(crate) fn tls_settings(by: &Authority, flaw: Flaw) -> ServerConfig {
+    let hosts: &[&str] = match flaw {
+        Flaw::OtherName => &["other.example"],
+        _ => &["localhost", "mcp.example"],
+    };
+    let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts).expect("hosts");
+    match flaw {
+        Flaw::Expired => params.not_after = date_time_ymd(2001, 2, 3),
+        Flaw::NotValidYet => params.not_before = date_time_ymd(2300, 2, 3),
+        _ => {}
+    }
+    let (certificate, key) = by.certifies(&params);
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let builder = match flaw {
+        Flaw::AsksForCertificate => {
+            let mut roots = RootCertStore::empty();
+            let root = CertificateDer::from_pem_file(by.file.path()).expect("a certificate");
+            roots.add(root).expect("an authority");
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build();
+            ServerConfig::builder().with_client_cert_verifier(verifier.expect("a verifier"))
+        }
+        _ => ServerConfig::builder().with_no_client_auth(),
+    };
+    let config = builder.with_single_cert(vec![certificate.der().clone()], key);
+    let mut config = config.expect("a certificate and its key");
+    if flaw == Flaw::OtherProtocol {
+        config.alpn_protocols = vec![b"imap".to_vec()];
+    }
+    config
 }
 
 /// Something that listens on this machine; it ends when this is dropped.

@@ -5,7 +5,7 @@ mod page;
 mod person;
 mod program;
 mod servers;
-#[path = "../../../../cli/tests/cli/support/tested.rs"]
+#[path = "../../../../cli/tests/common/tested.rs"]
 mod tested;
 mod world;
 
