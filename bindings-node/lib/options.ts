@@ -165,27 +165,32 @@ const PROVIDER = {
   enabled: FLAG,
 };
 
-const OPTIONS = {
-  serverUrl: ADDRESS,
+/** What is plain data, and has the same names in every language. */
+const SETTINGS = {
   clientName: TEXT,
+  clientMetadataUrl: ADDRESS,
+  scopes: SCOPES,
+  profile: TEXT,
+  policy: OBJECT,
+  dpop: oneOf('when_asked', 'always'),
+  sendResource: FLAG,
+  pushRequests: FLAG,
+  consentPrompt: FLAG,
+  allowEndpoints: ADDRESSES,
+};
+
+const OPTIONS = {
+  ...SETTINGS,
+  serverUrl: ADDRESS,
   clientId: TEXT,
   clientSecret: TEXT,
   clientKey: TEXT,
   clientIssuer: TEXT,
   clientAtAnyIssuer: FLAG,
-  clientMetadataUrl: ADDRESS,
   clientCredentials: FLAG,
   workloadIdentity: FUNCTION,
   identityProvider: orNull({ ...OBJECT, what: 'an object with issuer and clientId' }),
-  scopes: SCOPES,
-  profile: TEXT,
-  policy: OBJECT,
-  dpop: oneOf('when_asked', 'always'),
   dpopKey: TEXT,
-  sendResource: FLAG,
-  pushRequests: FLAG,
-  consentPrompt: FLAG,
-  allowEndpoints: ADDRESSES,
   redirectUri: REDIRECT_URI,
   store: { ...OBJECT, what: 'a MemoryStore, a FileStore, or an object with load and save' },
   host: { ...OBJECT, what: 'an object with confirmStepUp and authorize' },
@@ -196,12 +201,14 @@ const OPTIONS = {
 /** Checks the options. */
 export function checkOptions(options: unknown): CheckedOptions {
   const checked = check(options, OPTIONS);
-  const { workloadIdentity, identityProvider, policy, redirectUri, store, host, fetch, ...plain } = checked;
+  const { workloadIdentity, identityProvider, policy, redirectUri, store, host, fetch, ...others } = checked;
   const { serverUrl } = checked;
   if (serverUrl === undefined) throw misconfigured('serverUrl is missing: the address of the MCP server');
+  const plain = Object.entries(others);
+  const isSetting = ([name]: [string, unknown]) => name in SETTINGS;
   const json = {
-    ...plain,
-    policy: check(policy ?? {}, POLICY, 'policy.'),
+    ...Object.fromEntries(plain.filter((option) => !isSetting(option))),
+    settings: { ...Object.fromEntries(plain.filter(isSetting)), policy: check(policy ?? {}, POLICY, 'policy.') },
     ...(identityProvider !== undefined && { identityProvider: identityProvider && checkProvider(identityProvider) }),
     workloadIdentity: workloadIdentity !== undefined,
     host: host !== undefined,

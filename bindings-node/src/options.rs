@@ -1,11 +1,10 @@
 //! What a session is opened with. JavaScript has checked the types, and says which parts it has functions for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use mcp_reauth::{
-    AuthSession, AuthSessionBuilder, Dpop, Error, IdentityProvider, OnInsufficientScope, Policy,
-    PrivateKey, ScopeSet, Secret, TokenStore,
+    AuthSession, AuthSessionBuilder, Client, Credentials, Error, IdentityProvider, PrivateKey,
+    Secret, Settings, TokenStore,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -30,14 +29,14 @@ pub(crate) fn read<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, Err
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Options {
     server_url: String,
-    client_name: Option<String>,
+    #[serde(default)]
+    settings: Settings,
     client_id: Option<String>,
     client_secret: Option<Secret>,
     client_key: Option<Secret>,
     client_issuer: Option<String>,
     #[serde(default)]
     client_at_any_issuer: bool,
-    client_metadata_url: Option<String>,
     #[serde(default)]
     client_credentials: bool,
     /// There is a function for its assertions.
@@ -46,22 +45,7 @@ pub(crate) struct Options {
     /// `null`: it was asked for, and is not configured.
     #[serde(default, deserialize_with = "present")]
     identity_provider: Option<Option<Provider>>,
-    #[serde(default)]
-    scopes: ScopeSet,
-    profile: Option<String>,
-    #[serde(default)]
-    policy: PolicyOptions,
-    #[serde(default)]
-    dpop: Dpop,
     dpop_key: Option<Secret>,
-    #[serde(default = "yes")]
-    send_resource: bool,
-    #[serde(default)]
-    push_requests: bool,
-    #[serde(default = "yes")]
-    consent_prompt: bool,
-    #[serde(default)]
-    allow_endpoints: Vec<String>,
     /// There is a host in JavaScript.
     #[serde(default)]
     host: bool,
@@ -98,17 +82,6 @@ struct Provider {
     enabled: bool,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct PolicyOptions {
-    on_insufficient_scope: Option<OnInsufficientScope>,
-    max_step_up_retries: Option<u8>,
-    confirm_enterprise_step_up: Option<bool>,
-    interaction: Option<bool>,
-    refresh_ahead_ms: Option<u64>,
-    interaction_timeout_ms: Option<u64>,
-}
-
 fn yes() -> bool {
     true
 }
@@ -127,57 +100,80 @@ fn key(option: &str, text: &Secret) -> Result<PrivateKey, Error> {
     })
 }
 
+fn one_of(one: &str, other: &str) -> Error {
+    Error::config(format!(
+        "{one} and {other} are given, and only one of them can be meant"
+    ))
+}
+
 impl Options {
+    /// The client that is registered already, if one is given.
+    fn client(&mut self) -> Result<Option<Client>, Error> {
+        let id = self.client_id.take();
+        let proof = (self.client_secret.take(), self.client_key.take());
+        let issuer = self.client_issuer.take();
+        let given = id.is_some() || proof != (None, None) || issuer.is_some();
+        if !given && !self.client_at_any_issuer {
+            return Ok(None);
+        }
+        // What has no id is told of by core.
+        let id = id.unwrap_or_default();
+        let client = match proof {
+            (None, None) => Client::public(id),
+            (Some(secret), None) => Client::secret(id, secret),
+            (None, Some(text)) => Client::key(id, key("clientKey", &text)?),
+            (Some(_), Some(_)) => return Err(one_of("clientSecret", "clientKey")),
+        };
+        let client = match (issuer, self.client_at_any_issuer) {
+            (None, false) => client,
+            (Some(issuer), false) => client.at_issuer(issuer),
+            (None, true) => client.at_any_issuer(),
+            (Some(_), true) => return Err(one_of("clientIssuer", "clientAtAnyIssuer")),
+        };
+        Ok(Some(client))
+    }
+
+    fn credentials(&mut self, caller: &Caller) -> Result<Credentials, Error> {
+        let client = self.client()?;
+        let needed = || Client::public("");
+        let provider = self.identity_provider.take();
+        Ok(
+            match (self.client_credentials, self.workload_identity, provider) {
+                (false, false, None) => Credentials::Person { client },
+                (true, false, None) => {
+                    Credentials::client_credentials(client.unwrap_or_else(needed))
+                }
+                (false, true, None) => {
+                    let workload = JsWorkload(caller.clone());
+                    Credentials::workload(client.unwrap_or_else(needed), workload)
+                }
+                (false, false, Some(provider)) => Credentials::Enterprise {
+                    provider: provider.map(Provider::provider).transpose()?,
+                    client,
+                },
+                (true, true, _) => return Err(one_of("clientCredentials", "workloadIdentity")),
+                (true, false, Some(_)) => {
+                    return Err(one_of("clientCredentials", "identityProvider"));
+                }
+                (false, true, Some(_)) => {
+                    return Err(one_of("workloadIdentity", "identityProvider"));
+                }
+            },
+        )
+    }
+
     pub(crate) fn builder(
-        self,
+        mut self,
         caller: Caller,
         store: Option<Arc<dyn TokenStore>>,
     ) -> Result<AuthSessionBuilder, Error> {
+        let credentials = self.credentials(&caller)?;
         let mut builder = AuthSession::builder(self.server_url)
-            .policy(self.policy.policy())
-            .scopes(self.scopes)
-            .dpop(self.dpop)
-            .send_resource(self.send_resource)
-            .push_requests(self.push_requests)
-            .consent_prompt(self.consent_prompt);
+            .credentials(credentials)
+            .settings(self.settings);
         #[cfg(feature = "testing")]
         {
             builder = builder.runtime(crate::testing::Clock);
-        }
-        for origin in self.allow_endpoints {
-            builder = builder.allow_endpoint(origin);
-        }
-        if let Some(name) = self.client_name {
-            builder = builder.client_name(name);
-        }
-        if let Some(profile) = self.profile {
-            builder = builder.profile(profile);
-        }
-        if self.client_id.is_some() || self.client_secret.is_some() {
-            // What has no id is told of by core.
-            builder = builder.client_id(self.client_id.unwrap_or_default(), self.client_secret);
-        }
-        if let Some(text) = &self.client_key {
-            builder = builder.client_key(key("clientKey", text)?);
-        }
-        if let Some(issuer) = self.client_issuer {
-            builder = builder.client_issuer(issuer);
-        }
-        if self.client_at_any_issuer {
-            builder = builder.client_at_any_issuer();
-        }
-        if let Some(url) = self.client_metadata_url {
-            builder = builder.client_metadata_url(url);
-        }
-        if self.client_credentials {
-            builder = builder.client_credentials();
-        }
-        if self.workload_identity {
-            builder = builder.workload_identity(JsWorkload(caller.clone()));
-        }
-        if let Some(provider) = self.identity_provider {
-            let provider = provider.map(Provider::provider).transpose()?;
-            builder = builder.enterprise_managed(provider);
         }
         if let Some(text) = &self.dpop_key {
             builder = builder.dpop_key(key("dpopKey", text)?);
@@ -207,33 +203,18 @@ impl Options {
 impl Provider {
     fn provider(self) -> Result<IdentityProvider, Error> {
         let mut provider = IdentityProvider::new(self.issuer, self.client_id).enabled(self.enabled);
-        if let Some(secret) = self.client_secret {
-            provider = provider.client_secret(secret);
-        }
-        if let Some(text) = &self.client_key {
-            provider = provider.client_key(key("identityProvider.clientKey", text)?);
-        }
+        provider = match (self.client_secret, &self.client_key) {
+            (None, None) => provider,
+            (Some(secret), None) => provider.client_secret(secret),
+            (None, Some(text)) => provider.client_key(key("identityProvider.clientKey", text)?),
+            (Some(_), Some(_)) => {
+                let (secret, key) = (
+                    "identityProvider.clientSecret",
+                    "identityProvider.clientKey",
+                );
+                return Err(one_of(secret, key));
+            }
+        };
         Ok(provider)
-    }
-}
-
-impl PolicyOptions {
-    fn policy(self) -> Policy {
-        let default = Policy::default();
-        let ms = |ms: Option<u64>, default| ms.map_or(default, Duration::from_millis);
-        Policy {
-            on_insufficient_scope: self
-                .on_insufficient_scope
-                .unwrap_or(default.on_insufficient_scope),
-            max_step_up_retries: self
-                .max_step_up_retries
-                .unwrap_or(default.max_step_up_retries),
-            confirm_enterprise_step_up: self
-                .confirm_enterprise_step_up
-                .unwrap_or(default.confirm_enterprise_step_up),
-            interaction: self.interaction.unwrap_or(default.interaction),
-            refresh_ahead: ms(self.refresh_ahead_ms, default.refresh_ahead),
-            interaction_timeout: ms(self.interaction_timeout_ms, default.interaction_timeout),
-        }
     }
 }

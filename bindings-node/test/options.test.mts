@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 
 import { AuthSession, type AuthSessionOptions } from 'mcp-reauth';
@@ -200,6 +201,47 @@ test('serverUrl is missing: the message says what it is', LIMIT, async () => {
     const error = await refusal(options);
     assert.equal(error.code, 'config');
     assert.match(error.message, /serverUrl is missing/);
+  }
+});
+
+test('options that exclude each other are told of, and none of them wins', LIMIT, async () => {
+  const clientKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+    type: 'pkcs8',
+    format: 'pem',
+  });
+  const client = { clientId: 'x', clientSecret: SECRET };
+  const workloadIdentity = () => 'assertion';
+  for (const [options, ...names] of [
+    [{ ...client, clientCredentials: true, workloadIdentity }, 'clientCredentials', 'workloadIdentity'],
+    [{ ...client, clientCredentials: true, identityProvider: provider }, 'clientCredentials', 'identityProvider'],
+    [{ ...client, clientCredentials: true, identityProvider: null }, 'clientCredentials', 'identityProvider'],
+    [{ ...client, workloadIdentity, identityProvider: provider }, 'workloadIdentity', 'identityProvider'],
+    [{ ...client, clientKey }, 'clientSecret', 'clientKey'],
+    [{ ...client, clientIssuer: 'https://as.example', clientAtAnyIssuer: true }, 'clientIssuer', 'clientAtAnyIssuer'],
+    [
+      { identityProvider: { ...provider, clientSecret: SECRET, clientKey } },
+      'identityProvider.clientSecret',
+      'identityProvider.clientKey',
+    ],
+  ] as const) {
+    const error = await refusal({ serverUrl, ...options }, names.join(' and '));
+    assert.equal(error.code, 'config');
+    assert.ok(error.message.includes(`${names[0]} and ${names[1]} are given`), error.message);
+  }
+});
+
+test('what a client has is told of where its id is missing', LIMIT, async () => {
+  for (const [options, message] of [
+    [{ clientSecret: SECRET }, /no client id/],
+    [{ clientIssuer: 'https://as.example' }, /no client id/],
+    [{ clientAtAnyIssuer: true }, /no client id/],
+    [{ clientCredentials: true }, /client credentials need a client id/],
+    [{ clientCredentials: true, clientId: 'x' }, /and its secret or key/],
+    [{ workloadIdentity: () => 'assertion' }, /workload identity needs a client id/],
+  ] as const) {
+    const error = await refusal({ serverUrl, ...options }, `${message}`);
+    assert.equal(error.code, 'config');
+    assert.match(error.message, message);
   }
 });
 

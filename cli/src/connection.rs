@@ -20,6 +20,7 @@ use rmcp::{ClientLifecycleMode, ClientServiceExt, RoleClient};
 
 use crate::args::{ConnectArgs, StoreArgs};
 use crate::failure::Failure;
+use crate::identity::credentials;
 use crate::waiting::{GREETING_LIMIT, PatientHost, Waiting};
 
 /// How long the end of an MCP session may take.
@@ -116,7 +117,12 @@ impl ConnectArgs {
         if self.dpop {
             builder = builder.dpop(Dpop::Always);
         }
-        builder = self.organization.apply(self.client.apply(builder)?)?;
+        builder = builder
+            .policy(self.organization.policy())
+            .credentials(credentials(&self.client, &self.organization)?);
+        if let Some(url) = &self.client.client_metadata_url {
+            builder = builder.client_metadata_url(url);
+        }
         builder.open().await.map_err(Failure::of_setup)
     }
 

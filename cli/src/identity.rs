@@ -2,50 +2,60 @@
 
 use std::path::Path;
 
-use mcp_reauth::{AuthSessionBuilder, IdentityProvider, Policy, Secret};
+use mcp_reauth::{Client, Credentials, IdentityProvider, Policy, Secret};
 
 use crate::args::{ClientArgs, OrganizationArgs};
 use crate::failure::Failure;
 use crate::files::{self, ProjectedToken};
 
+/// How tokens are come by, as the command line says.
+pub(crate) fn credentials(
+    client: &ClientArgs,
+    organization: &OrganizationArgs,
+) -> Result<Credentials, Failure> {
+    let registered = client.registered()?;
+    if organization.ema {
+        return Ok(Credentials::Enterprise {
+            provider: organization.provider()?,
+            client: registered,
+        });
+    }
+    Ok(match (registered, &client.workload_token_file) {
+        (Some(registered), Some(path)) => {
+            Credentials::workload(registered, ProjectedToken(path.clone()))
+        }
+        (Some(registered), None) if client.client_credentials => {
+            Credentials::client_credentials(registered)
+        }
+        (client, _) => Credentials::Person { client },
+    })
+}
+
 impl ClientArgs {
-    pub(crate) fn apply(
-        &self,
-        mut builder: AuthSessionBuilder,
-    ) -> Result<AuthSessionBuilder, Failure> {
-        if let Some(id) = &self.client_id {
-            let secret = secret(&self.client_secret, self.client_secret_file.as_deref())?;
-            builder = builder.client_id(id, secret);
-        }
-        if let Some(path) = &self.private_key {
-            builder = builder.client_key(files::private_key(path)?);
-        }
-        if let Some(issuer) = &self.client_issuer {
-            builder = builder.client_issuer(issuer);
-        }
-        if let Some(url) = &self.client_metadata_url {
-            builder = builder.client_metadata_url(url);
-        }
-        if self.client_credentials {
-            builder = builder.client_credentials();
-        }
-        if let Some(path) = &self.workload_token_file {
-            builder = builder.workload_identity(ProjectedToken(path.clone()));
-        }
-        Ok(builder)
+    /// The client that is registered already, if one is named.
+    fn registered(&self) -> Result<Option<Client>, Failure> {
+        let Some(id) = &self.client_id else {
+            return Ok(None);
+        };
+        let secret = secret(&self.client_secret, self.client_secret_file.as_deref())?;
+        let client = match (&self.private_key, secret) {
+            (Some(path), _) => Client::key(id, files::private_key(path)?),
+            (None, Some(secret)) => Client::secret(id, secret),
+            (None, None) => Client::public(id),
+        };
+        Ok(Some(match &self.client_issuer {
+            Some(issuer) => client.at_issuer(issuer),
+            None => client,
+        }))
     }
 }
 
 impl OrganizationArgs {
-    pub(crate) fn apply(&self, builder: AuthSessionBuilder) -> Result<AuthSessionBuilder, Failure> {
-        if !self.ema {
-            return Ok(builder);
-        }
-        let policy = Policy {
-            confirm_enterprise_step_up: self.ask_step_up,
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            confirm_enterprise_step_up: self.ema && self.ask_step_up,
             ..Policy::default()
-        };
-        Ok(builder.policy(policy).enterprise_managed(self.provider()?))
+        }
     }
 
     fn provider(&self) -> Result<Option<IdentityProvider>, Failure> {

@@ -66,7 +66,7 @@ pub trait WorkloadIdentity: Send + Sync + 'static {
     /// An assertion that is meant for the authorization server with the issuer `audience`. It is asked for each time
     /// one is needed, and used once: give a fresh one where the platform makes them. Where it makes none for an
     /// audience of one's choice, bind the client to its issuer
-    /// ([`client_issuer`](crate::AuthSessionBuilder::client_issuer)): an MCP server may name any.
+    /// ([`at_issuer`](crate::Client::at_issuer)): an MCP server may name any.
     ///
     /// # Errors
     /// [`Error::Host`] when there is none.

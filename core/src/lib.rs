@@ -11,6 +11,7 @@
 
 mod callback;
 pub mod challenge;
+mod credentials;
 pub mod enterprise;
 mod error;
 #[cfg(fuzzing)]
@@ -32,6 +33,7 @@ mod runtime;
 mod scope;
 mod secret;
 mod session;
+mod settings;
 mod signal;
 pub mod store;
 mod sync;
@@ -43,6 +45,7 @@ pub mod wording;
 
 pub use callback::CallbackParams;
 pub use challenge::{AuthChallenge, Operation, Reason};
+pub use credentials::{Client, Credentials};
 pub use enterprise::{IdentityProvider, IdpSession};
 pub use error::{Cause, Error};
 pub use host::{AuthHost, Event, WorkloadIdentity};
@@ -61,6 +64,7 @@ pub use session::{
     HandleOptions, IdleStream, Outcome, Recovery, RequestCredential, ResourceRequest, Revocation,
     StoredCredential, is_satisfied,
 };
+pub use settings::Settings;
 #[cfg(feature = "file-store")]
 pub use store::FileStore;
 pub use store::{MemoryStore, TokenStore};

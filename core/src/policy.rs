@@ -27,7 +27,8 @@ pub enum Dpop {
 }
 
 /// What a session may do by itself. The default suits a program with a person in front of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Policy {
     /// What to do when a server asks for more scope.
     pub on_insufficient_scope: OnInsufficientScope,
@@ -38,9 +39,12 @@ pub struct Policy {
     pub confirm_enterprise_step_up: bool,
     /// Whether a person may be involved at all (default yes).
     pub interaction: bool,
-    /// How long before expiry a credential is renewed (default 30 s).
+    /// How long before expiry a credential is renewed (default 30 s). In JSON `refreshAheadMs`, in milliseconds.
+    #[serde(rename = "refreshAheadMs", with = "milliseconds")]
     pub refresh_ahead: Duration,
-    /// How long a person may take to answer or to sign in (default 15 minutes).
+    /// How long a person may take to answer or to sign in (default 15 minutes). In JSON `interactionTimeoutMs`, in
+    /// milliseconds.
+    #[serde(rename = "interactionTimeoutMs", with = "milliseconds")]
     pub interaction_timeout: Duration,
 }
 
@@ -64,5 +68,21 @@ impl Policy {
             OnInsufficientScope::Reauthorize => self.max_step_up_retries,
             OnInsufficientScope::Throw => 0,
         }
+    }
+}
+
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(value.as_millis())
+            .unwrap_or(u64::MAX)
+            .serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
     }
 }

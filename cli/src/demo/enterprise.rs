@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_reauth::{AuthSession, FileStore, IdentityProvider, Revocation};
+use mcp_reauth::{AuthSession, Credentials, FileStore, IdentityProvider, Revocation};
 use mcp_reauth_fixture::config::{
     GrantType, IdentityProvider as Trusted, IdpClient, OwnIdentityProvider, Policy,
     PreRegisteredClient,
@@ -51,8 +51,10 @@ impl Enterprise {
             let idp = fixture.idp_issuer().unwrap_or_default().to_owned();
             let session = AuthSession::builder(fixture.mcp_url())
                 .client_name("mcp-reauth demo")
-                .client_id(CLIENT_ID, None)
-                .enterprise_managed(Some(IdentityProvider::new(&idp, CLIENT_ID)))
+                .credentials(Credentials::Enterprise {
+                    provider: Some(IdentityProvider::new(&idp, CLIENT_ID)),
+                    client: Some(mcp_reauth::Client::public(CLIENT_ID)),
+                })
                 .store(FileStore::new(&store))
                 .runtime(clock.clone())
                 .shared_host(Arc::clone(&user) as Arc<_>);

@@ -1,7 +1,5 @@
 //! How a client becomes known to an authorization server (MCP 2026-07-28, client registration).
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use serde_json::{Value, json};
 use url::Url;
@@ -11,9 +9,9 @@ use super::client_auth::{Means, Origin, method, secret_method, wanted_method};
 use super::lenient;
 use super::metadata::ServerMetadata;
 use super::token::JWT_BEARER;
+use crate::credentials::Client;
 use crate::error::Error;
 use crate::http::{Limited, Response, is_loopback};
-use crate::jose::SigningKey;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::store::record::{AuthMethod, Registration};
@@ -25,7 +23,7 @@ pub(crate) struct ClientIdentity {
     /// Shown on consent pages.
     pub(crate) name: String,
     /// A client that is registered already.
-    pub(crate) preregistered: Option<Preregistered>,
+    pub(crate) preregistered: Option<Client>,
     /// An https URL that is the client id, and serves the client's metadata.
     pub(crate) metadata_url: Option<String>,
 }
@@ -47,26 +45,6 @@ impl ClientIdentity {
             true => Ok(()),
             false => registration_endpoint(server).map(drop),
         }
-    }
-}
-
-/// A client that was registered beforehand.
-#[derive(Clone, Default)]
-pub(crate) struct Preregistered {
-    pub(crate) client_id: String,
-    pub(crate) client_secret: Option<Secret>,
-    /// The key that it authenticates by.
-    pub(crate) client_key: Option<Arc<dyn SigningKey>>,
-    /// The issuer it is registered at; `None`: whichever the resource names first.
-    pub(crate) issuer: Option<String>,
-    /// The application trusts any MCP server to name the issuer that sees what it proves itself by.
-    pub(crate) any_issuer: bool,
-}
-
-impl Preregistered {
-    /// Whether it has anything to prove itself by.
-    pub(crate) fn proves(&self) -> bool {
-        self.client_secret.is_some() || self.client_key.is_some()
     }
 }
 
@@ -130,17 +108,17 @@ fn brought_along(server: &ServerMetadata, identity: &ClientIdentity) -> Option<R
 }
 
 /// The registration of a client that was registered beforehand.
-pub(crate) fn preregistered(client: &Preregistered, server: &ServerMetadata) -> Registration {
+pub(crate) fn preregistered(client: &Client, server: &ServerMetadata) -> Registration {
     let offered = server.token_endpoint_auth_methods_supported.as_deref();
     let has = Means {
-        secret: client.client_secret.is_some(),
-        key: client.client_key.is_some(),
+        secret: client.own_secret().is_some(),
+        key: client.own_key().is_some(),
     };
     Registration {
-        client_id: client.client_id.clone(),
+        client_id: client.id.clone(),
         auth_method: method(None, offered, has, Origin::Preregistered),
         secret_method: Some(secret_method(offered)),
-        client_secret: client.client_secret.clone(),
+        client_secret: client.own_secret().cloned(),
         redirect_uris: Vec::new(),
         dynamic: false,
         scopes: None,

@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::credentials::{Client, Credentials};
 use crate::enterprise::{IdentityProvider, Idp};
 use crate::error::Error;
 use crate::host::{AuthHost, WorkloadIdentity};
 use crate::http::{Guard, HttpClient, Limited, check_allowed, is_secure};
 use crate::jose::SigningKey;
-use crate::oauth::registration::{ClientIdentity, Preregistered};
+use crate::oauth::registration::ClientIdentity;
 use crate::policy::{Dpop, Policy};
 use crate::runtime::Runtime;
 use crate::scope::ScopeSet;
-use crate::secret::Secret;
 use crate::session::credential::Current;
 use crate::session::possession::Possession;
 use crate::session::watch::Watch;
 use crate::session::{AuthSession, GrantType, Handle, Inner};
+use crate::settings::Settings;
 use crate::store::{MemoryStore, StoreKey, TokenStore};
 use crate::text;
 
@@ -25,18 +26,8 @@ use crate::text;
 #[must_use = "nothing happens before `open`"]
 pub struct AuthSessionBuilder {
     server: String,
-    profile: String,
-    policy: Policy,
-    grant_type: GrantType,
-    identity: ClientIdentity,
-    scopes: ScopeSet,
-    send_resource: bool,
-    push_requests: bool,
-    consent_prompt: bool,
-    allowed: Vec<String>,
-    workload: Option<Arc<dyn WorkloadIdentity>>,
-    provider: Option<IdentityProvider>,
-    dpop: Dpop,
+    settings: Settings,
+    credentials: Credentials,
     dpop_key: Option<Arc<dyn SigningKey>>,
     host: Option<Arc<dyn AuthHost>>,
     store: Option<Arc<dyn TokenStore>>,
@@ -48,21 +39,8 @@ impl AuthSessionBuilder {
     pub(crate) fn new(server: String) -> Self {
         Self {
             server,
-            profile: "default".to_owned(),
-            policy: Policy::default(),
-            grant_type: GrantType::AuthorizationCode,
-            identity: ClientIdentity {
-                name: "mcp-reauth".to_owned(),
-                ..ClientIdentity::default()
-            },
-            scopes: ScopeSet::new(),
-            send_resource: true,
-            push_requests: false,
-            consent_prompt: true,
-            allowed: Vec::new(),
-            workload: None,
-            provider: None,
-            dpop: Dpop::default(),
+            settings: Settings::default(),
+            credentials: Credentials::default(),
             dpop_key: None,
             host: None,
             store: None,
@@ -71,82 +49,34 @@ impl AuthSessionBuilder {
         }
     }
 
-    /// The name shown on consent pages.
+    /// How the session comes by its tokens (default: a person signs in, by a client that registers itself). A
+    /// [`Client`](crate::Client) stands for a person who signs in by it.
+    pub fn credentials(mut self, credentials: impl Into<Credentials>) -> Self {
+        self.credentials = credentials.into();
+        self
+    }
+
+    /// All settings at once, in place of those that were given before.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// [`Settings::client_name`].
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
-        self.identity.name = name.into();
+        self.settings.client_name = name.into();
         self
     }
 
-    /// A client that is registered already, and its secret if it has one.
-    pub fn client_id(mut self, id: impl Into<String>, secret: Option<Secret>) -> Self {
-        let client = self.client();
-        client.client_id = id.into();
-        client.client_secret = secret;
-        self
-    }
-
-    /// The private key by which the client of [`client_id`](Self::client_id) authenticates (`private_key_jwt`,
-    /// RFC 7523 section 2.2).
-    pub fn client_key(mut self, key: impl SigningKey) -> Self {
-        self.client().client_key = Some(Arc::new(key));
-        self
-    }
-
-    fn client(&mut self) -> &mut Preregistered {
-        let none = Preregistered::default;
-        self.identity.preregistered.get_or_insert_with(none)
-    }
-
-    /// Binds the client of [`client_id`](Self::client_id) to the authorization server it is registered at. Its
-    /// secret, key and assertions go nowhere else, also when the MCP server names another. A client that has any of
-    /// these needs this: an MCP server may name any authorization server. Without it, nothing is sent, and the error
-    /// ([`Error::ClientIssuerUnknown`]) names the issuer that was found.
-    pub fn client_issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.client().issuer = Some(issuer.into());
-        self
-    }
-
-    /// Shows the client's secret, key and assertions to whichever authorization server the MCP server names. Only for
-    /// MCP servers that are trusted with them.
-    pub fn client_at_any_issuer(mut self) -> Self {
-        self.client().any_issuer = true;
-        self
-    }
-
-    /// An https URL that serves the client's metadata and is its client id wherever that is supported.
+    /// [`Settings::client_metadata_url`].
     pub fn client_metadata_url(mut self, url: impl Into<String>) -> Self {
-        self.identity.metadata_url = Some(url.into());
+        self.settings.client_metadata_url = Some(url.into());
         self
     }
 
-    /// The client acts for itself (RFC 6749 section 4.4): no person, no host. Needs
-    /// [`client_id`](Self::client_id) with a secret, or [`client_key`](Self::client_key).
-    pub fn client_credentials(mut self) -> Self {
-        self.grant_type = GrantType::ClientCredentials;
-        self
-    }
-
-    /// The client is a workload, whose platform vouches for it (RFC 7523 section 2.1): no person, no host. Needs
-    /// [`client_id`](Self::client_id).
-    pub fn workload_identity(mut self, workload: impl WorkloadIdentity) -> Self {
-        self.grant_type = GrantType::WorkloadIdentity;
-        self.workload = Some(Arc::new(workload));
-        self
-    }
-
-    /// Access is managed by the organization whose identity provider this is
-    /// ([`enterprise`](crate::enterprise)). `None`, or one that is not
-    /// [enabled](IdentityProvider::enabled), makes [`open`](Self::open) fail by an error that says so.
-    pub fn enterprise_managed(mut self, provider: Option<IdentityProvider>) -> Self {
-        self.grant_type = GrantType::Enterprise;
-        self.provider = provider;
-        self
-    }
-
-    /// When tokens are bound to a key (RFC 9449; default: where the server asks for it). Requests then need a proof
-    /// each, which [`ResourceRequest::authorize`](crate::ResourceRequest::authorize) makes.
+    /// [`Settings::dpop`].
     pub fn dpop(mut self, dpop: Dpop) -> Self {
-        self.dpop = dpop;
+        self.settings.dpop = dpop;
         self
     }
 
@@ -157,51 +87,45 @@ impl AuthSessionBuilder {
         self
     }
 
-    /// Whether authorization requests are pushed to the server beforehand where it offers that (RFC 9126; default
-    /// no). Where a server insists on it, they always are.
+    /// [`Settings::push_requests`].
     pub fn push_requests(mut self, push: bool) -> Self {
-        self.push_requests = push;
+        self.settings.push_requests = push;
         self
     }
 
-    /// Whether the authorization server may be told to ask the user for consent (`prompt=consent`, OpenID Connect Core
-    /// section 11; default yes). It is told so only after a refresh token was asked for and did not come; where users
-    /// may not consent themselves, such a page is a dead end.
+    /// [`Settings::consent_prompt`].
     pub fn consent_prompt(mut self, prompt: bool) -> Self {
-        self.consent_prompt = prompt;
+        self.settings.consent_prompt = prompt;
         self
     }
 
-    /// An origin (`https://login.corp.example`) that the MCP server may lead to although it is in a narrower network
-    /// than the server, such as an intranet's authorization server for an MCP server on the internet
-    /// ([`Error::BlockedEndpoint`]). The issuer of [`client_issuer`](Self::client_issuer) is allowed anyway. May be
-    /// called more than once.
+    /// One more of [`Settings::allow_endpoints`].
     pub fn allow_endpoint(mut self, origin: impl Into<String>) -> Self {
-        self.allowed.push(origin.into());
+        self.settings.allow_endpoints.push(origin.into());
         self
     }
 
-    /// Scopes to ask for in any case, besides what the server asks for.
+    /// [`Settings::scopes`].
     pub fn scopes(mut self, scopes: ScopeSet) -> Self {
-        self.scopes = scopes;
+        self.settings.scopes = scopes;
         self
     }
 
-    /// Whether to send resource indicators (RFC 8707; default yes). Some servers reject them.
+    /// [`Settings::send_resource`].
     pub fn send_resource(mut self, send: bool) -> Self {
-        self.send_resource = send;
+        self.settings.send_resource = send;
         self
     }
 
-    /// Whose authorization it is (default `default`). Profiles never share anything.
+    /// [`Settings::profile`].
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
-        self.profile = profile.into();
+        self.settings.profile = profile.into();
         self
     }
 
-    /// What the session may do by itself.
+    /// [`Settings::policy`].
     pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+        self.settings.policy = policy;
         self
     }
 
@@ -247,16 +171,22 @@ impl AuthSessionBuilder {
     /// address is neither https nor on this machine, [`Error::Store`].
     pub async fn open(self) -> Result<AuthSession, Error> {
         self.check()?;
-        let mut allowed = self.allowed;
-        let client = self.identity.preregistered.as_ref();
+        let mut allowed = self.settings.allow_endpoints.clone();
+        let client = self.credentials.client();
         // Who configures an issuer knows where it is.
         allowed.extend(client.and_then(|client| client.issuer.clone()));
         let guard = Guard::new(&self.server, &allowed);
         let (http, runtime) = surroundings(self.http, self.runtime, guard)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let idp = self.provider.map(|provider| {
+        let GrantSource {
+            grant_type,
+            client,
+            workload,
+            provider,
+        } = self.credentials.into();
+        let idp = provider.map(|provider| {
             Arc::new(Idp {
-                key: StoreKey::of_idp(&self.profile, &provider.issuer),
+                key: StoreKey::of_idp(&self.settings.profile, &provider.issuer),
                 http: http.starting_at(&provider.issuer),
                 provider,
                 store: Arc::clone(&store),
@@ -264,7 +194,7 @@ impl AuthSessionBuilder {
             })
         });
         let key = StoreKey {
-            profile: self.profile,
+            profile: self.settings.profile.clone(),
             server: self.server.clone(),
         };
         // From before the record is read, so that nothing is missed.
@@ -273,15 +203,15 @@ impl AuthSessionBuilder {
             key,
             watch,
             server: self.server,
-            policy: self.policy,
-            grant_type: self.grant_type,
-            identity: self.identity,
-            scopes: self.scopes,
-            send_resource: self.send_resource,
-            push_requests: self.push_requests,
-            consent_prompt: self.consent_prompt,
-            workload: self.workload,
-            possession: Possession::new(self.dpop, self.dpop_key),
+            grant_type,
+            identity: ClientIdentity {
+                name: self.settings.client_name.clone(),
+                preregistered: client,
+                metadata_url: self.settings.client_metadata_url.clone(),
+            },
+            workload,
+            possession: Possession::new(self.settings.dpop, self.dpop_key),
+            settings: self.settings,
             host: self.host,
             store,
             http,
@@ -324,7 +254,7 @@ impl AuthSessionBuilder {
                 "the server address has a user name or password in it; it would be stored and shown",
             ));
         }
-        if let Some(url) = &self.identity.metadata_url {
+        if let Some(url) = &self.settings.client_metadata_url {
             let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https");
             if parsed.is_none_or(|url| url.path() == "/") {
                 return Err(Error::config(format!(
@@ -333,32 +263,46 @@ impl AuthSessionBuilder {
                 )));
             }
         }
-        self.allowed.iter().try_for_each(|url| check_allowed(url))?;
-        self.check_client()
+        let mut allowed = self.settings.allow_endpoints.iter();
+        allowed.try_for_each(|url| check_allowed(url))?;
+        self.credentials.check()
     }
+}
 
-    fn check_client(&self) -> Result<(), Error> {
-        let client = self.identity.preregistered.as_ref();
-        if client.is_some_and(|client| client.client_id.is_empty()) {
-            return Err(Error::config(
-                "there is a client secret, key or issuer, but no client id",
-            ));
-        }
-        let proves = client
-            .is_some_and(|client| client.client_secret.is_some() || client.client_key.is_some());
-        match self.grant_type {
-            GrantType::AuthorizationCode => Ok(()),
-            GrantType::ClientCredentials if proves => Ok(()),
-            GrantType::ClientCredentials => Err(Error::config(
-                "client credentials need a client id, and its secret or key",
-            )),
-            GrantType::WorkloadIdentity if client.is_some() => Ok(()),
-            GrantType::WorkloadIdentity => {
-                Err(Error::config("a workload identity needs a client id"))
-            }
-            GrantType::Enterprise => match &self.provider {
-                Some(provider) => provider.check(),
-                None => Err(Error::EnterpriseNotConfigured),
+/// Credentials, as the session's parts need them.
+struct GrantSource {
+    grant_type: GrantType,
+    client: Option<Client>,
+    workload: Option<Arc<dyn WorkloadIdentity>>,
+    provider: Option<IdentityProvider>,
+}
+
+impl From<Credentials> for GrantSource {
+    fn from(credentials: Credentials) -> Self {
+        let none = Self {
+            grant_type: GrantType::AuthorizationCode,
+            client: None,
+            workload: None,
+            provider: None,
+        };
+        match credentials {
+            Credentials::Person { client } => Self { client, ..none },
+            Credentials::ClientCredentials { client } => Self {
+                grant_type: GrantType::ClientCredentials,
+                client: Some(client),
+                ..none
+            },
+            Credentials::Workload { client, identity } => Self {
+                grant_type: GrantType::WorkloadIdentity,
+                client: Some(client),
+                workload: Some(identity),
+                ..none
+            },
+            Credentials::Enterprise { provider, client } => Self {
+                grant_type: GrantType::Enterprise,
+                client,
+                provider,
+                ..none
             },
         }
     }

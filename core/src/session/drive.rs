@@ -229,7 +229,7 @@ impl Drive<'_> {
 
     fn situation(&self) -> Situation {
         let progress = &*self.progress;
-        let policy = &self.inner.policy;
+        let policy = &self.inner.settings.policy;
         let failure = Failure::of(self.challenge);
         let current = self.current.as_ref();
         let required = &self.challenge.required_scopes;
@@ -576,7 +576,7 @@ impl Drive<'_> {
     }
 
     fn advice(&self) -> &'static str {
-        if self.inner.policy.max_step_ups() == 0 {
+        if self.inner.settings.policy.max_step_ups() == 0 {
             "Asking for more is off in this program's policy."
         } else if self.inner.grant_type.is_machine() {
             "Have the client's own access extended by the server's administrator."

@@ -247,7 +247,7 @@ impl Inner {
         }
         let found = self.find(plan, bound.as_deref()).await?;
         self.may_be_shown(&found, bound.as_deref())?;
-        let by = found.grantor(self.send_resource)?;
+        let by = found.grantor(self.settings.send_resource)?;
         let recorded = read.record.client_at(&by.issuer);
         let purpose = Purpose {
             redirect_uri: None,
@@ -381,7 +381,7 @@ impl Inner {
                 nonce: Some(nonce.expose()),
             },
         )?;
-        let url = match server.push_to(self.push_requests)? {
+        let url = match server.push_to(self.settings.push_requests)? {
             Some(endpoint) => prepared.push(&idp.client(&client, &by), endpoint).await?,
             None => prepared.url(),
         };

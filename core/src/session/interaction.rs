@@ -388,7 +388,9 @@ impl Inner {
         interaction: &Interaction,
         asked: bool,
     ) -> Ending {
-        let waiting = self.idp()?.sign_in_turn(self.policy.interaction_timeout);
+        let waiting = self
+            .idp()?
+            .sign_in_turn(self.settings.policy.interaction_timeout);
         let _turn = self.within_patience("The sign-in", waiting).await?;
         // For more or later authentication (RFC 9470), any other sign-in is no answer.
         let demanded = need.challenge.reason == Reason::InsufficientUserAuthentication;
@@ -521,7 +523,7 @@ impl Inner {
         what: &'static str,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let limit = self.policy.interaction_timeout;
+        let limit = self.settings.policy.interaction_timeout;
         let closed = self.ended.until(|| self.closed.load(Ordering::SeqCst));
         tokio::select! {
             biased;

@@ -48,11 +48,11 @@ use crate::http::{CALL_TIMEOUT, Limited};
 use crate::oauth::metadata::lies_within;
 use crate::oauth::registration::ClientIdentity;
 use crate::oauth::token;
-use crate::policy::Policy;
 use crate::recovery::{IssuerCheck, Means, Trigger};
 use crate::runtime::{Runtime, timeout, unix_seconds};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
+use crate::settings::Settings;
 use crate::signal::Signal;
 use crate::store::record::{self, Grant, Record, Versioned};
 use crate::store::{Saved, StoreKey, TokenStore};
@@ -128,16 +128,9 @@ impl Drop for Handle {
 pub(crate) struct Inner {
     server: String,
     key: StoreKey,
-    policy: Policy,
+    settings: Settings,
     grant_type: GrantType,
     identity: ClientIdentity,
-    /// Scopes the application wants from the start.
-    scopes: ScopeSet,
-    send_resource: bool,
-    /// Authorization requests are pushed where that is offered (RFC 9126).
-    push_requests: bool,
-    /// `prompt=consent` may be sent.
-    consent_prompt: bool,
     workload: Option<Arc<dyn WorkloadIdentity>>,
     idp: Option<Arc<Idp>>,
     possession: Possession,
@@ -486,7 +479,7 @@ impl Inner {
 
     /// What a credential can be renewed by, if it is about to expire.
     fn due_means(&self, current: &Authorization) -> Option<Means> {
-        let ahead = self.policy.refresh_ahead.as_secs();
+        let ahead = self.settings.policy.refresh_ahead.as_secs();
         let due = current.is_due(self.now(), ahead);
         due.then(|| self.renewal_means(current)).flatten()
     }

@@ -134,7 +134,7 @@ impl Inner {
         let found = self.find(plan, bound).await?;
         self.may_be_shown(&found, bound)?;
         Ok(Place {
-            by: found.grantor(self.send_resource)?,
+            by: found.grantor(self.settings.send_resource)?,
             client: preregistered(identity, &found.server),
             found: Some(found),
         })

@@ -102,7 +102,7 @@ impl Inner {
             return ScopeSet::new();
         }
         let held = held.map(|c| c.scopes().clone()).unwrap_or_default();
-        let wanted = self.scopes.union(&challenge.required_scopes);
+        let wanted = self.settings.scopes.union(&challenge.required_scopes);
         match ask {
             Ask::Afresh => wanted,
             Ask::Union => held.union(&wanted),
@@ -354,7 +354,7 @@ impl Inner {
     pub(super) fn own_client_of(&self, grant: &Grant) -> Option<Registration> {
         let own = self.identity.preregistered.as_ref()?;
         self.client_of(grant)
-            .filter(|client| client.client_id == own.client_id)
+            .filter(|client| client.client_id == own.id)
     }
 
     /// Finds the authorization server, as far as that takes no person.

@@ -133,7 +133,7 @@ impl ResourceRequest {
             return;
         }
         let plan = RenewalPlan {
-            scopes: inner.scopes.union(current.scopes()),
+            scopes: inner.settings.scopes.union(current.scopes()),
             of: Some(current.clone()),
             means,
             ask: Ask::Afresh,
@@ -209,7 +209,7 @@ impl ResourceRequest {
         let inner = self.session.inner();
         if inner.host.is_none() {
             "Nobody could be asked, as this session has no host: sign in where somebody can, then try again."
-        } else if !inner.policy.interaction {
+        } else if !inner.settings.policy.interaction {
             "Nobody was asked, as this program's policy has that off: sign in, then try again."
         } else {
             "Nobody was asked, as nobody waited for this: sign in, then try again."

@@ -81,7 +81,7 @@ impl Inner {
         }
         Err(Error::ClientIssuerUnknown {
             server: self.server.clone(),
-            client_id: client.client_id.clone(),
+            client_id: client.id.clone(),
             issuer: found.server.issuer.clone(),
         })
     }
@@ -95,7 +95,7 @@ impl Inner {
         let same = |known: &Registration| {
             // An id alone is no secret: where it was used before says nothing of where a secret belongs.
             let shown = known.proves() || !proves || self.workload.is_some();
-            !known.dynamic && known.client_id == client.client_id && shown
+            !known.dynamic && known.client_id == client.id && shown
         };
         let grant = record.grant.as_ref();
         let current = grant.filter(|grant| grant.client.as_ref().is_some_and(same));
@@ -118,8 +118,8 @@ impl Inner {
             (Some(grant), Ask::Union) => record.requested.union(&grant.granted),
         };
         let required = &need.challenge.required_scopes;
-        let mut wanted = before.union(&self.scopes).union(required);
-        if required.is_empty() && self.scopes.is_empty() {
+        let mut wanted = before.union(&self.settings.scopes).union(required);
+        if required.is_empty() && self.settings.scopes.is_empty() {
             wanted = wanted.union(&found.scopes_supported);
         }
         let mut wanted = without_offline_access(&wanted);
@@ -141,7 +141,7 @@ impl Inner {
     ) -> bool {
         let habits = record.habits.get(issuer);
         let helps = habits.and_then(|habits| habits.consent_prompt) == Some(true);
-        self.consent_prompt && helps && scopes.contains(OFFLINE_ACCESS)
+        self.settings.consent_prompt && helps && scopes.contains(OFFLINE_ACCESS)
     }
 }
 

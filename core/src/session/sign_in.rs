@@ -66,7 +66,7 @@ impl Inner {
         let server = &found.server;
         server.require_code_flow()?;
         server.check_reach(&self.http).await?;
-        let by = found.grantor(self.send_resource)?;
+        let by = found.grantor(self.settings.send_resource)?;
         let registered = self.identity.is_known_at(server);
         let redirect_uri = self.redirect_uri(host, registered).await?;
         let record = self.reload().await?.record;
@@ -122,7 +122,7 @@ impl Inner {
         issuer: &str,
         client: &Registration,
     ) -> Result<String, Error> {
-        let Some(endpoint) = server.push_to(self.push_requests)? else {
+        let Some(endpoint) = server.push_to(self.settings.push_requests)? else {
             return Ok(prepared.url());
         };
         let pushed = prepared
@@ -166,7 +166,7 @@ impl Inner {
         pending: &Pending,
         known: Option<&Known>,
     ) -> Result<(), Error> {
-        let patience = self.policy.interaction_timeout.as_secs();
+        let patience = self.settings.policy.interaction_timeout.as_secs();
         let oldest = pending.created_at.saturating_sub(patience);
         self.update(|record| {
             // A client brought along is bound to a server by what that server grants, not before.
@@ -213,7 +213,7 @@ impl Inner {
         callback: &CallbackParams,
     ) -> Result<Option<Error>, Error> {
         let now = self.now();
-        let oldest = now.saturating_sub(self.policy.interaction_timeout.as_secs());
+        let oldest = now.saturating_sub(self.settings.policy.interaction_timeout.as_secs());
         // Taken out before it is used: whoever takes it out is the one who may use it, once.
         let mut taken = None;
         self.update(|record| {

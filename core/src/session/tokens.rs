@@ -172,8 +172,8 @@ impl Inner {
     /// The key of a client, if it is the one that the application has one for.
     pub(crate) fn key_of(&self, client: &Registration) -> Option<&dyn SigningKey> {
         let own = self.identity.preregistered.as_ref();
-        let own = own.filter(|own| own.client_id == client.client_id)?;
-        own.client_key.as_deref()
+        let own = own.filter(|own| own.id == client.client_id)?;
+        own.own_key()
     }
 
     /// The grant that `tokens` make.
@@ -199,8 +199,8 @@ impl Inner {
     pub(crate) fn client_of(&self, grant: &Grant) -> Option<Registration> {
         let client = grant.client.as_ref()?;
         let own = self.identity.preregistered.as_ref();
-        Some(match own.filter(|own| own.client_id == client.client_id) {
-            Some(own) => client.with(own.client_secret.as_ref(), own.client_key.is_some()),
+        Some(match own.filter(|own| own.id == client.client_id) {
+            Some(own) => client.with(own.own_secret(), own.own_key().is_some()),
             None => client.clone(),
         })
     }

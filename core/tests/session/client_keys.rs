@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mcp_reauth::{
-    AuthSession, AuthSessionBuilder, IdentityProvider, PrivateKey, Revocation, SigningKey,
+    AuthSession, Client, Credentials, IdentityProvider, PrivateKey, Revocation, SigningKey,
 };
 
 use crate::support::{
@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// A client that has a key and is known by it.
-fn client(bench: &Bench) -> AuthSessionBuilder {
+fn client(bench: &Bench) -> Client {
     let key = PrivateKey::generate().expect("a key");
     bench.world.servers(|s| {
         s.auth_methods = vec!["private_key_jwt", "client_secret_basic"];
@@ -22,13 +22,20 @@ fn client(bench: &Bench) -> AuthSessionBuilder {
         // Whom people are sent to has to know it too.
         s.add_public_client(ISSUER, "signer");
     });
+    Client::key("signer", key).at_issuer(ISSUER)
+}
+
+/// A session whose person signs in by that client.
+async fn signed_in(bench: &Bench) -> AuthSession {
     let builder = bench.builder().host(bench.host.clone());
-    let builder = builder.client_id("signer", None).client_key(key);
-    builder.client_issuer(ISSUER)
+    let session = builder.credentials(client(bench)).open().await;
+    session.expect("the session opens")
 }
 
 async fn machine(bench: &Bench) -> AuthSession {
-    let session = client(bench).client_credentials().open().await;
+    let credentials = Credentials::client_credentials(client(bench));
+    let builder = bench.builder().host(bench.host.clone());
+    let session = builder.credentials(credentials).open().await;
     session.expect("the session opens")
 }
 
@@ -78,7 +85,7 @@ async fn each_try_has_an_assertion_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn persons_session_is_refreshed_and_revoked_by_the_key() {
     let bench = Bench::new();
-    let session = client(&bench).open().await.expect("the session opens");
+    let session = signed_in(&bench).await;
     assert_eq!(bench.send(&session, "").await, Ok(200));
     bench.world.servers(|s| s.revoke_access());
     assert_eq!(bench.send(&session, "").await, Ok(200));
@@ -97,7 +104,7 @@ async fn request_is_pushed_by_the_key() {
     bench
         .world
         .servers(|s| (s.takes_pushed, s.only_pushed) = (true, true));
-    let session = client(&bench).open().await.expect("the session opens");
+    let session = signed_in(&bench).await;
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let seen = bench.world.take();
     let signed = seen.iter().filter(|s| [Push, Token].contains(&s.kind));
@@ -108,12 +115,12 @@ async fn request_is_pushed_by_the_key() {
 #[tokio::test(start_paused = true)]
 async fn restart_without_the_key_is_told() {
     let bench = Bench::new();
-    let session = client(&bench).open().await.expect("the session opens");
+    let session = signed_in(&bench).await;
     assert_eq!(bench.send(&session, "").await, Ok(200));
     drop(session);
     bench.world.servers(|s| s.revoke_access());
     bench.world.take();
-    let builder = bench.builder().client_id("signer", None);
+    let builder = bench.builder().credentials(Client::public("signer"));
     let session = builder.open().await.expect("the session opens");
     let error = bench.send(&session, "").await.expect_err("no key");
     assert_eq!(error.code(), "config");
@@ -128,9 +135,9 @@ async fn key_that_the_server_does_not_know_is_refused_for_good() {
         .world
         .servers(|s| s.auth_methods = vec!["private_key_jwt"]);
     let key = PrivateKey::generate().expect("a key");
-    let builder = bench.builder().client_id("stranger", None).client_key(key);
-    let builder = builder.client_issuer(ISSUER);
-    let session = builder.client_credentials().open().await;
+    let client = Client::key("stranger", key).at_issuer(ISSUER);
+    let credentials = Credentials::client_credentials(client);
+    let session = bench.builder().credentials(credentials).open().await;
     let session = session.expect("the session opens");
     let refused = bench.send(&session, "").await;
     assert_eq!(code(&refused), "registration_rejected");
@@ -146,7 +153,11 @@ async fn identity_provider_and_server_are_each_shown_an_assertion_of_their_own()
         .world
         .servers(|s| s.assertions.add_client(IDP, CLIENT, &key.public_jwk()));
     let provider = IdentityProvider::new(IDP, CLIENT).client_key(key);
-    let builder = client(&bench).enterprise_managed(Some(provider));
+    let builder = bench.builder().host(bench.host.clone());
+    let builder = builder.credentials(Credentials::Enterprise {
+        provider: Some(provider),
+        client: Some(client(&bench)),
+    });
     let session = builder.open().await.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
     pass(3600).await;

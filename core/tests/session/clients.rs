@@ -1,6 +1,6 @@
 //! Which client a session acts as, and whom it shows that client's secret.
 
-use mcp_reauth::Secret;
+use mcp_reauth::{Client, Credentials, Secret};
 
 use crate::support::{
     Answer, Bench, Fault, ISSUER, Journey, Mcp, OTHER, Prm, Register, Token, code, pass,
@@ -18,6 +18,10 @@ fn assert_secret_stays(bench: &Bench) {
     }
 }
 
+fn bound() -> Client {
+    Client::secret("bound", Secret::new(SECRET)).at_issuer(ISSUER)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_without_metadata_does_not_get_a_bound_clients_secret() {
     for machine in [true, false] {
@@ -26,12 +30,10 @@ async fn a_server_without_metadata_does_not_get_a_bound_clients_secret() {
             .world
             .servers(|s| s.add_client(ISSUER, "bound", SECRET, "client_secret_basic"));
         bench.world.always(Prm, Fault::Status(404));
-        let mut builder = bench
-            .builder()
-            .client_id("bound", Some(Secret::new(SECRET)));
-        builder = builder.client_issuer(ISSUER).host(bench.host.clone());
+        let mut builder = bench.builder().credentials(bound());
+        builder = builder.host(bench.host.clone());
         if machine {
-            builder = builder.client_credentials();
+            builder = builder.credentials(Credentials::client_credentials(bound()));
         }
         let session = builder.open().await.expect("the session opens");
         let result = bench.send(&session, "").await;
@@ -49,15 +51,9 @@ async fn a_server_that_stops_publishing_metadata_does_not_get_it_either() {
         s.auth_methods = vec!["client_secret_basic"];
         s.add_client(ISSUER, "bound", SECRET, "client_secret_basic");
     });
-    let builder = bench
-        .builder()
-        .client_id("bound", Some(Secret::new(SECRET)));
-    let session = builder
-        .client_issuer(ISSUER)
-        .client_credentials()
-        .open()
-        .await
-        .expect("the session opens");
+    let credentials = Credentials::client_credentials(bound());
+    let session = bench.builder().credentials(credentials).open().await;
+    let session = session.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
     bench.world.always(Prm, Fault::Status(404));
     bench
@@ -79,10 +75,9 @@ async fn a_rotated_secret_is_used_from_the_next_start() {
         });
     };
     let open = |secret: &'static str| {
-        let builder = bench
-            .builder()
-            .client_id("machine", Some(Secret::new(secret)));
-        builder.client_issuer(ISSUER).client_credentials().open()
+        let client = Client::secret("machine", Secret::new(secret)).at_issuer(ISSUER);
+        let credentials = Credentials::client_credentials(client);
+        bench.builder().credentials(credentials).open()
     };
     add(SECRET);
     let session = open(SECRET).await.expect("the session opens");
@@ -164,12 +159,15 @@ async fn an_issuer_given_once_is_remembered_and_an_id_alone_finds_its_secret() {
         }
     });
     let open = |secret: Option<&str>, issuer: Option<&str>| {
-        let mut builder = bench.builder().host(bench.host.clone());
-        builder = builder.client_id("both", secret.map(Secret::new));
+        let mut client = match secret {
+            Some(secret) => Client::secret("both", Secret::new(secret)),
+            None => Client::public("both"),
+        };
         if let Some(issuer) = issuer {
-            builder = builder.client_issuer(issuer);
+            client = client.at_issuer(issuer);
         }
-        builder.open()
+        let builder = bench.builder().host(bench.host.clone());
+        builder.credentials(client).open()
     };
     let session = open(Some(SECRET), Some(ISSUER))
         .await
@@ -203,10 +201,8 @@ async fn a_host_is_told_that_a_client_is_registered_for_certain_addresses_alread
     bench
         .world
         .servers(|s| s.add_client(ISSUER, "bound", SECRET, "client_secret_basic"));
-    let builder = bench
-        .builder()
-        .client_id("bound", Some(Secret::new(SECRET)));
-    let builder = builder.client_issuer(ISSUER).host(bench.host.clone());
+    let builder = bench.builder().credentials(bound());
+    let builder = builder.host(bench.host.clone());
     let session = builder.open().await.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.host.asked_as_registered(), 1);

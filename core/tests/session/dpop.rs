@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use futures_util::future::BoxFuture;
 use mcp_reauth::jose::{PublicJwk, SigningAlgorithm};
 use mcp_reauth::{
-    AuthSession, AuthState, CallbackParams, Dpop, Error, PrivateKey, SigningKey, TokenStore,
+    AuthSession, AuthState, CallbackParams, Client, Credentials, Dpop, Error, PrivateKey,
+    SigningKey, TokenStore,
 };
 
 use crate::support::{
@@ -330,9 +331,8 @@ async fn managed_and_machine_sessions_are_bound_too() {
         s.add_client(crate::support::ISSUER, "m", CANARY, "client_secret_basic");
     });
     let builder = bench.builder().profile("machine");
-    let secret = Some(mcp_reauth::Secret::new(CANARY));
-    let builder = builder.client_id("m", secret).client_issuer(ISSUER);
-    let builder = builder.client_credentials();
+    let client = Client::secret("m", mcp_reauth::Secret::new(CANARY)).at_issuer(ISSUER);
+    let builder = builder.credentials(Credentials::client_credentials(client));
     let machine = builder.open().await.expect("the session opens");
     assert_eq!(bench.send(&machine, "").await, Ok(200));
     for session in [managed, machine] {

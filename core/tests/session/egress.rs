@@ -1,6 +1,6 @@
 //! Addresses that a server leads to and that are in a narrower network than its own.
 
-use mcp_reauth::{AuthSession, Secret, TokenStore};
+use mcp_reauth::{AuthSession, Client, Secret, TokenStore};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -185,8 +185,8 @@ async fn a_configured_issuer_is_reached_wherever_it_is() {
         |s: &mut Servers| s.add_client(ISSUER, "registered", "secret", "client_secret_basic");
     bench.world.servers(known);
     let builder = bench.builder().host(bench.host.clone());
-    let builder = builder.client_id("registered", Some(Secret::new("secret")));
-    let builder = builder.client_issuer(ISSUER);
+    let client = Client::secret("registered", Secret::new("secret")).at_issuer(ISSUER);
+    let builder = builder.credentials(client);
     let session = builder.open().await.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
 }

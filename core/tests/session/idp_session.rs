@@ -2,7 +2,7 @@
 
 use mcp_reauth::enterprise::SignIn;
 use mcp_reauth::{
-    AuthSession, IdentityProvider, Outcome, Revocation, ScopeSet, Secret, TokenStore,
+    AuthSession, Credentials, IdentityProvider, Outcome, Revocation, ScopeSet, Secret, TokenStore,
 };
 
 use crate::support::{
@@ -221,7 +221,9 @@ async fn sign_in_that_is_anothers_is_not_adopted() {
     };
     for (issuer, client) in [(IDP, "another"), ("https://idp.example/other", CLIENT)] {
         let provider = IdentityProvider::new(issuer, client);
-        let builder = bench.builder().enterprise_managed(Some(provider));
+        let builder = bench
+            .builder()
+            .credentials(Credentials::enterprise(provider));
         let session = builder.open().await.expect("the session opens");
         let provider = session.identity_provider().expect("it is managed");
         let adopted = provider.adopt(sign_in(&token)).await;
@@ -246,10 +248,18 @@ async fn sign_in_that_is_anothers_is_not_adopted() {
 #[tokio::test(start_paused = true)]
 async fn organization_that_is_not_configured_or_switched_off_is_told_apart() {
     let bench = Bench::new();
-    let opened = bench.builder().enterprise_managed(None).open().await;
+    let opened = bench
+        .builder()
+        .credentials(Credentials::enterprise(None))
+        .open()
+        .await;
     assert_eq!(code(&opened), "enterprise_not_configured");
     let off = bench.provider().enabled(false);
-    let opened = bench.builder().enterprise_managed(Some(off)).open().await;
+    let opened = bench
+        .builder()
+        .credentials(Credentials::enterprise(off))
+        .open()
+        .await;
     assert_eq!(code(&opened), "enterprise_disabled");
     let error = opened.expect_err("switched off").to_string();
     assert!(error.contains(IDP), "{error}");
@@ -260,7 +270,9 @@ async fn organization_that_is_not_configured_or_switched_off_is_told_apart() {
         ),
         (IdentityProvider::new(IDP, ""), "config"),
     ] {
-        let builder = bench.builder().enterprise_managed(Some(provider));
+        let builder = bench
+            .builder()
+            .credentials(Credentials::enterprise(provider));
         assert_eq!(code(&builder.open().await), expected);
     }
     assert_eq!(bench.world.trace(), []);

@@ -1,6 +1,6 @@
 //! Issuers without a path, written with a slash at the end in one place and without it in another.
 
-use mcp_reauth::{AuthSession, Secret};
+use mcp_reauth::{AuthSession, Client, Secret};
 
 use crate::support::{Bench, ISSUER, Journey, Mcp, Meta, OTHER, Prm, Register, Token, Visit, code};
 
@@ -136,9 +136,8 @@ async fn a_client_is_bound_to_the_server_and_not_to_how_it_is_written() {
             s.spells = spells;
         });
         let builder = bench.builder().host(bench.host.clone());
-        let builder = builder
-            .client_id("bound", Some(Secret::new("canary-bound")))
-            .client_issuer(bound);
+        let client = Client::secret("bound", Secret::new("canary-bound")).at_issuer(bound);
+        let builder = builder.credentials(client);
         let session = builder.open().await.expect("the session opens");
         assert_eq!(bench.send(&session, "").await, Ok(200), "{bound}");
     }

@@ -2,7 +2,7 @@
 //! refreshes that lose scopes, secrets and their issuers.
 
 use mcp_reauth::recovery::Trigger;
-use mcp_reauth::{CallbackParams, Error, Operation, Outcome, Recovery, ScopeSet, Secret};
+use mcp_reauth::{CallbackParams, Client, Error, Operation, Outcome, Recovery, ScopeSet, Secret};
 
 use crate::support::{
     Bench, Fault, ISSUER, Journey, Kind, Mcp, Meta, OTHER, Prm, Register, SERVER, Token, Visit,
@@ -288,11 +288,12 @@ async fn secret_is_shown_to_no_issuer_that_was_not_named_for_it() {
             );
         }
     });
-    let builder = || {
+    let known = Client::secret("known", Secret::new("canary-known-secret"));
+    let builder = |client: &Client| {
         let builder = bench.builder().host(bench.host.clone());
-        builder.client_id("known", Some(Secret::new("canary-known-secret")))
+        builder.credentials(client.clone())
     };
-    let session = builder().open().await.expect("the session opens");
+    let session = builder(&known).open().await.expect("the session opens");
     let refused = bench.send(&session, "").await;
     assert_eq!(code(&refused), "config");
     let text = refused.expect_err("refused").to_string();
@@ -300,9 +301,10 @@ async fn secret_is_shown_to_no_issuer_that_was_not_named_for_it() {
     assert!(!text.contains("canary"), "{text}");
     assert_eq!(bench.world.count(Token) + bench.world.count(Visit), 0);
     // Named once, it is remembered with what was granted; another issuer is still another.
-    let session = builder().client_issuer(ISSUER).open().await.expect("opens");
+    let session = builder(&known.clone().at_issuer(ISSUER)).open().await;
+    let session = session.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
-    let session = builder().open().await.expect("the session opens");
+    let session = builder(&known).open().await.expect("the session opens");
     bench.world.servers(|s| s.revoke_all());
     assert_eq!(bench.send(&session, "").await, Ok(200));
     bench.world.servers(|s| {
@@ -314,7 +316,7 @@ async fn secret_is_shown_to_no_issuer_that_was_not_named_for_it() {
     assert_eq!(code(&refused), "registration_rejected");
     let seen = bench.world.take();
     assert!(seen.iter().all(|s| !s.url.starts_with(OTHER)), "{seen:?}");
-    let session = builder().client_at_any_issuer().profile("any");
+    let session = builder(&known.at_any_issuer()).profile("any");
     let session = session.open().await.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
 }
@@ -327,14 +329,14 @@ async fn an_id_that_was_used_alone_does_not_say_where_its_secret_belongs() {
         .servers(|s| s.add_public_client(ISSUER, "grown"));
     let builder = || bench.builder().host(bench.host.clone());
     let session = builder()
-        .client_id("grown", None)
+        .credentials(Client::public("grown"))
         .open()
         .await
         .expect("opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
     bench.world.servers(|s| s.revoke_all());
-    let secret = Some(Secret::new("canary-grown-secret"));
-    let session = builder().client_id("grown", secret).open().await;
+    let client = Client::secret("grown", Secret::new("canary-grown-secret"));
+    let session = builder().credentials(client).open().await;
     let session = session.expect("the session opens");
     assert_eq!(code(&bench.send(&session, "").await), "config");
 }

@@ -1,13 +1,18 @@
 //! The client's own credential (RFC 6749 section 4.4): no person, ever.
 
 use mcp_reauth::recovery::Trigger::Ambient;
-use mcp_reauth::{AuthSession, ScopeSet, Secret};
+use mcp_reauth::{AuthSession, Client, Credentials, ScopeSet, Secret};
 
 use crate::support::{
     Bench, Fault, ISSUER, Mcp, Meta, OTHER, Prm, SERVER, Servers, Token, all, code, pass,
 };
 
 const SECRET: &str = "canary-machine:+ %/&=";
+
+fn credentials(issuer: &str) -> Credentials {
+    let client = Client::secret("machine", Secret::new(SECRET));
+    Credentials::client_credentials(client.at_issuer(issuer))
+}
 
 async fn machine(bench: &Bench, method: &'static str) -> AuthSession {
     bench.world.servers(|s| {
@@ -16,9 +21,7 @@ async fn machine(bench: &Bench, method: &'static str) -> AuthSession {
     });
     // With a host, too, nobody is bothered.
     let builder = bench.builder().host(bench.host.clone());
-    let builder = builder.client_id("machine", Some(Secret::new(SECRET)));
-    let builder = builder.client_issuer(ISSUER);
-    let session = builder.client_credentials().open().await;
+    let session = builder.credentials(credentials(ISSUER)).open().await;
     session.expect("the session opens")
 }
 
@@ -226,10 +229,7 @@ async fn secret_never_goes_to_an_issuer_it_is_not_bound_to() {
     bench.world.servers(|s| {
         s.authorization_servers = vec![OTHER.to_owned()];
     });
-    let builder = bench
-        .builder()
-        .client_id("machine", Some(Secret::new(SECRET)));
-    let builder = builder.client_issuer(ISSUER).client_credentials();
+    let builder = bench.builder().credentials(credentials(ISSUER));
     let session = builder.open().await.expect("the session opens");
     assert!(bench.send(&session, "").await.is_err());
     for seen in bench.world.take() {
@@ -255,9 +255,7 @@ async fn machine_takes_its_secret_to_a_new_server_only_when_told_to() {
     let seen = bench.world.take();
     assert!(seen.iter().all(|s| !s.url.starts_with(OTHER)), "{seen:?}");
 
-    let builder = bench.builder();
-    let builder = builder.client_id("machine", Some(Secret::new(SECRET)));
-    let builder = builder.client_issuer(OTHER).client_credentials();
+    let builder = bench.builder().credentials(credentials(OTHER));
     let session = builder.open().await.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let seen = bench.world.take();
@@ -272,11 +270,7 @@ async fn machine_bound_to_its_issuer_does_not_follow_its_resource() {
     bench
         .world
         .servers(|s| s.add_client(ISSUER, "machine", SECRET, "client_secret_basic"));
-    let builder = bench
-        .builder()
-        .client_id("machine", Some(Secret::new(SECRET)))
-        .client_issuer(ISSUER)
-        .client_credentials();
+    let builder = bench.builder().credentials(credentials(ISSUER));
     let session = builder.open().await.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
     bench
@@ -293,11 +287,14 @@ async fn machine_bound_to_its_issuer_does_not_follow_its_resource() {
 #[tokio::test(start_paused = true)]
 async fn machine_without_a_secret_is_not_set_up() {
     let bench = Bench::new();
-    let result = bench.builder().client_credentials().open().await.map(drop);
-    assert_eq!(code(&result), "config");
-    let builder = bench.builder().client_id("machine", None);
-    let result = builder.client_credentials().open().await.map(drop);
-    assert_eq!(code(&result), "config");
+    for client in [
+        Client::public("machine"),
+        Client::secret("", Secret::new(SECRET)),
+    ] {
+        let credentials = Credentials::client_credentials(client);
+        let result = bench.builder().credentials(credentials).open().await;
+        assert_eq!(code(&result.map(drop)), "config");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! The server changes its authorization server.
 
 use crate::support::{Bench, Fault, ISSUER, Mcp, Meta, OTHER, Prm, Register, Token, Visit, code};
+use mcp_reauth::Client;
 
 fn moves(bench: &Bench) {
     bench.world.servers(|s| {
@@ -146,9 +147,7 @@ async fn client_that_is_bound_to_its_issuer_goes_nowhere_else() {
     });
     let secret = mcp_reauth::Secret::new("canary-bound");
     let builder = bench.builder().host(bench.host.clone());
-    let builder = builder
-        .client_id("bound", Some(secret))
-        .client_issuer(ISSUER);
+    let builder = builder.credentials(Client::secret("bound", secret).at_issuer(ISSUER));
     let session = builder.open().await.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
     moves(&bench);

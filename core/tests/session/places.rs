@@ -1,6 +1,6 @@
 //! Where metadata is looked for, and what a look that is in vain comes to.
 
-use mcp_reauth::AuthSession;
+use mcp_reauth::{AuthSession, Client};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -279,8 +279,8 @@ async fn bound_client_goes_to_no_other_server_when_its_own_is_unusable() {
     let place = format!("{ISSUER}/.well-known/oauth-authorization-server");
     bench.world.place(&place, Fault::Status(503));
     let builder = bench.builder().host(bench.host.clone());
-    let builder = builder.client_id("bound", Some(mcp_reauth::Secret::new("canary-bound")));
-    let session = builder.client_issuer(ISSUER).open().await;
+    let client = Client::secret("bound", mcp_reauth::Secret::new("canary-bound"));
+    let session = builder.credentials(client.at_issuer(ISSUER)).open().await;
     let session = session.expect("the session opens");
     assert_eq!(fails(&bench, &session).await, "http");
     assert!(!asked(&bench).iter().any(|url| url.starts_with(OTHER)));

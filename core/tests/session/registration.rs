@@ -1,6 +1,6 @@
 //! What a client registers for, and how it proves who it is afterwards.
 
-use mcp_reauth::Secret;
+use mcp_reauth::{Client, Secret};
 
 use crate::support::{
     Bench, Fault, ISSUER, Journey, Mcp, Register, Revoke, Seen, Servers, Token, Visit, code,
@@ -78,8 +78,11 @@ async fn a_secret_that_is_given_later_is_sent_as_the_server_takes_it() {
     });
     let open = |secret: Option<&str>| {
         let builder = bench.builder().host(bench.host.clone());
-        let builder = builder.client_id("grown", secret.map(Secret::new));
-        builder.client_issuer(ISSUER).open()
+        let client = match secret {
+            Some(secret) => Client::secret("grown", Secret::new(secret)),
+            None => Client::public("grown"),
+        };
+        builder.credentials(client.at_issuer(ISSUER)).open()
     };
     let session = open(None).await.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));

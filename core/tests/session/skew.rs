@@ -1,6 +1,6 @@
 //! A machine whose clock is wrong, at servers that refuse proofs and assertions for their time and tell their own.
 
-use mcp_reauth::{AuthSession, PrivateKey, SigningKey};
+use mcp_reauth::{AuthSession, Client, Credentials, PrivateKey, SigningKey};
 
 use crate::support::{Bench, Fault, ISSUER, Mcp, Token, code};
 
@@ -71,8 +71,9 @@ async fn signer(bench: &Bench) -> AuthSession {
         s.auth_methods = vec!["private_key_jwt"];
         s.assertions.add_client(ISSUER, "signer", &key.public_jwk());
     });
-    let builder = bench.builder().client_id("signer", None).client_key(key);
-    let builder = builder.client_issuer(ISSUER).client_credentials();
+    let client = Client::key("signer", key).at_issuer(ISSUER);
+    let credentials = Credentials::client_credentials(client);
+    let builder = bench.builder().credentials(credentials);
     builder.open().await.expect("the session opens")
 }
 

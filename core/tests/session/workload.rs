@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::recovery::Trigger::Ambient;
-use mcp_reauth::{AuthSession, Error, ScopeSet, Secret, WorkloadIdentity};
+use mcp_reauth::{AuthSession, Client, Credentials, Error, ScopeSet, Secret, WorkloadIdentity};
 use serde_json::json;
 
 use crate::support::{
@@ -76,8 +76,9 @@ fn platform(bench: &Bench) -> Platform {
 async fn open(bench: &Bench, platform: &Platform) -> AuthSession {
     // With a host, too, nobody is bothered.
     let builder = bench.builder().host(bench.host.clone());
-    let builder = builder.client_id("job", None).client_issuer(ISSUER);
-    let session = builder.workload_identity(platform.clone()).open().await;
+    let client = Client::public("job").at_issuer(ISSUER);
+    let credentials = Credentials::workload(client, platform.clone());
+    let session = builder.credentials(credentials).open().await;
     session.expect("the session opens")
 }
 
@@ -247,7 +248,8 @@ async fn stream_gets_its_token_too_and_ahead_of_expiry() {
 async fn workload_without_a_client_id_is_not_set_up() {
     let bench = Bench::new();
     let platform = platform(&bench);
-    let opened = bench.builder().workload_identity(platform).open().await;
+    let credentials = Credentials::workload(Client::public(""), platform);
+    let opened = bench.builder().credentials(credentials).open().await;
     assert_eq!(code(&opened), "config");
 }
 
@@ -258,9 +260,9 @@ async fn assertion_goes_to_no_issuer_that_the_client_is_not_bound_to() {
     bench
         .world
         .servers(|s| s.authorization_servers = vec![OTHER.to_owned()]);
-    let builder = bench.builder().client_id("job", None);
-    let builder = builder.client_issuer(ISSUER);
-    let session = builder.workload_identity(platform.clone()).open().await;
+    let client = Client::public("job").at_issuer(ISSUER);
+    let credentials = Credentials::workload(client, platform.clone());
+    let session = bench.builder().credentials(credentials).open().await;
     let session = session.expect("the session opens");
     assert!(bench.send(&session, "").await.is_err());
     assert!(platform.asked_for().is_empty());

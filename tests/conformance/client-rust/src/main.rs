@@ -11,7 +11,7 @@ use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
 use mcp_reauth::loopback::CallbackListener;
 use mcp_reauth::rmcp::ReauthClient;
 use mcp_reauth::{
-    AuthHost, AuthSession, AuthSessionBuilder, Error, IdentityProvider, PrivateKey, Secret,
+    AuthHost, AuthSession, Client, Credentials, Error, IdentityProvider, PrivateKey, Secret,
     WorkloadIdentity,
 };
 use rmcp::model::{
@@ -58,31 +58,39 @@ impl Context {
         }
     }
 
-    fn set_up(self, mut builder: AuthSessionBuilder) -> Result<AuthSessionBuilder, Error> {
-        let known = self.client_id.is_some();
-        if let Some(id) = self.client_id {
-            builder = builder.client_id(id, self.client_secret);
-        }
-        if let Some(pem) = self.private_key_pem {
-            builder = builder.client_key(PrivateKey::read(&pem)?);
-        }
-        if let Some(issuer) = self.issuer {
-            builder = builder.client_issuer(issuer);
-        } else if known {
+    fn client(&self) -> Result<Option<Client>, Error> {
+        let Some(id) = &self.client_id else {
+            return Ok(None);
+        };
+        let client = match (&self.private_key_pem, &self.client_secret) {
+            (Some(pem), _) => Client::key(id, PrivateKey::read(pem)?),
+            (None, Some(secret)) => Client::secret(id, secret.clone()),
+            (None, None) => Client::public(id),
+        };
+        Ok(Some(match &self.issuer {
+            Some(issuer) => client.at_issuer(issuer),
             // The suite does not say where the clients are registered that it hands out.
-            builder = builder.client_at_any_issuer();
-        }
-        let for_itself = std::env::var("MCP_CONFORMANCE_SCENARIO");
-        if for_itself.is_ok_and(|scenario| scenario.contains("client-credentials")) {
-            builder = builder.client_credentials();
-        }
-        if let Some(assertion) = self.valid_jwt {
-            builder = builder.workload_identity(Platform(assertion));
-        }
-        if let (Some(issuer), Some(id)) = (self.idp_issuer, self.idp_client_id) {
-            builder = builder.enterprise_managed(Some(IdentityProvider::new(issuer, id)));
-        }
-        Ok(builder)
+            None => client.at_any_issuer(),
+        }))
+    }
+
+    fn credentials(self) -> Result<Credentials, Error> {
+        let client = self.client()?;
+        let scenario = std::env::var("MCP_CONFORMANCE_SCENARIO").unwrap_or_default();
+        let provider = self.idp_issuer.zip(self.idp_client_id);
+        Ok(match (provider, self.valid_jwt, client) {
+            (Some((issuer, id)), _, client) => Credentials::Enterprise {
+                provider: Some(IdentityProvider::new(issuer, id)),
+                client,
+            },
+            (None, Some(assertion), Some(client)) => {
+                Credentials::workload(client, Platform(assertion))
+            }
+            (None, None, Some(client)) if scenario.contains("client-credentials") => {
+                Credentials::client_credentials(client)
+            }
+            (None, _, client) => Credentials::Person { client },
+        })
     }
 }
 
@@ -141,7 +149,7 @@ async fn run(url: &str) -> Result<(), Box<dyn StdError>> {
         .client_name("mcp-reauth conformance client")
         .client_metadata_url("https://conformance-test.local/client-metadata.json")
         .host(Host::default());
-    let session = context.set_up(builder)?.open().await?;
+    let session = builder.credentials(context.credentials()?).open().await?;
     if let (Some(id_token), Some(idp)) = (signed_in, session.identity_provider()) {
         let refresh_token = None;
         idp.adopt(SignIn {

@@ -1,6 +1,6 @@
 //! Clients that prove themselves by a key (RFC 7523).
 
-use mcp_reauth::{AuthSessionBuilder, PrivateKey};
+use mcp_reauth::{AuthSessionBuilder, Client, Credentials, PrivateKey};
 use mcp_reauth_fixture::config::{AuthMethod, GrantType, PreRegisteredClient};
 use mcp_reauth_fixture::{Config, SigningAlg, SigningKey};
 
@@ -26,10 +26,13 @@ fn known(key: &SigningKey, grant_types: &[GrantType]) -> Config {
     config
 }
 
-fn with_key(builder: AuthSessionBuilder, key: &SigningKey) -> AuthSessionBuilder {
+fn client(key: &SigningKey) -> Client {
     let key = PrivateKey::read(key.to_pem()).expect("a key");
-    let builder = builder.client_id(ID, None).client_key(key);
-    builder.client_at_any_issuer()
+    Client::key(ID, key).at_any_issuer()
+}
+
+fn for_itself(builder: AuthSessionBuilder, key: &SigningKey) -> AuthSessionBuilder {
+    builder.credentials(Credentials::client_credentials(client(key)))
 }
 
 const ALGORITHMS: [SigningAlg; 3] = [SigningAlg::Es256, SigningAlg::Rs256, SigningAlg::EdDsa];
@@ -40,7 +43,7 @@ at_both_wires! {
         for algorithm in ALGORITHMS {
             let key = SigningKey::generate(algorithm);
             let config = known(&key, &[GrantType::ClientCredentials]);
-            let set_up = |builder| with_key(builder, &key).client_credentials();
+            let set_up = |builder| for_itself(builder, &key);
             let world = World::with_session(config, set_up).await;
             let client = world.connected(wire).await;
             world.control().expire_access_tokens();
@@ -59,7 +62,7 @@ at_both_wires! {
     async fn acts_for_a_person(wire: Wire) {
         let key = SigningKey::generate(SigningAlg::Es256);
         let types = [GrantType::AuthorizationCode, GrantType::RefreshToken];
-        let set_up = |builder| with_key(builder, &key);
+        let set_up = |builder: AuthSessionBuilder| builder.credentials(client(&key));
         let world = World::with_session(known(&key, &types), set_up).await;
         let client = world.connected(wire).await;
         world.control().expire_access_tokens();
@@ -72,7 +75,7 @@ at_both_wires! {
         let known_key = SigningKey::generate(SigningAlg::Es256);
         let other = SigningKey::generate(SigningAlg::Es256);
         let config = known(&known_key, &[GrantType::ClientCredentials]);
-        let set_up = |builder| with_key(builder, &other).client_credentials();
+        let set_up = |builder| for_itself(builder, &other);
         let world = World::with_session(config, set_up).await;
         let failure = world.refuses(wire, "registration_rejected").await;
         assert!(failure.text.contains("invalid_client"), "{failure:?}");

@@ -1,6 +1,6 @@
 //! The ways a client can be known.
 
-use mcp_reauth::{AuthSessionBuilder, Secret};
+use mcp_reauth::{AuthSessionBuilder, Client, Credentials, Secret};
 use mcp_reauth_fixture::config::{AuthMethod, GrantType, PreRegisteredClient};
 use mcp_reauth_fixture::{Config, Faults};
 
@@ -27,14 +27,17 @@ fn known(method: AuthMethod, grant_types: &[GrantType]) -> Config {
     config
 }
 
-fn as_known(builder: AuthSessionBuilder, method: AuthMethod) -> AuthSessionBuilder {
-    let secret = (method != AuthMethod::None).then(|| Secret::new(SECRET));
-    builder.client_id(ID, secret).client_at_any_issuer()
+fn client(method: AuthMethod) -> Client {
+    let client = match method {
+        AuthMethod::None => Client::public(ID),
+        _ => Client::secret(ID, Secret::new(SECRET)),
+    };
+    client.at_any_issuer()
 }
 
 async fn signs_in(wire: Wire, method: AuthMethod) {
     let types = [GrantType::AuthorizationCode, GrantType::RefreshToken];
-    let world = World::with_session(known(method, &types), |b| as_known(b, method)).await;
+    let world = World::with_session(known(method, &types), |b| b.credentials(client(method))).await;
     let client = world.connected(wire).await;
     world.control().expire_access_tokens();
     client.succeeds("echo").await;
@@ -48,7 +51,8 @@ async fn signs_in(wire: Wire, method: AuthMethod) {
 
 async fn acts_for_itself(wire: Wire, method: AuthMethod) {
     let config = known(method, &[GrantType::ClientCredentials]);
-    let set_up = |b| as_known(b, method).client_credentials();
+    let credentials = Credentials::client_credentials(client(method));
+    let set_up = |b: AuthSessionBuilder| b.credentials(credentials);
     let world = World::with_session(config, set_up).await;
     let client = world.connect(wire).await;
     world.at_rest(wire).await;
@@ -114,8 +118,8 @@ at_both_wires! {
     async fn wrong_secret(wire: Wire) {
         let types = [GrantType::AuthorizationCode, GrantType::RefreshToken];
         let config = known(AuthMethod::ClientSecretBasic, &types);
-        let secret = Some(Secret::new("not it"));
-        let world = World::with_session(config, |b| b.client_id(ID, secret).client_at_any_issuer()).await;
+        let client = Client::secret(ID, Secret::new("not it")).at_any_issuer();
+        let world = World::with_session(config, |b| b.credentials(client)).await;
         world.refuses(wire, "registration_rejected").await;
         assert_eq!(world.prompts(), (0, 1));
     }

@@ -1,6 +1,6 @@
 //! Another authorization server takes over.
 
-use mcp_reauth::Secret;
+use mcp_reauth::{Client, Secret};
 use mcp_reauth_fixture::config::{GrantType, PreRegisteredClient};
 use mcp_reauth_fixture::{Config, Faults};
 use url::Url;
@@ -93,8 +93,8 @@ at_both_wires! {
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
         });
         let issuer = format!("http://127.0.0.1:{}", config.issuer_port);
-        let secret = Some(Secret::new("e2e-client-secret"));
-        let world = World::with_session(config, |b| b.client_id("e2e", secret).client_issuer(issuer)).await;
+        let client = Client::secret("e2e", Secret::new("e2e-client-secret")).at_issuer(issuer);
+        let world = World::with_session(config, |b| b.credentials(client)).await;
         let client = world.connected(wire).await;
         world.fault(takeover());
         client.fails("echo", "registration_rejected").await;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use mcp_reauth::{Error, Secret, WorkloadIdentity};
+use mcp_reauth::{Client, Credentials, Error, Secret, WorkloadIdentity};
 use mcp_reauth_fixture::config::Workload;
 use mcp_reauth_fixture::{Config, Control, Faults, WorkloadAssertion};
 
@@ -46,8 +46,8 @@ async fn world(platform: &Platform) -> World {
     let given = platform.clone();
     let world = World::staged(config, |builder, servers| {
         given.0.lock().unwrap().control = Some(servers.control.clone());
-        let builder = builder.client_id("e2e-job", None).client_at_any_issuer();
-        builder.workload_identity(given)
+        let client = Client::public("e2e-job").at_any_issuer();
+        builder.credentials(Credentials::workload(client, given))
     });
     world.await
 }

@@ -1,7 +1,7 @@
 //! Sessions that an organization manages.
 
 use mcp_reauth::enterprise::IdpSession;
-use mcp_reauth::{AuthSession, AuthSessionBuilder, IdentityProvider, Secret};
+use mcp_reauth::{AuthSession, AuthSessionBuilder, Credentials, IdentityProvider, Secret};
 
 use crate::support::bench::Bench;
 use crate::support::servers::CANARY;
@@ -22,7 +22,7 @@ impl Bench {
     /// What an enterprise-managed session is made of, without a host.
     pub(crate) fn managed_builder(&self, server: &str) -> AuthSessionBuilder {
         let builder = self.builder_for(server);
-        builder.enterprise_managed(Some(self.provider()))
+        builder.credentials(Credentials::enterprise(self.provider()))
     }
 
     /// An enterprise-managed session with a person in front of it.

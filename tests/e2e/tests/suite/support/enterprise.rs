@@ -1,6 +1,6 @@
 //! An organization: one identity provider, and MCP servers behind it.
 
-use mcp_reauth::{AuthSessionBuilder, IdentityProvider, MemoryStore, Secret};
+use mcp_reauth::{AuthSessionBuilder, Client, Credentials, IdentityProvider, MemoryStore, Secret};
 use mcp_reauth_fixture::Config;
 use mcp_reauth_fixture::config::{
     GrantType, IdentityProvider as Provider, IdpClient, OwnIdentityProvider, PreRegisteredClient,
@@ -47,10 +47,10 @@ pub(crate) fn provider() -> OwnIdentityProvider {
 /// The client, as its session is set up.
 pub(crate) fn managed(builder: AuthSessionBuilder, issuer: &str) -> AuthSessionBuilder {
     let provider = IdentityProvider::new(issuer, IDP_ID).client_secret(Secret::new(IDP_SECRET));
-    builder
-        .client_id(ID, Some(Secret::new(SECRET)))
-        .client_at_any_issuer()
-        .enterprise_managed(Some(provider))
+    builder.credentials(Credentials::Enterprise {
+        provider: Some(provider),
+        client: Some(Client::secret(ID, Secret::new(SECRET)).at_any_issuer()),
+    })
 }
 
 /// One server with its organization; the store is shared with whoever has a clone.

@@ -1,0 +1,269 @@
+//! Who gets a session's tokens, and what they prove themselves by.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::enterprise::IdentityProvider;
+use crate::error::Error;
+use crate::host::WorkloadIdentity;
+use crate::jose::SigningKey;
+use crate::secret::Secret;
+
+/// How a session comes by its tokens. The default is a person, with a client that registers itself.
+#[derive(Clone)]
+pub enum Credentials {
+    /// A person signs in (authorization code grant, RFC 6749 section 4.1).
+    Person {
+        /// A client that is registered already; `None`: it is found by its metadata URL or registers itself
+        /// (RFC 7591).
+        client: Option<Client>,
+    },
+    /// The client acts for itself (RFC 6749 section 4.4): no person, no host.
+    ClientCredentials {
+        /// With a secret or a key.
+        client: Client,
+    },
+    /// The client is a workload, whose platform vouches for it (RFC 7523 section 2.1): no person, no host.
+    Workload {
+        /// What it is registered as.
+        client: Client,
+        /// Gets its assertions.
+        identity: Arc<dyn WorkloadIdentity>,
+    },
+    /// Access is managed by the organization whose identity provider this is ([`enterprise`](crate::enterprise)).
+    Enterprise {
+        /// Where people sign in. `None`, or one that is not [enabled](IdentityProvider::enabled), makes
+        /// [`open`](crate::AuthSessionBuilder::open) fail by an error that says so.
+        provider: Option<IdentityProvider>,
+        /// A client that is registered already at the MCP server's authorization server; `None`: as for a person.
+        client: Option<Client>,
+    },
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self::Person { client: None }
+    }
+}
+
+/// A person signs in, by this client.
+impl From<Client> for Credentials {
+    fn from(client: Client) -> Self {
+        Self::Person {
+            client: Some(client),
+        }
+    }
+}
+
+impl Credentials {
+    /// The client acts for itself.
+    #[must_use]
+    pub fn client_credentials(client: Client) -> Self {
+        Self::ClientCredentials { client }
+    }
+
+    /// The client is a workload.
+    #[must_use]
+    pub fn workload(client: Client, identity: impl WorkloadIdentity) -> Self {
+        Self::Workload {
+            client,
+            identity: Arc::new(identity),
+        }
+    }
+
+    /// Access is managed by an organization, and the client registers itself.
+    #[must_use]
+    pub fn enterprise(provider: impl Into<Option<IdentityProvider>>) -> Self {
+        Self::Enterprise {
+            provider: provider.into(),
+            client: None,
+        }
+    }
+
+    pub(crate) fn client(&self) -> Option<&Client> {
+        match self {
+            Self::ClientCredentials { client } | Self::Workload { client, .. } => Some(client),
+            Self::Person { client } | Self::Enterprise { client, .. } => client.as_ref(),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let nameless = self.client().is_some_and(|client| client.id.is_empty());
+        match self {
+            Self::ClientCredentials { client } if nameless || !client.proves() => Err(
+                Error::config("client credentials need a client id, and its secret or key"),
+            ),
+            Self::Workload { .. } if nameless => {
+                Err(Error::config("a workload identity needs a client id"))
+            }
+            _ if nameless => Err(Error::config(
+                "there is a client secret, key or issuer, but no client id",
+            )),
+            Self::Enterprise { provider: None, .. } => Err(Error::EnterpriseNotConfigured),
+            Self::Enterprise {
+                provider: Some(provider),
+                ..
+            } => provider.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A client that is registered at an authorization server already. `Debug` shows no secret.
+///
+/// One that proves itself by a secret, a key or a workload's assertion has to be bound to the authorization server that
+/// it is registered at ([`at_issuer`](Self::at_issuer)), since an MCP server may name any.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) id: String,
+    pub(crate) proof: Proof,
+    pub(crate) issuer: Option<String>,
+    /// Any MCP server is trusted to name the issuer that sees what it proves itself by.
+    pub(crate) any_issuer: bool,
+}
+
+/// What a client proves itself by.
+#[derive(Clone)]
+pub(crate) enum Proof {
+    None,
+    Secret(Secret),
+    Key(Arc<dyn SigningKey>),
+}
+
+impl Client {
+    fn new(id: impl Into<String>, proof: Proof) -> Self {
+        Self {
+            id: id.into(),
+            proof,
+            issuer: None,
+            any_issuer: false,
+        }
+    }
+
+    /// A client that proves itself by nothing, as a program on a person's machine (RFC 6749 section 2.1).
+    #[must_use]
+    pub fn public(id: impl Into<String>) -> Self {
+        Self::new(id, Proof::None)
+    }
+
+    /// A client with a secret (`client_secret_basic` or `client_secret_post`, whichever the server takes).
+    #[must_use]
+    pub fn secret(id: impl Into<String>, secret: Secret) -> Self {
+        Self::new(id, Proof::Secret(secret))
+    }
+
+    /// A client with a private key (`private_key_jwt`, RFC 7523 section 2.2).
+    #[must_use]
+    pub fn key(id: impl Into<String>, key: impl SigningKey) -> Self {
+        Self::new(id, Proof::Key(Arc::new(key)))
+    }
+
+    /// Binds the client to the authorization server it is registered at. Its secret, key and assertions go nowhere
+    /// else, also when the MCP server names another. Without it, nothing is sent, and the error
+    /// ([`Error::ClientIssuerUnknown`]) names the issuer that was found.
+    #[must_use]
+    pub fn at_issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self.any_issuer = false;
+        self
+    }
+
+    /// Shows the client's secret, key and assertions to whichever authorization server the MCP server names. Only for
+    /// MCP servers that are trusted with them.
+    #[must_use]
+    pub fn at_any_issuer(mut self) -> Self {
+        self.issuer = None;
+        self.any_issuer = true;
+        self
+    }
+
+    /// Whether it has anything to prove itself by.
+    pub(crate) fn proves(&self) -> bool {
+        !matches!(self.proof, Proof::None)
+    }
+
+    pub(crate) fn own_secret(&self) -> Option<&Secret> {
+        match &self.proof {
+            Proof::Secret(secret) => Some(secret),
+            Proof::None | Proof::Key(_) => None,
+        }
+    }
+
+    pub(crate) fn own_key(&self) -> Option<&dyn SigningKey> {
+        match &self.proof {
+            Proof::Key(key) => Some(&**key),
+            Proof::None | Proof::Secret(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("id", &self.id)
+            .field(
+                "proof",
+                match self.proof {
+                    Proof::None => &"none",
+                    Proof::Secret(_) => &"secret",
+                    Proof::Key(_) => &"key",
+                },
+            )
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Person { .. } => "Person",
+            Self::ClientCredentials { .. } => "ClientCredentials",
+            Self::Workload { .. } => "Workload",
+            Self::Enterprise { .. } => "Enterprise",
+        };
+        let mut shown = f.debug_struct(name);
+        shown.field("client", &self.client());
+        if let Self::Enterprise { provider, .. } = self {
+            shown.field("provider", provider);
+        }
+        shown.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_proves_itself_by_is_not_shown() {
+        let client = Client::secret("known", Secret::new("canary")).at_issuer("https://as.example");
+        let provider = IdentityProvider::new("https://idp.example", "desk");
+        let shown = format!(
+            "{:?}",
+            Credentials::Enterprise {
+                provider: Some(provider.client_secret(Secret::new("canary"))),
+                client: Some(client),
+            }
+        );
+        assert!(!shown.contains("canary"), "{shown}");
+        for told in [
+            "known",
+            "secret",
+            "https://as.example",
+            "https://idp.example",
+            "desk",
+        ] {
+            assert!(shown.contains(told), "{told} in {shown}");
+        }
+    }
+
+    #[test]
+    fn last_word_on_the_issuer_counts() {
+        let client = Client::public("known").at_issuer("https://as.example");
+        let anywhere = client.clone().at_any_issuer();
+        assert!(anywhere.any_issuer && anywhere.issuer.is_none());
+        let bound = anywhere.at_issuer("https://as.example");
+        assert!(!bound.any_issuer && bound.issuer == client.issuer);
+    }
+}
