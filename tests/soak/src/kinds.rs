@@ -180,7 +180,9 @@ impl Kind {
         let codes: &[&str] = match self {
             Self::NoncesRotate | Self::McpHangs | Self::StoreLocked => &[],
             Self::TokensExpire | Self::ServerClockAhead | Self::TokenHangsShortly => WAITING,
-            Self::GrantsShrink | Self::GrantsRevoked | Self::UserSlow => WAITING,
+            Self::GrantsRevoked | Self::UserSlow => WAITING,
+            // A grant that shrinks between a renewal and the request that it was for is not renewed twice (row 16).
+            Self::GrantsShrink => &["timeout", "insufficient_scope"],
             Self::RefreshRefused => WAITING,
             Self::ChallengesInResults => &["tool_error"],
             Self::ClientsForgotten => &["timeout", "host", "registration_rejected"],
@@ -228,15 +230,16 @@ impl Kind {
             Self::IssuerRefuses | Self::IssuerResets => {
                 &["refresh_unavailable", "http", "timeout", "host"]
             }
-            Self::UserDeclines => &["consent_denied"],
+            // Grants shrink, so that there is something to decline.
+            Self::UserDeclines => &["consent_denied", "insufficient_scope"],
             Self::UserDenies => &["authorization_denied", "timeout"],
             Self::PageClosed => &["cancelled", "timeout"],
             Self::PageAbandoned | Self::SignIn => WAITING,
             Self::CallsCancelled => &["given_up"],
             // It forgets the sign-ins that are under way as well.
             Self::SignOut => &["cancelled", "timeout", "state_mismatch"],
-            // It may have the store's file locked.
-            Self::WorkerStopped => &["refresh_unavailable", "timeout", "store"],
+            // It may have the store's file locked, and goes on with connections that were closed meanwhile.
+            Self::WorkerStopped => &["refresh_unavailable", "timeout", "store", BROKEN],
             Self::WorkerKilled => &[],
             Self::StoreFull | Self::StoreReadOnly => &["store"],
         };
