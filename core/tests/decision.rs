@@ -385,6 +385,6 @@ fn printed_table_is_current() {
     let printed = fs::read_to_string(&path).expect("docs/recovery.md is there");
     assert!(
         printed == page,
-        "docs/recovery.md is stale: run UPDATE_DOCS=1 cargo nextest run -p mcp-reauth printed_table"
+        "docs/recovery.md is stale: run UPDATE_DOCS=1 cargo test -p mcp-reauth printed_table"
     );
 }
