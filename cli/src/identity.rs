@@ -8,7 +8,7 @@ use crate::args::{ClientArgs, OrganizationArgs};
 use crate::failure::Failure;
 use crate::files::{self, ProjectedToken};
 
-/// How tokens are come by, as the command line says.
+/// The credentials that the command line names.
 pub(crate) fn credentials(
     client: &ClientArgs,
     organization: &OrganizationArgs,

@@ -9,7 +9,7 @@ use crate::host::WorkloadIdentity;
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 
-/// How a session comes by its tokens. The default is a person, with a client that registers itself.
+/// How a session gets its tokens. The default is a person, with a client that registers itself.
 #[derive(Clone)]
 pub enum Credentials {
     /// A person signs in (authorization code grant, RFC 6749 section 4.1).

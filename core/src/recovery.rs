@@ -76,7 +76,7 @@ pub enum Attempt {
     Refused,
 }
 
-/// How credentials are come by, and how far each silent means has got.
+/// How credentials are obtained, and how far each silent means has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Protocol {
@@ -153,7 +153,7 @@ pub struct Situation {
     pub failure: Failure,
     /// Whether somebody waits.
     pub trigger: Trigger,
-    /// How credentials are come by.
+    /// How credentials are obtained.
     pub protocol: Protocol,
     /// The request carried another credential than the current one, and the current one could answer: it
     /// is not known to be expired and, where scope is lacking, covers what is required.

@@ -4,8 +4,9 @@
 //! there for an identity assertion (leg 2, RFC 8693), which that server's authorization server takes for an access
 //! token (leg 3, RFC 7523). Legs 2 and 3 are silent; nobody ever visits the authorization endpoint of the server.
 //!
-//! Give a session [`Credentials::Enterprise`](crate::Credentials::Enterprise) with an [`IdentityProvider`], and declare [`CAPABILITY`] where the client lists its capabilities. Sessions of one profile in
-//! one store share the [`IdpSession`].
+//! Give a session [`Credentials::Enterprise`](crate::Credentials::Enterprise) with an [`IdentityProvider`], and
+//! declare [`CAPABILITY`] where the client lists its capabilities. Sessions of one profile in one store share the
+//! [`IdpSession`].
 
 mod idp;
 pub(crate) mod legs;

@@ -49,7 +49,7 @@ impl AuthSessionBuilder {
         }
     }
 
-    /// How the session comes by its tokens (default: a person signs in, by a client that registers itself). A
+    /// How the session gets its tokens (default: a person signs in, by a client that registers itself). A
     /// [`Client`](crate::Client) stands for a person who signs in by it.
     pub fn credentials(mut self, credentials: impl Into<Credentials>) -> Self {
         self.credentials = credentials.into();

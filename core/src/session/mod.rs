@@ -167,7 +167,7 @@ impl Drop for Unsettled {
     }
 }
 
-/// How credentials are come by.
+/// How credentials are obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GrantType {
     /// A person authorizes.

@@ -82,3 +82,31 @@ impl First {
         self.last_turn.0 = Some(Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::future::poll_immediate;
+
+    use super::*;
+
+    /// Those behind a writer that gave up on a stuck process must not each wait as long once more.
+    #[tokio::test]
+    async fn waiting_in_line_counts_unless_the_process_had_a_turn_meanwhile() {
+        for had_a_turn in [false, true] {
+            let line = Line::default();
+            let mut first = line.first().await;
+            let mut second = pin!(line.first());
+            assert!(poll_immediate(&mut second).await.is_none());
+            let stood_in_line = Instant::now();
+            if had_a_turn {
+                first.turn_ends();
+            }
+            drop(first);
+            let second = second.await;
+            assert!(second.came() <= stood_in_line);
+            assert_eq!(second.without_turn() >= stood_in_line, had_a_turn);
+        }
+    }
+}

@@ -214,27 +214,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_wait_behind_one_that_gave_up_do_not_each_wait_as_long() {
-        let (_folder, path) = file();
-        let line = Line::default();
-        let mut stuck = Line::default().first().await;
-        let _turn = Turn::take(path.clone(), &mut stuck).expect("a turn");
-        let mut first = line.first().await;
-        let (mut second, given_up) = tokio::join!(line.first(), async {
-            let given_up = Turn::take_within(path.clone(), &mut first, LIMITS).map(drop);
-            drop(first);
-            given_up
-        });
-        assert!(matches!(given_up, Err(NoTurn::Stuck(_))), "{given_up:?}");
-        let lock = private::open(&path).expect("it is there");
-        let given_up = Waiting::new(&second, LIMITS).give_up_in_time(&lock);
-        assert!(matches!(given_up, Err(NoTurn::Stuck(_))), "{given_up:?}");
-        // But for a turn that this process had in between.
-        second.turn_ends();
-        assert!(Waiting::new(&second, LIMITS).give_up_in_time(&lock).is_ok());
-    }
-
-    #[tokio::test]
     async fn writer_waits_longer_while_others_write_and_says_that_they_do() {
         let (_folder, path) = file();
         let (mut busy, mut other) = (Line::default().first().await, Line::default().first().await);
