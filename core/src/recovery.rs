@@ -487,7 +487,7 @@ pub const RULES: &[Rule] = &[
         id: "16",
         about: SCOPE,
         when: "the grant covers what is required, yet the server disagrees",
-        then: "one silent renewal, retry; again: fail `insufficient_scope`; unreachable: fail `refresh_unavailable`; no silent means: go on",
+        then: "one silent renewal, whatever was renewed for a 401 before, then retry; again: fail `insufficient_scope`; unreachable: fail `refresh_unavailable`; no silent means: go on",
         step: |s| {
             (s.scope() && s.covered)
                 .then(|| match s.silent() {

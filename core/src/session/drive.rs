@@ -211,7 +211,8 @@ impl Drive<'_> {
                 attempt
             });
         }
-        if self.progress.renewal.is_some() {
+        let failure = Failure::of(self.challenge);
+        if self.progress.renewal(failure).is_some() {
             return Ok(());
         }
         let held = self
@@ -247,7 +248,7 @@ impl Drive<'_> {
         Situation {
             failure,
             trigger: self.how.trigger,
-            protocol: self.protocol(failure == Failure::Scope && !covered),
+            protocol: self.protocol(failure, covered),
             newer_credential: moved && usable && may_adopt && worth_trying,
             proof: self.proof(),
             covered,
@@ -302,9 +303,10 @@ impl Drive<'_> {
         }
     }
 
-    fn protocol(&self, widening: bool) -> Protocol {
+    fn protocol(&self, failure: Failure, covered: bool) -> Protocol {
         let progress = &*self.progress;
-        let tried = progress.renewal.or(progress.held);
+        let tried = progress.renewal(failure).or(progress.held);
+        let widening = failure == Failure::Scope && !covered;
         let asking = if widening { progress.widening } else { tried };
         let mint = asking.unwrap_or(Attempt::Untried);
         match self.inner.grant_type {
@@ -360,10 +362,7 @@ impl Drive<'_> {
                 None
             }
             Step::Adopt => {
-                // Its own means have not been tried.
-                self.progress.retries = self.progress.retries.saturating_add(1);
-                self.progress.sent = self.current.clone();
-                self.progress.renewal = None;
+                self.progress.adopt(self.current.clone());
                 None
             }
             Step::Renew(Means::IdpSession, _) => self.renew_idp().await,
@@ -390,7 +389,7 @@ impl Drive<'_> {
         self.how.deliberate
             || Failure::of(self.challenge) != Failure::Token
             || progress.issuer == IssuerCheck::Moved
-            || progress.renewal == Some(Attempt::Succeeded)
+            || progress.renewed()
             || progress.reauthorized
     }
 
@@ -413,7 +412,7 @@ impl Drive<'_> {
 
     fn defer(&self) -> Conclusion {
         // A renewal that helped nothing would help the next stream as little.
-        if self.progress.renewal == Some(Attempt::Succeeded) {
+        if self.progress.renewed() {
             let current = self.current.clone();
             self.inner.hold.note_useless(current, self.inner.now());
         }
@@ -472,7 +471,8 @@ impl Drive<'_> {
             let required = &self.challenge.required_scopes;
             self.progress.note_widening(&renewal.end, required);
         } else {
-            self.progress.note_renewal(&renewal.end);
+            let failure = Failure::of(self.challenge);
+            self.progress.note_renewal(failure, &renewal.end);
         }
         if self.progress.issuer == IssuerCheck::Moved || self.is_offline(&renewal.end) {
             self.progress.issuer = IssuerCheck::Same;

@@ -2,7 +2,7 @@
 
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
-use crate::recovery::{Attempt, Consent, IssuerCheck};
+use crate::recovery::{Attempt, Consent, Failure, IssuerCheck};
 use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
 use crate::session::renewal::RenewalEnd;
@@ -11,8 +11,11 @@ use crate::session::renewal::RenewalEnd;
 pub(crate) struct Progress {
     /// What the rejected request carried.
     pub(crate) sent: Option<Authorization>,
-    /// Silent renewal: at most one for a request.
-    pub(super) renewal: Option<Attempt>,
+    /// Silent renewal of a token that expired or was rejected: at most one for a request.
+    renewal: Option<Attempt>,
+    /// Silent renewal of a token that lacked scope: at most one for a request, and whatever was renewed before. The
+    /// grant may have shrunk since.
+    scope_renewal: Option<Attempt>,
     /// What renewal would come to, as far as patience forbids to find out.
     pub(super) held: Option<Attempt>,
     /// Silent widening by a machine grant: at most one for a challenge.
@@ -49,6 +52,7 @@ impl Progress {
         Self {
             sent,
             renewal: None,
+            scope_renewal: None,
             held: None,
             widening: None,
             idp: None,
@@ -76,18 +80,47 @@ impl Progress {
         }
     }
 
-    /// Notes what a renewal came to, whoever it was made for.
-    pub(crate) fn note_renewal(&mut self, end: &RenewalEnd) {
-        match end {
-            RenewalEnd::Renewed => self.renewal = Some(Attempt::Succeeded),
-            // Nobody was asked, so this request's own renewal is still to come.
-            RenewalEnd::Adopted => {}
-            RenewalEnd::Failed(attempt, error) => {
-                self.renewal = Some(*attempt);
-                self.error = Some(error.clone());
-            }
-            RenewalEnd::Broken(_) => {}
+    /// What renewal for such a failure came to. A token that was just renewed, for whatever reason, and is rejected
+    /// is not renewed again.
+    pub(super) fn renewal(&self, failure: Failure) -> Option<Attempt> {
+        match failure {
+            Failure::Scope => self.scope_renewal,
+            _ => self.renewal.or(self.scope_renewal),
         }
+    }
+
+    /// Whether a renewal of this request's own brought a credential.
+    pub(super) fn renewed(&self) -> bool {
+        self.renewals().contains(&Some(Attempt::Succeeded))
+    }
+
+    fn renewals(&self) -> [Option<Attempt>; 2] {
+        [self.renewal, self.scope_renewal]
+    }
+
+    /// Notes what a renewal for such a failure came to, whichever request it was made for.
+    pub(crate) fn note_renewal(&mut self, failure: Failure, end: &RenewalEnd) {
+        let attempt = match end {
+            RenewalEnd::Renewed => Attempt::Succeeded,
+            RenewalEnd::Failed(attempt, error) => {
+                self.error = Some(error.clone());
+                *attempt
+            }
+            // Nobody was asked, so this request's own renewal is still to come.
+            RenewalEnd::Adopted | RenewalEnd::Broken(_) => return,
+        };
+        match failure {
+            Failure::Scope => self.scope_renewal = Some(attempt),
+            _ => self.renewal = Some(attempt),
+        }
+    }
+
+    /// The credential is another's now: its own means have not been tried.
+    pub(super) fn adopt(&mut self, current: Option<Authorization>) {
+        self.retries = self.retries.saturating_add(1);
+        self.sent = current;
+        self.renewal = None;
+        self.scope_renewal = None;
     }
 
     pub(super) fn note_widening(&mut self, end: &RenewalEnd, required: &ScopeSet) {
@@ -116,6 +149,7 @@ impl Progress {
             tried.take_if(|tried| *tried == Attempt::Rejected);
         };
         rejected(&mut self.renewal);
+        rejected(&mut self.scope_renewal);
         rejected(&mut self.widening);
         // Somebody signed in: that session was not tried yet. Its own renewal a request tries once.
         self.idp.take_if(|tried| *tried != Attempt::Succeeded);
@@ -123,7 +157,8 @@ impl Progress {
 
     /// How many retries this request's own renewal and authorizations are worth.
     pub(super) fn earned(&self) -> u8 {
-        let renewed = u8::from(self.renewal == Some(Attempt::Succeeded));
+        let succeeded = |own: Option<Attempt>| u8::from(own == Some(Attempt::Succeeded));
+        let renewed: u8 = self.renewals().into_iter().map(succeeded).sum();
         let authorized = u8::from(self.reauthorized);
         self.step_ups.saturating_add(renewed + authorized)
     }

@@ -2,7 +2,7 @@
 
 use mcp_reauth::{Event, ScopeSet};
 
-use crate::support::{Bench, Mcp, Meta, Prm, Register, SERVER, Token, Visit, pass};
+use crate::support::{Bench, Mcp, Meta, Prm, Register, SERVER, Token, Visit, all, pass};
 
 #[tokio::test(start_paused = true)]
 async fn first_sign_in_discovers_registers_and_authorizes_once() {
@@ -157,6 +157,70 @@ async fn covered_scope_refused_all_the_same_is_renewed_once_and_then_fails() {
     assert_eq!(error.code(), "insufficient_scope");
     assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
     assert_eq!(bench.host.prompts(), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn grant_that_shrank_is_renewed_once_and_then_asked_for() {
+    let bench = Bench::new();
+    let session = bench.signed_in("a").await;
+    bench.world.servers(|s| s.withdraw("a"));
+    assert_eq!(bench.send(&session, "a").await, Ok(200));
+    // A renewal, one that names what was granted, and the step-up's code.
+    let trace = [Mcp, Token, Token, Visit, Token, Mcp];
+    assert_eq!(bench.world.trace(), trace);
+    assert_eq!(bench.host.prompts(), (2, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn grant_that_shrank_between_a_renewal_and_its_retry_is_asked_for_all_the_same() {
+    let bench = Bench::new();
+    let session = bench.signed_in("a").await;
+    bench.world.servers(|s| s.revoke_access());
+    let renewal = bench.world.hold(Token);
+    let call = bench.spawn(&session, "a");
+    renewal.reached().await;
+    bench.world.servers(|s| s.withdraw("a"));
+    bench.world.unhold(Token);
+    renewal.open();
+    assert_eq!(all(vec![call]).await, [Ok(200)]);
+    // The renewal for the 401, the two for the lacking scope, and the step-up's code.
+    let trace = [Mcp, Token, Mcp, Token, Token, Visit, Token, Mcp];
+    assert_eq!(bench.world.trace(), trace);
+    assert_eq!(bench.host.prompts(), (2, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn covered_scope_refused_after_the_renewal_for_a_401_is_renewed_once_more_and_then_fails() {
+    let bench = Bench::new();
+    let session = bench.signed_in("a").await;
+    let expired = r#"Bearer error="invalid_token""#.to_owned();
+    let lacking = r#"Bearer error="insufficient_scope", scope="a""#.to_owned();
+    bench.world.answer(move |number| match number {
+        0 => Some((401, vec![expired.clone()])),
+        _ => Some((403, vec![lacking.clone()])),
+    });
+    let error = bench.send(&session, "a").await.expect_err("refused");
+    assert_eq!(error.code(), "insufficient_scope");
+    assert_eq!(bench.world.trace(), [Mcp, Token, Mcp, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejection_after_the_renewal_for_a_scope_is_not_renewed_again() {
+    let bench = Bench::new();
+    let session = bench.signed_in("a").await;
+    let expired = r#"Bearer error="invalid_token""#.to_owned();
+    let lacking = r#"Bearer error="insufficient_scope", scope="a""#.to_owned();
+    bench.world.answer(move |number| match number {
+        0 => Some((403, vec![lacking.clone()])),
+        1 => Some((401, vec![expired.clone()])),
+        _ => None,
+    });
+    assert_eq!(bench.send(&session, "a").await, Ok(200));
+    let kinds = bench.world.trace();
+    assert_eq!(kinds[..3], [Mcp, Token, Mcp]);
+    assert_ne!(kinds[3], Token);
+    assert_eq!(bench.host.prompts(), (1, 3), "a sign-in");
 }
 
 #[tokio::test(start_paused = true)]

@@ -181,8 +181,7 @@ impl Kind {
             Self::NoncesRotate | Self::McpHangs | Self::StoreLocked => &[],
             Self::TokensExpire | Self::ServerClockAhead | Self::TokenHangsShortly => WAITING,
             Self::GrantsRevoked | Self::UserSlow => WAITING,
-            // A grant that shrinks between a renewal and the request that it was for is not renewed twice (row 16).
-            Self::GrantsShrink => &["timeout", "insufficient_scope"],
+            Self::GrantsShrink => &["timeout"],
             Self::RefreshRefused => WAITING,
             Self::ChallengesInResults => &["tool_error"],
             Self::ClientsForgotten => &["timeout", "host", "registration_rejected"],
@@ -231,7 +230,7 @@ impl Kind {
                 &["refresh_unavailable", "http", "timeout", "host"]
             }
             // Grants shrink, so that there is something to decline.
-            Self::UserDeclines => &["consent_denied", "insufficient_scope"],
+            Self::UserDeclines => &["consent_denied"],
             Self::UserDenies => &["authorization_denied", "timeout"],
             Self::PageClosed => &["cancelled", "timeout"],
             Self::PageAbandoned | Self::SignIn => WAITING,

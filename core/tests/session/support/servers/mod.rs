@@ -223,6 +223,13 @@ impl Servers {
         self.refresh.clear();
     }
 
+    /// Grants given so far lose this scope, and nothing says so.
+    pub(crate) fn withdraw(&mut self, scope: &str) {
+        for family in self.families.values_mut() {
+            family.scopes.retain(|own| own != scope);
+        }
+    }
+
     /// How many access tokens would still be accepted.
     pub(crate) fn live_tokens(&self) -> usize {
         let live = |access: &&Access| self.families[&access.family].alive;
