@@ -44,4 +44,7 @@ done
 # Here and not when the first test needs it: how long it takes is up to the registries, and tests have limits.
 [[ ${files[*]} != *third-party* ]] || ../tests/third-party/install
 [[ ${files[*]} != *one-way-out* ]] || test/support/tinyproxy.sh
-"$node" --test --test-reporter=spec "${files[@]}"
+# Most of them wait most of the time. By itself, Node runs one file at a time on two cores.
+at_once=()
+[[ $("$node" --help) != *--test-concurrency* ]] || at_once=(--test-concurrency=3)
+"$node" --test "${at_once[@]}" --test-reporter=spec "${files[@]}"
