@@ -137,6 +137,12 @@ export declare class Store {
 /** The challenge of a tool result, in JSON; both of it and of the result. */
 export declare function challengeOfToolResult(result: string): string | null
 
+/**
+ * Checks a store by two ways to the same records: an answer with what came of each check. Where a store is not native,
+ * it is called over the bridge, by its number there.
+ */
+export declare function checkStore(bridge: Bridge, one: number, other: number, nativeOne?: Store | undefined | null, nativeOther?: Store | undefined | null): Promise<string>
+
 /** Whether `a` has all of `b`, and more. */
 export declare function isStrictScopeSuperset(a: Array<string>, b: Array<string>): boolean
 

@@ -49,8 +49,8 @@ export interface Callee {
   readonly scope: AsyncResource;
   /** May return anything or a promise of it, throw, or never return. */
   call(method: string, input: unknown, context: CallContext): unknown;
-  /** What a call returned came when nobody waited for it any more. */
-  unheard(method: string, value: unknown): void;
+  /** What a call returned came when it was not waited for any more. */
+  unheard(method: string, input: unknown, value: unknown): void;
   /** Nobody waits for an answer. */
   tell(method: string, input: unknown): void;
 }
@@ -143,7 +143,7 @@ async function answer(callee: Callee, call: number, method: string, input: unkno
     const heard = bridge.settle(call, reply(value), bytes);
     // The native part has a copy.
     bytes?.fill(0);
-    if (!heard) callee.unheard(method, value);
+    if (!heard) callee.unheard(method, input, value);
   } catch (error) {
     bridge.settle(call, refusal(error));
   } finally {

@@ -21,7 +21,7 @@ export type { AuthSessionOptions, Fetch, IdentityProviderOptions, Policy } from 
 export type { Outcome } from './outcome.js';
 export { computeScopeUnion, isStrictScopeSuperset, type Scopes, scopeDifference, scopesCover } from './scope.js';
 export { type Authorization, AuthSession, type HandleOptions, type RecoverOptions } from './session.js';
-export { FileStore, type Lease, MemoryStore, type StoredRecord, type StoreKey, type TokenStore } from './store.js';
+export { FileStore, MemoryStore, type StoredRecord, type StoreKey, type TokenStore } from './store.js';
 export type {
   AuthChallenge,
   AuthorizationRequest,

@@ -192,7 +192,7 @@ const OPTIONS = {
   identityProvider: orNull({ ...OBJECT, what: 'an object with issuer and clientId' }),
   dpopKey: TEXT,
   redirectUri: REDIRECT_URI,
-  store: { ...OBJECT, what: 'a MemoryStore, a FileStore, or an object with load and save' },
+  store: { ...OBJECT, what: 'a MemoryStore, a FileStore, or an object with load, save and delete' },
   host: { ...OBJECT, what: 'an object with confirmStepUp and authorize' },
   fetch: FUNCTION,
   egress: oneOf('local', 'public'),
@@ -261,12 +261,21 @@ function redirectUriOf(host: object, otherwise: string | undefined): string | un
   return uri;
 }
 
-/** What an application's store calls its place. */
-function placeOf(store: object): string | undefined {
+/** What a store has, whose leases are good for other processes too. */
+const LEASES = ['tryLease', 'renewLease', 'releaseLease'] as const;
+
+/** What an application's store calls its place. Throws where it is no store. */
+export function placeOf(store: object): string | undefined {
   if (nativeStore(store)) return undefined;
   requireFunction(store, 'store', 'load');
   requireFunction(store, 'store', 'save');
-  requireFunction(store, 'store', 'tryLease', true);
+  requireFunction(store, 'store', 'delete');
+  const leases = LEASES.filter((name) => memberOf(store, name) !== undefined);
+  for (const name of leases) requireFunction(store, 'store', name);
+  if (leases.length > 0 && leases.length < LEASES.length) {
+    const missing = LEASES.filter((name) => !leases.includes(name)).join(' and ');
+    throw misconfigured(`store has ${leases.join(' and ')}, and lacks ${missing}: a store has all three, or none`);
+  }
   const place = memberOf(store, 'place');
   if (place === undefined || typeof place === 'string') return place;
   throw misconfigured(`store.place must be a text, and is ${describe(place)}`);

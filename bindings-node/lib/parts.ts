@@ -8,7 +8,7 @@ import type { native } from './native.js';
 import { nodeNetwork } from './network.js';
 import type { CheckedOptions } from './options.js';
 import { callFetch } from './outgoing-fetch.js';
-import { CalledStore, nativeStore, type TokenStore } from './store.js';
+import { CalledStore, type LeaseInput, nativeStore, type TokenStore } from './store.js';
 import type { SessionEvent } from './types.js';
 
 /** The parts of a session that the application plays. */
@@ -36,13 +36,13 @@ export class Parts implements Callee {
     return assertion(workloadIdentity?.((input as { audience: string }).audience, context));
   }
 
-  unheard(method: string, value: unknown): void {
-    if (method === 'store.tryLease' && typeof value === 'number') void this.#store?.release(value);
+  unheard(method: string, input: unknown, value: unknown): void {
+    this.#store?.unheard(method, input as never, value);
   }
 
   tell(method: string, input: unknown): void {
-    if (method === 'store.release') {
-      void this.#store?.release(input as number);
+    if (method === 'store.releaseLease') {
+      void this.#store?.release(input as LeaseInput);
       return;
     }
     const event = input as SessionEvent;

@@ -20,15 +20,10 @@ export interface StoredRecord {
   data: string | Uint8Array;
 }
 
-/** The right to renew one record's credential. */
-export interface Lease {
-  /** Gives it back. Nobody waits for it. */
-  release(): unknown;
-}
-
 /**
  * Keeps records. Sessions of one process and of many share a store: every write says which version it replaces, so
- * that nobody overwrites newer tokens, and renewal is done under a lease, so that a refresh token is used once.
+ * that no session overwrites newer tokens, and renewal is done under a lease, so that a refresh token is used once.
+ * `checkStore` of `mcp-reauth/testing` tells whether a store keeps to all this.
  */
 export interface TokenStore {
   /** Where the records are, in words, for error messages to name. */
@@ -36,19 +31,34 @@ export interface TokenStore {
   /** Reads a record; `undefined` or `null` when there is none. */
   load(key: StoreKey): Awaitable<StoredRecord | undefined | null>;
   /**
-   * Writes a record (`undefined`: deletes it), provided its version is still `expected` (`undefined`: provided there is
-   * none), and returns its new version; `undefined` or `null` when somebody else has written since, and nothing was
-   * changed. `data` is a text in UTF-8 (`data.toString()`), as bytes, which can be wiped. They are yours: keep them, or
-   * wipe them (`data.fill(0)`) when they are written.
+   * Writes a record, provided its version is still `expected` (`undefined`: provided there is none), and returns its
+   * new version; `undefined` or `null` when another has written since, and nothing was changed. `data` is a text in
+   * UTF-8 (`data.toString()`), as bytes, which can be wiped. They are yours: keep them, or wipe them (`data.fill(0)`)
+   * when they are written.
    */
-  save(key: StoreKey, data: Buffer | undefined, expected: number | undefined): Awaitable<number | undefined | null>;
+  save(key: StoreKey, data: Buffer, expected: number | undefined): Awaitable<number | undefined | null>;
   /**
-   * Takes the lease of a record if nobody holds it; it ends by itself after `ttlMs` milliseconds, since its holder may
-   * have crashed. Without this method, leases are good within this process: leave it out only where no other process
-   * uses the store.
+   * Deletes a record, provided its version is still `expected`: whether it did. What is written under this key later has
+   * a higher version all the same.
    */
-  tryLease?(key: StoreKey, ttlMs: number): Awaitable<Lease | undefined | null>;
+  delete(key: StoreKey, expected: number): Awaitable<boolean>;
+  /**
+   * Takes the lease of a record for `ttlMs` milliseconds, unless another has it, and returns what tells it from all
+   * others of this key, such as a random text. It is renewed every 3 s for as long as it is needed; a holder that
+   * crashed keeps others waiting for `ttlMs`, no longer.
+   *
+   * Without this method and the next two, leases are good within this process: leave them out only where no other
+   * process uses the store.
+   */
+  tryLease?(key: StoreKey, ttlMs: number): Awaitable<string | undefined | null>;
+  /** Lets a lease last for `ttlMs` milliseconds from now: whether it was this holder's still, lapsed or not. */
+  renewLease?(key: StoreKey, lease: string, ttlMs: number): Awaitable<boolean>;
+  /** Ends a lease, if it is this holder's still. What it returns is not waited for. */
+  releaseLease?(key: StoreKey, lease: string): unknown;
 }
+
+/** A store's leases. */
+type Leases = Required<Pick<TokenStore, 'tryLease' | 'renewLease' | 'releaseLease'>>;
 
 const natives = new WeakMap<object, native.Store>();
 
@@ -90,61 +100,70 @@ export class FileStore {
 interface StoreInput {
   key: StoreKey;
   expected?: number | null;
+  lease?: string;
   ttl?: number;
 }
 
-/** The leases that are out, by number, whichever store they are of. */
-const leases = new Map<number, Lease>();
-let lastLease = 0;
+/** A lease that is given back. */
+export interface LeaseInput {
+  key: StoreKey;
+  lease: string;
+}
 
 /** A store in JavaScript, as the native part calls it. */
 export class CalledStore {
   readonly #store: TokenStore;
   readonly #place: { hold(): void; letGo(): void };
 
-  /** `place` is held while a lease is out: somebody has to be there to give it back. */
+  /** `place` is held while a lease is out: it has to be there for the lease to be given back. */
   constructor(store: TokenStore, place: { hold(): void; letGo(): void }) {
     this.#store = store;
     this.#place = place;
   }
 
-  async call(method: string, { key, expected, ttl }: StoreInput, body: Uint8Array | undefined): Promise<unknown> {
+  async call(method: string, input: StoreInput, body: Uint8Array | undefined): Promise<unknown> {
+    const { key, lease = '', ttl = 0 } = input;
+    const expected = input.expected ?? undefined;
+    const store = this.#store;
     switch (method) {
       case 'store.load': {
-        const record = checked('load', await this.#store.load(key), isRecord, 'a record {version, data}');
+        const record = checked('load', await store.load(key), isRecord, 'a record {version, data}');
         return record && new WithBody({ version: record.version }, bytesOf(record.data));
       }
       case 'store.save': {
-        const saved = await this.#store.save(key, body ? handedOver(body) : undefined, expected ?? undefined);
+        const saved = await store.save(key, handedOver(body ?? new Uint8Array()), expected);
         return checked('save', saved, isVersion, 'the new version, a whole number');
       }
+      case 'store.delete':
+        return whether('delete', await store.delete(key, expected as number));
+      case 'store.renewLease':
+        return whether('renewLease', await leasesOf(store).renewLease(key, lease, ttl));
       default:
-        return this.#lease(key, ttl ?? 0);
+        return this.#lease(key, ttl);
     }
   }
 
-  async #lease(key: StoreKey, ttlMs: number): Promise<number | undefined> {
-    const store = this.#store;
-    let number: number | undefined;
+  async #lease(key: StoreKey, ttlMs: number): Promise<string | undefined> {
+    let granted: string | undefined;
     this.#place.hold();
     try {
-      const lease = declares(store, 'tryLease') ? await store.tryLease?.(key, ttlMs) : leaseWithin(store, key);
-      const granted = checked('tryLease', lease, isLease, 'a lease {release}');
-      if (!granted) return undefined;
-      number = ++lastLease;
-      leases.set(number, granted);
-      return number;
+      const lease = await leasesOf(this.#store).tryLease(key, ttlMs);
+      granted = checked('tryLease', lease, isLease, 'a text that stands for the lease');
+      return granted;
     } finally {
-      if (number === undefined) this.#place.letGo();
+      if (granted === undefined) this.#place.letGo();
     }
   }
 
-  async release(id: number): Promise<void> {
-    const lease = leases.get(id);
-    leases.delete(id);
+  /** What a call returned came when it was not waited for any more. */
+  unheard(method: string, { key }: StoreInput, value: unknown): void {
+    if (method === 'store.tryLease' && typeof value === 'string') void this.release({ key, lease: value });
+  }
+
+  async release({ key, lease }: LeaseInput): Promise<void> {
     this.#place.letGo();
     try {
-      await lease?.release();
+      await leasesOf(this.#store).releaseLease(key, lease);
     } catch {
       // It ends by itself.
     }
@@ -190,17 +209,45 @@ const isRecord = (record: StoredRecord) => {
   const [version, data] = [declared(record, 'version'), declared(record, 'data')];
   return isVersion(version) && (typeof data === 'string' || data instanceof Uint8Array);
 };
-const isLease = (lease: Lease) => typeof declared(lease, 'release') === 'function';
+const isLease = (lease: unknown) => typeof lease === 'string' && lease !== '';
 
-/** Who holds a lease, by store and key. */
-const held = new WeakMap<TokenStore, Set<string>>();
-
-/** A lease that is good within this process. It needs no time to end by: it is always given back. */
-function leaseWithin(store: TokenStore, key: StoreKey): Lease | undefined {
-  const name = JSON.stringify([key.profile, key.server]);
-  const names = held.get(store) ?? new Set();
-  held.set(store, names);
-  if (names.has(name)) return undefined;
-  names.add(name);
-  return { release: () => names.delete(name) };
+function whether(method: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new TypeError(`store.${method} must return true or false, and returned ${describe(value)}`);
 }
+
+/** The leases of a store: its own, or, where it has none, those within this process. */
+function leasesOf(store: TokenStore): Leases {
+  if (declares(store, 'tryLease') && store.tryLease) return store as Leases;
+  const known = within.get(store);
+  if (known) return known;
+  const leases = new LeasesWithin();
+  within.set(store, leases);
+  return leases;
+}
+
+const within = new WeakMap<TokenStore, Leases>();
+
+/** Leases that are good within this process. They need no time to end by: they are always given back. */
+class LeasesWithin implements Leases {
+  readonly #held = new Map<string, string>();
+  #count = 0;
+
+  tryLease(key: StoreKey): string | undefined {
+    const name = nameOf(key);
+    if (this.#held.has(name)) return undefined;
+    const lease = String(++this.#count);
+    this.#held.set(name, lease);
+    return lease;
+  }
+
+  renewLease(key: StoreKey, lease: string): boolean {
+    return this.#held.get(nameOf(key)) === lease;
+  }
+
+  releaseLease(key: StoreKey, lease: string): void {
+    if (this.renewLease(key, lease)) this.#held.delete(nameOf(key));
+  }
+}
+
+const nameOf = ({ profile, server }: StoreKey) => JSON.stringify([profile, server]);

@@ -7,6 +7,7 @@ mod answer;
 mod authorization;
 mod bridge;
 mod cancel;
+mod check;
 mod fetch;
 mod host;
 mod loopback;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::BoxFuture;
-use mcp_reauth::store::{Lease, Saved, StoreKey, Stored};
-use mcp_reauth::{Error, FileStore, MemoryStore, Secret, TokenStore};
+use futures_util::future::{BoxFuture, ready};
+use mcp_reauth::store::{Deleted, LeaseId, Saved, StoreKey, Stored};
+use mcp_reauth::{Error, FileStore, MemoryStore, RecordStore, Secret, TokenStore};
 use napi_derive::napi;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ struct Loaded {
     version: u64,
 }
 
-impl TokenStore for JsStore {
+impl RecordStore for JsStore {
     fn place(&self) -> Option<String> {
         self.place.clone()
     }
@@ -97,39 +97,64 @@ impl TokenStore for JsStore {
     fn save(
         &self,
         key: &StoreKey,
-        data: Option<Secret>,
+        data: Secret,
         expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>> {
         let store = self.clone();
         let input = json!({ "key": Key::from(key), "expected": expected });
         Box::pin(async move {
-            let body = data.map(|data| data.expose().as_bytes().to_vec());
-            let (saved, _): (Option<u64>, _) = store.ask_with("store.save", input, body).await?;
+            let body = data.expose().as_bytes().to_vec();
+            let asked = store.ask_with("store.save", input, Some(body));
+            let (saved, _): (Option<u64>, _) = asked.await?;
             Ok(saved.map_or(Saved::Conflict, Saved::As))
         })
     }
 
+    fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
+        let store = self.clone();
+        let input = json!({ "key": Key::from(key), "expected": expected });
+        Box::pin(async move {
+            Ok(match store.ask("store.delete", input).await? {
+                true => Deleted::Done,
+                false => Deleted::Conflict,
+            })
+        })
+    }
+}
+
+impl TokenStore for JsStore {
     fn try_lease(
         &self,
         key: &StoreKey,
-        now: SystemTime,
+        _now: SystemTime,
         ttl: Duration,
-    ) -> BoxFuture<'static, Result<Option<Lease>, Error>> {
+    ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
         let store = self.clone();
-        let now = now.duration_since(SystemTime::UNIX_EPOCH);
-        let now = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
-        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        let input = json!({ "key": Key::from(key), "now": now, "ttl": ttl });
-        // On its own: a lease that was granted when nobody waited any more is given back.
-        let asked = tokio::spawn(async move {
-            let lease: Option<u32> = store.ask("store.tryLease", input).await?;
-            Ok(lease.map(|id| Lease::new(move || store.caller.tell("store.release", id))))
-        });
-        Box::pin(async move {
-            let ended = |_| Error::store("the store did not come to an end");
-            asked.await.map_err(ended)?
-        })
+        let input = json!({ "key": Key::from(key), "ttl": millis(ttl) });
+        Box::pin(async move { store.ask("store.tryLease", input).await })
     }
+
+    fn renew_lease(
+        &self,
+        key: &StoreKey,
+        lease: &LeaseId,
+        _now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        let store = self.clone();
+        let input = json!({ "key": Key::from(key), "lease": lease, "ttl": millis(ttl) });
+        Box::pin(async move { store.ask("store.renewLease", input).await })
+    }
+
+    fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
+        let input = json!({ "key": Key::from(key), "lease": lease });
+        self.caller.tell("store.releaseLease", input);
+        Box::pin(ready(()))
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl JsStore {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 
-import { AuthSession, type AuthSessionOptions, type Lease, MemoryStore, type TokenStore } from 'mcp-reauth';
+import { AuthSession, type AuthSessionOptions, MemoryStore, type TokenStore } from 'mcp-reauth';
 
 import { answers, call, deferred, each, failure, within } from './support/adversary.mjs';
 import { Fixture } from './support/fixture.mjs';
@@ -103,7 +103,7 @@ async function released(store: LeasingStore): Promise<void> {
   await within(back.promise, 'the lease to be released', 5_000);
 }
 
-test('a lease is taken for a renewal, for longer than that can take, and given back', LIMIT, async () => {
+test('a lease is taken for a renewal, for some seconds, and given back', LIMIT, async () => {
   const store = new LeasingStore();
   await using session = await open(store);
   const before = { ...store.leases };
@@ -111,7 +111,30 @@ test('a lease is taken for a renewal, for longer than that can take, and given b
   await answers(session, fixture.mcpUrl);
   await released(store);
   assert.equal(store.leases.granted, before.granted + 1);
-  for (const ttl of store.ttls) assert.ok(Number.isInteger(ttl) && ttl >= 30_000 && ttl <= 600_000, `${ttl}`);
+  assert.deepEqual(new Set(store.ttls), new Set([10_000]));
+});
+
+test('a lease is renewed for as long as the renewal takes, and nobody else gets it', LIMIT, async () => {
+  const store = new LeasingStore();
+  await using session = await open(store);
+  await using other = await open(store);
+  await fixture.expire();
+  await fixture.resetCounters();
+  await hold(true);
+  const held = call(session, fixture.mcpUrl, 'echo');
+  await renewing();
+  const waiting = call(other, fixture.mcpUrl, 'echo');
+  const before = store.leases.renewed;
+  // Longer than it would last by itself.
+  const renewed = async () => {
+    while (store.leases.renewed < before + 4) await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  await within(renewed(), 'four renewals', 30_000);
+  await hold(false);
+  assert.equal((await held).status, 200);
+  assert.equal((await waiting).status, 200);
+  const { token_refresh, reuse_detected } = await fixture.counters();
+  assert.deepEqual({ token_refresh, reuse_detected }, { token_refresh: 1, reuse_detected: 0 });
 });
 
 test('a lease is given back when the renewal fails', LIMIT, async () => {
@@ -194,7 +217,7 @@ test('whoever waits for a lease takes over what its holder has stored, and renew
 });
 
 test('tryLease that returns no lease is a store error that says what is one, and names the place', LIMIT, async () => {
-  const values = [true, 1, 'lease', {}, [], { release: 'now' }, () => {}, Symbol('lease'), { release: null }];
+  const values = [true, 1, '', {}, [], { release: () => {} }, () => {}, Symbol('lease'), 7n];
   await each(
     values.map((value) => [`${typeof value} ${String(value)}`, value] as const),
     async (value) => {
@@ -204,12 +227,12 @@ test('tryLease that returns no lease is a store error that says what is one, and
       store.tryLease = async () => value as never;
       const error = await failure(() => call(session, fixture.mcpUrl, 'echo'));
       assert.equal(error.code, 'store');
-      assert.match(error.message, /the map of the test.*tryLease must return a lease/);
+      assert.match(error.message, /the map of the test.*tryLease must return a text that stands for the lease/);
     },
   );
 });
 
-for (const [way, release] of Object.entries<Lease['release']>({
+for (const [way, release] of Object.entries<() => unknown>({
   throws: () => {
     throw new Error('it is gone');
   },
@@ -220,16 +243,16 @@ for (const [way, release] of Object.entries<Lease['release']>({
     then: (_: unknown, reject: (reason: Error) => void) => reject(new Error('it is gone')),
   }),
 })) {
-  test(`a lease whose release ${way} does no harm`, LIMIT, async () => {
+  test(`a release that ${way} does no harm`, LIMIT, async () => {
     const store = new LeasingStore();
     await using session = await open(store);
     const called = deferred();
-    store.tryLease = async () => ({
-      release() {
-        called.resolve();
-        return release();
-      },
-    });
+    const releaseLease = store.releaseLease.bind(store);
+    store.releaseLease = (key, lease): never => {
+      releaseLease(key, lease);
+      called.resolve();
+      return release() as never;
+    };
     for (let times = 0; times < 2; times++) {
       await fixture.expire();
       await answers(session, fixture.mcpUrl);
@@ -238,24 +261,31 @@ for (const [way, release] of Object.entries<Lease['release']>({
   });
 }
 
-test('a lease keeps its this when it is given back', LIMIT, async () => {
-  const back = deferred();
-  class Own {
-    #held = true;
-    release() {
-      this.#held = false;
-      back.resolve();
-    }
-    get held() {
-      return this.#held;
-    }
-  }
-  const lease = new Own();
-  const store = new LeasingStore();
-  await using session = await open(store);
-  store.tryLease = async () => lease;
-  await fixture.expire();
-  await answers(session, fixture.mcpUrl);
-  await within(back.promise, 'the release');
-  assert.equal(lease.held, false);
-});
+for (const [way, renew] of Object.entries<() => unknown>({
+  throws: () => {
+    throw new Error('it is gone');
+  },
+  rejects: () => Promise.reject(new Error('it is gone')),
+  'never answers': () => new Promise(() => {}),
+  'returns no answer': () => 'yes',
+  'says no': () => false,
+})) {
+  test(`a renewal of a lease that ${way} keeps the answer that is under way`, LIMIT, async () => {
+    const store = new LeasingStore();
+    await using session = await open(store);
+    const asked = deferred();
+    store.renewLease = (): never => {
+      asked.resolve();
+      return renew() as never;
+    };
+    await fixture.expire();
+    await fixture.resetCounters();
+    await hold(true);
+    const held = answers(session, fixture.mcpUrl);
+    await renewing();
+    await within(asked.promise, 'the renewal of the lease', 10_000);
+    await hold(false);
+    await held;
+    assert.equal((await fixture.counters()).token_refresh, 1);
+  });
+}

@@ -119,13 +119,22 @@ test(
 test('nor is a part of a host, a store, a record, a lease or a callback', LIMIT, async () => {
   await using fixture = await Fixture.start();
   const serverUrl = fixture.mcpUrl;
-  await polluted({ confirmStepUp: fails, authorize: fails, load: fails, save: fails }, async () => {
+  await polluted({ confirmStepUp: fails, authorize: fails, load: fails, save: fails, delete: fails }, async () => {
     for (const options of [{ host: {} }, { store: {} }]) {
       assert.equal((await failure(() => AuthSession.open({ serverUrl, ...options } as never))).code, 'config');
     }
   });
   await polluted(
-    { version: 1, data: '{}', release: fails, tryLease: fails, place: 5, code: 'x', state: 'y' },
+    {
+      version: 1,
+      data: '{}',
+      tryLease: fails,
+      renewLease: fails,
+      releaseLease: fails,
+      place: 5,
+      code: 'x',
+      state: 'y',
+    },
     async () => {
       const store = new MapStore();
       await using session = await AuthSession.open({ serverUrl, store, host: new Person() });
@@ -134,7 +143,7 @@ test('nor is a part of a host, a store, a record, a lease or a callback', LIMIT,
       const response = await session.fetch(serverUrl, call('echo'));
       assert.equal(response.status, 200);
       assert.equal((await failure(() => session.completeAuthorization({} as never))).code, 'config');
-      const empty = { load: () => ({}), save: () => 1 };
+      const empty = { load: () => ({}), save: () => 1, delete: () => true };
       assert.equal((await failure(() => AuthSession.open({ serverUrl, store: empty as never }))).code, 'store');
     },
   );

@@ -132,15 +132,22 @@ test('a host that lacks what a host does is refused by the name of what it lacks
 });
 
 test('a store that lacks what a store does is refused by the name of what it lacks', LIMIT, async () => {
-  const store = { load: () => undefined, save: () => 1, tryLease: () => undefined, place: 'here' };
-  for (const name of ['load', 'save', 'tryLease', 'place'] as const) {
-    const required = name === 'load' || name === 'save';
+  const records = { load: () => undefined, save: () => 1, delete: () => true };
+  const leases = { tryLease: () => undefined, renewLease: () => true, releaseLease: () => {} };
+  const store = { ...records, ...leases, place: 'here' };
+  for (const name of ['load', 'save', 'delete', 'tryLease', 'renewLease', 'releaseLease', 'place'] as const) {
+    const required = name in records;
     for (const [kind, value] of Object.entries({ ...NEITHER, ...(required && { undefined: undefined }) })) {
       const error = await refusal({ serverUrl, store: { ...store, [name]: value } }, `${name}: ${kind}`);
       assert.equal(error.code, 'config', kind);
       assert.ok(error.message.includes(`store.${name}`), `${kind}: ${error.message}`);
       assert.ok(!error.message.includes(SECRET), kind);
     }
+  }
+  for (const name of Object.keys(leases)) {
+    const error = await refusal({ serverUrl, store: { ...store, [name]: undefined } }, name);
+    assert.equal(error.code, 'config');
+    assert.match(error.message, new RegExp(`store has .*, and lacks ${name}: a store has all three, or none`));
   }
   for (const copy of [
     { ...new MemoryStore() },

@@ -27,9 +27,13 @@ function keeping(as: (data: Buffer) => string | Uint8Array) {
     save: (_, data, expected) => {
       if (record?.version !== expected) return undefined;
       const version = (record?.version ?? 0) + 1;
-      if (data) given.push(data);
-      record = data && { version, data: as(data) };
+      given.push(data);
+      record = { version, data: as(data) };
       return version;
+    },
+    delete: () => {
+      record = undefined;
+      return true;
     },
   };
   return { store, given, returned };
@@ -96,12 +100,13 @@ test('each copy of a record that is our own is wiped, also when the store fails'
   const store: TokenStore = {
     load: () => record,
     save: (_, data) => {
-      const { grant } = parse(data?.toString() ?? '{}');
+      const { grant } = parse(data.toString());
       token = grant?.refresh_token ?? token;
       if (fails) throw new Error('the disk is full');
-      record = data && { version: (record?.version ?? 0) + 1, data };
-      return record?.version ?? 0;
+      record = { version: (record?.version ?? 0) + 1, data };
+      return record.version;
     },
+    delete: () => false,
   };
   const holding = () => wiped.splice(0).filter((text) => token !== '' && text.includes(token)).length;
   try {

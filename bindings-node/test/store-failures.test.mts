@@ -21,12 +21,15 @@ function open(store: object, more: Partial<AuthSessionOptions> = {}): Promise<Au
 const echo = (session: AuthSession, signal?: AbortSignal) => call(session, fixture.mcpUrl, 'echo', signal);
 
 /** A store whose methods do their part, but for some. */
-function failing(methods: Partial<Record<'load' | 'save' | 'tryLease', (...given: never[]) => unknown>>): TokenStore {
+function failing(
+  methods: Partial<Record<'load' | 'save' | 'delete' | 'tryLease', (...given: never[]) => unknown>>,
+): TokenStore {
   const good = new MapStore();
   return {
     place: 'the broken store',
     load: (key) => good.load(key),
     save: (key, data, expected) => good.save(key, data, expected),
+    delete: (key, expected) => good.delete(key, expected),
     ...(methods as Partial<TokenStore>),
   };
 }
@@ -39,7 +42,7 @@ const WAYS: Record<string, (thrown: unknown) => () => unknown> = {
 };
 
 for (const [way, make] of Object.entries(WAYS)) {
-  for (const method of ['load', 'save', 'tryLease'] as const) {
+  for (const method of ['load', 'save', 'delete', 'tryLease'] as const) {
     test(`${method} that ${way} is a store error that names the place, with its cause, whatever it is`, LIMIT, () =>
       each(
         THROWN.map(({ name, ...thrown }) => [name, thrown] as const),
@@ -52,14 +55,16 @@ for (const [way, make] of Object.entries(WAYS)) {
             load: (key: never) => (broken && method === 'load' ? fail() : good.load(key)),
             save: (key: never, data: never, expected: never) =>
               broken && method === 'save' ? fail() : good.save(key, data, expected),
-            ...(method === 'tryLease' && { tryLease: fail }),
+            ...(method === 'delete' && { delete: fail }),
+            ...(method === 'tryLease' && { tryLease: fail, renewLease: () => true, releaseLease: () => {} }),
           });
           await using session = await open(store);
           broken = method === 'load';
-          if (method === 'tryLease') await answers(session, fixture.mcpUrl);
+          if (method === 'tryLease' || method === 'delete') await answers(session, fixture.mcpUrl);
           if (method === 'tryLease') await fixture.expire();
-          broken = method !== 'tryLease';
-          const work = () => (method === 'load' ? session.connectionState() : echo(session));
+          broken = method === 'load' || method === 'save';
+          const works = { load: () => session.connectionState(), delete: () => session.signOut() };
+          const work = () => (method in works ? works[method as keyof typeof works]() : echo(session));
           const error = await within(failure(work), 'the request', 4_000);
           assert.equal(error.code, 'store', error.message);
           same(error.cause, thrown);
@@ -78,7 +83,7 @@ test('a store that fails while a session is opened keeps it from being opened', 
   assert.equal(error.code, 'store');
   same(error.cause, thrown);
   assert.match(error.message, /the broken store.*the keychain is locked/);
-  const nameless = await failure(() => open({ load: () => Promise.reject(thrown), save: () => 1 }));
+  const nameless = await failure(() => open({ load: () => Promise.reject(thrown), save: () => 1, delete: () => true }));
   assert.match(nameless.message, /the keychain is locked/);
   assert.doesNotMatch(nameless.message, /undefined/);
 });

@@ -115,15 +115,20 @@ test('signing out never deletes the newer tokens that it has not seen', LIMIT, a
   const store = new MapStore();
   await using session = await open(store);
   await answers(session, fixture.mcpUrl);
-  const deletions: (number | undefined)[] = [];
+  const changes: (number | undefined)[] = [];
   const save = store.save.bind(store);
   store.save = (key, data, expected) => {
-    if (!data?.includes('access_token')) deletions.push(expected);
+    changes.push(expected);
     return save(key, data, expected);
+  };
+  const remove = store.delete.bind(store);
+  store.delete = (key, expected) => {
+    changes.push(expected);
+    return remove(key, expected);
   };
   const { version } = store.record;
   await session.signOut();
-  assert.deepEqual(deletions, [version]);
+  assert.deepEqual(changes, [version]);
   assert.equal((await session.connectionState()).signedIn, false);
 });
 
@@ -164,12 +169,14 @@ test('a store keeps its this, and may answer at once', LIMIT, async () => {
     load({ server }: { server: string }) {
       return this.#records.get(server) ?? null;
     }
-    save({ server }: { server: string }, data: string | undefined, expected: number | undefined) {
-      const version = this.#records.get(server)?.version;
-      if (version !== expected) return null;
-      if (data === undefined) this.#records.delete(server);
-      else this.#records.set(server, { version: (version ?? 0) + 1, data });
-      return (version ?? 0) + 1;
+    save({ server }: { server: string }, data: string, expected: number | undefined) {
+      if (this.#records.get(server)?.version !== expected) return null;
+      const version = (expected ?? 0) + 1;
+      this.#records.set(server, { version, data });
+      return version;
+    }
+    delete({ server }: { server: string }, expected: number) {
+      return this.#records.get(server)?.version === expected && this.#records.delete(server);
     }
     get size() {
       return this.#records.size;

@@ -37,6 +37,8 @@ mod settings;
 mod signal;
 pub mod store;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 #[cfg(any(all(test, feature = "jwt"), feature = "vectors"))]
 #[doc(hidden)]
@@ -67,7 +69,7 @@ pub use session::{
 pub use settings::Settings;
 #[cfg(feature = "file-store")]
 pub use store::FileStore;
-pub use store::{MemoryStore, TokenStore};
+pub use store::{LocalLeases, MemoryStore, RecordStore, TokenStore};
 
 /// The code in the README and in the guide compiles.
 #[cfg(all(
@@ -75,7 +77,8 @@ pub use store::{MemoryStore, TokenStore};
     feature = "file-store",
     feature = "jwt",
     feature = "loopback",
-    feature = "rmcp"
+    feature = "rmcp",
+    feature = "testing"
 ))]
 mod documents {
     #[doc = include_str!("../../README.md")]

@@ -1,10 +1,11 @@
 //! How long a caller waits for a server that is unavailable.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::error::{Delivery, Trouble};
 use crate::oauth::token::TokenFailure;
 use crate::runtime::Runtime;
+use crate::store::lease::Lease;
 
 /// The pause before the second try.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -19,21 +20,21 @@ const SLOW: Duration = Duration::from_secs(2);
 /// come back later would cost them another page.
 const WAIT_WITH_CODE: Duration = Duration::from_secs(5);
 
-/// Asks again, once, when the server is unavailable; but not after `until`: a process or a machine that stood still must
-/// not present what another process may have used meanwhile. A server that asks for time is not asked again: the time
+/// Asks again, once, when the server is unavailable; but only while the lease is held: a process or a machine that stood
+/// still must not present what another process may have used meanwhile. A server that asks for time is not asked again: the time
 /// it asks for is told to the caller.
 pub(crate) async fn patiently<T, A>(
     runtime: &dyn Runtime,
-    until: Option<SystemTime>,
+    lease: Option<&Lease>,
     ask: impl FnMut() -> A,
 ) -> Result<T, TokenFailure>
 where
     A: Future<Output = Result<T, TokenFailure>>,
 {
-    in_time(runtime, until)?;
+    in_time(lease).await?;
     let at_once = |trouble: &Trouble| trouble.retry_after.unwrap_or_default() == 0;
     let wait = |trouble: &Trouble| at_once(trouble).then_some(Duration::ZERO);
-    let again = || in_time(runtime, until);
+    let again = async || in_time(lease).await;
     twice(runtime, wait, again, ask).await
 }
 
@@ -52,14 +53,14 @@ where
         _ => None,
     };
     let wait = |trouble: &Trouble| wait(trouble).filter(|wait| *wait <= WAIT_WITH_CODE);
-    twice(runtime, wait, || Ok(()), ask).await
+    twice(runtime, wait, async || Ok(()), ask).await
 }
 
 /// Asks again, once, after passing trouble for which `wait` gives how long at least to wait; and if `again` agrees then.
 async fn twice<T, A>(
     runtime: &dyn Runtime,
     wait: impl Fn(&Trouble) -> Option<Duration>,
-    again: impl Fn() -> Result<(), TokenFailure>,
+    again: impl AsyncFnOnce() -> Result<(), TokenFailure>,
     mut ask: impl FnMut() -> A,
 ) -> Result<T, TokenFailure>
 where
@@ -79,12 +80,14 @@ where
     let pause = jittered(PAUSE).min(left).max(SHORTEST_PAUSE);
     // A server that asks for less than it takes to recover is not taken at its word.
     runtime.sleep(pause.max(asked)).await;
-    again()?;
+    again().await?;
     ask().await
 }
 
-fn in_time(runtime: &dyn Runtime, until: Option<SystemTime>) -> Result<(), TokenFailure> {
-    if until.is_some_and(|until| runtime.now() >= until) {
+async fn in_time(lease: Option<&Lease>) -> Result<(), TokenFailure> {
+    if let Some(lease) = lease
+        && !lease.is_held().await
+    {
         let detail = "this program stood still for too long".to_owned();
         return Err(TokenFailure::Transient(detail.into()));
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::SystemTime;
 
-use mcp_reauth::store::{StoreKey, TokenStore};
+use mcp_reauth::store::{RecordStore, StoreKey, TokenStore};
 use mcp_reauth::{FileStore, Secret};
 
 fn key(server: &str) -> StoreKey {
@@ -14,7 +14,7 @@ fn key(server: &str) -> StoreKey {
 }
 
 async fn save(store: &FileStore, server: &str, text: &str, expected: Option<u64>) {
-    let data = Some(Secret::new(format!("{{\"text\":\"{text}\"}}")));
+    let data = Secret::new(format!("{{\"text\":\"{text}\"}}"));
     let saved = store.save(&key(server), data, expected).await;
     saved.expect("it is written");
 }
@@ -29,10 +29,10 @@ async fn lease_is_held_once_also_before_1970() {
         Duration::from_secs(60),
     );
     let first = store.try_lease(&key("a"), now, ttl).await;
-    assert!(first.as_ref().is_ok_and(Option::is_some));
+    let first = first.expect("it works").expect("nobody holds it");
     let second = store.try_lease(&key("a"), now, ttl).await;
     assert!(second.is_ok_and(|lease| lease.is_none()));
-    drop(first);
+    store.release_lease(&key("a"), &first).await;
     let third = store.try_lease(&key("a"), now, ttl).await;
     assert!(third.is_ok_and(|lease| lease.is_some()));
 }
@@ -89,7 +89,7 @@ async fn only_the_owner_can_read_any_of_it() {
         }
     }
     assert_eq!(seen, 3, "the file, its lock and a lease");
-    drop(lease);
+    store.release_lease(&key("a"), &lease).await;
 }
 
 #[tokio::test]
@@ -97,33 +97,44 @@ async fn a_lease_is_held_once_and_ends_with_its_holder_or_its_time() {
     use std::time::Duration;
     let folder = tempfile::tempdir().expect("a folder");
     let store = FileStore::new(folder.path().join("credentials.json"));
-    let (now, ttl) = (SystemTime::now(), Duration::from_secs(60));
-    let take = |now| {
-        let store = store.clone();
-        async move {
-            store
-                .try_lease(&key("a"), now, ttl)
-                .await
-                .expect("it works")
-        }
+    let (now, ttl) = (SystemTime::now(), Duration::from_secs(10));
+    let key = key("a");
+    let take = async |now| {
+        let lease = store.try_lease(&key, now, ttl).await;
+        lease.expect("it works")
     };
     let first = take(now).await.expect("nobody holds it");
     assert!(take(now).await.is_none());
     assert!(take(now + ttl / 2).await.is_none());
+    // Its holder is seen to live, and may be stopped: it gets some minutes.
+    assert!(take(now + ttl * 15).await.is_none());
+    assert!(
+        take(now + ttl * 16 - Duration::from_secs(1))
+            .await
+            .is_none()
+    );
     // The machine may have slept, and the holder with it: it gets some time once that is seen.
-    let (awake, grace) = (now + ttl * 100, Duration::from_secs(22));
+    let (awake, grace) = (now + ttl * 100, Duration::from_secs(6));
     assert!(take(awake).await.is_none());
     assert!(take(awake + grace / 2).await.is_none());
+    // Who renews it meanwhile keeps it.
+    let renewed = store.renew_lease(&key, &first, awake, ttl).await;
+    assert!(renewed.expect("it works"));
+    assert!(take(awake + grace).await.is_none());
     // A stuck holder keeps its own file, and nobody waits for it for ever.
-    let late = awake + grace;
+    let stuck = awake + ttl * 100;
+    assert!(take(stuck).await.is_none());
+    let late = stuck + grace;
     let second = take(late).await.expect("its time is over");
     assert!(take(late).await.is_none());
-    drop(first);
+    let renewed = store.renew_lease(&key, &first, late, ttl).await;
+    assert!(!renewed.expect("it works"), "another has it");
+    store.release_lease(&key, &first).await;
     assert!(
         take(late).await.is_none(),
         "the late holder gives back what it has, no more"
     );
-    drop(second);
+    store.release_lease(&key, &second).await;
     assert!(take(late).await.is_some());
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
-use mcp_reauth::store::{Saved, StoreKey, TokenStore};
+use mcp_reauth::store::{RecordStore, Saved, StoreKey, TokenStore};
 use mcp_reauth::{Error, FileStore, Secret};
 
 /// Much more than a store waits for a lock.
@@ -60,7 +60,7 @@ impl Place {
 
     async fn save(&self) -> Result<(), Error> {
         let current = self.load().await?;
-        let save = self.store.save(&key(), Some(Secret::new("{}")), current);
+        let save = self.store.save(&key(), Secret::new("{}"), current);
         let saved = soon(save).await?;
         assert!(matches!(saved, Saved::As(_)));
         Ok(())
@@ -306,7 +306,7 @@ async fn store_larger_than_it_may_be_is_neither_read_nor_made() {
     let before = fs::read(&path).expect("it is there");
     let large = Secret::new(format!("\"{}\"", "x".repeat(16 << 20)));
     let current = place.load().await.expect("it is read");
-    let saved = place.store.save(&key(), Some(large), current).await;
+    let saved = place.store.save(&key(), large, current).await;
     names(saved, &path, "larger than 16 MiB");
     assert_eq!(fs::read(&path).expect("it is there"), before);
     let file = File::options()

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::{join_all, poll_immediate};
-use mcp_reauth::store::{Saved, StoreKey, TokenStore};
+use mcp_reauth::store::{RecordStore, Saved, StoreKey};
 use mcp_reauth::{FileStore, Secret};
 
 fn key(server: usize) -> StoreKey {
@@ -18,7 +18,7 @@ async fn save(store: &FileStore, server: usize) -> u64 {
     let key = key(server);
     let expected = store.load(&key).await.expect("it is read");
     let expected = expected.map(|stored| stored.version);
-    let saved = store.save(&key, Some(Secret::new("{}")), expected).await;
+    let saved = store.save(&key, Secret::new("{}"), expected).await;
     match saved {
         Ok(Saved::As(version)) => version,
         other => panic!("{other:?}"),
@@ -38,7 +38,7 @@ async fn writers_of_one_process_have_their_turns_in_the_order_in_which_they_came
         .map(|n| {
             // Sessions with stores of their own.
             let store = FileStore::new(store.path());
-            store.save(&key(n), Some(Secret::new("{}")), None)
+            store.save(&key(n), Secret::new("{}"), None)
         })
         .collect();
     for writer in &mut writers {

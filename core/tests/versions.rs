@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use mcp_reauth::store::{Saved, StoreKey, TokenStore};
+use mcp_reauth::store::{Deleted, RecordStore, Saved, StoreKey, TokenStore};
 use mcp_reauth::{FileStore, MemoryStore, Secret};
 
 /// The largest whole number that JavaScript tells from the next.
@@ -19,8 +19,8 @@ fn key(server: &str) -> StoreKey {
     }
 }
 
-fn data() -> Option<Secret> {
-    Some(Secret::new("{}"))
+fn data() -> Secret {
+    Secret::new("{}")
 }
 
 fn now() -> u64 {
@@ -67,12 +67,12 @@ impl Files {
 }
 
 /// Replaces the record, whatever it is.
-async fn save(store: &impl TokenStore) -> u64 {
+async fn save(store: &impl RecordStore) -> u64 {
     let stored = store.load(&key("a")).await.expect("it is read");
     save_over(store, stored.map(|stored| stored.version)).await
 }
 
-async fn save_over(store: &impl TokenStore, expected: Option<u64>) -> u64 {
+async fn save_over(store: &impl RecordStore, expected: Option<u64>) -> u64 {
     match store.save(&key("a"), data(), expected).await {
         Ok(Saved::As(version)) => {
             assert!(version <= MAX, "{version}");
@@ -134,10 +134,10 @@ async fn versions_do_not_come_again_when_the_clock_is_set_back_and_the_file_move
     }
     // Also after a deletion, and by the store that did it.
     let store = files.process();
-    let deleted = store.save(&key("a"), None, Some(last)).await;
-    assert!(matches!(deleted, Ok(Saved::As(version)) if version > last));
+    let deleted = store.delete(&key("a"), last).await;
+    assert!(matches!(deleted, Ok(Deleted::Done)), "{deleted:?}");
     files.move_away();
-    another_is_above(&files, last + 1).await;
+    another_is_above(&files, last).await;
 }
 
 #[tokio::test]
@@ -347,12 +347,11 @@ async fn versions_in_memory_never_come_again() {
             SystemTime::now(),
             std::time::Duration::from_secs(1),
         );
-        drop(lease.await);
-        let deleted = store.save(&key("a"), None, Some(written)).await;
-        let Ok(Saved::As(deleted)) = deleted else {
-            panic!("{deleted:?}");
-        };
-        assert!(last < written && written < deleted);
-        last = deleted;
+        let lease = lease.await.expect("a store").expect("a lease");
+        store.release_lease(&key("a"), &lease).await;
+        let deleted = store.delete(&key("a"), written).await;
+        assert!(matches!(deleted, Ok(Deleted::Done)), "{deleted:?}");
+        assert!(last < written);
+        last = written;
     }
 }

@@ -19,7 +19,6 @@ import {
   type HostContext,
   type IdentityProviderState,
   isStrictScopeSuperset,
-  type Lease,
   loopbackHost,
   MemoryStore,
   type Outcome,
@@ -41,26 +40,37 @@ const serverUrl = 'https://mcp.example.com/mcp';
 class OwnStore implements TokenStore {
   readonly place = 'a map';
   readonly #records = new Map<string, StoredRecord>();
-  readonly #leases = new Set<string>();
+  readonly #leases = new Map<string, string>();
+  #count = 0;
 
   load(key: StoreKey): StoredRecord | undefined {
     return this.#records.get(nameOf(key));
   }
 
-  async save(key: StoreKey, data: Buffer | undefined, expected: number | undefined): Promise<number | null> {
-    const stored = this.#records.get(nameOf(key));
-    if (stored?.version !== expected) return null;
-    const version = (stored?.version ?? 0) + 1;
-    if (data === undefined) this.#records.delete(nameOf(key));
-    else this.#records.set(nameOf(key), { version, data });
+  async save(key: StoreKey, data: Buffer, expected: number | undefined): Promise<number | null> {
+    if (this.#records.get(nameOf(key))?.version !== expected) return null;
+    const version = ++this.#count;
+    this.#records.set(nameOf(key), { version, data });
     return version;
   }
 
-  tryLease(key: StoreKey, _ttlMs: number): Lease | undefined {
-    const name = nameOf(key);
-    if (this.#leases.has(name)) return undefined;
-    this.#leases.add(name);
-    return { release: () => this.#leases.delete(name) };
+  delete(key: StoreKey, expected: number): boolean {
+    return this.#records.get(nameOf(key))?.version === expected && this.#records.delete(nameOf(key));
+  }
+
+  tryLease(key: StoreKey, _ttlMs: number): string | undefined {
+    if (this.#leases.has(nameOf(key))) return undefined;
+    const lease = String(++this.#count);
+    this.#leases.set(nameOf(key), lease);
+    return lease;
+  }
+
+  renewLease(key: StoreKey, lease: string, _ttlMs: number): boolean {
+    return this.#leases.get(nameOf(key)) === lease;
+  }
+
+  releaseLease(key: StoreKey, lease: string): void {
+    if (this.renewLease(key, lease, 0)) this.#leases.delete(nameOf(key));
   }
 }
 

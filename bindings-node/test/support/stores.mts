@@ -1,4 +1,6 @@
-import type { Lease, StoredRecord, StoreKey, TokenStore } from 'mcp-reauth';
+import { randomUUID } from 'node:crypto';
+
+import type { StoredRecord, StoreKey, TokenStore } from 'mcp-reauth';
 
 /** A store in JavaScript as an application writes one: in memory, with versions. */
 export class MapStore implements TokenStore {
@@ -6,9 +8,9 @@ export class MapStore implements TokenStore {
   readonly #records = new Map<string, StoredRecord>();
   #version = 0;
   /** Called before a method does its part: it may throw, wait, or write something itself. */
-  before: (method: 'load' | 'save', key: StoreKey) => unknown = () => undefined;
+  before: (method: 'load' | 'save' | 'delete', key: StoreKey) => unknown = () => undefined;
   /** How often each was called. */
-  readonly calls = { load: 0, save: 0 };
+  readonly calls = { load: 0, save: 0, delete: 0 };
 
   async load(key: StoreKey): Promise<StoredRecord | undefined> {
     this.calls.load++;
@@ -16,14 +18,20 @@ export class MapStore implements TokenStore {
     return this.#records.get(name(key));
   }
 
-  async save(key: StoreKey, data: Buffer | undefined, expected: number | undefined): Promise<number | undefined> {
+  async save(key: StoreKey, data: Buffer, expected: number | undefined): Promise<number | undefined> {
     this.calls.save++;
     await this.before('save', key);
     if (this.#records.get(name(key))?.version !== expected) return undefined;
     const version = ++this.#version;
-    if (data === undefined) this.#records.delete(name(key));
-    else this.#records.set(name(key), { version, data });
+    this.#records.set(name(key), { version, data });
     return version;
+  }
+
+  async delete(key: StoreKey, expected: number): Promise<boolean> {
+    this.calls.delete++;
+    await this.before('delete', key);
+    if (this.#records.get(name(key))?.version !== expected) return false;
+    return this.#records.delete(name(key));
   }
 
   /** Everything in it. */
@@ -41,28 +49,37 @@ export class MapStore implements TokenStore {
 
 /** The same with leases of its own. */
 export class LeasingStore extends MapStore {
-  readonly #held = new Set<string>();
-  /** How many leases were asked for, granted and given back. */
-  readonly leases = { asked: 0, granted: 0, released: 0 };
+  readonly #held = new Map<string, { lease: string; until: number }>();
+  /** How many leases were asked for, granted, renewed and given back. */
+  readonly leases = { asked: 0, granted: 0, renewed: 0, released: 0 };
   readonly ttls: number[] = [];
-  /** Called before a lease is granted; whoever answers `false` is told that somebody else has it. */
+  /** Called before a lease is granted; who answers `false` is told that another has it. */
   beforeLease: () => unknown = () => undefined;
   /** Called when one was given back. */
   onRelease: () => void = () => undefined;
 
-  async tryLease(key: StoreKey, ttlMs: number): Promise<Lease | undefined> {
+  async tryLease(key: StoreKey, ttlMs: number): Promise<string | undefined> {
     this.leases.asked++;
     this.ttls.push(ttlMs);
-    if ((await this.beforeLease()) === false || this.#held.has(name(key))) return undefined;
-    this.#held.add(name(key));
+    if ((await this.beforeLease()) === false || (this.#held.get(name(key))?.until ?? 0) > Date.now()) return undefined;
+    const lease = randomUUID();
+    this.#held.set(name(key), { lease, until: Date.now() + ttlMs });
     this.leases.granted++;
-    return {
-      release: () => {
-        this.#held.delete(name(key));
-        this.leases.released++;
-        this.onRelease();
-      },
-    };
+    return lease;
+  }
+
+  async renewLease(key: StoreKey, lease: string, ttlMs: number): Promise<boolean> {
+    if (this.#held.get(name(key))?.lease !== lease) return false;
+    this.#held.set(name(key), { lease, until: Date.now() + ttlMs });
+    this.leases.renewed++;
+    return true;
+  }
+
+  releaseLease(key: StoreKey, lease: string): void {
+    if (this.#held.get(name(key))?.lease !== lease) return;
+    this.#held.delete(name(key));
+    this.leases.released++;
+    this.onRelease();
   }
 }
 

@@ -1,7 +1,7 @@
 //! The session at the identity provider: begun by a person, kept for all servers, renewed silently.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::IdentityProvider;
 use super::record::{IdpRecord, SignedIn};
@@ -21,12 +21,10 @@ use crate::runtime::{Runtime, detached, timeout, unix_seconds};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::store::at_last::store_at_last;
+use crate::store::lease::Lease;
 use crate::store::record::{self, Grant, Grantor, IdpLeg, Record, Registration, Versioned};
 use crate::store::turn::{HELD, TURN_LIMIT, Turn};
-use crate::store::{Lease, StoreKey, TokenStore};
-
-/// How long the lease on a renewal lasts when its holder is stuck: longer than one can take, the keys' fetch included.
-const LEASE_TTL: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(30));
+use crate::store::{StoreKey, TokenStore};
 
 /// The longest that a person is waited for where others wait behind them.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
@@ -143,12 +141,16 @@ impl Idp {
         };
         // For two answers of a person: where they come back to, and that they did.
         let patience = patience.min(LONGEST_PATIENCE).saturating_mul(2);
-        let mut turn = Turn::new(&*self.store, &*self.runtime, &key, patience);
-        loop {
-            if let Some((lease, _)) = turn.come().await? {
+        let mut turn = Turn::new(&self.store, &self.runtime, &key);
+        while turn.waited() < patience {
+            if let Some(lease) = turn.come().await? {
                 return Ok(lease);
             }
         }
+        Err(Error::Timeout {
+            what: format!("Another sign-in at {}", self.issuer()),
+            seconds: patience.as_secs(),
+        })
     }
 
     /// Finishes leg 1: takes the tokens of a sign-in for good, and keeps them.
@@ -272,8 +274,8 @@ impl Idp {
         guard: impl Send + 'static,
         late: impl FnOnce(Result<IdpEnd, Error>) + Send + 'static,
     ) -> Result<IdpEnd, Error> {
-        let mut turn = Turn::new(&*self.store, &*self.runtime, &self.key, LEASE_TTL);
-        let (lease, until) = loop {
+        let mut turn = Turn::new(&self.store, &self.runtime, &self.key);
+        let lease = loop {
             if let Some(lease) = turn.come().await? {
                 break lease;
             }
@@ -291,7 +293,7 @@ impl Idp {
         let idp = Arc::clone(self);
         let renewing = async move {
             let mut unstored = None;
-            let end = idp.renew_under(until, &record, &mut unstored).await;
+            let end = idp.renew_under(&lease, &record, &mut unstored).await;
             if let Some(rotated) = unstored {
                 let runtime = Arc::clone(&idp.runtime);
                 runtime.spawn(Box::pin(async move {
@@ -318,7 +320,7 @@ impl Idp {
     /// A renewal with the lease taken, which is to be kept for what is `unstored`.
     async fn renew_under(
         &self,
-        until: SystemTime,
+        lease: &Lease,
         record: &IdpRecord,
         unstored: &mut Option<Rotated>,
     ) -> Result<IdpEnd, Error> {
@@ -330,7 +332,7 @@ impl Idp {
         };
         // The new refresh token must not be lost on a full disk.
         let _space = record::reserve(&*self.store, &self.key, record).await?;
-        match self.refresh(held, refresh_token, until, unstored).await {
+        match self.refresh(held, refresh_token, lease, unstored).await {
             Ok(renewed) => {
                 self.replace(held, renewed).await?;
                 Ok(IdpEnd::Renewed)
@@ -348,7 +350,7 @@ impl Idp {
         &self,
         held: &SignedIn,
         refresh_token: &Secret,
-        until: SystemTime,
+        lease: &Lease,
         unstored: &mut Option<Rotated>,
     ) -> Result<SignedIn, Failure> {
         // What could not be checked must not be used up.
@@ -357,7 +359,7 @@ impl Idp {
             token: refresh_token,
             scopes: None,
         };
-        let (by, tokens) = self.token(held, &presented, until).await?;
+        let (by, tokens) = self.token(held, &presented, lease).await?;
         // The one that was presented may be used up, whatever becomes of the ID token.
         if let Some(token) = &tokens.refresh_token {
             let rotated = Rotated {
@@ -410,13 +412,13 @@ impl Idp {
         &self,
         held: &SignedIn,
         presented: &TokenGrant<'_>,
-        until: SystemTime,
+        lease: &Lease,
     ) -> Result<(Grantor, Tokens), TokenFailure> {
         let registration = &self.current_client(&held.client);
         let at = async |by: &Grantor| {
             let client = &self.client(registration, by);
             let ask = || token::request(client, &by.token_endpoint, presented, None);
-            let asking = patiently(&*self.runtime, Some(until), ask);
+            let asking = patiently(&*self.runtime, Some(lease), ask);
             let answer = timeout(&*self.runtime, ANSWER_LIMIT, asking).await;
             let none = || TokenFailure::Transient(HttpError::Timeout(ANSWER_LIMIT).into());
             answer.unwrap_or_else(|| Err(none()))

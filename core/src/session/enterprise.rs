@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
@@ -27,6 +26,7 @@ use crate::session::credential::Authorization;
 use crate::session::interaction::Need;
 use crate::session::renewal::{Renewal, RenewalEnd, RenewalPlan, failed, passing};
 use crate::session::tokens::At;
+use crate::store::lease::Lease;
 use crate::store::record::{Grant, Grantor, IdpLeg, Pending, Registration, Versioned};
 
 /// Where something is minted, and as whom.
@@ -126,7 +126,7 @@ impl Inner {
         &self,
         read: Versioned,
         plan: &RenewalPlan,
-        until: SystemTime,
+        lease: &Lease,
     ) -> Result<RenewalEnd, Error> {
         let idp = self.idp()?;
         let session = idp.session().await?;
@@ -167,7 +167,7 @@ impl Inner {
             let (by, tokens) = self.minted(at, &presented).await?;
             Ok((by, tokens, allowed))
         };
-        let (by, tokens, allowed) = match patiently(&*self.runtime, Some(until), both).await {
+        let (by, tokens, allowed) = match patiently(&*self.runtime, Some(lease), both).await {
             Ok(minted) => minted,
             Err(failure) => {
                 let at_idp = !past_idp.load(Ordering::Relaxed);

@@ -55,7 +55,7 @@ use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::signal::Signal;
 use crate::store::record::{self, Grant, Record, Versioned};
-use crate::store::{Saved, StoreKey, TokenStore};
+use crate::store::{Deleted, StoreKey, TokenStore};
 use credential::Current;
 use drive::Manner;
 use flight::Flight;
@@ -573,11 +573,11 @@ impl Inner {
     }
 
     async fn clear(&self, mut version: Option<u64>) -> Result<(), Error> {
-        while version.is_some() {
-            match self.store.save(&self.key, None, version).await? {
-                Saved::As(_) => return Ok(()),
+        while let Some(read) = version {
+            match self.store.delete(&self.key, read).await? {
+                Deleted::Done => return Ok(()),
                 // A sibling renewed meanwhile: what it wrote goes too.
-                Saved::Conflict => version = self.store.load(&self.key).await?.map(|s| s.version),
+                Deleted::Conflict => version = self.store.load(&self.key).await?.map(|s| s.version),
             }
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! The silent flight: a credential without anybody noticing.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
@@ -16,14 +15,10 @@ use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
 use crate::session::tokens::{At, DISCOVERY_LIMIT};
 use crate::session::{GrantType, Inner};
-use crate::store::Lease;
 use crate::store::at_last::store_at_last;
+use crate::store::lease::Lease;
 use crate::store::record::{self, Grant, Grantor, Registration, Versioned};
 use crate::store::turn::{HELD, TURN_LIMIT, Turn};
-
-/// How long a lease lasts when its holder is stuck: longer than an answer is waited for, or a silent flight without a
-/// refresh token can take.
-const LEASE_TTL: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(20));
 
 /// What a silent flight came to.
 pub(crate) struct Renewal {
@@ -46,10 +41,29 @@ pub(crate) enum RenewalEnd {
     Broken(Error),
 }
 
+/// What one renewal came to.
+struct Once {
+    end: RenewalEnd,
+    /// It got as far as having the lease, and trying.
+    leased: bool,
+    /// The process stood still meanwhile, for longer than a lease lasts.
+    stood_still: bool,
+}
+
+impl Once {
+    fn without_lease(end: RenewalEnd) -> Self {
+        Self {
+            end,
+            leased: false,
+            stood_still: false,
+        }
+    }
+}
+
 /// What waiting for the lease came to.
 enum Leased {
-    /// It is this flight's, until it is dropped or this time.
-    Ours(Lease, SystemTime),
+    /// It is this flight's.
+    Ours(Lease),
     /// There is nothing to renew any more.
     Over,
     /// Another session or process still has it.
@@ -159,45 +173,40 @@ impl Inner {
     async fn renew_now(self: &Arc<Self>, plan: &RenewalPlan) -> (RenewalEnd, bool) {
         let mut again = true;
         loop {
-            let (end, until) = match self.renew_once(plan).await {
-                Ok(ended) => ended,
+            let once = match self.renew_once(plan).await {
+                Ok(once) => once,
                 Err(error) => return (RenewalEnd::Broken(error), true),
             };
-            let stood_still = until.is_some_and(|until| self.runtime.now() >= until);
-            match end {
-                // Somebody else may have had its turn: begin again, with what the store says now.
-                RenewalEnd::Failed(Attempt::Unreachable, _) if stood_still && again => {
-                    again = false
+            match once.end {
+                // Another session may have had its turn: begin again, with what the store says now.
+                RenewalEnd::Failed(Attempt::Unreachable, _) if once.stood_still && again => {
+                    again = false;
                 }
-                end => return (end, until.is_some()),
+                end => return (end, once.leased),
             }
         }
     }
 
-    /// One renewal under one lease: how it ended, and when the lease lapses, if one was taken.
-    async fn renew_once(
-        self: &Arc<Self>,
-        plan: &RenewalPlan,
-    ) -> Result<(RenewalEnd, Option<SystemTime>), Error> {
+    /// One renewal, under one lease.
+    async fn renew_once(self: &Arc<Self>, plan: &RenewalPlan) -> Result<Once, Error> {
         let of = plan.of.as_ref();
         if self.has_moved(of) {
-            return Ok((RenewalEnd::Adopted, None));
+            return Ok(Once::without_lease(RenewalEnd::Adopted));
         }
-        let (lease, until) = match self.lease(of).await? {
-            Leased::Ours(lease, until) => (lease, until),
-            Leased::Over => return Ok((RenewalEnd::Adopted, None)),
-            Leased::Held => return Ok((self.too_slow(plan, HELD), None)),
+        let lease = match self.lease(of).await? {
+            Leased::Ours(lease) => lease,
+            Leased::Over => return Ok(Once::without_lease(RenewalEnd::Adopted)),
+            Leased::Held => return Ok(Once::without_lease(self.too_slow(plan, HELD))),
         };
         let read = self.reload().await?;
         if self.has_moved(of) {
-            return Ok((RenewalEnd::Adopted, None));
+            return Ok(Once::without_lease(RenewalEnd::Adopted));
         }
-        let renewing = Arc::clone(self).renew_under(lease, until, read, plan.clone());
-        let end = match plan.means {
+        let renewing = Arc::clone(self).renew_under(lease, read, plan.clone());
+        match plan.means {
             Means::Refresh | Means::ScopedRefresh => self.outlived(plan, renewing).await,
             Means::NewToken | Means::Mint | Means::IdpSession => renewing.await,
-        };
-        Ok((end?, Some(until)))
+        }
     }
 
     /// Waits for a refresh as long as a caller does. Where its answer is late, it goes on without them: the refresh
@@ -205,19 +214,23 @@ impl Inner {
     async fn outlived(
         self: &Arc<Self>,
         plan: &RenewalPlan,
-        refresh: impl Future<Output = Result<RenewalEnd, Error>> + Send + 'static,
-    ) -> Result<RenewalEnd, Error> {
+        refresh: impl Future<Output = Result<Once, Error>> + Send + 'static,
+    ) -> Result<Once, Error> {
         let inner = Arc::clone(self);
         let of = plan.of.clone();
-        let late = move |end: Result<RenewalEnd, Error>| {
-            let end = end.unwrap_or_else(RenewalEnd::Broken);
+        let late = move |once: Result<Once, Error>| {
+            let end = once.map_or_else(RenewalEnd::Broken, |once| once.end);
             inner.note_renewal(of.as_ref(), &end);
             inner.tell_renewal(of.as_ref(), &end);
         };
         let ended = detached(&*self.runtime, CALL_TIMEOUT, refresh, late).await;
         ended.unwrap_or_else(|| {
             let none = HttpError::Timeout(CALL_TIMEOUT).to_string();
-            Ok(self.too_slow(plan, &none))
+            Ok(Once {
+                end: self.too_slow(plan, &none),
+                leased: true,
+                stood_still: false,
+            })
         })
     }
 
@@ -232,10 +245,9 @@ impl Inner {
     async fn renew_under(
         self: Arc<Self>,
         lease: Lease,
-        until: SystemTime,
         read: Versioned,
         plan: RenewalPlan,
-    ) -> Result<RenewalEnd, Error> {
+    ) -> Result<Once, Error> {
         // A refresh token may be replaced by a new one, which must not be lost on a full disk.
         let _space = match plan.means {
             Means::Refresh => Some(record::reserve(&*self.store, &self.key, &read.record).await?),
@@ -245,14 +257,19 @@ impl Inner {
         let precious = matches!(plan.means, Means::Refresh | Means::ScopedRefresh);
         let unsettled = precious.then(|| self.unsettled());
         let end = match plan.means {
-            Means::Refresh | Means::ScopedRefresh => self.refresh(read, &plan, until).await,
+            Means::Refresh | Means::ScopedRefresh => self.refresh(read, &plan, &lease).await,
             Means::NewToken => self.new_token(read, &plan).await,
-            Means::Mint => self.mint(read, &plan, until).await,
+            Means::Mint => self.mint(read, &plan, &lease).await,
             // It is not this record's.
             Means::IdpSession => Err(Error::config(
                 "the identity provider's session is renewed by itself",
             )),
         };
+        let once = end.map(|end| Once {
+            end,
+            leased: true,
+            stood_still: lease.stood_still(),
+        });
         if self.current.unstored().is_some() {
             let inner = Arc::clone(&self);
             self.runtime.spawn(Box::pin(async move {
@@ -265,7 +282,7 @@ impl Inner {
                 drop((lease, unsettled));
             }));
         }
-        end
+        once
     }
 
     /// Whether another credential than `of` has become current, one that is worth trying.
@@ -277,10 +294,10 @@ impl Inner {
 
     /// The lease, unless its holder finishes the job meanwhile, or takes too long.
     async fn lease(&self, of: Option<&Authorization>) -> Result<Leased, Error> {
-        let mut turn = Turn::new(&*self.store, &*self.runtime, &self.key, LEASE_TTL);
+        let mut turn = Turn::new(&self.store, &self.runtime, &self.key);
         while turn.waited() < TURN_LIMIT {
-            if let Some((lease, until)) = turn.come().await? {
-                return Ok(Leased::Ours(lease, until));
+            if let Some(lease) = turn.come().await? {
+                return Ok(Leased::Ours(lease));
             }
             self.reload().await?;
             if self.has_moved(of) {
@@ -294,7 +311,7 @@ impl Inner {
         &self,
         read: Versioned,
         plan: &RenewalPlan,
-        until: SystemTime,
+        lease: &Lease,
     ) -> Result<RenewalEnd, Error> {
         // What is current may be newer than what could be stored.
         let current = self.current.get();
@@ -327,7 +344,7 @@ impl Inner {
             token,
             scopes: named.then_some(&had),
         };
-        let asking = self.token_by_record(at, &presented, Some(until));
+        let asking = self.token_by_record(at, &presented, Some(lease));
         let answer = timeout(&*self.runtime, ANSWER_LIMIT, asking).await;
         let (by, answer) = answer.unwrap_or_else(|| {
             let none = HttpError::Timeout(ANSWER_LIMIT);

@@ -1,6 +1,6 @@
 //! Token requests, as a session makes them.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::http::CALL_TIMEOUT;
@@ -16,6 +16,7 @@ use crate::policy::Dpop;
 use crate::runtime::timeout;
 use crate::scope::ScopeSet;
 use crate::session::Inner;
+use crate::store::lease::Lease;
 use crate::store::record::{Grant, Grantor, KeyBinding, Registration};
 
 /// How long finding the authorization server may take, when its endpoint is not on record.
@@ -39,12 +40,12 @@ impl Inner {
         &self,
         at: &At<'_>,
         grant: &TokenGrant<'_>,
-        until: Option<SystemTime>,
+        lease: Option<&Lease>,
     ) -> Result<Tokens, TokenFailure> {
         let ask = || self.token_once(at, grant);
         match grant {
             TokenGrant::Code { .. } => once(&*self.runtime, ask).await,
-            _ => patiently(&*self.runtime, until, ask).await,
+            _ => patiently(&*self.runtime, lease, ask).await,
         }
     }
 
@@ -54,16 +55,16 @@ impl Inner {
         &self,
         at: At<'_>,
         grant: &TokenGrant<'_>,
-        until: Option<SystemTime>,
+        lease: Option<&Lease>,
     ) -> (Grantor, Result<Tokens, TokenFailure>) {
         let by = at.by.clone();
-        let answer = self.token(&at, grant, until).await;
+        let answer = self.token(&at, grant, lease).await;
         if !matches!(answer, Err(TokenFailure::Gone { .. })) {
             return (by, answer);
         }
         match self.moved(&by).await {
             Ok(Some(moved)) => {
-                let answer = self.token(&At { by: &moved, ..at }, grant, until).await;
+                let answer = self.token(&At { by: &moved, ..at }, grant, lease).await;
                 (moved, answer)
             }
             Ok(None) => (by, answer),

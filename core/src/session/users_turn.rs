@@ -11,14 +11,14 @@ use crate::runtime::timeout;
 use crate::session::Inner;
 use crate::session::credential::Authorization;
 use crate::session::interaction::{Interaction, Need};
+use crate::store::StoreKey;
+use crate::store::lease::Lease;
 use crate::store::turn::Turn;
-use crate::store::{Lease, StoreKey};
 
 /// How often the store is looked at while the user is waited for.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// How long a turn lasts at the most. Where a store cannot tell that its holder died, others wait for so long; where a
-/// user takes longer, there is merely another page.
+/// How long another's turn is waited for. Where a user takes longer, there is merely another page.
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// What waiting for the turn came to.
@@ -77,7 +77,7 @@ impl Inner {
             server: format!("{} (sign-in)", self.key.server),
             ..self.key.clone()
         };
-        let mut turn = Turn::new(&*self.store, &*self.runtime, &key, LONGEST);
+        let mut turn = Turn::new(&self.store, &self.runtime, &key);
         if let Some(lease) = come(&mut turn).await {
             return Ok(UsersTurn::Ours(Ours::at_once(lease)));
         }
@@ -98,7 +98,7 @@ impl Inner {
         self.within_patience("The sign-in", waiting).await
     }
 
-    /// Waits while another session has the turn, but not longer than a turn lasts.
+    /// Waits while another session has the turn, for a time.
     async fn behind(&self, mut turn: Turn<'_>, interaction: &Interaction) -> UsersTurn {
         let since = |then| {
             let passed = self.runtime.now().duration_since(then);
@@ -146,7 +146,7 @@ impl Inner {
 /// The turn, if it has come. A store that cannot lease is no reason not to ask the user.
 async fn come(turn: &mut Turn<'_>) -> Option<Option<Lease>> {
     match turn.come().await {
-        Ok(lease) => lease.map(|(lease, _)| Some(lease)),
+        Ok(lease) => lease.map(Some),
         Err(error) => {
             tracing::warn!(%error, "sessions cannot take turns with the user");
             Some(None)

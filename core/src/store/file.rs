@@ -21,15 +21,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use zeroize::Zeroizing;
 
-use super::grace::Grace;
-use super::{Lease, Reservation, Saved, Stamp, StoreKey, Stored, TokenStore};
+use super::{
+    Deleted, LeaseId, RecordStore, Reservation, Saved, Stamp, StoreKey, Stored, TokenStore,
+};
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::sync::Mutex;
 use contents::{Contents, Entry};
+use lease::FileLeases;
 use line::{First, Line};
 use lock::{NoTurn, Turn};
 use private::parent;
@@ -48,7 +50,7 @@ const REPLACE_TRIES: u32 = 50;
 #[derive(Debug, Clone)]
 pub struct FileStore {
     path: PathBuf,
-    grace: Arc<Grace>,
+    leases: Arc<FileLeases>,
     /// The highest version that this store gave or read: it outlasts the files.
     highest: Arc<AtomicU64>,
     spaces: Arc<Mutex<Spaces>>,
@@ -71,7 +73,7 @@ impl FileStore {
         Self {
             line: Line::at(&path),
             path,
-            grace: Arc::default(),
+            leases: Arc::default(),
             highest: Arc::default(),
             spaces: Arc::default(),
         }
@@ -232,6 +234,7 @@ impl FileStore {
         }))
     }
 
+    /// Writes the record, or deletes it.
     fn save_now(
         &self,
         first: &mut First,
@@ -295,7 +298,7 @@ impl FileStore {
     }
 }
 
-impl TokenStore for FileStore {
+impl RecordStore for FileStore {
     fn place(&self) -> Option<String> {
         Some(self.path.display().to_string())
     }
@@ -308,21 +311,22 @@ impl TokenStore for FileStore {
     fn save(
         &self,
         key: &StoreKey,
-        data: Option<Secret>,
+        data: Secret,
         expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>> {
         let key = key.clone();
-        self.run_in_line(move |store, first| store.save_now(first, &key, data.as_ref(), expected))
+        self.run_in_line(move |store, first| store.save_now(first, &key, Some(&data), expected))
     }
 
-    fn try_lease(
-        &self,
-        key: &StoreKey,
-        now: SystemTime,
-        ttl: Duration,
-    ) -> BoxFuture<'static, Result<Option<Lease>, Error>> {
+    fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
         let key = key.clone();
-        self.run_in_line(move |store, first| store.lease_now(first, &key, now, ttl))
+        self.run_in_line(move |store, first| {
+            let saved = store.save_now(first, &key, None, Some(expected))?;
+            Ok(match saved {
+                Saved::As(_) => Deleted::Done,
+                Saved::Conflict => Deleted::Conflict,
+            })
+        })
     }
 
     fn reserve(
@@ -337,6 +341,34 @@ impl TokenStore for FileStore {
     fn stamp(&self, _key: &StoreKey) -> BoxFuture<'static, Option<Stamp>> {
         let stamp = self.run(|store| Ok(store.stamp_now()));
         Box::pin(async move { stamp.await.ok() })
+    }
+}
+
+impl TokenStore for FileStore {
+    fn try_lease(
+        &self,
+        key: &StoreKey,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
+        let key = key.clone();
+        self.run_in_line(move |store, first| store.lease_now(first, &key, now, ttl))
+    }
+
+    fn renew_lease(
+        &self,
+        key: &StoreKey,
+        lease: &LeaseId,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        let (key, lease) = (key.clone(), lease.clone());
+        self.run_in_line(move |store, first| store.renew_now(first, &key, &lease, now, ttl))
+    }
+
+    fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
+        self.leases.release(key, lease);
+        Box::pin(ready(()))
     }
 }
 

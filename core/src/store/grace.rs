@@ -1,20 +1,20 @@
 //! Time for a holder whose lease has lapsed while it could not know.
 //!
 //! A lease lapses by the wall clock, which goes on while the machine sleeps. When it wakes up, the holder goes on
-//! too, and its request may be answered: whoever took over at once would present the refresh token a second time.
+//! too, and its request may be answered: a session that took over at once would present the refresh token a second time.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use super::StoreKey;
-use crate::http::CALL_TIMEOUT;
+use super::lease::RENEWAL;
 use crate::sync::{Mutex, lock};
 
-/// How long a lease that has lapsed is still left to its holder, from when that is first seen. By then a call that
-/// was under way has ended, and its holder looks at its lease.
-pub(crate) const GRACE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(2));
+/// How long a lease that has lapsed is still left to its holder, from when that is first seen: by then a holder that goes
+/// on has renewed it.
+pub(crate) const GRACE: Duration = RENEWAL.saturating_mul(2);
 
-/// The lapsed leases that somebody has come upon.
+/// The lapsed leases that were asked for.
 #[derive(Debug, Default)]
 pub(super) struct Grace(Mutex<HashMap<StoreKey, Lapsed>>);
 
@@ -41,7 +41,7 @@ impl Grace {
         }
     }
 
-    /// Somebody has a new lease.
+    /// There is a new lease, or it was renewed.
     pub(super) fn forget(&self, key: &StoreKey) {
         lock(&self.0).remove(key);
     }

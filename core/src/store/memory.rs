@@ -6,10 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::{BoxFuture, ready};
 
-use super::grace::Grace;
-use super::{Lease, Saved, StoreKey, Stored, TokenStore};
+use super::local::Leases;
+use super::{Deleted, LeaseId, RecordStore, Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
-use crate::runtime::unix_seconds;
 use crate::secret::Secret;
 use crate::sync::{Mutex, MutexGuard, lock};
 
@@ -21,17 +20,33 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Counts writes and leases; never goes back.
+    /// Counts writes; never goes back.
     sequence: u64,
     records: HashMap<StoreKey, Stored>,
-    leases: HashMap<StoreKey, (u64, SystemTime)>,
-    grace: Grace,
+    leases: Leases,
 }
 
 impl State {
-    fn next(&mut self) -> u64 {
+    fn version(&self, key: &StoreKey) -> Option<u64> {
+        self.records.get(key).map(|stored| stored.version)
+    }
+
+    fn save(&mut self, key: &StoreKey, data: Secret, expected: Option<u64>) -> Saved {
+        if self.version(key) != expected {
+            return Saved::Conflict;
+        }
         self.sequence += 1;
-        self.sequence
+        let version = self.sequence;
+        self.records.insert(key.clone(), Stored { version, data });
+        Saved::As(version)
+    }
+
+    fn delete(&mut self, key: &StoreKey, expected: u64) -> Deleted {
+        if self.version(key) != Some(expected) {
+            return Deleted::Conflict;
+        }
+        self.records.remove(key);
+        Deleted::Done
     }
 }
 
@@ -47,7 +62,7 @@ impl MemoryStore {
     }
 }
 
-impl TokenStore for MemoryStore {
+impl RecordStore for MemoryStore {
     fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
         Box::pin(ready(Ok(self.state().records.get(key).cloned())))
     }
@@ -55,46 +70,39 @@ impl TokenStore for MemoryStore {
     fn save(
         &self,
         key: &StoreKey,
-        data: Option<Secret>,
+        data: Secret,
         expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>> {
-        let mut state = self.state();
-        let current = state.records.get(key).map(|stored| stored.version);
-        if current != expected {
-            return Box::pin(ready(Ok(Saved::Conflict)));
-        }
-        let version = state.next();
-        match data {
-            Some(data) => drop(state.records.insert(key.clone(), Stored { version, data })),
-            None => drop(state.records.remove(key)),
-        }
-        Box::pin(ready(Ok(Saved::As(version))))
+        Box::pin(ready(Ok(self.state().save(key, data, expected))))
     }
 
+    fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
+        Box::pin(ready(Ok(self.state().delete(key, expected))))
+    }
+}
+
+impl TokenStore for MemoryStore {
     fn try_lease(
         &self,
         key: &StoreKey,
         now: SystemTime,
         ttl: Duration,
-    ) -> BoxFuture<'static, Result<Option<Lease>, Error>> {
-        let mut state = self.state();
-        let held = state.leases.get(key);
-        if held.is_some_and(|(_, until)| {
-            now < *until || !state.grace.is_over(key, unix_seconds(*until), now)
-        }) {
-            return Box::pin(ready(Ok(None)));
-        }
-        state.grace.forget(key);
-        let id = state.next();
-        state.leases.insert(key.clone(), (id, now + ttl));
-        let (store, key) = (self.clone(), key.clone());
-        let lease = Lease::new(move || {
-            let mut state = store.state();
-            // A lease that ran out may have been taken by somebody else.
-            if state.leases.get(&key).is_some_and(|(held, _)| *held == id) {
-                state.leases.remove(&key);
-            }
-        });
-        Box::pin(ready(Ok(Some(lease))))
+    ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
+        Box::pin(ready(Ok(self.state().leases.take(key, now, ttl))))
+    }
+
+    fn renew_lease(
+        &self,
+        key: &StoreKey,
+        lease: &LeaseId,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        Box::pin(ready(Ok(self.state().leases.renew(key, lease, now, ttl))))
+    }
+
+    fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
+        self.state().leases.release(key, lease);
+        Box::pin(ready(()))
     }
 }

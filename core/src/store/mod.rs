@@ -1,7 +1,11 @@
 //! Where records live between runs.
 
 pub(crate) mod at_last;
+#[cfg(feature = "testing")]
+pub(crate) mod contract;
 pub(crate) mod grace;
+pub(crate) mod lease;
+mod local;
 mod memory;
 pub(crate) mod record;
 pub(crate) mod turn;
@@ -12,11 +16,13 @@ pub(crate) mod file;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{BoxFuture, ready};
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::secret::Secret;
 #[cfg(feature = "file-store")]
 pub use file::FileStore;
+pub use local::LocalLeases;
 pub use memory::MemoryStore;
 
 /// Which record: whose authorization, for what.
@@ -62,16 +68,43 @@ pub struct Stored {
 pub enum Saved {
     /// It was written; this is its version.
     As(u64),
-    /// Somebody else has written since; nothing was changed.
+    /// Another has written since; nothing was changed.
     Conflict,
 }
 
-/// Keeps records, and hands out leases on them.
+/// What became of a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// The record is gone.
+    Done,
+    /// Another has written or deleted it since; nothing was changed.
+    Conflict,
+}
+
+/// Tells one lease from all others of its key, the later ones included.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LeaseId(String);
+
+impl LeaseId {
+    /// An identifier that the store gives: a number that grows, or a random one.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Keeps records: what any store can do.
 ///
-/// Sessions of one process and of many share a store: every write says which version it replaces, so that
-/// nobody overwrites or deletes a sibling's newer tokens, and renewal is done under a lease, so that a
-/// refresh token is used once.
-pub trait TokenStore: Send + Sync + 'static {
+/// Sessions of one process and of many share a store: every write says which version it replaces, so that no session
+/// overwrites or deletes the newer tokens of another. A store that has nothing else becomes a [`TokenStore`] by
+/// [`LocalLeases`].
+pub trait RecordStore: Send + Sync + 'static {
     /// Where the records are, in words, for error messages to name.
     fn place(&self) -> Option<String> {
         None
@@ -83,31 +116,24 @@ pub trait TokenStore: Send + Sync + 'static {
     /// [`Error::Store`] when the store cannot be read; a missing record is `None`.
     fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>>;
 
-    /// Writes a record (`None`: deletes it), provided its version is still `expected` (`None`: provided
-    /// there is none). A reader sees the old record or the new one, never a part.
+    /// Writes a record, provided its version is still `expected` (`None`: provided there is none). A reader sees the old
+    /// record or the new one, never a part.
     ///
     /// # Errors
     /// [`Error::Store`] when the store cannot be written; then the old record stands.
     fn save(
         &self,
         key: &StoreKey,
-        data: Option<Secret>,
+        data: Secret,
         expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>>;
 
-    /// Takes the lease of a record if nobody holds it. A lease ends when it is dropped, when its holder's
-    /// process ends, or `ttl` after `now`, whichever comes first. A machine may have slept meanwhile: a store that
-    /// shares it with its sessions leaves a lapsed lease for another 22 s to a holder that may be alive, from when
-    /// somebody first asks for it.
+    /// Deletes a record, provided its version is still `expected`. What is written under this key later has a higher
+    /// version all the same.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store cannot be used.
-    fn try_lease(
-        &self,
-        key: &StoreKey,
-        now: SystemTime,
-        ttl: Duration,
-    ) -> BoxFuture<'static, Result<Option<Lease>, Error>>;
+    /// [`Error::Store`] when the store cannot be written; then the record stands.
+    fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>>;
 
     /// Takes the space that a record of up to `bytes` needs, so that the next [`save`](Self::save) of `key` finds it
     /// even if the disk fills up in between. A session does this under its lease before it uses a refresh token, as
@@ -128,7 +154,7 @@ pub trait TokenStore: Send + Sync + 'static {
     }
 
     /// What tells the present state of a record from others, found without reading it: while two stamps are equal,
-    /// nobody has written in between. A session that is in use asks once a second at most, and reads the record when
+    /// there was no write in between. A session that is in use asks once a second at most, and reads the record when
     /// the stamp is another, so that it notices what other processes wrote.
     ///
     /// The default is `None`: this store cannot tell, and is not asked again.
@@ -136,6 +162,45 @@ pub trait TokenStore: Send + Sync + 'static {
         let _ = key;
         Box::pin(ready(None))
     }
+}
+
+/// Keeps records, and hands out leases on them: renewal is done under a lease, so that a refresh token is used once.
+///
+/// A lease is a right for a time. Its holder renews it every 3 s for as long as it needs it; it ends when it is released,
+/// or when `ttl` (10 s) has passed since the last time, as its holder may have crashed. Whether a store keeps to all this
+/// is checked by [`testing::check_store`](crate::testing::check_store) (feature `testing`).
+///
+/// Saving does not ask for the lease: the version decides. A holder that stood still until its lease had lapsed may have
+/// the only refresh token that is still good; a store that refused it would lose the sign-in.
+pub trait TokenStore: RecordStore {
+    /// Takes the lease of a record for `ttl` from `now`, unless another has it.
+    ///
+    /// A store that shares the machine with its sessions leaves a lapsed lease to its holder for some seconds more, from
+    /// when it is first asked for: the machine may have slept meanwhile, and the holder too.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store cannot be used.
+    fn try_lease(
+        &self,
+        key: &StoreKey,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>>;
+
+    /// Lets a lease last for `ttl` from `now`: whether it was this holder's still, lapsed or not.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store cannot be used.
+    fn renew_lease(
+        &self,
+        key: &StoreKey,
+        lease: &LeaseId,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<bool, Error>>;
+
+    /// Ends a lease, if it is this holder's still. A failure is the store's to log: the lease ends by itself.
+    fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()>;
 }
 
 /// Stands for one state of a record, or of all records of a store.
@@ -178,30 +243,5 @@ impl Drop for Reservation {
 impl std::fmt::Debug for Reservation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Reservation")
-    }
-}
-
-/// The right to renew one record's credential. Dropping it gives it back.
-pub struct Lease(Option<Box<dyn FnOnce() + Send + Sync>>);
-
-impl Lease {
-    /// A lease that runs `release` when it is dropped.
-    #[must_use]
-    pub fn new(release: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Self(Some(Box::new(release)))
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(release) = self.0.take() {
-            release();
-        }
-    }
-}
-
-impl std::fmt::Debug for Lease {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Lease")
     }
 }

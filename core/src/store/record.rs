@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Reservation, Saved, StoreKey, Stored, TokenStore};
+use super::{Deleted, Reservation, Saved, StoreKey, Stored, TokenStore};
 use crate::error::Error;
 use crate::issuer::same_issuer;
 use crate::oauth::known::Known;
@@ -457,22 +457,35 @@ pub(crate) async fn update<D: Document>(
         if !change(&mut read.record) {
             return Ok(read);
         }
-        let data = if read.record == D::default() {
-            None
-        } else {
-            Some(encode(&read.record)?)
-        };
-        if data.is_none() && read.version.is_none() {
-            return Ok(read);
-        }
-        let present = data.is_some();
-        if let Saved::As(version) = store.save(key, data, read.version).await? {
-            read.version = present.then_some(version);
+        if let Some(version) = write(store, key, &read).await? {
+            read.version = version;
             return Ok(read);
         }
     }
     let error = Error::store("other programs kept writing the same record; nothing was changed");
     Err(at_its_place(store, error))
+}
+
+/// Writes a document, or deletes it if there is nothing in it: its version from now on; `None` after a conflict.
+async fn write<D: Document>(
+    store: &dyn TokenStore,
+    key: &StoreKey,
+    read: &Versioned<D>,
+) -> Result<Option<Option<u64>>, Error> {
+    if read.record != D::default() {
+        let data = encode(&read.record)?;
+        return Ok(match store.save(key, data, read.version).await? {
+            Saved::As(version) => Some(Some(version)),
+            Saved::Conflict => None,
+        });
+    }
+    let Some(version) = read.version else {
+        return Ok(Some(None));
+    };
+    Ok(match store.delete(key, version).await? {
+        Deleted::Done => Some(None),
+        Deleted::Conflict => None,
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use mcp_reauth::jose::{PublicJwk, SigningAlgorithm};
 use mcp_reauth::{
     AuthSession, AuthState, CallbackParams, Client, Credentials, Dpop, Error, PrivateKey,
-    SigningKey, TokenStore,
+    RecordStore, SigningKey,
 };
 
 use crate::support::{
@@ -297,7 +297,7 @@ async fn state_that_is_handed_over_has_the_key() {
     let state = session.auth_state().await.expect("a store").expect("one");
     let json = state.to_json().expect("JSON");
     drop(session);
-    bench.store.save(&bench.key(), None, None).await.ok();
+    bench.store.delete(&bench.key(), 0).await.ok();
     let there = AuthSession::builder(SERVER)
         .http_client(bench.world.clone())
         .runtime(bench.runtime.clone());

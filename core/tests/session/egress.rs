@@ -1,6 +1,6 @@
 //! Addresses that a server leads to and that are in a narrower network than its own.
 
-use mcp_reauth::{AuthSession, Client, Secret, TokenStore};
+use mcp_reauth::{AuthSession, Client, RecordStore, Secret};
 use serde_json::{Value, json};
 
 use crate::support::{

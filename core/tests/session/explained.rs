@@ -1,11 +1,9 @@
 //! What an error tells of its cause, so that whoever reads it knows what to do.
 
-use std::time::{Duration, SystemTime};
-
 use futures_util::future::BoxFuture;
 use mcp_reauth::recovery::Trigger;
-use mcp_reauth::store::{Lease, Saved, StoreKey, Stored};
-use mcp_reauth::{Error, MemoryStore, Policy, ScopeSet, Secret, TokenStore};
+use mcp_reauth::store::{Deleted, Saved, StoreKey, Stored};
+use mcp_reauth::{Error, LocalLeases, MemoryStore, Policy, RecordStore, ScopeSet, Secret};
 
 use crate::support::{
     Answer, Bench, Broken, Fault, Journey, Mcp, Meta, Prm, Register, Token, code,
@@ -100,7 +98,7 @@ async fn refusal_to_register_is_the_servers_own_where_there_is_one() {
 /// A store that says it has written, and has not.
 struct Forgetful(MemoryStore);
 
-impl TokenStore for Forgetful {
+impl RecordStore for Forgetful {
     fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
         self.0.load(key)
     }
@@ -108,19 +106,18 @@ impl TokenStore for Forgetful {
     fn save(
         &self,
         _key: &StoreKey,
-        _data: Option<Secret>,
+        _data: Secret,
         _expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>> {
         Box::pin(async { Ok(Saved::As(1)) })
     }
 
-    fn try_lease(
+    fn delete(
         &self,
-        key: &StoreKey,
-        now: SystemTime,
-        ttl: Duration,
-    ) -> BoxFuture<'static, Result<Option<Lease>, Error>> {
-        self.0.try_lease(key, now, ttl)
+        _key: &StoreKey,
+        _expected: u64,
+    ) -> BoxFuture<'static, Result<Deleted, Error>> {
+        Box::pin(async { Ok(Deleted::Done) })
     }
 }
 
@@ -128,7 +125,8 @@ impl TokenStore for Forgetful {
 async fn store_that_keeps_nothing_is_told_before_anybody_is_bothered() {
     let bench = Bench::new();
     let builder = bench.builder().host(bench.host.clone());
-    let session = builder.store(Forgetful(MemoryStore::new())).open().await;
+    let store = LocalLeases::new(Forgetful(MemoryStore::new()));
+    let session = builder.store(store).open().await;
     let session = session.expect("the session opens");
     let result = bench.send(&session, "").await;
     assert_eq!(code(&result), "store", "{result:?}");

@@ -2,7 +2,7 @@
 
 use mcp_reauth::enterprise::SignIn;
 use mcp_reauth::{
-    AuthSession, Credentials, IdentityProvider, Outcome, Revocation, ScopeSet, Secret, TokenStore,
+    AuthSession, Credentials, IdentityProvider, Outcome, RecordStore, Revocation, ScopeSet, Secret,
 };
 
 use crate::support::{

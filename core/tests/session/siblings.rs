@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcp_reauth::{AuthSession, CallbackParams, Policy, Runtime, TokenStore};
+use mcp_reauth::{AuthSession, CallbackParams, Policy, RecordStore, Runtime, TokenStore};
 
 use crate::support::{Bench, Journey, Kind, Mcp, SERVER, Token, all, code, pass, settle};
 
@@ -209,7 +209,7 @@ async fn lease_of_a_dead_sibling_ends_by_its_time() {
     let ttl = Duration::from_secs(60);
     let now = bench.runtime.now();
     let lease = bench.store.try_lease(&bench.key(), now, ttl).await;
-    std::mem::forget(lease.expect("a store").expect("a lease"));
+    lease.expect("a store").expect("a lease");
     bench.world.servers(|s| s.revoke_access());
     let before = bench.runtime.elapsed();
     // Nobody waits for all of that time.
@@ -219,7 +219,7 @@ async fn lease_of_a_dead_sibling_ends_by_its_time() {
     }
     let waited = (bench.runtime.elapsed() - before).as_secs();
     // Its time, and some for a machine that slept.
-    assert!((82..=84).contains(&waited), "{waited} s");
+    assert!((66..=68).contains(&waited), "{waited} s");
     assert_eq!(bench.world.count(Token), 1);
     bench.assert_free().await;
 }
@@ -243,7 +243,7 @@ async fn lease_that_is_never_given_back_is_an_error_in_bounded_time_and_loses_no
     assert!(bench.send(&other, "").await.is_err());
     assert!((bench.runtime.elapsed() - before).as_secs() <= 31);
     assert_eq!(bench.world.count(Token), 0);
-    drop(lease);
+    bench.store.release_lease(&bench.key(), &lease).await;
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.host.prompts(), (0, 1));
 }
@@ -255,11 +255,11 @@ async fn lease_that_is_never_given_back_is_no_reason_to_sign_in() {
     let ttl = Duration::from_secs(86400);
     let now = bench.runtime.now();
     let lease = bench.store.try_lease(&bench.key(), now, ttl).await;
+    lease.expect("a store").expect("a lease");
     bench.world.servers(|s| s.revoke_access());
     let result = bench.send(&session, "").await;
     assert_eq!(code(&result), "refresh_unavailable");
     assert_eq!(bench.host.prompts(), (0, 1));
-    drop(lease);
 }
 
 #[tokio::test(start_paused = true)]

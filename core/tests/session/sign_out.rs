@@ -1,6 +1,6 @@
 //! Signing out.
 
-use mcp_reauth::TokenStore;
+use mcp_reauth::RecordStore;
 
 use crate::support::{
     Bench, Fault, Gate, Journey, Mcp, Meta, Prm, Register, Revoke, Token, Visit, code,

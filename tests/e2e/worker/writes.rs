@@ -1,6 +1,6 @@
 //! A program that writes one record over and over.
 
-use mcp_reauth::store::{Saved, StoreKey, TokenStore};
+use mcp_reauth::store::{RecordStore, Saved, StoreKey};
 use mcp_reauth::{FileStore, Secret};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub(crate) async fn run(store: &str, size: &str) {
         number += 1;
         let padding = (number % 10).to_string().repeat(size);
         let record = json!({ "number": number, "padding": padding, "end": number });
-        let data = Some(Secret::new(record.to_string()));
+        let data = Secret::new(record.to_string());
         match store.save(&key, data, version).await {
             Ok(Saved::As(written)) => version = Some(written),
             Ok(Saved::Conflict) => panic!("nobody else writes"),

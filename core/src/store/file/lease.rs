@@ -1,18 +1,54 @@
-//! Leases: each is a lock on a file of its own.
+//! Leases: each is a lock on a file of its own, in which stands when it lapses.
 
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::line::First;
+use super::lock::is_at;
 use super::{FileStore, private, replace, with_suffix};
 use crate::error::Error;
+use crate::http::ANSWER_LIMIT;
 use crate::runtime::unix_seconds;
-use crate::store::{Lease, StoreKey};
+use crate::store::grace::Grace;
+use crate::store::{LeaseId, StoreKey};
+use crate::sync::{Mutex, lock};
+
+/// How long a lapsed lease is left to a process that lives. It is stopped (Ctrl-Z, a debugger), and the answer to its
+/// refresh may wait for it.
+const STOPPED: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(10));
 
 /// A time in seconds has fewer digits.
 const MAX_LEASE: u64 = 32;
+
+/// The leases that this process holds, and what it knows of those of others.
+#[derive(Debug, Default)]
+pub(super) struct FileLeases {
+    /// Their files, which are locked for as long as they are open.
+    held: Mutex<HashMap<StoreKey, (LeaseId, File)>>,
+    grace: Grace,
+}
+
+impl FileLeases {
+    fn add(&self, key: &StoreKey, file: File) -> LeaseId {
+        self.grace.forget(key);
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let id = LeaseId::new(format!("{}-{number}", std::process::id()));
+        lock(&self.held).insert(key.clone(), (id.clone(), file));
+        id
+    }
+
+    pub(super) fn release(&self, key: &StoreKey, lease: &LeaseId) {
+        let mut held = lock(&self.held);
+        if held.get(key).is_some_and(|(id, _)| id == lease) {
+            held.remove(key);
+        }
+    }
+}
 
 impl FileStore {
     pub(super) fn lease_now(
@@ -21,41 +57,55 @@ impl FileStore {
         key: &StoreKey,
         now: SystemTime,
         ttl: Duration,
-    ) -> Result<Option<Lease>, Error> {
+    ) -> Result<Option<LeaseId>, Error> {
         // Leases are taken in turns, so that a lapsed one is replaced by one process only.
         let _turn = self.turn(first)?;
         let failed = |error| self.failed("cannot be leased", &error);
         let path = self.own_file(key, "").map_err(failed)?;
         let mut file = private::open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-            Err(TryLockError::WouldBlock) => {
-                // The holder lives. Has it overstayed? Then it is stuck, and gets to keep its own file.
-                let lapsed = lapses_at(&mut file).filter(|at| unix_seconds(now) >= *at);
-                if !lapsed.is_some_and(|at| self.grace.is_over(key, at, now)) {
-                    return Ok(None);
-                }
-                let fresh = with_suffix(&path, "tmp");
-                file = private::create(&fresh).map_err(failed)?;
-                replace(&fresh, &path).map_err(failed)?;
-                match file.try_lock() {
-                    Ok(()) => {}
-                    Err(TryLockError::Error(error)) => return Err(failed(error)),
-                    Err(TryLockError::WouldBlock) => return Ok(None),
-                }
+        if !locked(&file).map_err(failed)? {
+            if !self.is_given_up(key, &mut file, now) {
+                return Ok(None);
+            }
+            // Its holder, which is stuck, gets to keep its own file.
+            file = replaced(&path).map_err(failed)?;
+            if !locked(&file).map_err(failed)? {
+                return Ok(None);
             }
         }
-        let write = |file: &mut File| -> io::Result<()> {
-            // In place, as a full disk has no room for what was cut off before.
-            let until = unix_seconds(now).saturating_add(ttl.as_secs());
-            file.rewind()?;
-            write!(file, "{until:020}")?;
-            file.set_len(20)
+        note_end(&mut file, now + ttl).map_err(failed)?;
+        Ok(Some(self.leases.add(key, file)))
+    }
+
+    pub(super) fn renew_now(
+        &self,
+        first: &mut First,
+        key: &StoreKey,
+        lease: &LeaseId,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> Result<bool, Error> {
+        let _turn = self.turn(first)?;
+        let failed = |error| self.failed("cannot be leased", &error);
+        let path = self.own_file(key, "").map_err(failed)?;
+        let mut held = lock(&self.leases.held);
+        let Some((_, file)) = held.get_mut(key).filter(|(id, _)| id == lease) else {
+            return Ok(false);
         };
-        write(&mut file).map_err(failed)?;
-        self.grace.forget(key);
-        Ok(Some(Lease::new(move || drop(file))))
+        // Another process may have replaced it meanwhile.
+        if !is_at(file, &path).map_err(failed)? {
+            return Ok(false);
+        }
+        note_end(file, now + ttl).map_err(failed)?;
+        Ok(true)
+    }
+
+    /// Whether the living holder of a lease has had all the time it can be given.
+    fn is_given_up(&self, key: &StoreKey, file: &mut File, now: SystemTime) -> bool {
+        let now_seconds = unix_seconds(now);
+        let lapsed =
+            lapses_at(file).filter(|at| now_seconds >= at.saturating_add(STOPPED.as_secs()));
+        lapsed.is_some_and(|at| self.leases.grace.is_over(key, at, now))
     }
 
     /// A file for one key, in a folder beside the store.
@@ -66,7 +116,31 @@ impl FileStore {
     }
 }
 
-/// When the holder of a lease has to have ended, in seconds since 1970, if that can be read.
+/// Whether the file is locked by this process from now on: nobody else has it.
+fn locked(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A new file in the place of a lease's.
+fn replaced(path: &Path) -> io::Result<File> {
+    let fresh = with_suffix(path, "tmp");
+    let file = private::create(&fresh)?;
+    replace(&fresh, path)?;
+    Ok(file)
+}
+
+fn note_end(file: &mut File, until: SystemTime) -> io::Result<()> {
+    // In place, as a full disk has no room for what was cut off before.
+    file.rewind()?;
+    write!(file, "{:020}", unix_seconds(until))?;
+    file.set_len(20)
+}
+
+/// When a lease lapses, in seconds since 1970, if that can be read.
 fn lapses_at(lease: &mut File) -> Option<u64> {
     let mut until = String::new();
     lease.rewind().ok()?;

@@ -171,7 +171,7 @@ impl Waiting {
 
 /// Whether the open file is the one at `path`.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let open = file.metadata()?;
     match std::fs::symlink_metadata(path) {
@@ -184,7 +184,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 /// Whether the open file is the one at `path`: elsewhere than on Unix, an open file's name is not given to another.
 #[cfg(not(unix))]
 #[allow(clippy::unnecessary_wraps)]
-fn is_at(_file: &File, _path: &Path) -> io::Result<bool> {
+pub(super) fn is_at(_file: &File, _path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 

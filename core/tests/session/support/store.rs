@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
-use mcp_reauth::store::{Lease, Saved, StoreKey, Stored};
-use mcp_reauth::{Error, MemoryStore, Secret, TokenStore};
+use mcp_reauth::store::{Deleted, LeaseId, Saved, StoreKey, Stored};
+use mcp_reauth::{Error, MemoryStore, RecordStore, Secret, TokenStore};
 
 use super::schedule::yield_now;
 
@@ -14,7 +14,7 @@ use super::schedule::yield_now;
 #[derive(Clone)]
 pub(crate) struct SlowStore(pub(crate) MemoryStore, pub(crate) Arc<AtomicBool>);
 
-impl TokenStore for SlowStore {
+impl RecordStore for SlowStore {
     fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
         let (store, key) = (self.0.clone(), key.clone());
         Box::pin(async move {
@@ -28,7 +28,7 @@ impl TokenStore for SlowStore {
     fn save(
         &self,
         key: &StoreKey,
-        data: Option<Secret>,
+        data: Secret,
         expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>> {
         let (store, key) = (self.0.clone(), key.clone());
@@ -44,12 +44,28 @@ impl TokenStore for SlowStore {
         })
     }
 
+    fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
+        let (store, key) = (self.0.clone(), key.clone());
+        let full = Arc::clone(&self.1);
+        Box::pin(async move {
+            yield_now().await;
+            if full.load(Ordering::SeqCst) {
+                return Err(Error::store("the disk is full"));
+            }
+            let deleted = store.delete(&key, expected).await;
+            yield_now().await;
+            deleted
+        })
+    }
+}
+
+impl TokenStore for SlowStore {
     fn try_lease(
         &self,
         key: &StoreKey,
         now: SystemTime,
         ttl: Duration,
-    ) -> BoxFuture<'static, Result<Option<Lease>, Error>> {
+    ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
         let (store, key) = (self.0.clone(), key.clone());
         Box::pin(async move {
             yield_now().await;
@@ -57,5 +73,19 @@ impl TokenStore for SlowStore {
             yield_now().await;
             lease
         })
+    }
+
+    fn renew_lease(
+        &self,
+        key: &StoreKey,
+        lease: &LeaseId,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        self.0.renew_lease(key, lease, now, ttl)
+    }
+
+    fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
+        self.0.release_lease(key, lease)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mcp_reauth::store::{Saved, StoreKey, TokenStore};
+use mcp_reauth::store::{RecordStore, Saved, StoreKey};
 use mcp_reauth::{FileStore, Secret};
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ fn key(server: &str) -> StoreKey {
 /// Fills the store with records that nobody writes to afterwards.
 async fn fill(store: &FileStore) {
     for other in 0..OTHERS {
-        let data = Some(Secret::new("{}"));
+        let data = Secret::new("{}");
         let saved = store.save(&key(&other.to_string()), data, None).await;
         assert!(matches!(saved, Ok(Saved::As(_))));
     }
@@ -166,7 +166,7 @@ async fn time_of_a_write(path: &Path) -> (u64, Duration) {
 
 /// The next write finds no lock in its way, and clears up.
 async fn leaves_nothing_behind(store: &FileStore, folder: &Path) {
-    let data = Some(Secret::new("{}"));
+    let data = Secret::new("{}");
     store.save(&key("one more"), data, None).await.unwrap();
     assert_eq!(names(folder), ["credentials.json", "credentials.json.lock"]);
 }

@@ -1,0 +1,4 @@
+/** The same for `import`. */
+
+export type * from './testing.js';
+export { checkStore } from './testing.js';
