@@ -13,11 +13,20 @@ export {
   type HeaderFields,
   parseAuthChallengeFromResponse,
 } from './challenge.js';
+export type {
+  ClientCredentials,
+  ClientOptions,
+  Credentials,
+  EnterpriseCredentials,
+  IdentityProviderOptions,
+  PersonCredentials,
+  WorkloadCredentials,
+} from './credentials.js';
 export { type ErrorCode, type ErrorDetails, ReauthError } from './error.js';
 export type { AuthHost, Callback, HostContext, RedirectContext } from './host.js';
 export type { IdentityProviderSession } from './identity-provider.js';
 export { type LoopbackOptions, loopbackHost } from './loopback.js';
-export type { AuthSessionOptions, Fetch, IdentityProviderOptions, Policy } from './options.js';
+export type { AuthSessionOptions, Fetch, Policy } from './options.js';
 export type { Outcome } from './outcome.js';
 export { computeScopeUnion, isStrictScopeSuperset, type Scopes, scopeDifference, scopesCover } from './scope.js';
 export { type Authorization, AuthSession, type HandleOptions, type RecoverOptions } from './session.js';

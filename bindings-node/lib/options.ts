@@ -8,19 +8,18 @@ import {
   MILLISECONDS,
   OBJECT,
   oneOf,
-  orNull,
   REDIRECT_URI,
   SCOPES,
   TEXT,
 } from './check.js';
+import { type Credentials, checkCredentials, type WorkloadCredentials } from './credentials.js';
 import { describe, memberOf } from './describe.js';
 import { misconfigured } from './error.js';
-import type { AuthHost, HostContext } from './host.js';
+import type { AuthHost } from './host.js';
 import { toJson } from './json.js';
 import type { Scopes } from './scope.js';
 import type { FileStore, MemoryStore, TokenStore } from './store.js';
 import { nativeStore } from './store.js';
-import type { Awaitable } from './types.js';
 
 /** `fetch`, as far as a session calls it. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -41,50 +40,16 @@ export interface Policy {
   interactionTimeoutMs?: number | undefined;
 }
 
-/** An organization's identity provider, and the client that this program is there. */
-export interface IdentityProviderOptions {
-  /** Its issuer identifier, exactly as it is. */
-  issuer: string;
-  /** The id that this program is registered by there. */
-  clientId: string;
-  /** The client's secret, if it has one. */
-  clientSecret?: string | undefined;
-  /** The client's private key, if it has one: PEM, or a JWK as JSON. */
-  clientKey?: string | undefined;
-  /** Whether it is to be used (default yes). What is switched off is another error than what is not configured. */
-  enabled?: boolean | undefined;
-}
-
 /** What a session is opened with. */
 export interface AuthSessionOptions {
   /** The MCP server. A text is kept exactly as it is. */
   serverUrl: string | URL;
   /** The name shown on consent pages (default `mcp-reauth`). */
   clientName?: string | undefined;
-  /** A client that is registered already. */
-  clientId?: string | undefined;
-  /** Its secret, if it has one. */
-  clientSecret?: string | undefined;
-  /** Its private key, if it has one (`private_key_jwt`, RFC 7523): PEM, or a JWK as JSON. */
-  clientKey?: string | undefined;
-  /**
-   * The issuer of the authorization server that `clientId` is registered at. A client with a secret, a key or assertions
-   * needs it: they go nowhere else. Without it nothing is sent, and the error (`config`) names the issuer that was found.
-   */
-  clientIssuer?: string | undefined;
-  /** Shows the client's secret, key and assertions to whichever authorization server the MCP server names. */
-  clientAtAnyIssuer?: boolean | undefined;
+  /** How the session gets its tokens, and by which client (default: a person signs in, and the client registers itself). */
+  credentials?: Credentials | undefined;
   /** An https address that serves the client's metadata, and is its id wherever that is supported. */
   clientMetadataUrl?: string | URL | undefined;
-  /** The client acts for itself (RFC 6749 section 4.4): no person, no host. */
-  clientCredentials?: boolean | undefined;
-  /**
-   * The client is a workload whose platform vouches for it (RFC 7523 section 2.1): gives a fresh assertion for the
-   * authorization server whose issuer is `audience`.
-   */
-  workloadIdentity?: ((audience: string, context: HostContext) => Awaitable<string>) | undefined;
-  /** Access is managed by an organization. `null`: it is meant to be, and is not configured. */
-  identityProvider?: IdentityProviderOptions | null | undefined;
   /** Scopes to ask for in any case, besides what the server asks for. */
   scopes?: Scopes;
   /** Whose authorization it is (default `default`). Profiles never share anything. */
@@ -106,7 +71,7 @@ export interface AuthSessionOptions {
   consentPrompt?: boolean | undefined;
   /**
    * Origins (`https://login.corp.example`) that the MCP server may lead to although they are in a narrower network than
-   * the server: else `blocked_endpoint`. That of `clientIssuer` is allowed anyway.
+   * the server: else `blocked_endpoint`. That of the client's `issuer` is allowed anyway.
    */
   allowEndpoints?: readonly (string | URL)[] | undefined;
   /** Where callbacks come, for a host that does not say so itself. */
@@ -145,7 +110,7 @@ export interface CheckedOptions {
   readonly host: AuthHost | undefined;
   readonly store: MemoryStore | FileStore | TokenStore | undefined;
   readonly fetch: Fetch;
-  readonly workloadIdentity: AuthSessionOptions['workloadIdentity'];
+  readonly assertion: WorkloadCredentials['assertion'] | undefined;
 }
 
 const POLICY = {
@@ -155,14 +120,6 @@ const POLICY = {
   interaction: FLAG,
   refreshAheadMs: MILLISECONDS,
   interactionTimeoutMs: MILLISECONDS,
-};
-
-const PROVIDER = {
-  issuer: TEXT,
-  clientId: TEXT,
-  clientSecret: TEXT,
-  clientKey: TEXT,
-  enabled: FLAG,
 };
 
 /** What is plain data, and has the same names in every language. */
@@ -182,14 +139,7 @@ const SETTINGS = {
 const OPTIONS = {
   ...SETTINGS,
   serverUrl: ADDRESS,
-  clientId: TEXT,
-  clientSecret: TEXT,
-  clientKey: TEXT,
-  clientIssuer: TEXT,
-  clientAtAnyIssuer: FLAG,
-  clientCredentials: FLAG,
-  workloadIdentity: FUNCTION,
-  identityProvider: orNull({ ...OBJECT, what: 'an object with issuer and clientId' }),
+  credentials: { ...OBJECT, what: 'an object with the kind of credentials' },
   dpopKey: TEXT,
   redirectUri: REDIRECT_URI,
   store: { ...OBJECT, what: 'a MemoryStore, a FileStore, or an object with load, save and delete' },
@@ -201,16 +151,16 @@ const OPTIONS = {
 /** Checks the options. */
 export function checkOptions(options: unknown): CheckedOptions {
   const checked = check(options, OPTIONS);
-  const { workloadIdentity, identityProvider, policy, redirectUri, store, host, fetch, ...others } = checked;
+  const { credentials: given, policy, redirectUri, store, host, fetch, ...others } = checked;
   const { serverUrl } = checked;
   if (serverUrl === undefined) throw misconfigured('serverUrl is missing: the address of the MCP server');
+  const credentials = checkCredentials(given);
   const plain = Object.entries(others);
   const isSetting = ([name]: [string, unknown]) => name in SETTINGS;
   const json = {
     ...Object.fromEntries(plain.filter((option) => !isSetting(option))),
     settings: { ...Object.fromEntries(plain.filter(isSetting)), policy: check(policy ?? {}, POLICY, 'policy.') },
-    ...(identityProvider !== undefined && { identityProvider: identityProvider && checkProvider(identityProvider) }),
-    workloadIdentity: workloadIdentity !== undefined,
+    credentials: credentials.json,
     host: host !== undefined,
     redirectUri: host && redirectUriOf(host, redirectUri),
     store: store && { place: placeOf(store) },
@@ -218,20 +168,12 @@ export function checkOptions(options: unknown): CheckedOptions {
   return {
     json: toJson(json, 'the options'),
     serverUrl,
-    isEnterprise: Boolean(identityProvider),
+    isEnterprise: credentials.json.kind === 'enterprise',
     host: host as AuthHost | undefined,
     store: store as CheckedOptions['store'],
     fetch: (fetch as Fetch | undefined) ?? globalFetch,
-    workloadIdentity: workloadIdentity as CheckedOptions['workloadIdentity'],
+    assertion: credentials.assertion,
   };
-}
-
-function checkProvider(provider: object) {
-  const checked = check(provider, PROVIDER, 'identityProvider.');
-  for (const name of ['issuer', 'clientId'] as const) {
-    if (checked[name] === undefined) throw misconfigured(`identityProvider.${name} is missing`);
-  }
-  return checked;
 }
 
 /** A member of an application's part that must be a function. */

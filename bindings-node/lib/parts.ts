@@ -28,12 +28,12 @@ export class Parts implements Callee {
   }
 
   call(method: string, input: unknown, context: CallContext): unknown {
-    const { host, fetch, workloadIdentity } = this.#options;
+    const { host, fetch, assertion } = this.#options;
     if (method.startsWith('store.')) return this.#store?.call(method, input as never, context.body);
     if (method === 'fetch') return callFetch(fetch, input as never, context);
     if (method === 'network') return nodeNetwork();
-    if (method !== 'workloadIdentity') return callHost(host as AuthHost, method, input, context);
-    return assertion(workloadIdentity?.((input as { audience: string }).audience, context));
+    if (method !== 'assertion') return callHost(host as AuthHost, method, input, context);
+    return checkAssertion(assertion?.((input as { audience: string }).audience, context));
   }
 
   unheard(method: string, input: unknown, value: unknown): void {
@@ -51,10 +51,10 @@ export class Parts implements Callee {
   }
 }
 
-async function assertion(given: unknown): Promise<string> {
+async function checkAssertion(given: unknown): Promise<string> {
   const assertion = await given;
   if (typeof assertion === 'string') return assertion;
-  throw new TypeError(`workloadIdentity must return a text, and returned ${describe(assertion)}`);
+  throw new TypeError(`credentials.assertion must return a text, and returned ${describe(assertion)}`);
 }
 
 /** An open session: the native one, and what that calls, which lives as long as anybody can use it. */

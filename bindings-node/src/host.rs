@@ -86,7 +86,7 @@ impl WorkloadIdentity for JsWorkload {
     fn assertion(&self, audience: &str) -> BoxFuture<'_, Result<Secret, Error>> {
         let input = json!({ "audience": audience });
         Box::pin(async move {
-            let asked = self.0.ask("workloadIdentity", input).await;
+            let asked = self.0.ask("assertion", input).await;
             asked.map_err(Refused::host)
         })
     }

@@ -31,20 +31,7 @@ pub(crate) struct Options {
     server_url: String,
     #[serde(default)]
     settings: Settings,
-    client_id: Option<String>,
-    client_secret: Option<Secret>,
-    client_key: Option<Secret>,
-    client_issuer: Option<String>,
-    #[serde(default)]
-    client_at_any_issuer: bool,
-    #[serde(default)]
-    client_credentials: bool,
-    /// There is a function for its assertions.
-    #[serde(default)]
-    workload_identity: bool,
-    /// `null`: it was asked for, and is not configured.
-    #[serde(default, deserialize_with = "present")]
-    identity_provider: Option<Option<Provider>>,
+    credentials: CredentialOptions,
     dpop_key: Option<Secret>,
     /// There is a host in JavaScript.
     #[serde(default)]
@@ -71,6 +58,43 @@ struct StoreOptions {
     place: Option<String>,
 }
 
+/// How the session gets its tokens.
+#[derive(Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+enum CredentialOptions {
+    Person {
+        client: Option<ClientOptions>,
+    },
+    ClientCredentials {
+        client: ClientOptions,
+    },
+    /// There is a function for its assertions.
+    Workload {
+        client: ClientOptions,
+    },
+    Enterprise {
+        client: Option<ClientOptions>,
+        /// `null`: it is meant to be, and is not configured.
+        identity_provider: Option<Provider>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ClientOptions {
+    id: String,
+    secret: Option<Secret>,
+    key: Option<Secret>,
+    issuer: Option<String>,
+    #[serde(default)]
+    at_any_issuer: bool,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Provider {
@@ -86,13 +110,6 @@ fn yes() -> bool {
     true
 }
 
-/// Tells a `null` from what is not there.
-fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
-    value: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(value).map(Some)
-}
-
 fn key(option: &str, text: &Secret) -> Result<PrivateKey, Error> {
     PrivateKey::read(text.expose()).map_err(|error| match error {
         Error::Config { detail } => Error::config(format!("{option}: {detail}")),
@@ -106,68 +123,65 @@ fn one_of(one: &str, other: &str) -> Error {
     ))
 }
 
-impl Options {
-    /// The client that is registered already, if one is given.
-    fn client(&mut self) -> Result<Option<Client>, Error> {
-        let id = self.client_id.take();
-        let proof = (self.client_secret.take(), self.client_key.take());
-        let issuer = self.client_issuer.take();
-        let given = id.is_some() || proof != (None, None) || issuer.is_some();
-        if !given && !self.client_at_any_issuer {
-            return Ok(None);
-        }
-        // What has no id is told of by core.
-        let id = id.unwrap_or_default();
-        let client = match proof {
-            (None, None) => Client::public(id),
-            (Some(secret), None) => Client::secret(id, secret),
-            (None, Some(text)) => Client::key(id, key("clientKey", &text)?),
-            (Some(_), Some(_)) => return Err(one_of("clientSecret", "clientKey")),
+impl ClientOptions {
+    fn client(self) -> Result<Client, Error> {
+        let client = match (self.secret, self.key) {
+            (None, None) => Client::public(self.id),
+            (Some(secret), None) => Client::secret(self.id, secret),
+            (None, Some(text)) => Client::key(self.id, key("credentials.client.key", &text)?),
+            (Some(_), Some(_)) => {
+                return Err(one_of(
+                    "credentials.client.secret",
+                    "credentials.client.key",
+                ));
+            }
         };
-        let client = match (issuer, self.client_at_any_issuer) {
+        Ok(match (self.issuer, self.at_any_issuer) {
             (None, false) => client,
             (Some(issuer), false) => client.at_issuer(issuer),
             (None, true) => client.at_any_issuer(),
-            (Some(_), true) => return Err(one_of("clientIssuer", "clientAtAnyIssuer")),
-        };
-        Ok(Some(client))
+            (Some(_), true) => {
+                let (issuer, any) = (
+                    "credentials.client.issuer",
+                    "credentials.client.atAnyIssuer",
+                );
+                return Err(one_of(issuer, any));
+            }
+        })
     }
+}
 
-    fn credentials(&mut self, caller: &Caller) -> Result<Credentials, Error> {
-        let client = self.client()?;
-        let needed = || Client::public("");
-        let provider = self.identity_provider.take();
-        Ok(
-            match (self.client_credentials, self.workload_identity, provider) {
-                (false, false, None) => Credentials::Person { client },
-                (true, false, None) => {
-                    Credentials::client_credentials(client.unwrap_or_else(needed))
-                }
-                (false, true, None) => {
-                    let workload = JsWorkload(caller.clone());
-                    Credentials::workload(client.unwrap_or_else(needed), workload)
-                }
-                (false, false, Some(provider)) => Credentials::Enterprise {
-                    provider: provider.map(Provider::provider).transpose()?,
-                    client,
-                },
-                (true, true, _) => return Err(one_of("clientCredentials", "workloadIdentity")),
-                (true, false, Some(_)) => {
-                    return Err(one_of("clientCredentials", "identityProvider"));
-                }
-                (false, true, Some(_)) => {
-                    return Err(one_of("workloadIdentity", "identityProvider"));
-                }
+impl CredentialOptions {
+    fn credentials(self, caller: &Caller) -> Result<Credentials, Error> {
+        let known = |client: Option<ClientOptions>| client.map(ClientOptions::client).transpose();
+        Ok(match self {
+            Self::Person { client } => Credentials::Person {
+                client: known(client)?,
             },
-        )
+            Self::ClientCredentials { client } => Credentials::ClientCredentials {
+                client: client.client()?,
+            },
+            Self::Workload { client } => {
+                Credentials::workload(client.client()?, JsWorkload(caller.clone()))
+            }
+            Self::Enterprise {
+                client,
+                identity_provider,
+            } => Credentials::Enterprise {
+                provider: identity_provider.map(Provider::provider).transpose()?,
+                client: known(client)?,
+            },
+        })
     }
+}
 
+impl Options {
     pub(crate) fn builder(
-        mut self,
+        self,
         caller: Caller,
         store: Option<Arc<dyn TokenStore>>,
     ) -> Result<AuthSessionBuilder, Error> {
-        let credentials = self.credentials(&caller)?;
+        let credentials = self.credentials.credentials(&caller)?;
         let mut builder = AuthSession::builder(self.server_url)
             .credentials(credentials)
             .settings(self.settings);
@@ -206,11 +220,13 @@ impl Provider {
         provider = match (self.client_secret, &self.client_key) {
             (None, None) => provider,
             (Some(secret), None) => provider.client_secret(secret),
-            (None, Some(text)) => provider.client_key(key("identityProvider.clientKey", text)?),
+            (None, Some(text)) => {
+                provider.client_key(key("credentials.identityProvider.clientKey", text)?)
+            }
             (Some(_), Some(_)) => {
                 let (secret, key) = (
-                    "identityProvider.clientSecret",
-                    "identityProvider.clientKey",
+                    "credentials.identityProvider.clientSecret",
+                    "credentials.identityProvider.clientKey",
                 );
                 return Err(one_of(secret, key));
             }

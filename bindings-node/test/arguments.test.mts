@@ -37,11 +37,14 @@ const NEEDED: [method: string, work: (session: AuthSession, given: never) => unk
   ['identityProvider.adopt', (session, given) => session.identityProvider?.adopt(given)],
 ];
 
-const identityProvider = { issuer: 'https://idp.example', clientId: 'at-idp' };
+const credentials = {
+  kind: 'enterprise',
+  identityProvider: { issuer: 'https://idp.example', clientId: 'at-idp' },
+} as const;
 
 for (const [method, work] of NEEDED) {
   test(`${method} that is given garbage fails by a config error`, LIMIT, async () => {
-    await using session = await AuthSession.open({ serverUrl, identityProvider });
+    await using session = await AuthSession.open({ serverUrl, credentials });
     // A text is a callback, if one that nobody waits for.
     const cases = Object.entries(GARBAGE).filter(([kind]) => method !== 'completeAuthorization' || kind !== 'a text');
     await each(cases, (value) => misuse(() => work(session, value as never)));
@@ -178,7 +181,7 @@ test('fetch that is given no address fails as the platform does', LIMIT, async (
 });
 
 test('whatever a closed session is asked for, it says that it was stopped', LIMIT, async () => {
-  const session = await AuthSession.open({ serverUrl, identityProvider });
+  const session = await AuthSession.open({ serverUrl, credentials });
   const idp = session.identityProvider;
   await session.close();
   const cases: Record<string, () => unknown> = {

@@ -68,15 +68,8 @@ const CALLABLE: Kind[] = ['a function', 'a class'];
 const TAKES: Record<keyof AuthSessionOptions, Kind[]> = {
   serverUrl: ADDRESS,
   clientName: TEXT,
-  clientId: TEXT,
-  clientSecret: TEXT,
-  clientKey: TEXT,
-  clientIssuer: TEXT,
-  clientAtAnyIssuer: FLAG,
+  credentials: OBJECTS,
   clientMetadataUrl: ADDRESS,
-  clientCredentials: FLAG,
-  workloadIdentity: CALLABLE,
-  identityProvider: ['null'],
   scopes: ['a text', 'an empty text', 'a list', 'a text object'],
   profile: TEXT,
   policy: OBJECTS,
@@ -110,6 +103,22 @@ const PROVIDER_TAKES: Record<string, Kind[]> = {
   enabled: FLAG,
 };
 
+const CLIENT_TAKES: Record<string, Kind[]> = {
+  id: TEXT,
+  secret: TEXT,
+  key: TEXT,
+  issuer: TEXT,
+  atAnyIssuer: FLAG,
+};
+
+const CREDENTIALS_TAKE: Record<string, Kind[]> = {
+  kind: [],
+  client: [],
+  identityProvider: ['null'],
+};
+
+const WORKLOAD_TAKES: Record<string, Kind[]> = { assertion: CALLABLE };
+
 const provider = { issuer: 'https://idp.example', clientId: 'at-idp' };
 
 /** What has options, how one of them is set, and how it is called in messages. */
@@ -121,9 +130,33 @@ const GROUPS = [
     set: (name: string, value: unknown) => ({ serverUrl, policy: { [name]: value } }),
   },
   {
-    prefix: 'identityProvider.',
+    prefix: 'credentials.',
+    takes: CREDENTIALS_TAKE,
+    set: (name: string, value: unknown) => ({
+      serverUrl,
+      credentials: { kind: 'enterprise', identityProvider: provider, [name]: value },
+    }),
+  },
+  {
+    prefix: 'credentials.',
+    takes: WORKLOAD_TAKES,
+    set: (name: string, value: unknown) => ({
+      serverUrl,
+      credentials: { kind: 'workload', client: { id: 'x' }, [name]: value },
+    }),
+  },
+  {
+    prefix: 'credentials.client.',
+    takes: CLIENT_TAKES,
+    set: (name: string, value: unknown) => ({ serverUrl, credentials: { client: { id: 'x', [name]: value } } }),
+  },
+  {
+    prefix: 'credentials.identityProvider.',
     takes: PROVIDER_TAKES,
-    set: (name: string, value: unknown) => ({ serverUrl, identityProvider: { ...provider, [name]: value } }),
+    set: (name: string, value: unknown) => ({
+      serverUrl,
+      credentials: { kind: 'enterprise', identityProvider: { ...provider, [name]: value } },
+    }),
   },
 ];
 
@@ -145,8 +178,8 @@ for (const [kind, value] of Object.entries(HOSTILE)) {
   test(`${kind} in the place of any option is refused by the name of the option`, LIMIT, async () => {
     for (const { prefix, takes, set } of GROUPS) {
       for (const name of Object.keys(takes)) {
-        // A policy may be any object.
-        if (name === 'policy' && kind.startsWith('an object')) continue;
+        // These may be any object.
+        if (['policy', 'credentials'].includes(name) && kind.startsWith('an object')) continue;
         const error = await refusal(set(name, value), prefix + name);
         assert.equal(error.code, 'config', prefix + name);
         assert.ok(error.message.includes(prefix + name), error.message);
@@ -155,12 +188,19 @@ for (const [kind, value] of Object.entries(HOSTILE)) {
   });
 }
 
+/** The innermost object that has an option. */
+function holderOf(options: object, name: string): object | undefined {
+  const objects = Object.values(options).filter((value) => typeof value === 'object' && value !== null);
+  const inner = objects.map((value) => holderOf(value, name)).find((holder) => holder !== undefined);
+  return inner ?? (Object.hasOwn(options, name) ? options : undefined);
+}
+
 test('an option whose getter throws is refused by its name, with what it threw as the cause', LIMIT, async () => {
   for (const { prefix, takes, set } of GROUPS) {
     for (const name of Object.keys(takes)) {
       const thrown = new RangeError(SECRET);
       const options = set(name, undefined);
-      const holder = [options, ...Object.values(options)].find((one) => Object.hasOwn(Object(one), name));
+      const holder = holderOf(options, name);
       Object.defineProperty(holder, name, {
         get() {
           throw thrown;
@@ -192,7 +232,10 @@ test('every option that is undefined is as one that is not there', LIMIT, async 
   assert.deepEqual(await session.connectionState(), await plain.connectionState());
   assert.equal(session.identityProvider, undefined);
   const optional = { clientSecret: undefined, clientKey: undefined, enabled: undefined };
-  await using managed = await AuthSession.open({ serverUrl, identityProvider: { ...provider, ...optional } });
+  await using managed = await AuthSession.open({
+    serverUrl,
+    credentials: { kind: 'enterprise', client: undefined, identityProvider: { ...provider, ...optional } },
+  });
   assert.equal((await managed.identityProvider?.state())?.issuer, provider.issuer);
 });
 
@@ -209,37 +252,60 @@ test('options that exclude each other are told of, and none of them wins', LIMIT
     type: 'pkcs8',
     format: 'pem',
   });
-  const client = { clientId: 'x', clientSecret: SECRET };
-  const workloadIdentity = () => 'assertion';
-  for (const [options, ...names] of [
-    [{ ...client, clientCredentials: true, workloadIdentity }, 'clientCredentials', 'workloadIdentity'],
-    [{ ...client, clientCredentials: true, identityProvider: provider }, 'clientCredentials', 'identityProvider'],
-    [{ ...client, clientCredentials: true, identityProvider: null }, 'clientCredentials', 'identityProvider'],
-    [{ ...client, workloadIdentity, identityProvider: provider }, 'workloadIdentity', 'identityProvider'],
-    [{ ...client, clientKey }, 'clientSecret', 'clientKey'],
-    [{ ...client, clientIssuer: 'https://as.example', clientAtAnyIssuer: true }, 'clientIssuer', 'clientAtAnyIssuer'],
+  const client = { id: 'x', secret: SECRET };
+  const where = 'credentials.client.';
+  const managed = { kind: 'enterprise', identityProvider: { ...provider, clientSecret: SECRET, clientKey } };
+  for (const [credentials, ...names] of [
+    [{ client: { ...client, key: clientKey } }, `${where}secret`, `${where}key`],
     [
-      { identityProvider: { ...provider, clientSecret: SECRET, clientKey } },
-      'identityProvider.clientSecret',
-      'identityProvider.clientKey',
+      { client: { ...client, issuer: 'https://as.example', atAnyIssuer: true } },
+      `${where}issuer`,
+      `${where}atAnyIssuer`,
     ],
+    [managed, 'credentials.identityProvider.clientSecret', 'credentials.identityProvider.clientKey'],
   ] as const) {
-    const error = await refusal({ serverUrl, ...options }, names.join(' and '));
+    const error = await refusal({ serverUrl, credentials }, names.join(' and '));
     assert.equal(error.code, 'config');
     assert.ok(error.message.includes(`${names[0]} and ${names[1]} are given`), error.message);
   }
 });
 
-test('what a client has is told of where its id is missing', LIMIT, async () => {
-  for (const [options, message] of [
-    [{ clientSecret: SECRET }, /no client id/],
-    [{ clientIssuer: 'https://as.example' }, /no client id/],
-    [{ clientAtAnyIssuer: true }, /no client id/],
-    [{ clientCredentials: true }, /client credentials need a client id/],
-    [{ clientCredentials: true, clientId: 'x' }, /and its secret or key/],
-    [{ workloadIdentity: () => 'assertion' }, /workload identity needs a client id/],
+test('what goes with another kind of credentials is told of, and has no say', LIMIT, async () => {
+  const client = { id: 'x', secret: SECRET };
+  const assertion = () => 'assertion';
+  for (const [credentials, name, other, kind] of [
+    [{ identityProvider: provider }, 'identityProvider', 'enterprise', 'person'],
+    [{ kind: 'person', client, assertion }, 'assertion', 'workload', 'person'],
+    [
+      { kind: 'client_credentials', client, identityProvider: null },
+      'identityProvider',
+      'enterprise',
+      'client_credentials',
+    ],
+    [{ kind: 'workload', client, assertion, identityProvider: provider }, 'identityProvider', 'enterprise', 'workload'],
+    [{ kind: 'enterprise', identityProvider: provider, assertion }, 'assertion', 'workload', 'enterprise'],
   ] as const) {
-    const error = await refusal({ serverUrl, ...options }, `${message}`);
+    const error = await refusal({ serverUrl, credentials }, kind);
+    assert.equal(error.code, 'config');
+    assert.ok(
+      error.message.endsWith(`credentials.${name} goes with the kind '${other}', and the kind is '${kind}'`),
+      error.message,
+    );
+  }
+});
+
+test('what a kind of credentials needs is told of where it is missing', LIMIT, async () => {
+  for (const [credentials, message] of [
+    [{ kind: 'client_credentials' }, /credentials\.client is missing/],
+    [{ kind: 'client_credentials', client: {} }, /credentials\.client\.id is missing/],
+    [{ kind: 'client_credentials', client: { id: 'x' } }, /and its secret or key/],
+    [{ kind: 'workload', assertion: () => 'assertion' }, /credentials\.client is missing/],
+    [{ kind: 'workload', client: { id: 'x' } }, /credentials\.assertion is missing/],
+    [{ kind: 'enterprise' }, /credentials\.identityProvider is missing/],
+    [{ client: { secret: SECRET } }, /credentials\.client\.id is missing/],
+    [{ kind: 'machine' }, /credentials\.kind must be 'person' or 'client_credentials' or 'workload' or 'enterprise'/],
+  ] as const) {
+    const error = await refusal({ serverUrl, credentials }, `${message}`);
     assert.equal(error.code, 'config');
     assert.match(error.message, message);
   }
@@ -247,11 +313,15 @@ test('what a client has is told of where its id is missing', LIMIT, async () => 
 
 test('an option that is misspelt is told of, and how it is written', LIMIT, async () => {
   for (const [options, message] of [
-    [{ serverUrl, clientID: 'x' }, /clientID is no option; write clientId$/],
+    [{ serverUrl, clientname: 'x' }, /clientname is no option; write clientName$/],
+    [
+      { serverUrl, credentials: { client: { at_any_issuer: true } } },
+      /credentials\.client\.at_any_issuer is no option; write credentials\.client\.atAnyIssuer$/,
+    ],
     [{ serverUrl, policy: { interactive: false } }, /policy\.interactive is no option$/],
     [
-      { serverUrl, identityProvider: { client_id: 'x' } },
-      /identityProvider\.client_id is no option; write identityProvider\.clientId$/,
+      { serverUrl, credentials: { kind: 'enterprise', identityProvider: { client_id: 'x' } } },
+      /identityProvider\.client_id is no option; write credentials\.identityProvider\.clientId$/,
     ],
     [{ serverUrl, [`${SECRET} x`]: 1 }, /\(another name\) is no option$/],
   ] as const) {

@@ -76,15 +76,21 @@ after(async () => {
   await rm(FOLDER, { recursive: true, force: true });
 });
 
-function start(heading: string): ChildProcess {
+function start(heading: string, more: Record<string, string> = {}): ChildProcess {
   const program = join(FOLDER, 'js', `${nameOf(heading)}.mjs`);
-  const env = { ...process.env, HOME: FOLDER, BROWSER: join(FOLDER, 'browser'), NODE_EXTRA_CA_CERTS: made?.file ?? '' };
+  const env = {
+    ...process.env,
+    HOME: FOLDER,
+    BROWSER: join(FOLDER, 'browser'),
+    NODE_EXTRA_CA_CERTS: made?.file ?? '',
+    ...more,
+  };
   return spawn(process.execPath, [program], { env, cwd: FOLDER, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** Runs the code under a heading to its end, and returns what it printed. */
-async function output(heading: string): Promise<string> {
-  const child = start(heading);
+async function output(heading: string, env?: Record<string, string>): Promise<string> {
+  const child = start(heading, env);
   let [printed, said] = ['', ''];
   child.stdout?.on('data', (text) => {
     printed += text;
@@ -149,6 +155,10 @@ async function eventually<T>(what: () => Promise<T>): Promise<T> {
     }
   }
 }
+
+piece('More', async () => {
+  assert.equal(await output('More', { CLIENT_SECRET: 'secret' }), '');
+});
 
 piece('A store of your own', async () => {
   assert.match(await output('A store of your own'), /'mcp:read'/);

@@ -205,8 +205,11 @@ describe('as the demo', async () => {
         const session = await AuthSession.open({
           serverUrl: fixture.mcpUrl,
           clientName: 'mcp-reauth demo',
-          clientId: CLIENT_ID,
-          identityProvider: { issuer, clientId: CLIENT_ID },
+          credentials: {
+            kind: 'enterprise',
+            identityProvider: { issuer, clientId: CLIENT_ID },
+            client: { id: CLIENT_ID },
+          },
           store,
           host: person,
         });

@@ -72,7 +72,7 @@ test('a password in an address is told in no message, whatever else is wrong wit
     for (const options of [
       { serverUrl: address },
       { serverUrl, clientMetadataUrl: address },
-      { serverUrl, identityProvider: { ...provider, issuer: address } },
+      { serverUrl, credentials: { kind: 'enterprise', identityProvider: { ...provider, issuer: address } } },
     ]) {
       const { code, message, sentence } = await refusal(options, address.replace(SECRET, '...'));
       assert.ok(!`${message}${sentence}`.includes(SECRET), `${code}: ${message}`);
@@ -160,30 +160,9 @@ test('a store that lacks what a store does is refused by the name of what it lac
   }
 });
 
-test('a client that lacks what its kind needs is refused, and told what that is', LIMIT, async () => {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const clientKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  for (const options of [
-    { clientSecret: SECRET },
-    { clientKey },
-    { clientIssuer: 'https://as.example' },
-    { clientCredentials: true },
-    { clientCredentials: true, clientSecret: SECRET },
-    { clientCredentials: true, clientKey },
-    { workloadIdentity: () => SECRET },
-  ]) {
-    const error = await refusal({ serverUrl, ...options }, Object.keys(options).join());
-    assert.equal(error.code, 'config');
-    assert.match(error.message, /client ?id/i);
-    assert.ok(!error.message.includes(SECRET));
-  }
-  const bare = await refusal({ serverUrl, clientCredentials: true, clientId: 'nightly' });
-  assert.equal(bare.code, 'config');
-  assert.match(bare.message, /secret or key/);
-});
-
 test('an identity provider that is null, switched off or half given is told apart', LIMIT, async () => {
-  const opened = (identityProvider: unknown) => refusal({ serverUrl, identityProvider });
+  const opened = (identityProvider: unknown) =>
+    refusal({ serverUrl, credentials: { kind: 'enterprise', identityProvider } });
   assert.equal((await opened(null)).code, 'enterprise_not_configured');
   assert.equal((await opened({ ...provider, enabled: false })).code, 'enterprise_disabled');
   assert.equal((await opened({ ...provider, issuer: 'http://idp.example' })).code, 'insecure_endpoint');
@@ -216,9 +195,12 @@ test('a key that cannot be read is refused by the name of its option, and not qu
   const parts = [SECRET, jwk.d ?? '', ...lines.slice(1, -2), ...encrypted.toString().split('\n').slice(1, -2)];
   for (const [kind, key] of Object.entries(keys)) {
     for (const [name, options] of [
-      ['clientKey', { clientId: 'signed', clientKey: key }],
+      ['credentials.client.key', { credentials: { client: { id: 'signed', key } } }],
       ['dpopKey', { dpopKey: key }],
-      ['identityProvider.clientKey', { identityProvider: { ...provider, clientKey: key } }],
+      [
+        'credentials.identityProvider.clientKey',
+        { credentials: { kind: 'enterprise', identityProvider: { ...provider, clientKey: key } } },
+      ],
     ] as const) {
       const error = await refusal({ serverUrl, ...options }, `${name}: ${kind}`);
       assert.equal(error.code, 'config', kind);
@@ -255,9 +237,14 @@ test(
 );
 
 test('a text that is no Unicode is refused by the name of its option, or taken', LIMIT, async () => {
-  for (const name of ['clientName', 'clientId', 'clientKey', 'profile', 'scopes', 'clientIssuer', 'dpopKey']) {
+  const half = 'half \ud800';
+  const own = ['clientName', 'profile', 'scopes', 'dpopKey'].map((name) => [name, { [name]: half }] as const);
+  const client = ['id', 'secret', 'key', 'issuer'].map(
+    (name) => [`credentials.client.${name}`, { credentials: { client: { id: 'a', [name]: half } } }] as const,
+  );
+  for (const [name, options] of [...own, ...client]) {
     try {
-      await using _session = await AuthSession.open({ serverUrl, clientId: 'a', [name]: 'half \ud800' });
+      await using _session = await AuthSession.open({ serverUrl, ...options });
     } catch (error) {
       assert.match(String(error), new RegExp(`ReauthError.*${name}`));
     }

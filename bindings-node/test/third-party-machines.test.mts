@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { test } from 'node:test';
 
-import type { AuthSessionOptions } from 'mcp-reauth';
+import type { AuthSessionOptions, ClientOptions } from 'mcp-reauth';
 import { MODERN } from './support/clients.mjs';
 import type { Settings } from './support/third-party.mjs';
 import { answers, failure, World } from './support/world.mjs';
@@ -35,14 +35,14 @@ const APPLICATION = {
 };
 
 /** Options of the client with a secret, which goes to the issuer alone. */
-function application(world: World, clientSecret: string): Partial<AuthSessionOptions> {
-  return { clientId: ID, clientIssuer: world.servers.issuer, clientSecret };
+function application(world: World, secret: string): Partial<AuthSessionOptions> {
+  return { credentials: { client: { id: ID, issuer: world.servers.issuer, secret } } };
 }
 
 /** Options of a client that acts for itself. */
-function machine(world: World, options: Partial<AuthSessionOptions>): Partial<AuthSessionOptions> {
-  const { issuer } = world.servers;
-  return { clientId: ID, clientIssuer: issuer, clientCredentials: true, host: undefined, ...options };
+function machine(world: World, proof: Partial<ClientOptions>): Partial<AuthSessionOptions> {
+  const client = { id: ID, issuer: world.servers.issuer, ...proof };
+  return { credentials: { kind: 'client_credentials', client }, host: undefined };
 }
 
 for (const [method, clientAuthMethods] of SECRETS) {
@@ -84,7 +84,7 @@ for (const [method, clientAuthMethods] of SECRETS) {
   test(`a machine with a secret gets a token, and a new one when that expires (${method})`, BOUNDED, async () => {
     await using world = await World.start(knowing({ ...client, ...MACHINE }, { clientAuthMethods }));
     const { servers } = world;
-    const connection = await world.connect(MODERN, machine(world, { clientSecret: SECRET }));
+    const connection = await world.connect(MODERN, machine(world, { secret: SECRET }));
     for (const tokens of [1, 2]) {
       await answers(connection.client, 'echo');
       const requests = await servers.tokenRequests('client_credentials');
@@ -100,22 +100,23 @@ for (const [method, clientAuthMethods] of SECRETS) {
   test(`a machine with a wrong secret is told so, and the secret is not shown (${method})`, BOUNDED, async () => {
     await using world = await World.start(knowing({ ...client, ...MACHINE }, { clientAuthMethods }));
     const { servers } = world;
-    const wrong = world.connect(MODERN, machine(world, { clientSecret: WRONG }));
+    const wrong = world.connect(MODERN, machine(world, { secret: WRONG }));
     await assert.rejects(wrong, failure('registration_rejected', [WRONG]));
     assert.equal((await servers.tokenRequests('client_credentials')).length, 1);
-    const right = await world.connect(MODERN, machine(world, { clientSecret: SECRET }));
+    const right = await world.connect(MODERN, machine(world, { secret: SECRET }));
     await answers(right.client, 'echo');
   });
 }
 
-for (const clientCredentials of [false, true]) {
-  const who = clientCredentials ? 'a machine' : 'a client';
+for (const kind of ['person', 'client_credentials'] as const) {
+  const isMachine = kind === 'client_credentials';
+  const who = isMachine ? 'a machine' : 'a client';
   test(`without its issuer, the secret of ${who} is sent nowhere`, BOUNDED, async () => {
     const client = { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_basic' };
-    await using world = await World.start(knowing({ ...client, ...(clientCredentials ? MACHINE : APPLICATION) }));
+    await using world = await World.start(knowing({ ...client, ...(isMachine ? MACHINE : APPLICATION) }));
     const { servers, person } = world;
-    const host = clientCredentials ? undefined : person;
-    const untold = world.connect(MODERN, { clientId: ID, clientSecret: SECRET, clientCredentials, host });
+    const host = isMachine ? undefined : person;
+    const untold = world.connect(MODERN, { credentials: { kind, client: { id: ID, secret: SECRET } }, host });
     await assert.rejects(untold, (error) => {
       failure('config', [SECRET])(error);
       assert.ok(String(error).includes(servers.issuer), String(error));
@@ -136,7 +137,7 @@ test('a machine gets more scope by itself', BOUNDED, async () => {
   const client = { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_basic', ...MACHINE };
   await using world = await World.start(knowing(client));
   const { servers } = world;
-  const connection = await world.connect(MODERN, machine(world, { clientSecret: SECRET }));
+  const connection = await world.connect(MODERN, machine(world, { secret: SECRET }));
   await answers(connection.client, 'write');
   assert.deepEqual((await servers.lastLetIn()).scopes, ['mcp:read', 'mcp:write']);
   assert.equal((await servers.tokenRequests('client_credentials')).length, 2);
@@ -177,7 +178,7 @@ for (const [algorithm, generate] of ALGORITHMS) {
     const keys = generate();
     await using world = await World.start(knowingKey(algorithm, keys));
     const { servers } = world;
-    const connection = await world.connect(MODERN, machine(world, { clientKey: pem(keys) }));
+    const connection = await world.connect(MODERN, machine(world, { key: pem(keys) }));
     for (const tokens of [1, 2]) {
       await answers(connection.client, 'echo');
       const requests = await servers.tokenRequests('client_credentials');
@@ -194,7 +195,7 @@ for (const [algorithm, generate] of ALGORITHMS) {
 test('a machine with another key is refused, and the key is not shown', BOUNDED, async () => {
   const [keys, others] = [1, 2].map(() => generateKeyPairSync('ec', { namedCurve: 'P-256' })) as [Keys, Keys];
   await using world = await World.start(knowingKey('ES256', keys));
-  const other = world.connect(MODERN, machine(world, { clientKey: pem(others) }));
+  const other = world.connect(MODERN, machine(world, { key: pem(others) }));
   await assert.rejects(other, failure('registration_rejected', linesOf(pem(others))));
   assert.equal((await world.servers.tokenRequests('client_credentials')).length, 1);
 });
@@ -202,8 +203,8 @@ test('a machine with another key is refused, and the key is not shown', BOUNDED,
 test('a key may be a JWK', BOUNDED, async () => {
   const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await using world = await World.start(knowingKey('ES256', keys));
-  const clientKey = JSON.stringify(keys.privateKey.export({ format: 'jwk' }));
-  const connection = await world.connect(MODERN, machine(world, { clientKey }));
+  const key = JSON.stringify(keys.privateKey.export({ format: 'jwk' }));
+  const connection = await world.connect(MODERN, machine(world, { key }));
   await answers(connection.client, 'echo');
   const requests = await world.servers.tokenRequests('client_credentials');
   assert.deepEqual(

@@ -14,12 +14,10 @@ const fixture = await Fixture.start({
 });
 after(() => fixture[Symbol.asyncDispose]());
 
-const open = (workloadIdentity: unknown) =>
+const open = (assertion: unknown) =>
   AuthSession.open({
     serverUrl: fixture.mcpUrl,
-    clientId,
-    clientAtAnyIssuer: true,
-    workloadIdentity: workloadIdentity as never,
+    credentials: { kind: 'workload', client: { id: clientId, atAnyIssuer: true }, assertion: assertion as never },
   });
 const echo = (session: AuthSession, signal?: AbortSignal) => call(session, fixture.mcpUrl, 'echo', signal);
 
@@ -59,7 +57,7 @@ test('a workload identity that gives no text is a host error that says so, and q
     await using session = await open(() => value);
     const error = await failure(() => echo(session));
     assert.equal(error.code, 'host');
-    assert.match(error.message, /workloadIdentity must return a text/);
+    assert.match(error.message, /credentials\.assertion must return a text/);
     assert.ok(!error.message.includes(SECRET));
   }
 });

@@ -171,8 +171,8 @@ pub struct Situation {
     /// A step-up for these scopes was granted before without covering them, and the server refused the result.
     #[serde(default)]
     pub short: bool,
-    /// A person has authorized for this request before, or the session's latest sign-in was rejected at once a few
-    /// minutes ago.
+    /// Another sign-in would not help: a person has authorized for this request before; or it was renewed for a 401 and
+    /// for lacking scope, and is rejected still; or the session's latest sign-in was rejected at once a few minutes ago.
     pub reauthorized: bool,
     /// The request carried no credential.
     #[serde(default)]
@@ -446,7 +446,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         id: "12",
         about: TOKEN,
-        when: "already re-authorized for this request, or the session's latest sign-in was rejected at once a few minutes ago",
+        when: "already re-authorized for this request, or renewed both for a 401 and for lacking scope, or the session's latest sign-in was rejected at once a few minutes ago",
         then: "fail `unauthorized`",
         step: |s| (s.token() && s.reauthorized).then_some(Step::Fail(Ending::Unauthorized)),
     },

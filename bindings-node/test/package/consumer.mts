@@ -13,6 +13,7 @@ import {
   authChallengeFromError,
   authChallengeFromToolResult,
   type Callback,
+  type Credentials,
   computeScopeUnion,
   type ErrorCode,
   FileStore,
@@ -128,7 +129,9 @@ export async function atTerminal(): Promise<StreamableHTTPClientTransport> {
 
 /** By a transport of its own. */
 export async function ownTransport(signal: AbortSignal): Promise<Response> {
-  const session = await AuthSession.open({ serverUrl, clientCredentials: true, store: new MemoryStore() });
+  const client = { id: 'nightly', secret: 'secret', issuer: 'https://as.example.com' };
+  const credentials: Credentials = { kind: 'client_credentials', client };
+  const session = await AuthSession.open({ serverUrl, credentials, store: new MemoryStore() });
   const sent = session.authorization();
   const response = await fetch(serverUrl, { headers: sent ? { authorization: sent.headerValue } : {} });
   const challenge: AuthChallenge | undefined = parseAuthChallengeFromResponse(response);
@@ -138,8 +141,11 @@ export async function ownTransport(signal: AbortSignal): Promise<Response> {
 }
 
 export async function managed(): Promise<IdentityProviderState | undefined> {
-  const identityProvider = { issuer: 'https://idp.example.com', clientId: 'consumer' };
-  const session = await AuthSession.open({ serverUrl, identityProvider, dpop: 'always' });
+  const credentials: Credentials = {
+    kind: 'enterprise',
+    identityProvider: { issuer: 'https://idp.example.com', clientId: 'consumer' },
+  };
+  const session = await AuthSession.open({ serverUrl, credentials, dpop: 'always' });
   const state = await session.authState();
   if (state) await session.setAuthState(state);
   await session.completeAuthorization({ code: 'code', state: 'state' });

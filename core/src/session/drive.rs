@@ -256,7 +256,7 @@ impl Drive<'_> {
             issuer: progress.issuer,
             consent: progress.consent,
             short: progress.short || (answered && !self.how.returns),
-            reauthorized: progress.reauthorized || self.is_in_vain(),
+            reauthorized: progress.reauthorized || progress.renewed_for_both() || self.is_in_vain(),
             anonymous: progress.sent.is_none(),
             rescope: self.rescope(failure),
             deliberate: self.how.deliberate,

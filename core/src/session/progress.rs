@@ -94,6 +94,12 @@ impl Progress {
         self.renewals().contains(&Some(Attempt::Succeeded))
     }
 
+    /// Whether renewals for a 401 and for lacking scope both brought a credential: a server that rejects the second one
+    /// as well contradicts itself, and no sign-in would change that.
+    pub(super) fn renewed_for_both(&self) -> bool {
+        self.renewals() == [Some(Attempt::Succeeded); 2]
+    }
+
     fn renewals(&self) -> [Option<Attempt>; 2] {
         [self.renewal, self.scope_renewal]
     }

@@ -206,6 +206,23 @@ async fn covered_scope_refused_after_the_renewal_for_a_401_is_renewed_once_more_
 }
 
 #[tokio::test(start_paused = true)]
+async fn server_that_answers_401_and_403_in_turn_is_renewed_for_each_once_and_shows_nobody_a_page()
+{
+    let bench = Bench::new();
+    let session = bench.signed_in("a").await;
+    let expired = r#"Bearer error="invalid_token""#.to_owned();
+    let lacking = r#"Bearer error="insufficient_scope", scope="a""#.to_owned();
+    bench.world.answer(move |number| match number % 2 {
+        0 => Some((401, vec![expired.clone()])),
+        _ => Some((403, vec![lacking.clone()])),
+    });
+    let error = bench.send(&session, "a").await.expect_err("refused");
+    assert_eq!(error.code(), "unauthorized");
+    assert_eq!(bench.world.trace(), [Mcp, Token, Mcp, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn rejection_after_the_renewal_for_a_scope_is_not_renewed_again() {
     let bench = Bench::new();
     let session = bench.signed_in("a").await;

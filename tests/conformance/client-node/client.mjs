@@ -26,21 +26,21 @@ const host = {
   },
 };
 
-/** What an operator would set up, from the credentials that the suite hands out. */
+/** What an operator would set up, from what the suite hands out. */
 function setUp() {
   const { client_id, client_secret, private_key_pem, issuer, valid_jwt, idp_issuer, idp_client_id } = context;
-  const forItself = MCP_CONFORMANCE_SCENARIO?.includes('client-credentials');
-  return {
-    clientId: client_id,
-    clientSecret: client_secret,
-    clientKey: private_key_pem,
-    clientIssuer: issuer,
+  const client = client_id && {
+    id: client_id,
+    secret: client_secret,
+    key: private_key_pem,
+    issuer,
     // The suite does not say where the clients are registered that it hands out.
-    clientAtAnyIssuer: client_id !== undefined && issuer === undefined,
-    clientCredentials: forItself,
-    workloadIdentity: valid_jwt && (() => valid_jwt),
-    identityProvider: idp_issuer && idp_client_id ? { issuer: idp_issuer, clientId: idp_client_id } : undefined,
+    atAnyIssuer: issuer === undefined,
   };
+  if (MCP_CONFORMANCE_SCENARIO?.includes('client-credentials')) return { kind: 'client_credentials', client };
+  if (valid_jwt) return { kind: 'workload', client, assertion: () => valid_jwt };
+  if (!idp_issuer || !idp_client_id) return { kind: 'person', client };
+  return { kind: 'enterprise', identityProvider: { issuer: idp_issuer, clientId: idp_client_id }, client };
 }
 
 async function run() {
@@ -49,7 +49,7 @@ async function run() {
     clientName: 'mcp-reauth conformance client',
     clientMetadataUrl: 'https://conformance-test.local/client-metadata.json',
     host,
-    ...setUp(),
+    credentials: setUp(),
   });
   // The person has signed in at the identity provider already.
   if (context.idp_id_token) await session.identityProvider?.adopt({ idToken: context.idp_id_token });

@@ -59,7 +59,7 @@ at_both_wires! {
         for (faults, code, requests, prompts) in [
             (Faults { always_403_scope: true, ..Faults::default() }, "insufficient_scope", 8, (0, 1)),
             (Faults { plain_403: true, ..Faults::default() }, "", 6, (0, 1)),
-            (Faults { alternate_401_403: true, ..Faults::default() }, "insufficient_scope", 8, (0, 1)),
+            (Faults { alternate_401_403: true, ..Faults::default() }, "unauthorized", 10, (0, 1)),
         ] {
             let world = World::new().await;
             world.fault(faults.clone());
@@ -84,10 +84,10 @@ at_both_wires! {
         bounded(wire, Faults { plain_403: true, ..Faults::default() }, "", 1, (0, 0)).await;
     }
 
-    /// 401 and 403 in turn.
+    /// 401 and 403 in turn: one renewal for each.
     async fn alternate(wire: Wire) {
         let faults = Faults { alternate_401_403: true, ..Faults::default() };
-        bounded(wire, faults, "insufficient_scope", 3, (0, 0)).await;
+        bounded(wire, faults, "unauthorized", 5, (0, 0)).await;
     }
 
     /// A new scope each time: one step-up.
