@@ -143,6 +143,9 @@ export declare function challengeOfToolResult(result: string): string | null
  */
 export declare function checkStore(bridge: Bridge, one: number, other: number, nativeOne?: Store | undefined | null, nativeOther?: Store | undefined | null): Promise<string>
 
+/** The form of an error of set-up (`config`) or of the application's own part (`host`), in JSON. */
+export declare function errorForm(code: 'config' | 'host', detail: string): string | null
+
 /** Whether `a` has all of `b`, and more. */
 export declare function isStrictScopeSuperset(a: Array<string>, b: Array<string>): boolean
 

@@ -845,6 +845,7 @@ module.exports.Session = nativeBinding.Session
 module.exports.Store = nativeBinding.Store
 module.exports.challengeOfToolResult = nativeBinding.challengeOfToolResult
 module.exports.checkStore = nativeBinding.checkStore
+module.exports.errorForm = nativeBinding.errorForm
 module.exports.isStrictScopeSuperset = nativeBinding.isStrictScopeSuperset
 module.exports.operationOfMessage = nativeBinding.operationOfMessage
 module.exports.parseChallenge = nativeBinding.parseChallenge

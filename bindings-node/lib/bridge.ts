@@ -160,7 +160,8 @@ function refusal(refused: unknown): string {
   const [error, unsent] = Refusal.is(refused) ? [refused.cause, refused.unsent] : [refused, false];
   const [name, code] = [memberOf(error, 'name'), memberOf(error, 'code')];
   const cancelled = name === 'AbortError' || (name === 'ReauthError' && code === 'cancelled');
-  // The native part says whose part it was, and an error of ours has said so already.
-  const message = wordsOf(refused).replace(/^(The application could not do its part|This cannot work as set up): /, '');
+  // The native part says whose part it was, which an error of ours has said already.
+  const detail = name === 'ReauthError' && !Refusal.is(refused) ? memberOf(error, 'detail') : undefined;
+  const message = typeof detail === 'string' ? detail : wordsOf(refused);
   return JSON.stringify({ error: { message, cancelled, unsent, thrown: keep(error) } });
 }

@@ -1,4 +1,5 @@
 import { caught } from './bridge.js';
+import { native } from './native.js';
 import type { AuthChallenge } from './types.js';
 
 /** What went wrong; the same in every language. `internal` is a defect of this package. */
@@ -36,10 +37,25 @@ export type ErrorCode =
 export interface ErrorDetails {
   challenge?: AuthChallenge | undefined;
   sentence?: string | undefined;
+  detail?: string | undefined;
   authorizationUrl?: string | undefined;
   retryAfter?: number | undefined;
   /** What the application's own part threw. */
   cause?: unknown;
+}
+
+/** An error in its JSON form, which is the same in every language. */
+export interface ErrorForm {
+  code: ErrorCode;
+  /** What happened, where, and what to do next: for a log. */
+  message: string;
+  /** The same, in words for a person. */
+  sentence: string;
+  /** What happened, without the words around it. */
+  detail?: string;
+  challenge?: AuthChallenge;
+  authorizationUrl?: string;
+  retryAfter?: number;
 }
 
 /** What is said of an error, and not what all objects inherit. */
@@ -75,6 +91,8 @@ export class ReauthError extends Error {
   declare readonly challenge: AuthChallenge | undefined;
   /** The same, in words for a person. */
   declare readonly sentence: string;
+  /** What happened, without the words around it, where it was told by another: for a message of your own. */
+  declare readonly detail: string | undefined;
   /** Where the person has to go (`interaction_required`): their callback is for `completeAuthorization`. */
   declare readonly authorizationUrl: string | undefined;
   /** How many seconds the server asked to wait (`refresh_unavailable`). */
@@ -82,18 +100,28 @@ export class ReauthError extends Error {
 
   constructor(code: ErrorCode, message: string, more: ErrorDetails = {}) {
     super(message, Object.hasOwn(more, 'cause') ? { cause: more.cause } : undefined);
-    const { sentence = message, challenge, authorizationUrl, retryAfter }: ErrorDetails = ownOf(more);
+    const { sentence = message, detail, challenge, authorizationUrl, retryAfter }: ErrorDetails = ownOf(more);
     // Whoever prints an error reads its message; what it does not have is not printed.
     Object.defineProperty(this, 'sentence', { value: sentence });
+    if (detail !== undefined) Object.defineProperty(this, 'detail', { value: detail });
     this.code = code;
     if (challenge) this.challenge = challenge;
     if (authorizationUrl !== undefined) this.authorizationUrl = authorizationUrl;
     if (retryAfter !== undefined) this.retryAfter = retryAfter;
   }
 
-  /** The form that other programs read. */
-  toJSON(): { code: ErrorCode; message: string } {
-    return { code: this.code, message: this.message };
+  /** The form that other programs read: all that it tells, without its cause. */
+  toJSON(): ErrorForm {
+    const { code, message, sentence, detail, challenge, authorizationUrl, retryAfter } = this;
+    return {
+      code,
+      message,
+      sentence,
+      ...(detail !== undefined && { detail }),
+      ...(challenge && { challenge }),
+      ...(authorizationUrl !== undefined && { authorizationUrl }),
+      ...(retryAfter !== undefined && { retryAfter }),
+    };
   }
 }
 
@@ -119,8 +147,18 @@ export function unwrap<T>(answer: string): T {
 
 /** A `config` error. `cause` is what was thrown when the option was looked at. */
 export function misconfigured(detail: string, ...cause: unknown[]): ReauthError {
-  const message = `This cannot work as set up: ${detail}`;
-  return new ReauthError('config', message, cause.length > 0 ? { cause: cause[0] } : {});
+  return worded('config', detail, cause);
+}
+
+/** A `host` error of a host that comes with this package. */
+export function hostFailed(detail: string): ReauthError {
+  return worded('host', detail, []);
+}
+
+/** An error in the words that every language has for it. */
+function worded(kind: 'config' | 'host', detail: string, causes: unknown[]): ReauthError {
+  const { code, message, ...more } = JSON.parse(native.errorForm(kind, detail) ?? '{}') as ErrorForm;
+  return new ReauthError(code, message, causes.length > 0 ? { ...more, cause: causes[0] } : more);
 }
 
 /** Whether something that was thrown is one of ours, whatever it is. */

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 
 import { check, FLAG, type Kind, REDIRECT_URI } from './check.js';
-import { ReauthError } from './error.js';
+import { hostFailed } from './error.js';
 import type { AuthHost, RedirectContext } from './host.js';
 import { toJson } from './json.js';
 import { native } from './native.js';
@@ -82,7 +82,7 @@ async function confirm(request: StepUpRequest, assumeYes: boolean, signal: Abort
   signal.throwIfAborted();
   if (!assumeYes && !(process.stdin.isTTY && process.stderr.isTTY)) {
     const advice = 'run it in a terminal, or give loopbackHost({ assumeYes: true })';
-    throw new ReauthError('host', `there is no terminal to ask on; ${advice}`);
+    throw hostFailed(`there is no terminal to ask on; ${advice}`);
   }
   process.stderr.write(`${questionOf(request)}\n`);
   return assumeYes || ask('Go on? [y/N] ', signal);

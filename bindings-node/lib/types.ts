@@ -1,5 +1,7 @@
 /** The JSON forms that are the same on every wire and in every language. */
 
+import type { ErrorCode } from './error.js';
+
 /** Why a server rejected a request. */
 export type Reason =
   /** 403 that does not say `insufficient_scope`: the person may not do this, whatever the token. */
@@ -96,7 +98,7 @@ export type SessionEvent =
   /** The session at the organization's identity provider was renewed silently. */
   | { kind: 'idp_session_renewed'; issuer: string }
   /** Silent renewal failed. A session that only waited for another's renewal does not hear of it. */
-  | { kind: 'renewal_failed'; issuer: string; code: string; message: string }
+  | { kind: 'renewal_failed'; issuer: string; code: ErrorCode; message: string }
   /** The person was asked whether to extend access. */
   | { kind: 'consent_asked'; newScopes: string[] }
   /** The person was sent to an authorization server. */

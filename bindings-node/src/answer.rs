@@ -4,7 +4,8 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
-use mcp_reauth::{AuthChallenge, Error, Outcome, wording};
+use mcp_reauth::wire::ErrorForm;
+use mcp_reauth::{Error, Outcome};
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
 use serde::Serialize;
@@ -16,43 +17,21 @@ use crate::cancel::Cancelled;
 /// What a panic is told as. What it says itself goes to standard error, by Rust's own hook.
 pub(crate) const DEFECT: &str = r#"{"error":{"code":"internal","message":"This is a defect of mcp-reauth; please report it, with what stands on standard error.","sentence":"It failed for a reason inside this program."}}"#;
 
+/// An error, with what only this process can make something of.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Failure<'a> {
-    code: &'static str,
-    message: String,
-    /// What a person is told.
-    sentence: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    challenge: Option<&'a AuthChallenge>,
-    /// Where the person was sent, whose answer comes elsewhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    authorization_url: Option<&'a str>,
-    /// How many seconds a server asked to wait.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<u64>,
+struct Failure {
+    #[serde(flatten)]
+    form: ErrorForm,
     /// Which JavaScript exception is behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     thrown: Option<u32>,
 }
 
-impl<'a> Failure<'a> {
-    fn of(error: &'a Error) -> Self {
+impl Failure {
+    fn of(error: &Error) -> Self {
         let thrown = error.cause().and_then(|cause| cause.downcast_ref());
-        let (authorization_url, retry_after) = match error {
-            Error::InteractionRequired {
-                authorization_url, ..
-            } => (authorization_url.as_deref(), None),
-            Error::RefreshUnavailable { retry_after, .. } => (None, *retry_after),
-            _ => (None, None),
-        };
         Self {
-            code: error.code(),
-            message: error.to_string(),
-            sentence: wording::failure(error),
-            challenge: error.challenge(),
-            authorization_url,
-            retry_after,
+            form: error.into(),
             thrown: thrown.map(|Thrown(id)| *id),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{
-    AuthChallenge, AuthSession, IdleStream as Idle, Operation, Recovery, RequestCredential,
-    ResourceRequest,
+    AuthChallenge, AuthSession, ErrorCode, IdleStream as Idle, Operation, Recovery,
+    RequestCredential, ResourceRequest,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Either4, Null, PromiseRaw, within_runtime_if_available};
@@ -186,7 +186,11 @@ impl IdleStream {
         let request = Arc::clone(&request.request);
         promise(env, self.stopped.clone().or(cancel), async move {
             let sent = request.lock().await.sent().cloned();
-            Ok(stream.lock().await.outlast(&code, sent.as_ref()).await)
+            // An error of the application's own is final.
+            let Ok(code) = code.parse::<ErrorCode>() else {
+                return Ok(false);
+            };
+            Ok(stream.lock().await.outlast(code, sent.as_ref()).await)
         })
     }
 }

@@ -7,13 +7,12 @@ use mcp_reauth::enterprise::SignIn;
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{
     AuthChallenge, AuthSession, AuthState, CallbackParams, Error, HandleOptions, IdpSession,
-    Revocation, ScopeSet, Secret,
+    ScopeSet, Secret,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw};
 use napi_derive::napi;
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -236,9 +235,7 @@ impl Session {
     /// Signs out, and answers what became of the tokens.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn sign_out<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, String>> {
-        self.run(env, None, async |session| {
-            session.sign_out().await.map(revocation)
-        })
+        self.run(env, None, async |session| session.sign_out().await)
     }
 
     /// Answers what is known of the session at the identity provider; `null` when there is none behind it.
@@ -276,9 +273,7 @@ impl Session {
     /// Signs out at the identity provider, and answers what became of the tokens.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn idp_sign_out<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, String>> {
-        self.run(env, None, async |session| {
-            idp(&session)?.sign_out().await.map(revocation)
-        })
+        self.run(env, None, async |session| idp(&session)?.sign_out().await)
     }
 
     /// Lets go of it: whoever waits for something of it is told `cancelled`, and tokens that are under way reach the
@@ -327,15 +322,4 @@ fn idp(session: &AuthSession) -> Result<IdpSession, Error> {
     session
         .identity_provider()
         .ok_or(Error::EnterpriseNotConfigured)
-}
-
-/// What became of tokens, by the word for it.
-fn revocation(revocation: Revocation) -> Value {
-    match revocation {
-        Revocation::Done => "done",
-        Revocation::Nothing => "nothing",
-        Revocation::NotOffered => "not_offered",
-        Revocation::Failed => "failed",
-    }
-    .into()
 }

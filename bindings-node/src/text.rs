@@ -32,6 +32,17 @@ fn json(challenge: Option<AuthChallenge>) -> Option<String> {
     serde_json::to_string(&challenge?).ok()
 }
 
+/// The form of an error of set-up (`config`) or of the application's own part (`host`), in JSON.
+#[napi(ts_args_type = "code: 'config' | 'host', detail: string")]
+pub fn error_form(code: String, detail: String) -> Option<String> {
+    let error = match code.as_str() {
+        "config" => Error::config(detail),
+        "host" => Error::host(detail),
+        _ => return None,
+    };
+    serde_json::to_string(&error).ok()
+}
+
 /// The scopes of a `scope` parameter.
 #[napi]
 pub fn parse_scopes(value: String) -> Vec<String> {

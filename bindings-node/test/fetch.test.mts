@@ -445,7 +445,9 @@ test('an error knows what it would take', LIMIT, async () => {
     assert.equal(error.code, 'insufficient_scope');
     assert.deepEqual(error.challenge?.requiredScopes, ['mcp:read', 'mcp:write']);
     assert.match(error.challenge?.resourceMetadata ?? '', /oauth-protected-resource/);
-    assert.deepEqual(JSON.parse(JSON.stringify(error)), { code: error.code, message: error.message });
+    const { code, message, sentence } = error;
+    const form = JSON.parse(JSON.stringify(error));
+    assert.deepEqual({ code: form.code, message: form.message, sentence: form.sentence }, { code, message, sentence });
     return true;
   });
 });

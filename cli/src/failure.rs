@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mcp_reauth::ErrorCode;
 use mcp_reauth::rmcp::{find_error, innermost};
 use mcp_reauth::wording::failure_detail;
 
@@ -118,10 +119,10 @@ impl Failure {
     pub(crate) fn of_setup(error: mcp_reauth::Error) -> Self {
         match error {
             mcp_reauth::Error::EnterpriseNotConfigured => Self::NotConfigured,
-            error if ["config", "insecure_endpoint"].contains(&error.code()) => {
-                Self::Unusable(error)
-            }
-            error => Self::Auth(error),
+            error => match error.code() {
+                ErrorCode::Config | ErrorCode::InsecureEndpoint => Self::Unusable(error),
+                _ => Self::Auth(error),
+            },
         }
     }
 }

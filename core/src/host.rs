@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
@@ -122,7 +122,7 @@ pub enum Authorized {
 }
 
 /// What happens in a session, for a host to show or to log. Events hold no secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
     rename_all = "snake_case",
@@ -154,7 +154,7 @@ pub enum Event {
         /// The authorization server, or the identity provider.
         issuer: String,
         /// The error's code.
-        code: &'static str,
+        code: ErrorCode,
         /// What happened.
         message: String,
     },

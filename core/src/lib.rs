@@ -43,13 +43,14 @@ mod text;
 #[cfg(any(all(test, feature = "jwt"), feature = "vectors"))]
 #[doc(hidden)]
 pub mod vectors;
+pub mod wire;
 pub mod wording;
 
 pub use callback::CallbackParams;
 pub use challenge::{AuthChallenge, Operation, Reason};
 pub use credentials::{Client, Credentials};
 pub use enterprise::{IdentityProvider, IdpSession};
-pub use error::{Cause, Error};
+pub use error::{Cause, Error, ErrorCode, UnknownErrorCode};
 pub use host::{AuthHost, Event, WorkloadIdentity};
 #[cfg(feature = "jwt")]
 pub use jose::PrivateKey;

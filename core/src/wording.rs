@@ -254,6 +254,7 @@ pub fn failure(error: &Error) -> String {
         Error::StateMismatch => lost_authorization_state().to_owned(),
         Error::ScopeNotGranted { issuer, missing } => not_granted(issuer, missing),
         Error::Cancelled { .. } => "It was cancelled, and nothing was changed.".to_owned(),
+        Error::Told(form) => displayable(&form.sentence),
         other => failure_detail(&other.to_string()),
     }
 }

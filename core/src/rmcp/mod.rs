@@ -133,12 +133,10 @@ impl ReauthClient {
                 answer => return Ok((answer?, exchange)),
             };
             if !idle {
-                return Err(match error.code() {
-                    "refresh_unavailable" | "http" | "timeout" => {
-                        StreamableHttpError::Client(error.into())
-                    }
+                return Err(match error.is_transient() {
+                    true => StreamableHttpError::Client(error.into()),
                     // rmcp would try again and again.
-                    _ => StreamableHttpError::ServerDoesNotSupportSse,
+                    false => StreamableHttpError::ServerDoesNotSupportSse,
                 });
             }
             if !stream.outlast(error.code(), exchange.sent()).await {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::challenge::{AuthChallenge, DpopDemand};
 use crate::enterprise::{IdpEnd, View};
@@ -69,7 +69,7 @@ impl Manner {
 }
 
 /// How handling a challenge ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
     rename_all = "snake_case",
@@ -89,10 +89,10 @@ pub enum Outcome {
     /// hand the challenge in again when somebody waits.
     Interactive {
         /// Where the person was sent.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         authorization_url: Option<String>,
         /// The `state` of the callback.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<String>,
         /// The challenge.
         challenge: AuthChallenge,
@@ -100,17 +100,8 @@ pub enum Outcome {
     /// It could not be answered.
     Failed {
         /// Why.
-        #[serde(serialize_with = "error_form")]
         error: Error,
     },
-}
-
-fn error_form<S: Serializer>(error: &Error, serializer: S) -> Result<S::Ok, S::Error> {
-    use serde::ser::SerializeStruct;
-    let mut form = serializer.serialize_struct("Error", 2)?;
-    form.serialize_field("code", error.code())?;
-    form.serialize_field("message", &error.to_string())?;
-    form.end()
 }
 
 /// How a recovery ended, for whoever drove it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::error::ErrorCode;
 use crate::runtime::timeout;
 use crate::session::{AuthSession, Authorization};
 
@@ -29,10 +30,12 @@ impl IdleStream {
     /// Waits until it is worth trying again, after a try that was sent with `sent` ended with an error of this
     /// [`code`](crate::Error::code): for another credential, or for a while. `false`: the error is final, and for the
     /// caller to tell.
-    pub async fn outlast(&mut self, code: &str, sent: Option<&Authorization>) -> bool {
+    pub async fn outlast(&mut self, code: ErrorCode, sent: Option<&Authorization>) -> bool {
         match code {
-            "interaction_required" | "policy_denied" => self.session.changed(sent).await,
-            "refresh_unavailable" => {
+            ErrorCode::InteractionRequired | ErrorCode::PolicyDenied => {
+                self.session.changed(sent).await;
+            }
+            ErrorCode::RefreshUnavailable => {
                 let runtime = &*self.session.inner().runtime;
                 let _ = timeout(runtime, self.pause, self.session.changed(sent)).await;
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use crate::store::record::{Grant, Record};
 
 /// What is known of a connection's authorization. Holds no secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionState {
     /// The MCP server.

@@ -1,7 +1,7 @@
 //! What transports are offered besides sending and recovering.
 
 use mcp_reauth::recovery::Trigger;
-use mcp_reauth::{Error, Operation, Recovery};
+use mcp_reauth::{Error, ErrorCode, Operation, Recovery};
 
 use crate::support::{Answer, Bench, Prm, SERVER, Token, pass};
 
@@ -95,10 +95,18 @@ async fn idle_stream_tries_again_when_that_may_help_and_not_otherwise() {
     let sent = session.authorization();
     for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
         let start = tokio::time::Instant::now();
-        assert!(stream.outlast("refresh_unavailable", sent.as_ref()).await);
+        assert!(
+            stream
+                .outlast(ErrorCode::RefreshUnavailable, sent.as_ref())
+                .await
+        );
         assert_eq!(start.elapsed().as_secs(), seconds);
     }
-    assert!(!stream.outlast("state_mismatch", sent.as_ref()).await);
+    assert!(
+        !stream
+            .outlast(ErrorCode::StateMismatch, sent.as_ref())
+            .await
+    );
     // There is another credential already.
-    assert!(stream.outlast("interaction_required", None).await);
+    assert!(stream.outlast(ErrorCode::InteractionRequired, None).await);
 }

@@ -32,5 +32,7 @@ use mcp_reauth::Error;
 
 /// The code of the error that something ended with.
 pub(crate) fn code<T: std::fmt::Debug>(result: &Result<T, Error>) -> &'static str {
-    result.as_ref().map_or_else(Error::code, |_| "no error")
+    result
+        .as_ref()
+        .map_or_else(|error| error.code().as_str(), |_| "no error")
 }

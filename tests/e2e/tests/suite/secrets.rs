@@ -89,7 +89,7 @@ found! {
 found! {
     /// What the host hears.
     async fn heard(world, secret) {
-        world.user.event(Event::RenewalFailed { issuer: "https://as.example".to_owned(), code: "x", message: secret.to_string() });
+        world.user.event(Event::RenewalFailed { issuer: "https://as.example".to_owned(), code: mcp_reauth::ErrorCode::Http, message: secret.to_string() });
     }
 }
 

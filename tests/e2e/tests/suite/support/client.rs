@@ -29,7 +29,7 @@ impl Failure {
     pub(crate) fn told(error: &Error) -> Self {
         log::note_error(error);
         Self {
-            code: error.code().to_owned(),
+            code: error.code().to_string(),
             text: error.to_string(),
         }
     }
@@ -39,7 +39,7 @@ impl Failure {
         log::note_error(error);
         let found = find_error(error).map(|error| {
             log::note_error(error);
-            error.code().to_owned()
+            error.code().to_string()
         });
         let inside = || match error.downcast_ref() {
             Some(ServiceError::McpError(error)) => {

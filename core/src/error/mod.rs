@@ -1,15 +1,21 @@
 //! Everything that can go wrong, with a stable code for each.
 
-use std::error::Error as StdError;
-use std::fmt;
-use std::sync::Arc;
+mod cause;
+mod code;
+mod trouble;
 
+use std::error::Error as StdError;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::challenge::AuthChallenge;
-use crate::http::HttpError;
 use crate::scope::ScopeSet;
 use crate::text;
+use crate::wire::ErrorForm;
+pub use cause::Cause;
+pub use code::{ErrorCode, UnknownErrorCode};
+pub(crate) use trouble::{Delivery, Trouble};
 
 /// The code of a JSON-RPC error that stands for an [`Error`]: of those that are an implementation's own
 /// (JSON-RPC 2.0 section 5.1), and none that MCP or its SDKs use, lest a no be taken for a timeout and tried again.
@@ -282,40 +288,58 @@ pub enum Error {
         /// What is wrong and where.
         detail: String,
     },
+    /// An error of another process or language, as it was told there.
+    #[error("{}", .0.message)]
+    Told(Box<ErrorForm>),
+}
+
+/// Its [form](ErrorForm).
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ErrorForm::from(self).serialize(serializer)
+    }
+}
+
+/// From its [form](ErrorForm): [`Error::Told`].
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::Told(Box::deserialize(deserializer)?))
+    }
 }
 
 impl Error {
-    /// The stable code, in snake_case; the same in every language.
+    /// What kind of error it is: stable, and the same in every language.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::InsufficientScope { .. } => "insufficient_scope",
-            Self::ConsentDenied { .. } => "consent_denied",
-            Self::ScopeNotGranted { .. } => "scope_not_granted",
-            Self::StepUpLimit { .. } => "step_up_limit",
-            Self::InteractionRequired { .. } => "interaction_required",
-            Self::Unauthorized { .. } => "unauthorized",
-            Self::RefreshUnavailable { .. } => "refresh_unavailable",
-            Self::RefreshRejected { .. } => "refresh_rejected",
-            Self::IssuerMismatch { .. } => "issuer_mismatch",
-            Self::StateMismatch => "state_mismatch",
-            Self::AuthorizationDenied { .. } => "authorization_denied",
-            Self::ResourceMismatch { .. } => "resource_mismatch",
-            Self::MetadataInvalid { .. } => "metadata_invalid",
-            Self::PkceUnsupported { .. } => "pkce_unsupported",
-            Self::RegistrationRejected { .. } => "registration_rejected",
-            Self::InsecureEndpoint { .. } => "insecure_endpoint",
-            Self::BlockedEndpoint { .. } => "blocked_endpoint",
-            Self::PolicyDenied { .. } => "policy_denied",
-            Self::IdTokenInvalid { .. } => "id_token_invalid",
-            Self::EnterpriseNotConfigured => "enterprise_not_configured",
-            Self::EnterpriseDisabled { .. } => "enterprise_disabled",
-            Self::Cancelled { .. } => "cancelled",
-            Self::Timeout { .. } => "timeout",
-            Self::Store { .. } => "store",
-            Self::Http { .. } => "http",
-            Self::Host { .. } => "host",
-            Self::Config { .. } | Self::ClientIssuerUnknown { .. } => "config",
+            Self::InsufficientScope { .. } => ErrorCode::InsufficientScope,
+            Self::ConsentDenied { .. } => ErrorCode::ConsentDenied,
+            Self::ScopeNotGranted { .. } => ErrorCode::ScopeNotGranted,
+            Self::StepUpLimit { .. } => ErrorCode::StepUpLimit,
+            Self::InteractionRequired { .. } => ErrorCode::InteractionRequired,
+            Self::Unauthorized { .. } => ErrorCode::Unauthorized,
+            Self::RefreshUnavailable { .. } => ErrorCode::RefreshUnavailable,
+            Self::RefreshRejected { .. } => ErrorCode::RefreshRejected,
+            Self::IssuerMismatch { .. } => ErrorCode::IssuerMismatch,
+            Self::StateMismatch => ErrorCode::StateMismatch,
+            Self::AuthorizationDenied { .. } => ErrorCode::AuthorizationDenied,
+            Self::ResourceMismatch { .. } => ErrorCode::ResourceMismatch,
+            Self::MetadataInvalid { .. } => ErrorCode::MetadataInvalid,
+            Self::PkceUnsupported { .. } => ErrorCode::PkceUnsupported,
+            Self::RegistrationRejected { .. } => ErrorCode::RegistrationRejected,
+            Self::InsecureEndpoint { .. } => ErrorCode::InsecureEndpoint,
+            Self::BlockedEndpoint { .. } => ErrorCode::BlockedEndpoint,
+            Self::PolicyDenied { .. } => ErrorCode::PolicyDenied,
+            Self::IdTokenInvalid { .. } => ErrorCode::IdTokenInvalid,
+            Self::EnterpriseNotConfigured => ErrorCode::EnterpriseNotConfigured,
+            Self::EnterpriseDisabled { .. } => ErrorCode::EnterpriseDisabled,
+            Self::Cancelled { .. } => ErrorCode::Cancelled,
+            Self::Timeout { .. } => ErrorCode::Timeout,
+            Self::Store { .. } => ErrorCode::Store,
+            Self::Http { .. } => ErrorCode::Http,
+            Self::Host { .. } => ErrorCode::Host,
+            Self::Config { .. } | Self::ClientIssuerUnknown { .. } => ErrorCode::Config,
+            Self::Told(form) => form.code,
         }
     }
 
@@ -342,8 +366,60 @@ impl Error {
             | Self::StepUpLimit { challenge, .. }
             | Self::InteractionRequired { challenge, .. }
             | Self::Unauthorized { challenge, .. } => Some(challenge),
+            Self::Told(form) => form.challenge.as_ref(),
             _ => None,
         }
+    }
+
+    /// What happened, without the words around it: for whoever tells of it in words of their own, or within another
+    /// error.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::RefreshUnavailable { detail, .. }
+            | Self::RefreshRejected { detail, .. }
+            | Self::MetadataInvalid { detail, .. }
+            | Self::RegistrationRejected { detail, .. }
+            | Self::PolicyDenied { detail, .. }
+            | Self::IdTokenInvalid { detail, .. }
+            | Self::Store { detail, .. }
+            | Self::Http { detail, .. }
+            | Self::Host { detail, .. }
+            | Self::Config { detail } => Some(detail),
+            Self::Told(form) => form.detail.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// How many seconds a server asked to wait before it is asked again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RefreshUnavailable { retry_after, .. } => *retry_after,
+            Self::Told(form) => form.retry_after,
+            _ => None,
+        }
+    }
+
+    /// Where a person was sent, whose answer is still to come.
+    #[must_use]
+    pub fn authorization_url(&self) -> Option<&str> {
+        match self {
+            Self::InteractionRequired {
+                authorization_url, ..
+            } => authorization_url.as_deref(),
+            Self::Told(form) => form.authorization_url.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the same may work later, with nothing changed here: nothing was lost, and no answer was a no.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.code(),
+            ErrorCode::RefreshUnavailable | ErrorCode::Timeout | ErrorCode::Http
+        )
     }
 
     /// An error of a [`TokenStore`](crate::TokenStore): what happened, with the store's place.
@@ -457,123 +533,6 @@ impl Error {
             connected: !matches!(delivery, Delivery::Unsent | Delivery::Broken),
             cause,
         }
-    }
-}
-
-/// Passing trouble with another's service.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    /// What happened.
-    pub(crate) detail: String,
-    /// How many seconds the service asked to wait.
-    pub(crate) retry_after: Option<u64>,
-    /// How far the request got.
-    pub(crate) delivery: Delivery,
-    /// What the application's own HTTP client failed by.
-    pub(crate) cause: Option<Cause>,
-}
-
-/// How far a request got that brought nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Delivery {
-    /// No connection could be made.
-    Unsent,
-    /// The connection broke: nothing is known of what became of it.
-    Broken,
-    /// No answer came in time.
-    Late,
-    /// The server answered.
-    #[default]
-    Answered,
-}
-
-impl Trouble {
-    /// The same, of a request that presented a code: that is used up, whatever became of the answer.
-    pub(crate) fn of_sign_in(mut self) -> Self {
-        if matches!(self.delivery, Delivery::Broken | Delivery::Late) {
-            let detail = self.detail;
-            self.detail =
-                format!("the answer to the sign-in was lost on the way ({detail}). Sign in again");
-        }
-        self
-    }
-}
-
-impl From<String> for Trouble {
-    fn from(detail: String) -> Self {
-        Self {
-            detail,
-            ..Self::default()
-        }
-    }
-}
-
-impl From<HttpError> for Trouble {
-    fn from(error: HttpError) -> Self {
-        let detail = error.to_string();
-        let delivery = match &error {
-            HttpError::Connection { unsent: true, .. } => Delivery::Unsent,
-            HttpError::Connection { .. } => Delivery::Broken,
-            HttpError::Timeout(_) => Delivery::Late,
-            _ => Delivery::Answered,
-        };
-        let cause = match error {
-            HttpError::Connection { cause, .. } => cause,
-            _ => None,
-        };
-        Self {
-            cause,
-            delivery,
-            ..detail.into()
-        }
-    }
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self {
-            cause: error.own_cause().cloned(),
-            ..error.to_string().into()
-        }
-    }
-}
-
-/// What an application's own part failed by. Two are equal if they are one and the same.
-#[derive(Clone)]
-pub struct Cause(Arc<dyn StdError + Send + Sync>);
-
-impl Cause {
-    /// Keeps an error.
-    #[must_use]
-    pub fn new(error: impl StdError + Send + Sync + 'static) -> Self {
-        Self(Arc::new(error))
-    }
-}
-
-impl PartialEq for Cause {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Cause {}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Nothing of it: what an application keeps in its errors is not for logs, and an HTTP client's may quote a token.
-impl fmt::Debug for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Cause(..)")
-    }
-}
-
-impl StdError for Cause {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
     }
 }
 

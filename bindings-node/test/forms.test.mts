@@ -1,0 +1,95 @@
+/** Every JSON form that core writes is one that the package's types take, and an error is written as core writes it. */
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { type ErrorForm, ReauthError } from 'mcp-reauth';
+
+import { ROOT } from './support/fixture.mjs';
+
+const run = promisify(execFile);
+const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
+const FOLDER = join(PACKAGE, 'build', 'forms');
+
+const { forms } = JSON.parse(await readFile(`${ROOT}tests/vectors/forms.json`, 'utf8')) as {
+  forms: Record<string, unknown[]> & { error: ErrorForm[] };
+};
+
+/** The type of each form. An outcome's error is an object of ours. */
+const TYPES: Record<string, string> = {
+  authorizationRequest: 'AuthorizationRequest',
+  challenge: 'AuthChallenge',
+  connectionState: 'ConnectionState',
+  error: 'ErrorForm',
+  errorCode: 'ErrorCode',
+  event: 'SessionEvent',
+  identityProviderState: 'IdentityProviderState',
+  outcome: "Exclude<Outcome, { kind: 'failed' }> | { kind: 'failed'; error: ErrorForm }",
+  revocation: 'Revocation',
+  stepUpRequest: 'StepUpRequest',
+};
+
+/** What the compiler says of a program. */
+async function compiled(name: string, program: string): Promise<string> {
+  const types = [
+    'ErrorForm',
+    'ErrorCode',
+    ...new Set(Object.values(TYPES).filter((type) => /^\w+$/.test(type))),
+    'Outcome',
+  ];
+  const imports = `import type { ${[...new Set(types)].join(', ')} } from 'mcp-reauth';\n`;
+  await mkdir(FOLDER, { recursive: true });
+  await writeFile(join(FOLDER, `${name}.mts`), imports + program);
+  const config = {
+    extends: '../../tsconfig.json',
+    compilerOptions: { rootDir: '.', noEmit: true, noUnusedLocals: false, skipLibCheck: true },
+    include: [`${name}.mts`],
+  };
+  await writeFile(join(FOLDER, `${name}.json`), JSON.stringify(config));
+  const tsc = join(PACKAGE, 'node_modules', '.bin', 'tsc');
+  const { stdout } = await run(tsc, ['-p', join(FOLDER, `${name}.json`)]).catch((error) => error as { stdout: string });
+  return stdout;
+}
+
+test('every form is one that the types take, and each has a type', async () => {
+  assert.deepEqual(Object.keys(forms).sort(), Object.keys(TYPES).sort());
+  const constants = Object.entries(forms).map(
+    ([name, values]) => `export const ${name}: (${TYPES[name]})[] = ${JSON.stringify(values)};`,
+  );
+  assert.equal(await compiled('taken', constants.join('\n')), '');
+});
+
+test('the types know every code of an error, every event and every outcome, and no others', async () => {
+  const kinds = (name: string) => (forms[name] as { kind: string }[]).map(({ kind }) => kind);
+  const known = {
+    ErrorCode: forms.errorCode,
+    "SessionEvent['kind']": kinds('event'),
+    "Outcome['kind']": kinds('outcome'),
+  };
+  const exact = Object.entries(known).map(([type, values], number) => {
+    const union = (values as string[]).map((value) => `'${value}'`).join(' | ');
+    return `export const none${number}: [Exclude<${type}, ${union}>] extends [never] ? true : ${type} = true;`;
+  });
+  assert.equal(await compiled('exact', exact.join('\n')), '');
+});
+
+test('a type that misses a member of a form is found out', async () => {
+  const program = `export const event: SessionEvent = { kind: 'renewed', issuer: 'x' };`;
+  assert.match(await compiled('missing', program), /scopes/);
+  const unknown = `export const code: ErrorCode = 'unknown';`;
+  assert.match(await compiled('unknown', unknown), /unknown/);
+});
+
+test('an error is written in the form that it was read from', async () => {
+  for (const form of forms.error) {
+    const { code, message, ...details } = form;
+    const error = new ReauthError(code, message, details);
+    assert.deepEqual(JSON.parse(JSON.stringify(error)), form);
+  }
+  await rm(FOLDER, { recursive: true, force: true });
+});

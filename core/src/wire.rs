@@ -1,0 +1,54 @@
+//! The JSON forms in which what happens here crosses to other languages, processes and pages.
+//!
+//! Challenges, outcomes and events are their own forms ([`AuthChallenge`](crate::AuthChallenge),
+//! [`Outcome`](crate::Outcome), [`Event`](crate::Event)); an error is written as [`ErrorForm`], and read as
+//! [`Error::Told`]. Names are in camelCase, and what is
+//! absent is left out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::challenge::AuthChallenge;
+use crate::error::{Error, ErrorCode};
+use crate::wording;
+
+/// The form of an [`Error`]: what a program goes by, and what people and logs are told. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ErrorForm {
+    /// What kind of error it is.
+    pub code: ErrorCode,
+    /// What happened, where, and what to do next: for a log and for who runs the program.
+    pub message: String,
+    /// The same for the person who uses it ([`wording::failure`]).
+    pub sentence: String,
+    /// What happened, without the words around it ([`Error::detail`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The challenge behind it ([`Error::challenge`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<AuthChallenge>,
+    /// Where a person was sent, whose answer is still to come ([`Error::authorization_url`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_url: Option<String>,
+    /// How many seconds a server asked to wait ([`Error::retry_after`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+impl From<&Error> for ErrorForm {
+    fn from(error: &Error) -> Self {
+        if let Error::Told(form) = error {
+            return Self::clone(form);
+        }
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+            sentence: wording::failure(error),
+            detail: error.detail().map(str::to_owned),
+            challenge: error.challenge().cloned(),
+            authorization_url: error.authorization_url().map(str::to_owned),
+            retry_after: error.retry_after(),
+        }
+    }
+}

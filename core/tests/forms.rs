@@ -1,0 +1,235 @@
+//! The JSON forms, both ways: what is written is in `tests/vectors/forms.json`, and is read as what it was.
+//!
+//! `UPDATE_VECTORS=1 cargo test -p mcp-reauth --test forms` writes that file anew.
+
+mod every_error;
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::PathBuf;
+
+use mcp_reauth::enterprise::IdpState;
+use mcp_reauth::host::{AuthorizationRequest, StepUpRequest};
+use mcp_reauth::wire::ErrorForm;
+use mcp_reauth::{
+    AuthChallenge, ConnectionState, Error, ErrorCode, Event, Operation, Outcome, Revocation,
+    ScopeSet,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use every_error::every_error;
+
+const SERVER: &str = "https://mcp.example/mcp";
+const ISSUER: &str = "https://login.example";
+
+fn challenge() -> AuthChallenge {
+    let header = r#"Bearer error="insufficient_scope", scope="a b", error_description="Why", acr_values="x y", max_age=5, resource_metadata="https://mcp.example/.well-known/oauth-protected-resource/mcp""#;
+    let mut challenge = AuthChallenge::from_response(403, [header]).expect("a challenge");
+    challenge.context = Operation {
+        method: Some("tools/call".to_owned()),
+        tool_name: Some("work".to_owned()),
+        ..Operation::default()
+    };
+    challenge
+}
+
+fn scopes() -> ScopeSet {
+    ScopeSet::parse("a b")
+}
+
+/// What is written is read as the same.
+fn both_ways<T: Serialize + DeserializeOwned + PartialEq + Debug>(values: &[T]) -> Value {
+    for value in values {
+        let written = serde_json::to_string(value).expect("it is written");
+        let read: T = serde_json::from_str(&written).expect("it is read");
+        assert_eq!(&read, value, "{written}");
+    }
+    json!(values)
+}
+
+fn events() -> Vec<Event> {
+    let (issuer, scopes) = (ISSUER.to_owned(), scopes());
+    vec![
+        Event::Challenged {
+            challenge: challenge(),
+        },
+        Event::Renewed {
+            issuer: issuer.clone(),
+            scopes: scopes.clone(),
+        },
+        Event::Adopted,
+        Event::IdpSessionRenewed {
+            issuer: issuer.clone(),
+        },
+        Event::RenewalFailed {
+            issuer: issuer.clone(),
+            code: ErrorCode::RefreshUnavailable,
+            message: "It is closed.".to_owned(),
+        },
+        Event::ConsentAsked {
+            new_scopes: scopes.clone(),
+        },
+        Event::AuthorizationStarted {
+            issuer: issuer.clone(),
+            scopes: scopes.clone(),
+        },
+        Event::Authorized { issuer, scopes },
+        Event::InteractionRequired {
+            challenge: AuthChallenge::unauthenticated(),
+        },
+        Event::SignedOut,
+    ]
+}
+
+fn outcomes() -> Vec<Outcome> {
+    let interactive = |url: Option<&str>, state: Option<&str>| Outcome::Interactive {
+        authorization_url: url.map(str::to_owned),
+        state: state.map(str::to_owned),
+        challenge: challenge(),
+    };
+    vec![
+        Outcome::Satisfied,
+        Outcome::StepUpConfirm {
+            challenge: challenge(),
+        },
+        interactive(Some("https://login.example/authorize?x=1"), Some("s")),
+        interactive(None, None),
+        Outcome::Failed {
+            error: Error::Told(Box::new(ErrorForm::from(&Error::StateMismatch))),
+        },
+    ]
+}
+
+fn connection_states() -> Vec<ConnectionState> {
+    let signed_out = ConnectionState {
+        server: SERVER.to_owned(),
+        authorized: false,
+        signed_in: false,
+        issuer: None,
+        client_id: None,
+        granted_scopes: ScopeSet::new(),
+        requested_scopes: ScopeSet::new(),
+        expires_at: None,
+        bound_to_key: false,
+        identity_provider: None,
+        renewable: false,
+        pending: 1,
+    };
+    let signed_in = ConnectionState {
+        authorized: true,
+        signed_in: true,
+        issuer: Some(ISSUER.to_owned()),
+        client_id: Some("client".to_owned()),
+        granted_scopes: scopes(),
+        requested_scopes: scopes(),
+        expires_at: Some(1_800_000_000),
+        identity_provider: Some("https://idp.example".to_owned()),
+        ..signed_out.clone()
+    };
+    vec![signed_out, signed_in]
+}
+
+fn identity_provider_states() -> Vec<IdpState> {
+    let signed_out = IdpState {
+        issuer: ISSUER.to_owned(),
+        authorized: false,
+        signed_in: false,
+        subject: None,
+        expires_at: None,
+        renewable: false,
+        servers: Vec::new(),
+    };
+    let signed_in = IdpState {
+        subject: Some("ada".to_owned()),
+        expires_at: Some(1_800_000_000),
+        servers: vec![SERVER.to_owned()],
+        ..signed_out.clone()
+    };
+    vec![signed_out, signed_in]
+}
+
+fn requests() -> (StepUpRequest, AuthorizationRequest) {
+    let step_up = StepUpRequest {
+        server: SERVER.to_owned(),
+        challenge: challenge(),
+        new_scopes: ScopeSet::parse("b"),
+        scopes: scopes(),
+        identity_provider: None,
+    };
+    let authorization = AuthorizationRequest {
+        url: "https://login.example/authorize?x=1".to_owned(),
+        state: "s".to_owned(),
+        redirect_uri: "http://127.0.0.1:6276/oauth/callback".to_owned(),
+        server: SERVER.to_owned(),
+        issuer: ISSUER.to_owned(),
+        at_identity_provider: false,
+        scopes: scopes(),
+        challenge: challenge(),
+    };
+    (step_up, authorization)
+}
+
+fn forms() -> Value {
+    let errors: Vec<ErrorForm> = every_error().iter().map(ErrorForm::from).collect();
+    let revocations = [
+        Revocation::Done,
+        Revocation::Nothing,
+        Revocation::NotOffered,
+        Revocation::Failed,
+    ];
+    let challenges = [challenge(), AuthChallenge::unauthenticated()];
+    let (step_up, authorization) = requests();
+    let forms = [
+        ("challenge", both_ways(&challenges)),
+        ("event", both_ways(&events())),
+        ("outcome", both_ways(&outcomes())),
+        ("error", both_ways(&errors)),
+        ("errorCode", both_ways(ErrorCode::ALL)),
+        ("connectionState", both_ways(&connection_states())),
+        (
+            "identityProviderState",
+            both_ways(&identity_provider_states()),
+        ),
+        ("revocation", both_ways(&revocations)),
+        ("stepUpRequest", both_ways(&[step_up])),
+        ("authorizationRequest", both_ways(&[authorization])),
+    ];
+    let forms = forms.map(|(name, form)| (name.to_owned(), form));
+    Value::Object(Map::from_iter(forms))
+}
+
+#[test]
+fn every_form_is_as_it_is_in_the_vectors_and_is_read_as_it_was_written() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/forms.json");
+    let about = "Every JSON form of the library, each with what it may hold. Printed by core/tests/forms.rs.";
+    let forms = json!({ "about": about, "forms": forms() });
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        let text = serde_json::to_string_pretty(&forms).expect("it is written");
+        fs::write(&path, text + "\n").expect("it is written");
+    }
+    let text = fs::read_to_string(&path).expect("it is read");
+    let known: Value = serde_json::from_str(&text).expect("it is JSON");
+    assert_eq!(
+        forms, known,
+        "run it with UPDATE_VECTORS=1, and look at what changed"
+    );
+}
+
+#[test]
+fn error_that_was_told_elsewhere_tells_the_same_here() {
+    for error in every_error() {
+        let form = serde_json::to_string(&error).expect("it is written");
+        let told: Error = serde_json::from_str(&form).expect("it is read");
+        assert_eq!(told.code(), error.code());
+        assert_eq!(told.to_string(), error.to_string());
+        assert_eq!(told.detail(), error.detail());
+        assert_eq!(told.challenge(), error.challenge());
+        assert_eq!(told.retry_after(), error.retry_after());
+        assert_eq!(told.authorization_url(), error.authorization_url());
+        assert_eq!(told.is_transient(), error.is_transient());
+        let sentence = mcp_reauth::wording::failure;
+        assert_eq!(sentence(&told), sentence(&error));
+    }
+}
