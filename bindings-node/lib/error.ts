@@ -33,30 +33,45 @@ export type ErrorCode =
   | 'config'
   | 'internal';
 
+/** The facts of an error: from them, and its code, an application can make sentences of its own, in another language. */
+export interface ErrorFacts {
+  /** The MCP server that it is about. */
+  server?: string;
+  /** The authorization server or identity provider that it is about. */
+  issuer?: string;
+  /** The address that it is about. */
+  url?: string;
+  /** The scopes that are missing. */
+  scopes?: string[];
+  /** What happened, without the words around it. */
+  detail?: string;
+  /** What the server asked for. */
+  challenge?: AuthChallenge;
+  /** Where the person has to go. */
+  authorizationUrl?: string;
+  /** How many seconds a server asked to wait. */
+  retryAfter?: number;
+}
+
 /** What an error tells besides its code and message. */
-export interface ErrorDetails {
-  challenge?: AuthChallenge | undefined;
+export interface ErrorDetails extends Partial<{ [Fact in keyof ErrorFacts]: ErrorFacts[Fact] | undefined }> {
   sentence?: string | undefined;
-  detail?: string | undefined;
-  authorizationUrl?: string | undefined;
-  retryAfter?: number | undefined;
   /** What the application's own part threw. */
   cause?: unknown;
 }
 
 /** An error in its JSON form, which is the same in every language. */
-export interface ErrorForm {
+export interface ErrorForm extends ErrorFacts {
   code: ErrorCode;
   /** What happened, where, and what to do next: for a log. */
   message: string;
   /** The same, in words for a person. */
   sentence: string;
-  /** What happened, without the words around it. */
-  detail?: string;
-  challenge?: AuthChallenge;
-  authorizationUrl?: string;
-  retryAfter?: number;
 }
+
+/** Whoever prints an error reads its message, and sees what it would take; the other facts are not printed. */
+const PRINTED = ['challenge', 'authorizationUrl', 'retryAfter'] as const;
+const FACTS = ['server', 'issuer', 'url', 'scopes', 'detail', ...PRINTED] as const;
 
 /** What is said of an error, and not what all objects inherit. */
 const ownOf = (more: ErrorDetails): ErrorDetails => Object.assign(Object.create(null), more);
@@ -91,7 +106,15 @@ export class ReauthError extends Error {
   declare readonly challenge: AuthChallenge | undefined;
   /** The same, in words for a person. */
   declare readonly sentence: string;
-  /** What happened, without the words around it, where it was told by another: for a message of your own. */
+  /** The MCP server that it is about. */
+  declare readonly server: string | undefined;
+  /** The authorization server or identity provider that it is about. */
+  declare readonly issuer: string | undefined;
+  /** The address that it is about. */
+  declare readonly url: string | undefined;
+  /** The scopes that are missing. */
+  declare readonly scopes: readonly string[] | undefined;
+  /** What happened, without the words around it: for words of your own, in another language. */
   declare readonly detail: string | undefined;
   /** Where the person has to go (`interaction_required`): their callback is for `completeAuthorization`. */
   declare readonly authorizationUrl: string | undefined;
@@ -100,28 +123,23 @@ export class ReauthError extends Error {
 
   constructor(code: ErrorCode, message: string, more: ErrorDetails = {}) {
     super(message, Object.hasOwn(more, 'cause') ? { cause: more.cause } : undefined);
-    const { sentence = message, detail, challenge, authorizationUrl, retryAfter }: ErrorDetails = ownOf(more);
-    // Whoever prints an error reads its message; what it does not have is not printed.
+    const details = ownOf(more);
+    const { sentence = message } = details;
     Object.defineProperty(this, 'sentence', { value: sentence });
-    if (detail !== undefined) Object.defineProperty(this, 'detail', { value: detail });
     this.code = code;
-    if (challenge) this.challenge = challenge;
-    if (authorizationUrl !== undefined) this.authorizationUrl = authorizationUrl;
-    if (retryAfter !== undefined) this.retryAfter = retryAfter;
+    for (const name of FACTS) {
+      const value = details[name];
+      if (value === undefined) continue;
+      const enumerable = (PRINTED as readonly string[]).includes(name);
+      Object.defineProperty(this, name, { value, enumerable });
+    }
   }
 
   /** The form that other programs read: all that it tells, without its cause. */
   toJSON(): ErrorForm {
-    const { code, message, sentence, detail, challenge, authorizationUrl, retryAfter } = this;
-    return {
-      code,
-      message,
-      sentence,
-      ...(detail !== undefined && { detail }),
-      ...(challenge && { challenge }),
-      ...(authorizationUrl !== undefined && { authorizationUrl }),
-      ...(retryAfter !== undefined && { retryAfter }),
-    };
+    const { code, message, sentence } = this;
+    const known = FACTS.filter((name) => Object.hasOwn(this, name));
+    return { code, message, sentence, ...Object.fromEntries(known.map((name) => [name, this[name]])) };
   }
 }
 

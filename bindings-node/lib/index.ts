@@ -22,7 +22,7 @@ export type {
   PersonCredentials,
   WorkloadCredentials,
 } from './credentials.js';
-export { type ErrorCode, type ErrorDetails, type ErrorForm, ReauthError } from './error.js';
+export { type ErrorCode, type ErrorDetails, type ErrorFacts, type ErrorForm, ReauthError } from './error.js';
 export type { AuthHost, Callback, HostContext, RedirectContext } from './host.js';
 export type { IdentityProviderSession } from './identity-provider.js';
 export { type LoopbackOptions, loopbackHost } from './loopback.js';

@@ -179,7 +179,7 @@ piece('What happens meanwhile', async () => {
 piece('Errors', async () => {
   const [code, sentence, ...rest] = (await output('Errors')).split('\n');
   assert.equal(code, 'interaction_required');
-  assert.match(sentence ?? '', /needs a person to sign in/);
+  assert.match(sentence ?? '', /^Sign in to http/);
   assert.match(rest.join('\n'), /mcp:read.*oauth-protected-resource/s);
 });
 

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::challenge::AuthChallenge;
 use crate::error::{Error, ErrorCode};
+use crate::scope::ScopeSet;
 use crate::wording;
 
-/// The form of an [`Error`]: what a program goes by, and what people and logs are told. It holds no secret.
+/// The form of an [`Error`]: its code, what people and logs are told, and the facts, from which an application can make
+/// sentences of its own, in another language. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -22,6 +24,18 @@ pub struct ErrorForm {
     pub message: String,
     /// The same for the person who uses it ([`wording::failure`]).
     pub sentence: String,
+    /// The MCP server ([`Error::server`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The authorization server or identity provider ([`Error::issuer`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The address ([`Error::url`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The scopes that are missing ([`Error::scopes`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<ScopeSet>,
     /// What happened, without the words around it ([`Error::detail`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -45,6 +59,10 @@ impl From<&Error> for ErrorForm {
             code: error.code(),
             message: error.to_string(),
             sentence: wording::failure(error),
+            server: error.server().map(str::to_owned),
+            issuer: error.issuer().map(str::to_owned),
+            url: error.url().map(str::to_owned),
+            scopes: error.scopes().cloned(),
             detail: error.detail().map(str::to_owned),
             challenge: error.challenge().cloned(),
             authorization_url: error.authorization_url().map(str::to_owned),

@@ -224,6 +224,10 @@ fn error_that_was_told_elsewhere_tells_the_same_here() {
         let told: Error = serde_json::from_str(&form).expect("it is read");
         assert_eq!(told.code(), error.code());
         assert_eq!(told.to_string(), error.to_string());
+        assert_eq!(told.server(), error.server());
+        assert_eq!(told.issuer(), error.issuer());
+        assert_eq!(told.url(), error.url());
+        assert_eq!(told.scopes(), error.scopes());
         assert_eq!(told.detail(), error.detail());
         assert_eq!(told.challenge(), error.challenge());
         assert_eq!(told.retry_after(), error.retry_after());

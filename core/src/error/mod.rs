@@ -5,6 +5,7 @@ mod code;
 mod trouble;
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use crate::challenge::AuthChallenge;
 use crate::scope::ScopeSet;
 use crate::text;
 use crate::wire::ErrorForm;
+use crate::wording;
 pub use cause::Cause;
 pub use code::{ErrorCode, UnknownErrorCode};
 pub(crate) use trouble::{Delivery, Trouble};
@@ -25,11 +27,10 @@ const JSON_RPC_CODE: i64 = -32080;
 ///
 /// [`code`](Error::code) is stable and the same in every language; the message says what happened, to
 /// which server, and what to do next. No variant ever holds a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// The server needs more scope than was granted, and asking for it is off, impossible or was in vain.
-    #[error("{server} refused this: it needs {}{}. {next}", scopes(&challenge.required_scopes), said(challenge))]
     InsufficientScope {
         /// The MCP server.
         server: String,
@@ -39,10 +40,6 @@ pub enum Error {
         next: &'static str,
     },
     /// The person was asked whether to grant more access, and said no.
-    #[error(
-        "Access was not extended: {} for {server} was declined. Everything else goes on as before; try again to be asked again.",
-        scopes(wanted)
-    )]
     ConsentDenied {
         /// The MCP server.
         server: String,
@@ -52,10 +49,6 @@ pub enum Error {
         challenge: Box<AuthChallenge>,
     },
     /// The authorization server answered with less than the operation needs.
-    #[error(
-        "{issuer} granted access, but not {}. Ask its administrator whether this account may have it.",
-        scopes(missing)
-    )]
     ScopeNotGranted {
         /// The authorization server.
         issuer: String,
@@ -63,7 +56,6 @@ pub enum Error {
         missing: ScopeSet,
     },
     /// The server asked for more scope again, after as many step-ups as the policy allows.
-    #[error("{server} still refuses after {attempts} step-up(s); it now asks for {}. The server's scopes may be set up wrongly.", scopes(&challenge.required_scopes))]
     StepUpLimit {
         /// The MCP server.
         server: String,
@@ -73,9 +65,6 @@ pub enum Error {
         challenge: Box<AuthChallenge>,
     },
     /// A client's secret, key or assertion is bound to no issuer. It was sent nowhere.
-    #[error(
-        "{client_id} has a secret or key, and this program was not told which authorization server it belongs to. {server} names {issuer}: if the client is registered there, give that issuer along with the client id. Nothing was sent."
-    )]
     ClientIssuerUnknown {
         /// The MCP server.
         server: String,
@@ -85,7 +74,6 @@ pub enum Error {
         issuer: String,
     },
     /// A person is needed, and now is not the time: nobody waits, or interaction is off.
-    #[error("{server} needs a person to sign in or to grant access{}. {next}", at(authorization_url.as_deref()))]
     InteractionRequired {
         /// The MCP server.
         server: String,
@@ -97,10 +85,6 @@ pub enum Error {
         next: &'static str,
     },
     /// The server rejects every credential, a fresh one too.
-    #[error(
-        "{server} rejected a credential it should accept{}. Signing in again did not help; the server may be set up wrongly.",
-        said(challenge)
-    )]
     Unauthorized {
         /// The MCP server.
         server: String,
@@ -108,7 +92,6 @@ pub enum Error {
         challenge: Box<AuthChallenge>,
     },
     /// The credential could not be renewed now. It is kept, and may well be renewed later.
-    #[error("{issuer} could not be reached to renew access ({detail}). What there is was kept; try again{}.", after(*retry_after))]
     RefreshUnavailable {
         /// The authorization server.
         issuer: String,
@@ -119,11 +102,9 @@ pub enum Error {
         /// Whether a connection could be made, and held.
         connected: bool,
         /// What the application's own HTTP client failed by.
-        #[source]
         cause: Option<Cause>,
     },
     /// The credential was refused for renewal, and no other way is left.
-    #[error("{issuer} does not renew this access any more ({detail}). Sign in again.")]
     RefreshRejected {
         /// The authorization server.
         issuer: String,
@@ -131,20 +112,13 @@ pub enum Error {
         detail: String,
     },
     /// The authorization response names another issuer (RFC 9207). Nothing of it was used.
-    #[error(
-        "The answer to the sign-in did not come from {expected}. It was discarded; try again, and if it happens again do not trust the page you were sent to."
-    )]
     IssuerMismatch {
         /// The issuer the person was sent to.
         expected: String,
     },
     /// The authorization response belongs to no sign-in that is under way.
-    #[error(
-        "This answer belongs to no sign-in that is under way: it is too old, was used before, or is not meant for this program. Start again."
-    )]
     StateMismatch,
     /// The authorization server ended the sign-in with an error (RFC 6749 section 4.1.2.1).
-    #[error("{issuer} did not grant access: {error}{}.", detail(description.as_deref()))]
     AuthorizationDenied {
         /// The authorization server.
         issuer: String,
@@ -154,9 +128,6 @@ pub enum Error {
         description: Option<String>,
     },
     /// The metadata is about another resource than the server that was called (RFC 9728 section 3.3).
-    #[error(
-        "{server} names {resource} as the resource it protects, which is another server. Nothing was sent there; check the server's address."
-    )]
     ResourceMismatch {
         /// The MCP server.
         server: String,
@@ -164,9 +135,6 @@ pub enum Error {
         resource: String,
     },
     /// A metadata document cannot be used.
-    #[error(
-        "The metadata at {url} cannot be used: {detail}. This is for the server's operator to mend."
-    )]
     MetadataInvalid {
         /// Where it was read.
         url: String,
@@ -174,17 +142,11 @@ pub enum Error {
         detail: String,
     },
     /// The authorization server does not offer PKCE with S256 (RFC 7636).
-    #[error(
-        "{issuer} does not offer PKCE with S256, without which a sign-in could be hijacked. This is for its operator to mend."
-    )]
     PkceUnsupported {
         /// The authorization server.
         issuer: String,
     },
     /// No client registration could be had.
-    #[error(
-        "{issuer} did not accept this program as a client: {detail}. Give a client id that is registered there."
-    )]
     RegistrationRejected {
         /// The authorization server.
         issuer: String,
@@ -192,24 +154,17 @@ pub enum Error {
         detail: String,
     },
     /// An address is neither https nor on this machine.
-    #[error(
-        "{url} is not protected by https. Credentials are sent over https only, or to this machine itself."
-    )]
     InsecureEndpoint {
         /// The address.
         url: String,
     },
     /// A server led to an address in a narrower network than its own ([`Egress`](crate::http::Egress)). It was not
     /// contacted; what is there, or whether anything is, makes no difference.
-    #[error(
-        "Nothing was sent to {url}: the server that leads there is not in that network itself. If the address is right, allow this endpoint; if not, do not trust the server."
-    )]
     BlockedEndpoint {
         /// The address, without its query.
         url: String,
     },
     /// An organization's policy refuses access.
-    #[error("{issuer} refuses access by policy: {detail}. Ask your administrator.")]
     PolicyDenied {
         /// Who refused.
         issuer: String,
@@ -217,9 +172,6 @@ pub enum Error {
         detail: String,
     },
     /// An ID token cannot be trusted (OpenID Connect Core section 3.1.3.7). Nothing of it was used.
-    #[error(
-        "The sign-in at {issuer} cannot be trusted: {detail}. Nothing of it was used; try again, and if it happens again ask your administrator."
-    )]
     IdTokenInvalid {
         /// The identity provider.
         issuer: String,
@@ -227,26 +179,18 @@ pub enum Error {
         detail: String,
     },
     /// Enterprise-managed authorization was asked for, and no identity provider was given.
-    #[error(
-        "Your organization's sign-in is not configured here: give the identity provider's issuer and the client id that this program has there."
-    )]
     EnterpriseNotConfigured,
     /// Enterprise-managed authorization was asked for; it is configured, and switched off.
-    #[error(
-        "Your organization's sign-in by {issuer} is configured here, but switched off. Switch it on, or connect without it."
-    )]
     EnterpriseDisabled {
         /// The identity provider.
         issuer: String,
     },
     /// Somebody stopped it.
-    #[error("{what} was cancelled. Nothing was lost; try again when you like.")]
     Cancelled {
         /// What was stopped.
         what: &'static str,
     },
     /// It took too long.
-    #[error("{what} took longer than {seconds} s. Try again.")]
     Timeout {
         /// What took too long.
         what: String,
@@ -254,43 +198,49 @@ pub enum Error {
         seconds: u64,
     },
     /// The store could not be read or written.
-    #[error("The credential store failed: {detail}")]
     Store {
         /// What happened, with the store's place.
         detail: String,
         /// What the application's own store failed by.
-        #[source]
         cause: Option<Cause>,
     },
     /// An HTTP exchange outside token renewal failed.
-    #[error("{url} could not be used: {detail}")]
     Http {
         /// The address, without its query.
         url: String,
         /// What happened.
         detail: String,
         /// What the application's own HTTP client failed by.
-        #[source]
         cause: Option<Cause>,
     },
     /// The application's own callback failed.
-    #[error("The application could not do its part: {detail}")]
     Host {
         /// What it said.
         detail: String,
         /// What it failed by.
-        #[source]
         cause: Option<Cause>,
     },
     /// The session was set up in a way that cannot work.
-    #[error("This cannot work as set up: {detail}")]
     Config {
         /// What is wrong and where.
         detail: String,
     },
     /// An error of another process or language, as it was told there.
-    #[error("{}", .0.message)]
     Told(Box<ErrorForm>),
+}
+
+/// For a log, and for who runs the program: what happened, at which server, and what to do next.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&wording::message::message(self))
+    }
+}
+
+/// Its source is its [`cause`](Error::cause).
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.own_cause()?)
+    }
 }
 
 /// Its [form](ErrorForm).
@@ -367,6 +317,71 @@ impl Error {
             | Self::InteractionRequired { challenge, .. }
             | Self::Unauthorized { challenge, .. } => Some(challenge),
             Self::Told(form) => form.challenge.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The MCP server that it is about, where it is about one.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        match self {
+            Self::InsufficientScope { server, .. }
+            | Self::ConsentDenied { server, .. }
+            | Self::StepUpLimit { server, .. }
+            | Self::ClientIssuerUnknown { server, .. }
+            | Self::InteractionRequired { server, .. }
+            | Self::Unauthorized { server, .. }
+            | Self::ResourceMismatch { server, .. } => Some(server),
+            Self::Told(form) => form.server.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The authorization server or identity provider that it is about, where it is about one.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::ScopeNotGranted { issuer, .. }
+            | Self::ClientIssuerUnknown { issuer, .. }
+            | Self::RefreshUnavailable { issuer, .. }
+            | Self::RefreshRejected { issuer, .. }
+            | Self::IssuerMismatch { expected: issuer }
+            | Self::AuthorizationDenied { issuer, .. }
+            | Self::PkceUnsupported { issuer }
+            | Self::RegistrationRejected { issuer, .. }
+            | Self::PolicyDenied { issuer, .. }
+            | Self::IdTokenInvalid { issuer, .. }
+            | Self::EnterpriseDisabled { issuer } => Some(issuer),
+            Self::Told(form) => form.issuer.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The address that it is about, where it is about one: without a query, a user name and a password.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::MetadataInvalid { url, .. }
+            | Self::InsecureEndpoint { url }
+            | Self::BlockedEndpoint { url }
+            | Self::Http { url, .. } => Some(url),
+            Self::Told(form) => form.url.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The scopes that are missing, where that is what it is about.
+    #[must_use]
+    pub fn scopes(&self) -> Option<&ScopeSet> {
+        match self {
+            Self::ConsentDenied { wanted: scopes, .. }
+            | Self::ScopeNotGranted {
+                missing: scopes, ..
+            } => Some(scopes),
+            Self::InsufficientScope { challenge, .. } | Self::StepUpLimit { challenge, .. } => {
+                Some(&challenge.required_scopes)
+            }
+            Self::Told(form) => form.scopes.as_ref(),
             _ => None,
         }
     }
@@ -540,30 +555,4 @@ impl Error {
 fn shown(url: &str) -> String {
     let url = text::without_password(text::without_query(url));
     text::displayable(&url).unwrap_or_default()
-}
-
-fn scopes(set: &ScopeSet) -> String {
-    // A server may name any number, of any length.
-    let shown = text::displayable(&set.to_string()).unwrap_or_default();
-    match set.len() {
-        0 => "more access".to_owned(),
-        1 => format!("scope {shown}"),
-        _ => format!("scopes {shown}"),
-    }
-}
-
-fn said(challenge: &AuthChallenge) -> String {
-    detail(challenge.message.as_deref())
-}
-
-fn detail(text: Option<&str>) -> String {
-    text.map_or_else(String::new, |text| format!(" (\u{201c}{text}\u{201d})"))
-}
-
-fn at(url: Option<&str>) -> String {
-    url.map_or_else(String::new, |url| format!(" at {url}"))
-}
-
-fn after(seconds: Option<u64>) -> String {
-    seconds.map_or_else(|| " later".to_owned(), |s| format!(" in {s} s"))
 }

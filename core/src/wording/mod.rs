@@ -2,14 +2,17 @@
 //!
 //! Sentences name the server, say what happens next, and never quote a protocol message raw.
 
+mod failure;
+pub(crate) mod message;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
 use crate::challenge::{AuthChallenge, Operation, Reason};
-use crate::error::Error;
 use crate::scope::ScopeSet;
 use crate::text;
+pub use failure::failure;
 
 /// How many permissions a sentence names at the most.
 const MAX_NAMED: usize = 8;
@@ -244,19 +247,6 @@ pub fn lost_authorization_state() -> &'static str {
 #[must_use]
 pub fn issuer_mismatch() -> &'static str {
     "The answer did not come from where you were sent to sign in, so it was not used. Start again; if it happens again, do not trust that page."
-}
-
-/// Why something failed, in one sentence for a person.
-#[must_use]
-pub fn failure(error: &Error) -> String {
-    match error {
-        Error::IssuerMismatch { .. } => issuer_mismatch().to_owned(),
-        Error::StateMismatch => lost_authorization_state().to_owned(),
-        Error::ScopeNotGranted { issuer, missing } => not_granted(issuer, missing),
-        Error::Cancelled { .. } => "It was cancelled, and nothing was changed.".to_owned(),
-        Error::Told(form) => displayable(&form.sentence),
-        other => failure_detail(&other.to_string()),
-    }
 }
 
 /// A failure's detail as a person can read it: of a JSON document only what it says, never the document, and
