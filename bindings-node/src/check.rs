@@ -32,8 +32,7 @@ pub fn check_store<'env>(
     };
     let (one, other) = (store(one, native_one), store(other, native_other));
     env.spawn_future(async move {
-        let checks =
-            guarded(async { Ok::<_, Error>(check(one, other, Arc::new(TokioRuntime)).await) });
+        let checks = guarded(async { Ok::<_, Error>(check(one, other, TokioRuntime).await) });
         let checks = checks.await;
         Ok(checks.map_or_else(|| DEFECT.to_owned(), |checks| answer(&checks)))
     })

@@ -197,7 +197,7 @@ impl Options {
             Egress::Public => builder.http_client(PublicClient::new(caller.clone())),
         };
         builder = match (store, self.store) {
-            (Some(store), _) => builder.shared_store(store),
+            (Some(store), _) => builder.store(store),
             (None, Some(StoreOptions { place })) => builder.store(JsStore {
                 caller: caller.clone(),
                 place,

@@ -18,6 +18,7 @@ use crate::secret::Secret;
 /// A web page navigates away: it returns [`Authorized::Elsewhere`], and whoever receives the callback later,
 /// also after a restart, hands it to
 /// [`AuthSession::complete_authorization`](crate::AuthSession::complete_authorization).
+#[auto_impl::auto_impl(Arc)]
 pub trait AuthHost: Send + Sync + 'static {
     /// The redirect URI of the authorization that is about to start. A host with an ephemeral port opens it
     /// here, since the URI must be registered first.
@@ -62,6 +63,7 @@ pub trait AuthHost: Send + Sync + 'static {
 }
 
 /// Where the assertions of a workload come from by which it gets its tokens (RFC 7523 section 2.1): from its platform.
+#[auto_impl::auto_impl(Arc)]
 pub trait WorkloadIdentity: Send + Sync + 'static {
     /// An assertion that is meant for the authorization server with the issuer `audience`. It is asked for each time
     /// one is needed, and used once: give a fresh one where the platform makes them. Where it makes none for an

@@ -51,12 +51,15 @@ pub use challenge::{AuthChallenge, Operation, Reason};
 pub use credentials::{Client, Credentials};
 pub use enterprise::{IdentityProvider, IdpSession};
 pub use error::{Cause, Error, ErrorCode, UnknownErrorCode};
+/// What the methods of traits return that an application implements.
+pub use futures_util::future::BoxFuture;
 pub use host::{AuthHost, Event, WorkloadIdentity};
 #[cfg(feature = "jwt")]
 pub use jose::PrivateKey;
 pub use jose::SigningKey;
 pub use oauth::authorization::is_from_issuer;
 pub use policy::{Dpop, OnInsufficientScope, Policy};
+pub use recovery::Trigger;
 pub use runtime::Runtime;
 #[cfg(feature = "tokio")]
 pub use runtime::TokioRuntime;

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 /// The clock, sleeping and spawning. Replaceable, so that tests can own time and a host can bring its
 /// own executor.
+#[auto_impl::auto_impl(Arc)]
 pub trait Runtime: Send + Sync + 'static {
     /// Wall-clock time. Expiry is reckoned by it, so it goes on while the machine sleeps.
     fn now(&self) -> SystemTime;

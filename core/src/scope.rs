@@ -3,7 +3,9 @@
 //! Scopes are opaque, case-sensitive strings (RFC 6749 section 3.3). Nothing here guesses at a
 //! hierarchy: `files` does not cover `files:read`.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +114,28 @@ impl<'a> FromIterator<&'a str> for ScopeSet {
     }
 }
 
+/// As [`parse`](ScopeSet::parse).
+impl From<&str> for ScopeSet {
+    fn from(value: &str) -> Self {
+        Self::parse(value)
+    }
+}
+
+/// As [`parse`](ScopeSet::parse): any text is a set of scopes.
+impl FromStr for ScopeSet {
+    type Err = Infallible;
+
+    fn from_str(value: &str) -> Result<Self, Infallible> {
+        Ok(Self::parse(value))
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for ScopeSet {
+    fn from(scopes: [&str; N]) -> Self {
+        scopes.into_iter().collect()
+    }
+}
+
 impl From<Vec<String>> for ScopeSet {
     fn from(scopes: Vec<String>) -> Self {
         scopes.iter().map(String::as_str).collect()
@@ -144,6 +168,14 @@ mod tests {
 
     fn sets() -> impl Strategy<Value = ScopeSet> {
         proptest::collection::vec("[a-e]{1,2}", 0..6).prop_map(ScopeSet::from)
+    }
+
+    #[test]
+    fn texts_and_lists_are_sets() {
+        let set = ScopeSet::parse("a b");
+        assert_eq!(ScopeSet::from("b a").difference(&set), ScopeSet::new());
+        assert_eq!("a b".parse(), Ok(set.clone()));
+        assert_eq!(ScopeSet::from(["a", "b", "a", ""]), set);
     }
 
     proptest! {

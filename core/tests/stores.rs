@@ -12,7 +12,7 @@ use mcp_reauth::{
 
 /// The checks that a store does not pass.
 async fn failures(one: impl TokenStore, other: impl TokenStore) -> Vec<String> {
-    let checks = check_store(Arc::new(one), Arc::new(other), Arc::new(TokioRuntime)).await;
+    let checks = check_store(one, other, TokioRuntime).await;
     assert_eq!(checks.len(), 12);
     let failed = checks.into_iter().filter_map(|check| {
         let failure = check.failure?;
@@ -62,8 +62,8 @@ impl RecordStore for Records {
 
 #[tokio::test(start_paused = true)]
 async fn store_that_is_given_leases_keeps_to_the_contract() {
-    let store: Arc<dyn TokenStore> = Arc::new(LocalLeases::new(Records(MemoryStore::new())));
-    let checks = check_store(Arc::clone(&store), store, Arc::new(TokioRuntime)).await;
+    let store = Arc::new(LocalLeases::new(Records(MemoryStore::new())));
+    let checks = check_store(Arc::clone(&store), store, TokioRuntime).await;
     assert!(
         checks.iter().all(|check| check.failure.is_none()),
         "{checks:?}"

@@ -57,7 +57,7 @@ impl Enterprise {
                 })
                 .store(FileStore::new(&store))
                 .runtime(clock.clone())
-                .shared_host(Arc::clone(&user) as Arc<_>);
+                .host(Arc::clone(&user));
             let session = session.open().await?;
             let client = None;
             Ok::<_, Failure>((

@@ -54,7 +54,7 @@ impl Demo {
         let session = AuthSession::builder(fixture.mcp_url())
             .client_name("mcp-reauth demo")
             .store(FileStore::new(folder.path().join("credentials.json")))
-            .shared_host(Arc::clone(&user) as Arc<_>)
+            .host(Arc::clone(&user))
             .open()
             .await?;
         Ok(Self {

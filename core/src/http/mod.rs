@@ -54,6 +54,7 @@ pub type Response = http::Response<Vec<u8>>;
 /// An implementation must not follow redirects, must not add credentials or cookies, must stop
 /// reading when a body grows past `max_body` bytes, and should connect to no address that the request's [`Egress`]
 /// (an extension) does not permit.
+#[auto_impl::auto_impl(Arc)]
 pub trait HttpClient: Send + Sync + 'static {
     /// Sends `request` and reads the whole answer.
     ///

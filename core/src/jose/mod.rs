@@ -126,6 +126,7 @@ impl JwkSet {
 
 /// Signs with a private key, wherever that is: in memory ([`PrivateKey`]), in the key store of an operating
 /// system, or in hardware.
+#[auto_impl::auto_impl(Arc)]
 pub trait SigningKey: Send + Sync + 'static {
     /// How it signs.
     fn algorithm(&self) -> SigningAlgorithm;

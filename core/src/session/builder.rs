@@ -129,25 +129,16 @@ impl AuthSessionBuilder {
         self
     }
 
-    /// The application: asks, shows, hears. Without one, nothing that needs a person is done.
-    pub fn host(self, host: impl AuthHost) -> Self {
-        self.shared_host(Arc::new(host))
-    }
-
-    /// As [`host`](Self::host), for one that several sessions share.
-    pub fn shared_host(mut self, host: Arc<dyn AuthHost>) -> Self {
-        self.host = Some(host);
+    /// The application: asks, shows, hears. Without one, nothing that needs a person is done. Sessions may share one (an
+    /// `Arc` of a host is a host).
+    pub fn host(mut self, host: impl AuthHost) -> Self {
+        self.host = Some(Arc::new(host));
         self
     }
 
-    /// Where records live (default: in memory).
-    pub fn store(self, store: impl TokenStore) -> Self {
-        self.shared_store(Arc::new(store))
-    }
-
-    /// As [`store`](Self::store), for one that several sessions share.
-    pub fn shared_store(mut self, store: Arc<dyn TokenStore>) -> Self {
-        self.store = Some(store);
+    /// Where records live (default: in memory). Sessions may share one (an `Arc` of a store is a store).
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Some(Arc::new(store));
         self
     }
 

@@ -34,14 +34,14 @@ pub struct StoreCheck {
 /// stores at one file. For a store within a process they are one and the same. The checks write records of the profile
 /// `mcp-reauth-check`, and delete them; they take some seconds, since leases have to lapse.
 pub async fn check_store(
-    one: Arc<dyn TokenStore>,
-    other: Arc<dyn TokenStore>,
-    runtime: Arc<dyn Runtime>,
+    one: impl TokenStore,
+    other: impl TokenStore,
+    runtime: impl Runtime,
 ) -> Vec<StoreCheck> {
     let bench = Bench {
-        one,
-        other,
-        runtime,
+        one: Arc::new(one),
+        other: Arc::new(other),
+        runtime: Arc::new(runtime),
     };
     let mut checks = Vec::new();
     for (name, check) in CHECKS {

@@ -104,6 +104,7 @@ impl LeaseId {
 /// Sessions of one process and of many share a store: every write says which version it replaces, so that no session
 /// overwrites or deletes the newer tokens of another. A store that has nothing else becomes a [`TokenStore`] by
 /// [`LocalLeases`].
+#[auto_impl::auto_impl(Arc)]
 pub trait RecordStore: Send + Sync + 'static {
     /// Where the records are, in words, for error messages to name.
     fn place(&self) -> Option<String> {
@@ -172,6 +173,7 @@ pub trait RecordStore: Send + Sync + 'static {
 ///
 /// Saving does not ask for the lease: the version decides. A holder that stood still until its lease had lapsed may have
 /// the only refresh token that is still good; a store that refused it would lose the sign-in.
+#[auto_impl::auto_impl(Arc)]
 pub trait TokenStore: RecordStore {
     /// Takes the lease of a record for `ttl` from `now`, unless another has it.
     ///

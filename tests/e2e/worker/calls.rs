@@ -25,7 +25,7 @@ pub(crate) async fn run(store: &str, server: &str, options: &[&str]) {
         .runtime(clock.clone())
         .store(FileStore::new(store));
     if options.contains(&"person") {
-        builder = builder.shared_host(Arc::clone(&person) as Arc<_>);
+        builder = builder.host(Arc::clone(&person));
     }
     let session = builder.open().await.expect("the session opens");
     // Loading the system's certificates would take longer than everything else.

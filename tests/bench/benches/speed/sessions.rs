@@ -79,7 +79,7 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) {
     let host: Arc<dyn AuthHost> = Arc::new(Idle);
     let shared = |builder: AuthSessionBuilder| {
         let builder = builder.store(store.clone());
-        builder.shared_host(Arc::clone(&host))
+        builder.host(Arc::clone(&host))
     };
     idle(report, effort, "one store, not signed in", None, shared);
     let opaque = format!("one store, token of {OPAQUE}");

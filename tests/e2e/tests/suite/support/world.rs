@@ -190,7 +190,7 @@ fn builder(url: &str, clock: &Clock, user: &Arc<User>) -> AuthSessionBuilder {
     AuthSession::builder(url)
         .client_name("e2e")
         .runtime(clock.clone())
-        .shared_host(Arc::clone(user) as Arc<_>)
+        .host(Arc::clone(user))
 }
 
 impl Drop for World {
