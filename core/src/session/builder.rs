@@ -311,9 +311,13 @@ pub(crate) fn surroundings(
 }
 
 #[cfg(feature = "tokio")]
-#[allow(clippy::unnecessary_wraps)]
 fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
-    Ok(Arc::new(crate::runtime::TokioRuntime))
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => Ok(Arc::new(crate::runtime::TokioRuntime)),
+        Err(_) => Err(Error::config(
+            "a session is opened within a tokio runtime, or is given a runtime of its own (`runtime`)",
+        )),
+    }
 }
 
 #[cfg(not(feature = "tokio"))]

@@ -106,7 +106,10 @@ impl FileStore {
         let store = self.clone();
         let place = self.path.display().to_string();
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || work(&store))
+            let outside = |_| Error::config(format!("{place}: a FileStore needs a tokio runtime"));
+            let runtime = tokio::runtime::Handle::try_current().map_err(outside)?;
+            runtime
+                .spawn_blocking(move || work(&store))
                 .await
                 .map_err(|error| Error::store(format!("{place}: {error}")))?
         })
