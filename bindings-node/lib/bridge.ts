@@ -81,10 +81,11 @@ export class Place {
     return this.#callee.deref();
   }
 
-  /** Something is out. */
+  /** Something is out, which it has to be found for, also after it was left. */
   hold(): void {
     this.#holds += 1;
     this.#held = this.callee;
+    places.set(this.id, this);
   }
 
   /** It is back. */

@@ -119,7 +119,7 @@ export function checkCredentials(given: object | undefined): CheckedCredentials 
         identityProvider && whole(identityProvider, PROVIDER, 'credentials.identityProvider.', ['issuer', 'clientId']),
     }),
   };
-  return { json, assertion: assertion as CheckedCredentials['assertion'] };
+  return { json, assertion: assertion?.bind(given) as CheckedCredentials['assertion'] };
 }
 
 function whole(given: unknown, kinds: Parameters<typeof check>[1], where: string, needed: string[]): object {

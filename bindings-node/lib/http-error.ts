@@ -3,8 +3,13 @@ import { displayable, failureDetail } from './wording.js';
 
 /** An HTTP exchange that failed, as in core (`Error::Http`). The query of `url` is left out: it may hold a secret. */
 export function httpError(url: string, detail: string): ReauthError {
-  const message = displayable(`${withoutSecrets(url)} could not be used: ${detail}`);
-  return new ReauthError('http', message, { sentence: failureDetail(message) });
+  const shown = withoutSecrets(url);
+  const message = displayable(`${shown} could not be used: ${detail}`);
+  return new ReauthError('http', message, {
+    sentence: failureDetail(message),
+    url: shown,
+    detail: displayable(detail),
+  });
 }
 
 /** An address without user name, password, query and fragment. */

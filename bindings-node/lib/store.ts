@@ -51,7 +51,10 @@ export interface TokenStore {
    * process uses the store.
    */
   tryLease?(key: StoreKey, ttlMs: number): Awaitable<string | undefined | null>;
-  /** Lets a lease last for `ttlMs` milliseconds from now: whether it was this holder's still, lapsed or not. */
+  /**
+   * Lets a lease last for `ttlMs` milliseconds from now, in one step with looking whether it is this holder's: whether it
+   * is. One that lapsed is, unless another has taken it since; a store that forgets what lapsed may say no.
+   */
   renewLease?(key: StoreKey, lease: string, ttlMs: number): Awaitable<boolean>;
   /** Ends a lease, if it is this holder's still. What it returns is not waited for. */
   releaseLease?(key: StoreKey, lease: string): unknown;
@@ -144,15 +147,10 @@ export class CalledStore {
   }
 
   async #lease(key: StoreKey, ttlMs: number): Promise<string | undefined> {
-    let granted: string | undefined;
-    this.#place.hold();
-    try {
-      const lease = await leasesOf(this.#store).tryLease(key, ttlMs);
-      granted = checked('tryLease', lease, isLease, 'a text that stands for the lease');
-      return granted;
-    } finally {
-      if (granted === undefined) this.#place.letGo();
-    }
+    const lease = await leasesOf(this.#store).tryLease(key, ttlMs);
+    const granted = checked('tryLease', lease, isLease, 'a text that stands for the lease');
+    if (granted !== undefined) this.#place.hold();
+    return granted;
   }
 
   /** What a call returned came when it was not waited for any more. */
@@ -228,25 +226,41 @@ function leasesOf(store: TokenStore): Leases {
 
 const within = new WeakMap<TokenStore, Leases>();
 
-/** Leases that are good within this process. They need no time to end by: they are always given back. */
+/** How long a lapsed lease is left to its holder, from when it is first asked for: the machine may have slept. */
+const GRACE_MS = 6000;
+
+interface HeldLease {
+  lease: string;
+  until: number;
+  /** When it was first seen to have lapsed. */
+  lapsedAt?: number;
+}
+
+/** Leases that are good within this process. */
 class LeasesWithin implements Leases {
-  readonly #held = new Map<string, string>();
+  readonly #held = new Map<string, HeldLease>();
   #count = 0;
 
-  tryLease(key: StoreKey): string | undefined {
-    const name = nameOf(key);
-    if (this.#held.has(name)) return undefined;
+  tryLease(key: StoreKey, ttlMs: number): string | undefined {
+    const [held, now] = [this.#held.get(nameOf(key)), Date.now()];
+    if (held) {
+      if (now < held.until) return undefined;
+      held.lapsedAt ??= now;
+      if (now - held.lapsedAt < GRACE_MS) return undefined;
+    }
     const lease = String(++this.#count);
-    this.#held.set(name, lease);
+    this.#held.set(nameOf(key), { lease, until: now + ttlMs });
     return lease;
   }
 
-  renewLease(key: StoreKey, lease: string): boolean {
-    return this.#held.get(nameOf(key)) === lease;
+  renewLease(key: StoreKey, lease: string, ttlMs: number): boolean {
+    if (this.#held.get(nameOf(key))?.lease !== lease) return false;
+    this.#held.set(nameOf(key), { lease, until: Date.now() + ttlMs });
+    return true;
   }
 
   releaseLease(key: StoreKey, lease: string): void {
-    if (this.renewLease(key, lease)) this.#held.delete(nameOf(key));
+    if (this.#held.get(nameOf(key))?.lease === lease) this.#held.delete(nameOf(key));
   }
 }
 

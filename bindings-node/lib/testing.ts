@@ -33,7 +33,7 @@ export interface StoreCheck {
  * ```
  *
  * `other` is another way to the same records, as another process has it: a second connection to the same database. The
- * checks write records of the profile `mcp-reauth-check`, and delete them; they take some seconds, since leases have to
+ * checks write records of the profile `mcp-reauth-check` and of others that begin with that, and delete them; they take some seconds, since leases have to
  * lapse.
  *
  * Throws a `ReauthError` with the code `config` where a method of a store is missing.

@@ -52,6 +52,25 @@ test('a workload identity that fails is a host error with what it threw as the c
   ),
 );
 
+test('a workload identity that is an object with a method keeps its this', LIMIT, async () => {
+  class Platform {
+    readonly kind = 'workload' as const;
+    readonly client = { id: clientId, atAnyIssuer: true };
+    readonly #audiences: string[] = [];
+    get audiences() {
+      return this.#audiences;
+    }
+    assertion(audience: string): string {
+      this.#audiences.push(audience);
+      return 'no assertion';
+    }
+  }
+  const credentials = new Platform();
+  await using session = await AuthSession.open({ serverUrl: fixture.mcpUrl, credentials });
+  await failure(() => echo(session));
+  assert.equal(credentials.audiences.length > 0, true);
+});
+
 test('a workload identity that gives no text is a host error that says so, and quotes nothing', LIMIT, async () => {
   for (const value of [undefined, null, 5, {}, [SECRET], Buffer.from(SECRET), { assertion: SECRET }]) {
     await using session = await open(() => value);

@@ -138,6 +138,32 @@ async fn a_lease_is_held_once_and_ends_with_its_holder_or_its_time() {
     assert!(take(late).await.is_some());
 }
 
+#[tokio::test]
+async fn lease_that_is_not_waited_for_any_more_is_given_back() {
+    use std::time::Duration;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = FileStore::new(folder.path().join("credentials.json"));
+    let take = || store.try_lease(&key("a"), SystemTime::now(), Duration::from_secs(10));
+    for pause in 0..100 {
+        let in_time = tokio::time::timeout(Duration::from_micros(pause * 20), take()).await;
+        if let Ok(lease) = in_time {
+            let lease = lease.expect("it works").expect("nobody holds it");
+            store.release_lease(&key("a"), &lease).await;
+        }
+        let taken = async {
+            loop {
+                if let Some(lease) = take().await.expect("it works") {
+                    return lease;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let lease = tokio::time::timeout(Duration::from_secs(20), taken).await;
+        let lease = lease.expect("it was given back");
+        store.release_lease(&key("a"), &lease).await;
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_and_its_file_are_one_store() {

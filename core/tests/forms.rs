@@ -211,8 +211,9 @@ fn every_form_is_as_it_is_in_the_vectors_and_is_read_as_it_was_written() {
     }
     let text = fs::read_to_string(&path).expect("it is read");
     let known: Value = serde_json::from_str(&text).expect("it is JSON");
-    assert_eq!(
-        forms, known,
+    // What differs is seen best by writing it.
+    assert!(
+        forms == known,
         "run it with UPDATE_VECTORS=1, and look at what changed"
     );
 }

@@ -13,7 +13,7 @@ use mcp_reauth::{
 /// The checks that a store does not pass.
 async fn failures(one: impl TokenStore, other: impl TokenStore) -> Vec<String> {
     let checks = check_store(one, other, TokioRuntime).await;
-    assert_eq!(checks.len(), 12);
+    assert_eq!(checks.len(), 13);
     let failed = checks.into_iter().filter_map(|check| {
         let failure = check.failure?;
         Some(format!("{}: {failure}", check.name))
@@ -82,6 +82,7 @@ enum Defect {
     ForgetsTheProfile,
     LeasesTwice,
     LeasesAllAtOnce,
+    LeasesBetweenTwoSteps,
     NeverLapses,
     CannotBeRenewed,
     RenewsAnyones,
@@ -114,6 +115,14 @@ impl Defective {
             key.profile = String::new();
         }
         key
+    }
+
+    /// Whoever holds it.
+    fn release_all(&self, key: &StoreKey) {
+        for id in 0..1000 {
+            let id = LeaseId::new(id.to_string());
+            drop(self.store.release_lease(key, &id));
+        }
     }
 
     /// The version that the record has now.
@@ -209,6 +218,14 @@ impl TokenStore for Defective {
             match store.defect {
                 Defect::LeasesTwice => return Ok(Some(LeaseId::new("1"))),
                 Defect::LeasesAllAtOnce => key.server = String::new(),
+                Defect::LeasesBetweenTwoSteps => {
+                    let lease = store.store.try_lease(&key, now, ttl).await?;
+                    let Some(lease) = lease else { return Ok(None) };
+                    // As if it had looked, and not written yet.
+                    store.store.release_lease(&key, &lease).await;
+                    tokio::task::yield_now().await;
+                    store.release_all(&key);
+                }
                 Defect::NeverLapses => ttl = Duration::from_secs(1_000_000),
                 _ => {}
             }
@@ -234,10 +251,7 @@ impl TokenStore for Defective {
         match self.defect {
             Defect::NeverReleases => Box::pin(async {}),
             Defect::ReleasesAnyones => {
-                let ids = (0..100).map(|id| LeaseId::new(id.to_string()));
-                for id in ids {
-                    drop(self.store.release_lease(&self.key(key), &id));
-                }
+                self.release_all(&self.key(key));
                 Box::pin(async {})
             }
             _ => self.store.release_lease(&self.key(key), lease),
@@ -268,6 +282,7 @@ async fn each_defect_of_a_store_is_found() {
             "records of other profiles and servers are others",
         ),
         (Defect::LeasesTwice, "it is given out twice"),
+        (Defect::LeasesBetweenTwoSteps, "of 8 are given"),
         (
             Defect::LeasesAllAtOnce,
             "a lease that nobody holds is not to be had",

@@ -23,7 +23,7 @@ use crate::secret::Secret;
 use crate::store::at_last::store_at_last;
 use crate::store::lease::Lease;
 use crate::store::record::{self, Grant, Grantor, IdpLeg, Record, Registration, Versioned};
-use crate::store::turn::{HELD, TURN_LIMIT, Turn};
+use crate::store::turn::{HELD, LONGEST_RENEWAL, TURN_LIMIT, Turn};
 use crate::store::{StoreKey, TokenStore};
 
 /// The longest that a person is waited for where others wait behind them.
@@ -141,16 +141,19 @@ impl Idp {
         };
         // For two answers of a person: where they come back to, and that they did.
         let patience = patience.min(LONGEST_PATIENCE).saturating_mul(2);
-        let mut turn = Turn::new(&self.store, &self.runtime, &key);
-        while turn.waited() < patience {
+        let mut turn = Turn::new(&self.store, &self.runtime, &key, patience);
+        loop {
             if let Some(lease) = turn.come().await? {
                 return Ok(lease);
             }
+            // Some seconds longer than it can be held.
+            if turn.waited() >= patience + TURN_LIMIT {
+                return Err(Error::Timeout {
+                    what: format!("Another sign-in at {}", self.issuer()),
+                    seconds: turn.waited().as_secs(),
+                });
+            }
         }
-        Err(Error::Timeout {
-            what: format!("Another sign-in at {}", self.issuer()),
-            seconds: patience.as_secs(),
-        })
     }
 
     /// Finishes leg 1: takes the tokens of a sign-in for good, and keeps them.
@@ -274,7 +277,7 @@ impl Idp {
         guard: impl Send + 'static,
         late: impl FnOnce(Result<IdpEnd, Error>) + Send + 'static,
     ) -> Result<IdpEnd, Error> {
-        let mut turn = Turn::new(&self.store, &self.runtime, &self.key);
+        let mut turn = Turn::new(&self.store, &self.runtime, &self.key, LONGEST_RENEWAL);
         let lease = loop {
             if let Some(lease) = turn.come().await? {
                 break lease;

@@ -16,6 +16,8 @@ pub(crate) struct Progress {
     /// Silent renewal of a token that lacked scope: at most one for a request, and whatever was renewed before. The
     /// grant may have shrunk since.
     scope_renewal: Option<Attempt>,
+    /// It was renewed before it was sent, and not for a 401.
+    ahead: bool,
     /// What renewal would come to, as far as patience forbids to find out.
     pub(super) held: Option<Attempt>,
     /// Silent widening by a machine grant: at most one for a challenge.
@@ -53,6 +55,7 @@ impl Progress {
             sent,
             renewal: None,
             scope_renewal: None,
+            ahead: false,
             held: None,
             widening: None,
             idp: None,
@@ -97,7 +100,7 @@ impl Progress {
     /// Whether renewals for a 401 and for lacking scope both brought a credential: a server that rejects the second one
     /// as well contradicts itself, and no sign-in would change that.
     pub(super) fn renewed_for_both(&self) -> bool {
-        self.renewals() == [Some(Attempt::Succeeded); 2]
+        !self.ahead && self.renewals() == [Some(Attempt::Succeeded); 2]
     }
 
     fn renewals(&self) -> [Option<Attempt>; 2] {
@@ -119,6 +122,12 @@ impl Progress {
             Failure::Scope => self.scope_renewal = Some(attempt),
             _ => self.renewal = Some(attempt),
         }
+    }
+
+    /// Notes what a renewal before the request was sent came to.
+    pub(crate) fn note_renewal_ahead(&mut self, end: &RenewalEnd) {
+        self.note_renewal(Failure::Token, end);
+        self.ahead = true;
     }
 
     /// The credential is another's now: its own means have not been tried.

@@ -18,7 +18,7 @@ use crate::session::{GrantType, Inner};
 use crate::store::at_last::store_at_last;
 use crate::store::lease::Lease;
 use crate::store::record::{self, Grant, Grantor, Registration, Versioned};
-use crate::store::turn::{HELD, TURN_LIMIT, Turn};
+use crate::store::turn::{HELD, LONGEST_RENEWAL, TURN_LIMIT, Turn};
 
 /// What a silent flight came to.
 pub(crate) struct Renewal {
@@ -294,7 +294,7 @@ impl Inner {
 
     /// The lease, unless its holder finishes the job meanwhile, or takes too long.
     async fn lease(&self, of: Option<&Authorization>) -> Result<Leased, Error> {
-        let mut turn = Turn::new(&self.store, &self.runtime, &self.key);
+        let mut turn = Turn::new(&self.store, &self.runtime, &self.key, LONGEST_RENEWAL);
         while turn.waited() < TURN_LIMIT {
             if let Some(lease) = turn.come().await? {
                 return Ok(Leased::Ours(lease));

@@ -6,7 +6,7 @@ use crate::challenge::{AuthChallenge, Operation};
 use crate::error::Error;
 use crate::oauth::dpop;
 use crate::oauth::metadata::origin;
-use crate::recovery::{Ask, Failure, Means, Trigger};
+use crate::recovery::{Ask, Means, Trigger};
 use crate::runtime::timeout;
 use crate::session::AuthSession;
 use crate::session::credential::Authorization;
@@ -156,7 +156,7 @@ impl ResourceRequest {
         if let Some(renewal) = renewal
             && renewal.of == Some(current)
         {
-            self.progress.note_renewal(Failure::Token, &renewal.end);
+            self.progress.note_renewal_ahead(&renewal.end);
         }
     }
 

@@ -18,7 +18,7 @@ use crate::store::turn::Turn;
 /// How often the store is looked at while the user is waited for.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// How long another's turn is waited for. Where a user takes longer, there is merely another page.
+/// How long a turn lasts at the most, and is waited for. Where a user takes longer, there is merely another page.
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// What waiting for the turn came to.
@@ -77,7 +77,7 @@ impl Inner {
             server: format!("{} (sign-in)", self.key.server),
             ..self.key.clone()
         };
-        let mut turn = Turn::new(&self.store, &self.runtime, &key);
+        let mut turn = Turn::new(&self.store, &self.runtime, &key, LONGEST);
         if let Some(lease) = come(&mut turn).await {
             return Ok(UsersTurn::Ours(Ours::at_once(lease)));
         }

@@ -32,7 +32,7 @@ pub struct StoreCheck {
 ///
 /// `one` and `other` are two ways to the same records, as two processes have them: two connections to one database, two
 /// stores at one file. For a store within a process they are one and the same. The checks write records of the profile
-/// `mcp-reauth-check`, and delete them; they take some seconds, since leases have to lapse.
+/// `mcp-reauth-check` and of others that begin with that, and delete them; they take some seconds, since leases have to lapse.
 pub async fn check_store(
     one: impl TokenStore,
     other: impl TokenStore,
@@ -68,7 +68,7 @@ type Ended = Result<(), String>;
 
 type Check = fn(&Bench) -> BoxFuture<'_, Ended>;
 
-const CHECKS: [(&str, Check); 12] = [
+const CHECKS: [(&str, Check); 13] = [
     ("a record that was never written is absent", |bench| {
         Box::pin(bench.absent())
     }),
@@ -103,6 +103,10 @@ const CHECKS: [(&str, Check); 12] = [
     ("a lease is held once, for each key", |bench| {
         Box::pin(bench.held_once())
     }),
+    (
+        "of leases asked for at once, for one key, one is given",
+        |bench| Box::pin(bench.together()),
+    ),
     (
         "a lease lasts while it is renewed, and lapses when it is not",
         |bench| Box::pin(bench.lapses()),
@@ -187,11 +191,7 @@ impl Bench {
         let key = key("conflicts");
         self.clear(&key).await?;
         let version = self.write(&key, r#"{"n":1}"#, None).await?;
-        for over in [
-            None,
-            Some(version.wrapping_add(1)),
-            Some(version.wrapping_sub(1)),
-        ] {
+        for over in [None, version.checked_add(1), version.checked_sub(1)] {
             let saved = self.one.save(&key, Secret::new(r#"{"n":2}"#), over).await;
             let saved = worked("save", saved)?;
             is(
@@ -199,10 +199,7 @@ impl Bench {
                 saved == Saved::Conflict,
             )?;
         }
-        let deleted = worked(
-            "delete",
-            self.one.delete(&key, version.wrapping_add(1)).await,
-        )?;
+        let deleted = worked("delete", self.one.delete(&key, version ^ 1).await)?;
         is(
             "delete of another version is made",
             deleted == Deleted::Conflict,
@@ -401,6 +398,29 @@ impl Bench {
         Ok(())
     }
 
+    async fn together(&self) -> Ended {
+        let key = &key("together");
+        for _ in 0..4 {
+            let asked = (0..8).map(|number| {
+                let store = if number % 2 == 0 {
+                    &self.one
+                } else {
+                    &self.other
+                };
+                async move { (store, self.lease(store, key, LIMIT).await) }
+            });
+            let mut given = 0;
+            for (store, lease) in join_all(asked).await {
+                if let Some(lease) = lease? {
+                    given += 1;
+                    store.release_lease(key, &lease).await;
+                }
+            }
+            is(&format!("{given} of 8 are given"), given == 1)?;
+        }
+        Ok(())
+    }
+
     /// Waits for a lease to lapse. A store that goes by the time that it is told sees more of it pass; a store at which
     /// the holder is seen to live leaves it the lease for longer.
     async fn lapsed(&self, key: &StoreKey) -> Result<LeaseId, String> {
@@ -436,6 +456,7 @@ impl Bench {
         let next = self.lapsed(&key).await?;
         let renewed = self.renewed(&key, &held, SHORT).await?;
         is("it is renewed though another has it", !renewed)?;
+        self.one.release_lease(&key, &held).await;
         self.other.release_lease(&key, &next).await;
         Ok(())
     }

@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::secret::Secret;
 use crate::sync::Mutex;
 use contents::{Contents, Entry};
-use lease::FileLeases;
+use lease::{FileLeases, Fresh};
 use line::{First, Line};
 use lock::{NoTurn, Turn};
 use private::parent;
@@ -355,7 +355,8 @@ impl TokenStore for FileStore {
         ttl: Duration,
     ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
         let key = key.clone();
-        self.run_in_line(move |store, first| store.lease_now(first, &key, now, ttl))
+        let leased = self.run_in_line(move |store, first| store.lease_now(first, &key, now, ttl));
+        Box::pin(async move { Ok(leased.await?.and_then(Fresh::keep)) })
     }
 
     fn renew_lease(

@@ -16,14 +16,17 @@ use crate::sync::{Mutex, lock};
 /// see that.
 const TTL: Duration = Duration::from_secs(10);
 
-/// How often it is renewed: two renewals may fail.
+/// How often it is renewed.
 pub(crate) const RENEWAL: Duration = Duration::from_secs(3);
+
+/// How long a store's answer is waited for: it is true, however late it comes, and others may be writing.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// The right to renew one record's credential. Dropping it gives it back.
 pub(crate) struct Lease {
     held: Arc<Held>,
-    /// Ends the renewing, with what gives the lease back.
-    end: Option<oneshot::Sender<Release>>,
+    /// Ends the renewing: with what gives the lease back, or with nothing while a renewal is under way.
+    end: Option<oneshot::Sender<Option<Release>>>,
 }
 
 type Release = BoxFuture<'static, ()>;
@@ -33,12 +36,15 @@ struct Held {
     runtime: Arc<dyn Runtime>,
     key: StoreKey,
     id: LeaseId,
-    until: Mutex<SystemTime>,
+    /// When it lapses; `None`: another has it.
+    until: Mutex<Option<SystemTime>>,
     stood_still: AtomicBool,
+    renewing: AtomicBool,
 }
 
 impl Lease {
-    /// Takes the lease of `key`, unless another has it.
+    /// Takes the lease of `key`, unless another has it. It is renewed for `longest` at the most: a holder that is stuck
+    /// must not keep others waiting for ever.
     ///
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
@@ -46,13 +52,14 @@ impl Lease {
         store: &Arc<dyn TokenStore>,
         runtime: &Arc<dyn Runtime>,
         key: &StoreKey,
+        longest: Duration,
     ) -> Result<Option<Self>, Error> {
         let (store, key) = (Arc::clone(store), key.clone());
         let (sender, taken) = oneshot::channel();
         let own = Arc::clone(runtime);
         // On its own: a lease that comes when it is not waited for any more is given back.
         runtime.spawn(Box::pin(async move {
-            let _ = sender.send(Self::take_now(store, own, key).await);
+            let _ = sender.send(Self::take_now(store, own, key, longest).await);
         }));
         let ended = |_| Err(Error::store("the store did not come to an end"));
         taken.await.unwrap_or_else(ended)
@@ -62,6 +69,7 @@ impl Lease {
         store: Arc<dyn TokenStore>,
         runtime: Arc<dyn Runtime>,
         key: StoreKey,
+        longest: Duration,
     ) -> Result<Option<Self>, Error> {
         let now = runtime.now();
         let Some(id) = store.try_lease(&key, now, TTL).await? else {
@@ -72,13 +80,14 @@ impl Lease {
             runtime,
             key,
             id,
-            until: Mutex::new(now + TTL),
+            until: Mutex::new(Some(now + TTL)),
             stood_still: AtomicBool::new(false),
+            renewing: AtomicBool::new(false),
         });
         let (end, ended) = oneshot::channel();
         let renewing = Arc::clone(&held);
         let runtime = &held.runtime;
-        runtime.spawn(Box::pin(async move { renewing.keep(ended).await }));
+        runtime.spawn(Box::pin(async move { renewing.keep(ended, longest).await }));
         let end = Some(end);
         Ok(Some(Self { held, end }))
     }
@@ -99,46 +108,58 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let held = &self.held;
-        let release = held.store.release_lease(&held.key, &held.id);
-        // Where it is not renewed any more, as it was lost or the runtime is gone, this is all that can be done.
-        let _ = self.end.take().map(|end| end.send(release));
+        // It must not overtake a renewal, which would bring the lease back.
+        let renewing = held.renewing.load(Ordering::SeqCst);
+        let release = (!renewing).then(|| held.release());
+        let sent = self.end.take().map(|end| end.send(release));
+        // It is not renewed any more, as it was lost or kept for too long, or as the runtime is gone.
+        if let Some(Err(None)) = sent {
+            drop(held.release());
+        }
     }
 }
 
 impl Held {
     fn has_lapsed(&self) -> bool {
-        self.runtime.now() >= *lock(&self.until)
+        lock(&self.until).is_none_or(|until| self.runtime.now() >= until)
     }
 
-    /// Renews it until it is given back or lost.
-    async fn keep(&self, mut ended: oneshot::Receiver<Release>) {
-        loop {
+    fn release(&self) -> Release {
+        self.store.release_lease(&self.key, &self.id)
+    }
+
+    /// Renews it until it is given back or lost, or has been held for `longest`.
+    async fn keep(&self, mut ended: oneshot::Receiver<Option<Release>>, longest: Duration) {
+        let mut left = longest;
+        while let Some(less) = left.checked_sub(RENEWAL) {
+            left = less;
             tokio::select! {
                 biased;
-                release = &mut ended => {
-                    if let Ok(release) = release {
-                        release.await;
+                end = &mut ended => {
+                    if let Ok(release) = end {
+                        release.unwrap_or_else(|| self.release()).await;
                     }
                     return;
                 }
                 () = self.runtime.sleep(RENEWAL) => {}
             }
-            match self.renew().await {
+            self.renewing.store(true, Ordering::SeqCst);
+            let renewed = self.renew().await;
+            self.renewing.store(false, Ordering::SeqCst);
+            match renewed {
                 Ok(true) => {}
-                Ok(false) => {
-                    match ended.try_recv() {
-                        // It was given back meanwhile.
-                        Ok(release) => release.await,
-                        Err(_) => {
-                            let server = &self.key.server;
-                            tracing::warn!(%server, "a lease was lost while it was used");
-                        }
-                    }
-                    return;
-                }
+                // Given back meanwhile, or else lost: the next look at `ended` tells.
+                Ok(false) => break,
                 // It may work the next time; until then it lapses by itself.
                 Err(error) => tracing::warn!(%error, "a lease could not be renewed"),
             }
+        }
+        match ended.try_recv() {
+            Ok(release) => release.unwrap_or_else(|| self.release()).await,
+            Err(_) => tracing::warn!(
+                server = %self.key.server,
+                "a lease was lost while it was used, or was held for too long"
+            ),
         }
     }
 
@@ -149,11 +170,118 @@ impl Held {
         }
         let renewing = self.store.renew_lease(&self.key, &self.id, now, TTL);
         let late = || Err(Error::store("the store did not answer in time"));
-        let renewed = timeout(&*self.runtime, RENEWAL, renewing).await;
+        let renewed = timeout(&*self.runtime, ANSWER, renewing).await;
         let renewed = renewed.unwrap_or_else(late)?;
-        if renewed {
-            *lock(&self.until) = now + TTL;
-        }
+        *lock(&self.until) = renewed.then_some(now + TTL);
         Ok(renewed)
+    }
+}
+
+#[cfg(all(test, feature = "tokio", not(shuttle)))]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::future::ready;
+
+    use super::*;
+    use crate::runtime::TokioRuntime;
+    use crate::secret::Secret;
+    use crate::store::{Deleted, RecordStore, Saved, Stored};
+
+    /// Hands out one lease, and renews it as often as it is told to.
+    #[derive(Default)]
+    struct Counting {
+        renewals: AtomicUsize,
+        released: AtomicUsize,
+        lost_after: usize,
+    }
+
+    impl RecordStore for Counting {
+        fn load(&self, _: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
+            Box::pin(ready(Ok(None)))
+        }
+
+        fn save(
+            &self,
+            _: &StoreKey,
+            _: Secret,
+            _: Option<u64>,
+        ) -> BoxFuture<'static, Result<Saved, Error>> {
+            Box::pin(ready(Ok(Saved::Conflict)))
+        }
+
+        fn delete(&self, _: &StoreKey, _: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
+            Box::pin(ready(Ok(Deleted::Conflict)))
+        }
+    }
+
+    impl TokenStore for Counting {
+        fn try_lease(
+            &self,
+            _: &StoreKey,
+            _: SystemTime,
+            _: Duration,
+        ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
+            Box::pin(ready(Ok(Some(LeaseId::new("1")))))
+        }
+
+        fn renew_lease(
+            &self,
+            _: &StoreKey,
+            _: &LeaseId,
+            _: SystemTime,
+            _: Duration,
+        ) -> BoxFuture<'static, Result<bool, Error>> {
+            let renewals = self.renewals.fetch_add(1, Ordering::SeqCst);
+            Box::pin(ready(Ok(renewals < self.lost_after)))
+        }
+
+        fn release_lease(&self, _: &StoreKey, _: &LeaseId) -> BoxFuture<'static, ()> {
+            self.released.fetch_add(1, Ordering::SeqCst);
+            Box::pin(ready(()))
+        }
+    }
+
+    async fn taken(lost_after: usize, longest: Duration) -> (Arc<Counting>, Lease) {
+        let store = Arc::new(Counting {
+            lost_after,
+            ..Counting::default()
+        });
+        let shared: Arc<dyn TokenStore> = Arc::clone(&store) as _;
+        let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
+        let key = StoreKey {
+            profile: "default".to_owned(),
+            server: "https://mcp.example/mcp".to_owned(),
+        };
+        let lease = Lease::take(&shared, &runtime, &key, longest).await;
+        (store, lease.expect("a store").expect("a lease"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lease_that_another_has_is_not_held_though_its_time_is_not_over() {
+        let (_store, lease) = taken(1, Duration::from_secs(60)).await;
+        assert!(lease.is_held().await);
+        tokio::time::sleep(RENEWAL * 3).await;
+        assert!(!lease.is_held().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lease_of_a_holder_that_is_stuck_is_not_renewed_for_ever() {
+        let (store, lease) = taken(usize::MAX, RENEWAL * 4).await;
+        tokio::time::sleep(RENEWAL * 100).await;
+        assert_eq!(store.renewals.load(Ordering::SeqCst), 4);
+        drop(lease);
+        assert_eq!(store.released.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lease_is_given_back_once_and_not_renewed_afterwards() {
+        let (store, lease) = taken(usize::MAX, Duration::from_secs(60)).await;
+        tokio::time::sleep(RENEWAL * 2).await;
+        drop(lease);
+        let renewals = store.renewals.load(Ordering::SeqCst);
+        tokio::time::sleep(RENEWAL * 10).await;
+        assert_eq!(store.renewals.load(Ordering::SeqCst), renewals);
+        assert_eq!(store.released.load(Ordering::SeqCst), 1);
     }
 }

@@ -120,7 +120,7 @@ impl Leases {
         self.grace.forget(key);
         self.count += 1;
         let id = LeaseId::new(self.count.to_string());
-        self.held.insert(key.clone(), (id.clone(), now + ttl));
+        self.held.insert(key.clone(), (id.clone(), end(now, ttl)));
         Some(id)
     }
 
@@ -133,7 +133,7 @@ impl Leases {
     ) -> bool {
         match self.held.get_mut(key) {
             Some((held, until)) if held == lease => {
-                *until = now + ttl;
+                *until = end(now, ttl);
                 self.grace.forget(key);
                 true
             }
@@ -148,4 +148,9 @@ impl Leases {
             self.grace.forget(key);
         }
     }
+}
+
+/// When a lease lapses. One that lasts for longer than there is time does not last at all.
+fn end(now: SystemTime, ttl: Duration) -> SystemTime {
+    now.checked_add(ttl).unwrap_or(now)
 }

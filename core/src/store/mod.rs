@@ -189,7 +189,8 @@ pub trait TokenStore: RecordStore {
         ttl: Duration,
     ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>>;
 
-    /// Lets a lease last for `ttl` from `now`: whether it was this holder's still, lapsed or not.
+    /// Lets a lease last for `ttl` from `now`, in one step with looking whether it is this holder's: whether it is. One
+    /// that lapsed is, unless another has taken it since; a store that forgets what lapsed may say no.
     ///
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.

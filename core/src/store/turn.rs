@@ -6,10 +6,14 @@ use std::time::Duration;
 use super::lease::Lease;
 use super::{StoreKey, TokenStore};
 use crate::error::Error;
+use crate::http::ANSWER_LIMIT;
 use crate::runtime::Runtime;
 
 /// The longest pause between two looks at a lease that another holds.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a renewal may take: to have its answer, and to store it.
+pub(crate) const LONGEST_RENEWAL: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(160));
 
 /// How long another's renewal is waited for.
 pub(crate) const TURN_LIMIT: Duration = Duration::from_secs(30);
@@ -22,20 +26,24 @@ pub(crate) struct Turn<'a> {
     store: &'a Arc<dyn TokenStore>,
     runtime: &'a Arc<dyn Runtime>,
     key: &'a StoreKey,
+    longest: Duration,
     waited: Duration,
     pause: Duration,
 }
 
 impl<'a> Turn<'a> {
+    /// A place in the line for a lease that is needed for `longest` at the most.
     pub(crate) fn new(
         store: &'a Arc<dyn TokenStore>,
         runtime: &'a Arc<dyn Runtime>,
         key: &'a StoreKey,
+        longest: Duration,
     ) -> Self {
         Self {
             store,
             runtime,
             key,
+            longest,
             waited: Duration::ZERO,
             pause: Duration::from_millis(10),
         }
@@ -51,7 +59,7 @@ impl<'a> Turn<'a> {
     /// # Errors
     /// [`Error::Store`] when the store cannot be used.
     pub(crate) async fn come(&mut self) -> Result<Option<Lease>, Error> {
-        if let Some(lease) = Lease::take(self.store, self.runtime, self.key).await? {
+        if let Some(lease) = Lease::take(self.store, self.runtime, self.key, self.longest).await? {
             return Ok(Some(lease));
         }
         self.runtime.sleep(self.pause).await;

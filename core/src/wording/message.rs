@@ -50,7 +50,7 @@ pub(crate) fn message(error: &Error) -> String {
             format!("{server} needs a person to sign in or to grant access{at}. {next}")
         }
         Error::Unauthorized { server, challenge } => format!(
-            "{server} rejected a credential it should accept{}. Signing in again did not help; the server may be set up wrongly.",
+            "{server} rejected a credential it should accept{}. A new one was rejected too; the server may be set up wrongly.",
             said(challenge)
         ),
         Error::RefreshUnavailable {
@@ -85,7 +85,7 @@ pub(crate) fn message(error: &Error) -> String {
         Error::Http { url, detail, .. } => format!("{url} could not be used: {detail}"),
         Error::Host { detail, .. } => format!("The application could not do its part: {detail}"),
         Error::Config { detail } => format!("This cannot work as set up: {detail}"),
-        Error::Told(form) => form.message.clone(),
+        Error::Told(form) => text::escaped(&form.message).into_owned(),
         Error::ResourceMismatch { server, resource } => format!(
             "{server} names {resource} as the resource it protects, which is another server. Nothing was sent there; check the server's address."
         ),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -33,19 +34,52 @@ pub(super) struct FileLeases {
 }
 
 impl FileLeases {
-    fn add(&self, key: &StoreKey, file: File) -> LeaseId {
+    fn add(self: &Arc<Self>, key: &StoreKey, file: File) -> Fresh {
         self.grace.forget(key);
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let id = LeaseId::new(format!("{}-{number}", std::process::id()));
         lock(&self.held).insert(key.clone(), (id.clone(), file));
-        id
+        Fresh {
+            leases: Arc::clone(self),
+            key: key.clone(),
+            id: Some(id),
+        }
+    }
+
+    /// The file of a lease, if it is still held.
+    fn file(&self, key: &StoreKey, lease: &LeaseId) -> io::Result<Option<File>> {
+        let held = lock(&self.held);
+        let own = held.get(key).filter(|(id, _)| id == lease);
+        own.map(|(_, file)| file.try_clone()).transpose()
     }
 
     pub(super) fn release(&self, key: &StoreKey, lease: &LeaseId) {
         let mut held = lock(&self.held);
         if held.get(key).is_some_and(|(id, _)| id == lease) {
             held.remove(key);
+        }
+    }
+}
+
+/// A lease that is on its way to who asked for it. If it does not get there, it is given back.
+pub(super) struct Fresh {
+    leases: Arc<FileLeases>,
+    key: StoreKey,
+    id: Option<LeaseId>,
+}
+
+impl Fresh {
+    /// It got there.
+    pub(super) fn keep(mut self) -> Option<LeaseId> {
+        self.id.take()
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some(id) = &self.id {
+            self.leases.release(&self.key, id);
         }
     }
 }
@@ -57,7 +91,7 @@ impl FileStore {
         key: &StoreKey,
         now: SystemTime,
         ttl: Duration,
-    ) -> Result<Option<LeaseId>, Error> {
+    ) -> Result<Option<Fresh>, Error> {
         // Leases are taken in turns, so that a lapsed one is replaced by one process only.
         let _turn = self.turn(first)?;
         let failed = |error| self.failed("cannot be leased", &error);
@@ -73,7 +107,7 @@ impl FileStore {
                 return Ok(None);
             }
         }
-        note_end(&mut file, now + ttl).map_err(failed)?;
+        note_end(&mut file, now, ttl).map_err(failed)?;
         Ok(Some(self.leases.add(key, file)))
     }
 
@@ -88,15 +122,14 @@ impl FileStore {
         let _turn = self.turn(first)?;
         let failed = |error| self.failed("cannot be leased", &error);
         let path = self.own_file(key, "").map_err(failed)?;
-        let mut held = lock(&self.leases.held);
-        let Some((_, file)) = held.get_mut(key).filter(|(id, _)| id == lease) else {
+        let Some(mut file) = self.leases.file(key, lease).map_err(failed)? else {
             return Ok(false);
         };
         // Another process may have replaced it meanwhile.
-        if !is_at(file, &path).map_err(failed)? {
+        if !is_at(&file, &path).map_err(failed)? {
             return Ok(false);
         }
-        note_end(file, now + ttl).map_err(failed)?;
+        note_end(&mut file, now, ttl).map_err(failed)?;
         Ok(true)
     }
 
@@ -133,10 +166,11 @@ fn replaced(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn note_end(file: &mut File, until: SystemTime) -> io::Result<()> {
+fn note_end(file: &mut File, now: SystemTime, ttl: Duration) -> io::Result<()> {
+    let until = unix_seconds(now).saturating_add(ttl.as_secs());
     // In place, as a full disk has no room for what was cut off before.
     file.rewind()?;
-    write!(file, "{:020}", unix_seconds(until))?;
+    write!(file, "{until:020}")?;
     file.set_len(20)
 }
 
