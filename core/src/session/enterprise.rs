@@ -214,7 +214,7 @@ impl Inner {
         allowed: &ScopeSet,
         session: &SignedIn,
     ) -> Result<RenewalEnd, Error> {
-        let end = self.keep(read, plan, grant.clone(), allowed).await?;
+        let end = self.keep(read, plan, grant.clone(), None, allowed).await?;
         let now = self.idp()?.session().await?;
         if now.is_some_and(|now| now.sign_in == session.sign_in) {
             return Ok(end);

@@ -77,7 +77,7 @@ impl Inner {
             Ok(tokens) => {
                 let at = place.at(binding.as_ref());
                 let granted = self.granted(tokens, &at, &plan.scopes);
-                self.keep(read, plan, granted, &plan.scopes).await
+                self.keep(read, plan, granted, None, &plan.scopes).await
             }
             Err(failure) => denied(&place.by, failure),
         }

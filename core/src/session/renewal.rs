@@ -313,8 +313,12 @@ impl Inner {
         plan: &RenewalPlan,
         lease: &Lease,
     ) -> Result<RenewalEnd, Error> {
-        // What is current may be newer than what could be stored.
+        // What is current may be newer than what could be stored. Another session's may have come since the record was
+        // read: renewed now, it would be over a grant that is on record no more, and be dropped with its answer.
         let current = self.current.get();
+        if current != plan.of && self.has_moved(plan.of.as_ref()) {
+            return Ok(RenewalEnd::Adopted);
+        }
         let held = current.as_ref().and_then(|current| {
             let grant = current.grant();
             Some((grant, self.client_of(grant)?, grant.refresh_token.as_ref()?))
@@ -358,7 +362,8 @@ impl Inner {
                 renewed.refresh_token = renewed.refresh_token.or_else(|| Some(token.clone()));
                 renewed.sign_in = grant.sign_in.clone();
                 renewed.lost = (!renewed.granted.covers(&had)).then_some(had);
-                self.keep(read, plan, renewed, &ScopeSet::new()).await
+                self.keep(read, plan, renewed, Some(grant), &ScopeSet::new())
+                    .await
             }
             Err(failure) => {
                 self.discard(grant, &failure).await?;
@@ -404,6 +409,7 @@ impl Inner {
         read: Versioned,
         plan: &RenewalPlan,
         new: Grant,
+        presented: Option<&Grant>,
         requested: &ScopeSet,
     ) -> Result<RenewalEnd, Error> {
         let mut kept = false;
@@ -412,7 +418,10 @@ impl Inner {
             // What was renewed may have been stored only now.
             let of = plan.of.as_ref().map(Authorization::grant);
             kept = match (&record.grant, &over) {
-                (Some(now), then) => [then.as_ref(), of].into_iter().flatten().any(|g| now.is(g)),
+                (Some(now), then) => {
+                    let replaced = [then.as_ref(), of, presented];
+                    replaced.into_iter().flatten().any(|g| now.is(g))
+                }
                 (None, then) => then.is_none(),
             };
             if kept {

@@ -37,6 +37,7 @@ mod late;
 mod machine;
 mod moved;
 mod one_page;
+mod overtaken;
 mod parallel;
 mod places;
 mod policy;
