@@ -1,6 +1,6 @@
 //! The JSON forms in which what happens here crosses to other languages, processes and pages.
 //!
-//! Challenges, outcomes and events are their own forms ([`AuthChallenge`](crate::AuthChallenge),
+//! Challenges, outcomes and events are their own forms ([`AuthChallenge`],
 //! [`Outcome`](crate::Outcome), [`Event`](crate::Event)); an error is written as [`ErrorForm`], and read as
 //! [`Error::Told`]. Names are in camelCase, and what is
 //! absent is left out.

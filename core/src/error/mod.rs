@@ -466,7 +466,7 @@ impl Error {
     }
 
     /// What the application's own part failed by, as it was given to [`caused_by`](Self::caused_by) or to
-    /// [`HttpError::caused_by`].
+    /// [`HttpError::caused_by`](crate::http::HttpError::caused_by).
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         Some(&*self.own_cause()?.0)
