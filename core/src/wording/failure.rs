@@ -26,12 +26,17 @@ pub fn failure(error: &Error) -> String {
             "{server} still refuses this, although you agreed to more access. Its operator has to look into it."
         ),
         Error::InteractionRequired {
-            server, challenge, ..
-        } if challenge.reason == Reason::InsufficientScope => {
-            let wanted = list(&challenge.required_scopes);
-            format!("{server} needs {wanted} to go on, and you have to agree to that.")
-        }
-        Error::InteractionRequired { server, .. } => format!("Sign in to {server} to go on."),
+            server,
+            challenge,
+            next,
+            ..
+        } => match challenge.reason {
+            Reason::InsufficientScope => {
+                let wanted = list(&challenge.required_scopes);
+                format!("{server} needs {wanted} to go on, and you have to agree to that. {next}")
+            }
+            _ => format!("Sign in to {server} to go on. {next}"),
+        },
         Error::Unauthorized { server, .. } => format!(
             "{server} does not accept your sign-in, also after it was renewed. Its operator has to look into it."
         ),
