@@ -69,7 +69,7 @@ export interface ErrorForm extends ErrorFacts {
   sentence: string;
 }
 
-/** Whoever prints an error reads its message, and sees what it would take; the other facts are not printed. */
+/** The facts that are printed with an error, besides its message. */
 const PRINTED = ['challenge', 'authorizationUrl', 'retryAfter'] as const;
 const FACTS = ['server', 'issuer', 'url', 'scopes', 'detail', ...PRINTED] as const;
 

@@ -114,7 +114,7 @@ test('a lease is taken for a renewal, for some seconds, and given back', LIMIT, 
   assert.deepEqual(new Set(store.ttls), new Set([10_000]));
 });
 
-test('a lease is renewed for as long as the renewal takes, and nobody else gets it', LIMIT, async () => {
+test('a lease is renewed for as long as the renewal takes, and no other session gets it', LIMIT, async () => {
   const store = new LeasingStore();
   await using session = await open(store);
   await using other = await open(store);

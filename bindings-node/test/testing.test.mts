@@ -56,7 +56,7 @@ const DEFECTS: Record<string, [(store: LeasingStore) => Partial<TokenStore>, Reg
   'deletes by halves': [() => ({ delete: () => 'done' as never }), /store\.delete must return true or false/],
   'has one lease for all': [
     (store) => ({ tryLease: (_, ttlMs) => store.tryLease({ profile: '', server: '' }, ttlMs) }),
-    /a lease that nobody holds is not to be had/,
+    /a lease that is free is refused/,
   ],
   throws: [() => ({ load: () => Promise.reject(new Error('the table is locked')) }), /the table is locked/],
 };

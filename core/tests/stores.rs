@@ -283,10 +283,7 @@ async fn each_defect_of_a_store_is_found() {
         ),
         (Defect::LeasesTwice, "it is given out twice"),
         (Defect::LeasesBetweenTwoSteps, "of 8 are given"),
-        (
-            Defect::LeasesAllAtOnce,
-            "a lease that nobody holds is not to be had",
-        ),
+        (Defect::LeasesAllAtOnce, "a lease that is free is refused"),
         (Defect::NeverLapses, "it has not lapsed"),
         (Defect::CannotBeRenewed, "it cannot be renewed"),
         (Defect::RenewsAnyones, "it is renewed though another has it"),

@@ -386,8 +386,7 @@ impl Error {
         }
     }
 
-    /// What happened, without the words around it: for whoever tells of it in words of their own, or within another
-    /// error.
+    /// What happened, without the words around it: for a message of the application's own, or for another error.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         match self {

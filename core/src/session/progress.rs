@@ -115,7 +115,7 @@ impl Progress {
                 self.error = Some(error.clone());
                 *attempt
             }
-            // Nobody was asked, so this request's own renewal is still to come.
+            // No server was asked, so this request's own renewal is still to come.
             RenewalEnd::Adopted | RenewalEnd::Broken(_) => return,
         };
         match failure {

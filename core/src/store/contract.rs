@@ -365,7 +365,7 @@ impl Bench {
 
     async fn leased(&self, key: &StoreKey, ttl: Duration) -> Result<LeaseId, String> {
         let lease = self.lease(&self.one, key, ttl).await?;
-        lease.ok_or_else(|| "a lease that nobody holds is not to be had".to_owned())
+        lease.ok_or_else(|| "a lease that is free is refused".to_owned())
     }
 
     async fn renewed(
@@ -427,6 +427,7 @@ impl Bench {
         let pause = Duration::from_millis(250);
         let (mut waited, mut ahead) = (Duration::ZERO, Duration::ZERO);
         while waited < PATIENCE {
+            // By the store's own clock, which nothing here can move.
             self.runtime.sleep(pause).await;
             waited += pause;
             if waited > SHORT + pause {

@@ -1,16 +1,14 @@
 //! A sign-in that overtakes a renewal.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
-use mcp_reauth::store::{Deleted, LeaseId, Reservation, Saved, StoreKey, Stored};
-use mcp_reauth::{Error, MemoryStore, Outcome, RecordStore, Secret, TokenStore};
+use mcp_reauth::store::{Deleted, Reservation, Saved, StoreKey, Stored};
+use mcp_reauth::{Error, LocalLeases, MemoryStore, Outcome, RecordStore, Secret};
 
 use crate::support::{Bench, Gate};
 
 /// A store that holds up whoever reserves space, which is done just before a refresh token is presented.
-#[derive(Clone)]
 struct Reserving {
     store: MemoryStore,
     gate: Arc<Mutex<Option<Gate>>>,
@@ -45,38 +43,14 @@ impl RecordStore for Reserving {
     }
 }
 
-impl TokenStore for Reserving {
-    fn try_lease(
-        &self,
-        key: &StoreKey,
-        now: SystemTime,
-        ttl: Duration,
-    ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
-        self.store.try_lease(key, now, ttl)
-    }
-
-    fn renew_lease(
-        &self,
-        key: &StoreKey,
-        lease: &LeaseId,
-        now: SystemTime,
-        ttl: Duration,
-    ) -> BoxFuture<'static, Result<bool, Error>> {
-        self.store.renew_lease(key, lease, now, ttl)
-    }
-
-    fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
-        self.store.release_lease(key, lease)
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn sign_in_that_comes_between_the_look_and_the_refresh_is_not_used_up() {
     let bench = Bench::new();
-    let store = Reserving {
+    let held_up: Arc<Mutex<Option<Gate>>> = Arc::default();
+    let store = Arc::new(LocalLeases::new(Reserving {
         store: bench.store.clone(),
-        gate: Arc::default(),
-    };
+        gate: Arc::clone(&held_up),
+    }));
     let builder = || {
         bench
             .builder()
@@ -88,7 +62,7 @@ async fn sign_in_that_comes_between_the_look_and_the_refresh_is_not_used_up() {
     let other = builder().open().await.expect("the session opens");
     bench.world.servers(|s| s.revoke_access());
     let gate = Gate::new();
-    *store.gate.lock().expect("no panic") = Some(gate.clone());
+    *held_up.lock().expect("no panic") = Some(gate.clone());
     bench.world.take();
     let call = bench.spawn(&one, "");
     gate.reached().await;

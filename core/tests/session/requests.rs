@@ -206,6 +206,23 @@ async fn covered_scope_refused_after_the_renewal_for_a_401_is_renewed_once_more_
 }
 
 #[tokio::test(start_paused = true)]
+async fn renewal_ahead_of_a_request_is_none_for_a_401() {
+    let bench = Bench::new();
+    let session = bench.signed_in("a").await;
+    pass(3600).await;
+    let rejected = r#"Bearer error="invalid_token""#.to_owned();
+    let lacking = r#"Bearer error="insufficient_scope", scope="a""#.to_owned();
+    bench.world.answer(move |number| match number {
+        0 => Some((403, vec![lacking.clone()])),
+        1 => Some((401, vec![rejected.clone()])),
+        _ => None,
+    });
+    assert_eq!(bench.send(&session, "a").await, Ok(200));
+    assert_eq!(bench.world.trace()[..4], [Token, Mcp, Token, Mcp]);
+    assert_eq!(bench.host.prompts(), (1, 3), "a sign-in");
+}
+
+#[tokio::test(start_paused = true)]
 async fn server_that_answers_401_and_403_in_turn_is_renewed_for_each_once_and_shows_nobody_a_page()
 {
     let bench = Bench::new();
