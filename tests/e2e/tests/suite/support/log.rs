@@ -84,11 +84,6 @@ pub(crate) fn lines_with(secrets: &[&str]) -> Vec<String> {
     lines.lines().filter(leaky).map(str::to_owned).collect()
 }
 
-/// Starts over.
-pub(crate) fn forget() {
-    lines().clear();
-}
-
 /// Whether anything contains `text`: shows that the capture works.
 pub(crate) fn contains(text: &str) -> bool {
     lines().contains(text)
