@@ -436,7 +436,7 @@ impl Inner {
         match answered {
             Ok(Authorized::Elsewhere) => Ok(Interacted::Elsewhere { url, state }),
             Ok(Authorized::Callback(callback)) => {
-                match self.complete(&callback).await {
+                match self.complete_awaited(&callback).await {
                     // Whether it covers what each request needs, each decides for itself.
                     Ok(_) => Ok(Interacted::Authorized),
                     // It is the awaited one, and what it belongs to was ended, as a sign-out does.

@@ -1,6 +1,7 @@
 //! A sign-in: from discovery to the page a person is sent to, and from the callback to the grant.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
@@ -27,6 +28,10 @@ use crate::store::record::{self, Grant, IdpLeg, Pending, Record, Registration, V
 
 /// How many scopes an authorization server may list for a registration to name them all.
 const MAX_LISTED: usize = 32;
+
+/// How long a record keeps a pending authorization, by the clock: longer than any person takes, as the clock of a
+/// machine that slept has gone on while the person's time has not.
+const PENDING_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Inner {
     /// Registers where need be, and notes the authorization that is about to start.
@@ -166,8 +171,8 @@ impl Inner {
         pending: &Pending,
         known: Option<&Known>,
     ) -> Result<(), Error> {
-        let patience = self.settings.policy.interaction_timeout.as_secs();
-        let oldest = pending.created_at.saturating_sub(patience);
+        let kept = PENDING_KEPT.max(self.settings.policy.interaction_timeout);
+        let oldest = pending.created_at.saturating_sub(kept.as_secs());
         self.update(|record| {
             // A client brought along is bound to a server by what that server grants, not before.
             if pending.client.dynamic {
@@ -206,15 +211,33 @@ impl Inner {
         Ok(())
     }
 
-    /// Finishes the authorization that a callback belongs to. What was required and not granted is told; the
-    /// credential is kept all the same.
+    /// Finishes the authorization that a callback belongs to, if it is not older than a person may take. What was
+    /// required and not granted is told; the credential is kept all the same.
     pub(super) async fn complete(
         self: &Arc<Self>,
         callback: &CallbackParams,
     ) -> Result<Option<Error>, Error> {
-        let now = self.now();
-        let oldest = now.saturating_sub(self.settings.policy.interaction_timeout.as_secs());
-        // Taken out before it is used: whoever takes it out is the one who may use it, once.
+        let patience = self.settings.policy.interaction_timeout.as_secs();
+        let oldest = self.now().saturating_sub(patience);
+        let pending = self.take_pending(callback).await?;
+        let pending = pending.filter(|pending| pending.created_at >= oldest);
+        self.finish(pending.ok_or(Error::StateMismatch)?, callback)
+            .await
+    }
+
+    /// As [`complete`](Self::complete), for a page that a call waits for, whatever its age by the clock: that call counts
+    /// the time in which the program runs, and gives up by itself.
+    pub(super) async fn complete_awaited(
+        self: &Arc<Self>,
+        callback: &CallbackParams,
+    ) -> Result<Option<Error>, Error> {
+        let pending = self.take_pending(callback).await?;
+        self.finish(pending.ok_or(Error::StateMismatch)?, callback)
+            .await
+    }
+
+    /// The pending authorization with the callback's `state`, out of the record: a callback is used once.
+    async fn take_pending(&self, callback: &CallbackParams) -> Result<Option<Pending>, Error> {
         let mut taken = None;
         self.update(|record| {
             let mut states = record.pending.keys();
@@ -223,9 +246,15 @@ impl Inner {
             taken.is_some()
         })
         .await?;
-        let pending = taken
-            .filter(|pending| pending.created_at >= oldest)
-            .ok_or(Error::StateMismatch)?;
+        Ok(taken)
+    }
+
+    /// Exchanges the code of a callback that belongs to `pending`.
+    async fn finish(
+        self: &Arc<Self>,
+        pending: Pending,
+        callback: &CallbackParams,
+    ) -> Result<Option<Error>, Error> {
         let code = match authorization::code(callback, &pending.by.issuer, pending.iss_expected) {
             Ok(code) => code,
             Err(error) => {

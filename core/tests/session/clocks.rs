@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use mcp_reauth::{AuthSession, CallbackParams, FileStore, Runtime, TokenStore};
+use mcp_reauth::{AuthSession, CallbackParams, FileStore, Outcome, Runtime, ScopeSet, TokenStore};
 
-use crate::support::{Bench, Fault, Journey, Mcp, Token, all, code, pass};
+use crate::support::{Bench, Fault, Gate, Journey, Mcp, Token, all, code, pass};
 
 const YEAR: u64 = 365 * 86400;
 
@@ -53,6 +53,25 @@ async fn years_that_clocks_without_a_battery_show_are_as_good_as_any() {
         bench.runtime.set_clock_to(clock);
         lives_through(&bench).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sign_in_counts_whose_page_was_open_while_the_machine_slept() {
+    let bench = Bench::new();
+    let (one, two) = (bench.open().await, bench.open().await);
+    let gate = Gate::new();
+    bench.host.journeys(Journey::Held(gate.clone()));
+    let call = bench.spawn(&one, "");
+    gate.reached().await;
+    // By the clock the person took eight hours; the program, which waits for them, did not run meanwhile.
+    bench.runtime.set_clock_forward(8 * 3600);
+    // Another page that opens, and so another record that is written, makes no difference.
+    bench.host.journeys(Journey::Elsewhere);
+    let other = two.sign_in(ScopeSet::new()).await;
+    assert!(matches!(other, Outcome::Interactive { .. }), "{other:?}");
+    gate.open();
+    assert_eq!(call.await.expect("it ran"), Ok(200));
+    assert_eq!(bench.host.prompts(), (0, 2));
 }
 
 #[tokio::test(start_paused = true)]
