@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import Ajv2020 from 'ajv/dist/2020.js';
 import { type ErrorForm, ReauthError } from 'mcp-reauth';
 
 import { ROOT } from './support/fixture.mjs';
@@ -18,6 +19,9 @@ const FOLDER = join(PACKAGE, 'build', 'forms');
 
 const { forms } = JSON.parse(await readFile(`${ROOT}tests/vectors/forms.json`, 'utf8')) as {
   forms: Record<string, unknown[]> & { error: ErrorForm[] };
+};
+const schema = JSON.parse(await readFile(`${ROOT}tests/vectors/forms.schema.json`, 'utf8')) as {
+  $defs: Record<'Settings' | 'Policy', { properties: Record<string, unknown> }>;
 };
 
 /** The type of each form. An outcome's error is an object of ours. */
@@ -31,18 +35,15 @@ const TYPES: Record<string, string> = {
   identityProviderState: 'IdentityProviderState',
   outcome: "Exclude<Outcome, { kind: 'failed' }> | { kind: 'failed'; error: ErrorForm }",
   revocation: 'Revocation',
+  settings: 'Partial<AuthSessionOptions>',
   stepUpRequest: 'StepUpRequest',
 };
 
 /** What the compiler says of a program. */
 async function compiled(name: string, program: string): Promise<string> {
-  const types = [
-    'ErrorForm',
-    'ErrorCode',
-    ...new Set(Object.values(TYPES).filter((type) => /^\w+$/.test(type))),
-    'Outcome',
-  ];
-  const imports = `import type { ${[...new Set(types)].join(', ')} } from 'mcp-reauth';\n`;
+  const types = new Set(['Policy', 'Outcome', 'AuthSessionOptions', ...Object.values(TYPES)]);
+  const names = [...types].filter((type) => /^\w+$/.test(type)).join(', ');
+  const imports = `import type { ${names} } from 'mcp-reauth';\n`;
   await mkdir(FOLDER, { recursive: true });
   await writeFile(join(FOLDER, `${name}.mts`), imports + program);
   const config = {
@@ -76,6 +77,27 @@ test('the types know every code of an error, every event and every outcome, and 
     return `export const none${number}: [Exclude<${type}, ${union}>] extends [never] ? true : ${type} = true;`;
   });
   assert.equal(await compiled('exact', exact.join('\n')), '');
+});
+
+test('the options have every setting', async () => {
+  const named = { AuthSessionOptions: schema.$defs.Settings, Policy: schema.$defs.Policy };
+  const known = Object.entries(named).map(([type, { properties }], number) => {
+    const names = Object.keys(properties).map((name) => `'${name}'`);
+    return `export const none${number}: [Exclude<${names.join(' | ')}, keyof ${type}>] extends [never] ? true : ${type} = true;`;
+  });
+  assert.equal(await compiled('settings', known.join('\n')), '');
+});
+
+test('what is written here is as the schema says', () => {
+  const valid = new Ajv2020.default().compile(schema);
+  for (const [name, values] of Object.entries(forms)) {
+    for (const value of values) assert.ok(valid({ [name]: value }), `${name}: ${JSON.stringify(valid.errors)}`);
+  }
+  for (const { code, message, ...details } of forms.error) {
+    const error: unknown = JSON.parse(JSON.stringify(new ReauthError(code, message, details)));
+    assert.ok(valid({ error }), JSON.stringify(valid.errors));
+  }
+  assert.equal(valid({ error: { code: 'unknown', message: '', sentence: '' } }), false);
 });
 
 test('a type that misses a member of a form is found out', async () => {

@@ -77,6 +77,7 @@ pub trait WorkloadIdentity: Send + Sync + 'static {
 
 /// What the person is asked to agree to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StepUpRequest {
     /// The MCP server.
@@ -94,6 +95,7 @@ pub struct StepUpRequest {
 
 /// An authorization that has been prepared: the person goes to `url`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationRequest {
     /// The page to show.
@@ -125,6 +127,7 @@ pub enum Authorized {
 
 /// What happens in a session, for a host to show or to log. Events hold no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     tag = "kind",
     rename_all = "snake_case",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What to do when a server asks for more scope.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnInsufficientScope {
     /// Ask the person, then authorize again with the union of scopes.
@@ -17,6 +18,7 @@ pub enum OnInsufficientScope {
 
 /// Whether tokens are bound to a key, so that nobody else can use them (RFC 9449).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Dpop {
     /// Where the server asks for it.
@@ -28,6 +30,7 @@ pub enum Dpop {
 
 /// What a session may do by itself. The default suits a program with a person in front of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Policy {
     /// What to do when a server asks for more scope.
@@ -41,10 +44,12 @@ pub struct Policy {
     pub interaction: bool,
     /// How long before expiry a credential is renewed (default 30 s). In JSON `refreshAheadMs`, in milliseconds.
     #[serde(rename = "refreshAheadMs", with = "milliseconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub refresh_ahead: Duration,
     /// How long a person may take to answer or to sign in (default 15 minutes). In JSON `interactionTimeoutMs`, in
     /// milliseconds.
     #[serde(rename = "interactionTimeoutMs", with = "milliseconds")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub interaction_timeout: Duration,
 }
 

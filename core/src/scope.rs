@@ -22,6 +22,7 @@ const MAX_SCOPE: usize = 1024;
 /// An ordered set of scopes. Order is that of first appearance, and is kept when sets are joined, so
 /// that what a person is shown does not jump about.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
 pub struct ScopeSet(Vec<String>);
 

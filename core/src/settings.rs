@@ -8,12 +8,14 @@ use crate::scope::ScopeSet;
 /// The settings of a session: plain data, which every language has by the same names and which may come from a file. What
 /// is absent has its default; a name that is not known is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
     /// The name shown on consent pages.
     pub client_name: String,
     /// An https URL that serves the client's metadata and is its client id wherever that is supported (MCP 2026-07-28,
     /// client id metadata documents).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_metadata_url: Option<String>,
     /// Scopes to ask for in any case, besides what the server asks for.
     pub scopes: ScopeSet,

@@ -1,19 +1,21 @@
-//! The JSON forms, both ways: what is written is in `tests/vectors/forms.json`, and is read as what it was.
+//! The JSON forms, both ways: what is written is in `tests/vectors/forms.json`, is read as what it was, and is as the JSON
+//! Schema beside it says.
 //!
-//! `UPDATE_VECTORS=1 cargo test -p mcp-reauth --test forms` writes that file anew.
+//! `UPDATE_VECTORS=1 cargo test -p mcp-reauth --all-features --test forms` writes both files anew.
 
 mod every_error;
 
 use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mcp_reauth::enterprise::IdpState;
 use mcp_reauth::host::{AuthorizationRequest, StepUpRequest};
 use mcp_reauth::wire::ErrorForm;
 use mcp_reauth::{
-    AuthChallenge, ConnectionState, Error, ErrorCode, Event, Operation, Outcome, Revocation,
-    ScopeSet,
+    AuthChallenge, ConnectionState, Dpop, Error, ErrorCode, Event, OnInsufficientScope, Operation,
+    Outcome, Policy, Revocation, ScopeSet, Settings,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -171,6 +173,29 @@ fn requests() -> (StepUpRequest, AuthorizationRequest) {
     (step_up, authorization)
 }
 
+fn settings() -> Vec<Settings> {
+    let other = Settings {
+        client_name: "My client".to_owned(),
+        client_metadata_url: Some("https://client.example/metadata.json".to_owned()),
+        scopes: scopes(),
+        profile: "work".to_owned(),
+        policy: Policy {
+            on_insufficient_scope: OnInsufficientScope::Throw,
+            max_step_up_retries: 2,
+            confirm_enterprise_step_up: true,
+            interaction: false,
+            refresh_ahead: Duration::from_millis(1500),
+            interaction_timeout: Duration::from_secs(60),
+        },
+        dpop: Dpop::Always,
+        send_resource: false,
+        push_requests: true,
+        consent_prompt: false,
+        allow_endpoints: vec![ISSUER.to_owned()],
+    };
+    vec![Settings::default(), other]
+}
+
 fn forms() -> Value {
     let errors: Vec<ErrorForm> = every_error().iter().map(ErrorForm::from).collect();
     let revocations = [
@@ -195,27 +220,74 @@ fn forms() -> Value {
         ("revocation", both_ways(&revocations)),
         ("stepUpRequest", both_ways(&[step_up])),
         ("authorizationRequest", both_ways(&[authorization])),
+        ("settings", both_ways(&settings())),
     ];
     let forms = forms.map(|(name, form)| (name.to_owned(), form));
     Value::Object(Map::from_iter(forms))
 }
 
-#[test]
-fn every_form_is_as_it_is_in_the_vectors_and_is_read_as_it_was_written() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/forms.json");
-    let about = "Every JSON form of the library, each with what it may hold. Printed by core/tests/forms.rs.";
-    let forms = json!({ "about": about, "forms": forms() });
+/// Compares a value with a file of the vectors, or writes the file.
+fn is_on_record(name: &str, value: &Value) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
+    let path = path.join(name);
     if std::env::var_os("UPDATE_VECTORS").is_some() {
-        let text = serde_json::to_string_pretty(&forms).expect("it is written");
+        let text = serde_json::to_string_pretty(value).expect("it is written");
         fs::write(&path, text + "\n").expect("it is written");
     }
     let text = fs::read_to_string(&path).expect("it is read");
     let known: Value = serde_json::from_str(&text).expect("it is JSON");
     // What differs is seen best by writing it.
     assert!(
-        forms == known,
-        "run it with UPDATE_VECTORS=1, and look at what changed"
+        value == &known,
+        "{name}: run it with UPDATE_VECTORS=1, and look at what changed"
     );
+}
+
+#[test]
+fn every_form_is_as_it_is_in_the_vectors_and_is_read_as_it_was_written() {
+    let about = "Every JSON form of the library, each with what it may hold. Printed by core/tests/forms.rs.";
+    is_on_record("forms.json", &json!({ "about": about, "forms": forms() }));
+}
+
+#[cfg(feature = "schema")]
+#[test]
+fn every_form_is_as_its_schema_says() {
+    let schema = mcp_reauth::wire::schema();
+    is_on_record("forms.schema.json", &schema);
+    let validator = jsonschema::draft202012::new(&schema).expect("it is a schema");
+    let forms = forms();
+    let forms = forms.as_object().expect("an object");
+    let described: Vec<_> = schema["properties"]
+        .as_object()
+        .expect("forms")
+        .keys()
+        .collect();
+    let mut written: Vec<_> = forms.keys().collect();
+    written.sort();
+    assert_eq!(described, written);
+    for (name, values) in forms {
+        for value in values.as_array().expect("a list") {
+            let form = json!({ name: value });
+            let told = validator.validate(&form).map_err(|error| error.to_string());
+            assert_eq!(told, Ok(()), "{name}: {value}");
+            for (member, changed) in spoilt(value) {
+                let form = json!({ name: changed });
+                assert!(!validator.is_valid(&form), "{name} with a wrong {member}");
+            }
+        }
+    }
+}
+
+/// A form as often as it has members, each time with one of them of a type that none has.
+#[cfg(feature = "schema")]
+fn spoilt(form: &Value) -> Vec<(String, Value)> {
+    let members = form.as_object().into_iter().flat_map(Map::keys);
+    let spoil = |member: &String| {
+        let mut changed = form.clone();
+        changed[member] = json!([[[]]]);
+        (member.clone(), changed)
+    };
+    members.map(spoil).collect()
 }
 
 #[test]

@@ -18,6 +18,7 @@ const MAX_RAW: usize = 16 * 1024;
 
 /// Why a server rejected a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// 403 that does not say `insufficient_scope`: the person may not do this, whatever the token.
@@ -35,6 +36,7 @@ pub enum Reason {
 
 /// What was being done when a request was rejected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Operation {
     /// The JSON-RPC method, such as `tools/call`.
@@ -113,6 +115,7 @@ impl Operation {
 
 /// The response a challenge was read from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct RawResponse {
     /// The HTTP status; for a challenge inside a tool result, the one it is read as.
@@ -134,6 +137,7 @@ impl RawResponse {
 /// One rejected request, normalized. Its JSON form is the same on every wire and in every language; what is not
 /// known is absent from it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AuthChallenge {
     /// Why the request was rejected.

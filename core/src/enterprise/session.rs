@@ -52,6 +52,7 @@ pub struct IdpSessionBuilder {
 
 /// What is known of the session at an identity provider. Holds no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IdpState {
     /// The identity provider.

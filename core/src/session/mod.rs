@@ -103,6 +103,7 @@ fn on_purpose(register_again: bool) -> Manner {
 
 /// What became of the tokens at their server when signing out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Revocation {
     /// They are revoked.

@@ -9,6 +9,7 @@ use crate::store::record::{Grant, Record};
 
 /// What is known of a connection's authorization. Holds no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionState {
     /// The MCP server.

@@ -5,6 +5,9 @@
 //! [`Error::Told`]. Names are in camelCase, and what is
 //! absent is left out.
 
+#[cfg(feature = "schema")]
+mod schema;
+
 use serde::{Deserialize, Serialize};
 
 use crate::challenge::AuthChallenge;
@@ -12,9 +15,14 @@ use crate::error::{Error, ErrorCode};
 use crate::scope::ScopeSet;
 use crate::wording;
 
+#[cfg(feature = "schema")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+pub use schema::schema;
+
 /// The form of an [`Error`]: its code, what people and logs are told, and the facts, from which an application can make
 /// sentences of its own, in another language. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ErrorForm {
