@@ -4,11 +4,13 @@ mod away;
 mod browser;
 mod listener;
 mod page;
+mod prompt;
 mod sockets;
 mod terminal;
 mod turns;
 
 pub use listener::CallbackListener;
+pub use prompt::Prompt;
 pub use terminal::{TerminalHost, TerminalOptions};
 
 /// The redirect URI of programs at a terminal, unless they choose another. When another program holds its port, which is

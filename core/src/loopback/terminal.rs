@@ -1,11 +1,12 @@
 //! The ready-made host of programs at a terminal.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
 
+use super::prompt::{Prompt, StandardStreams, confirm};
 use super::turns::{self, Reservation};
 use super::{CallbackListener, DEFAULT_REDIRECT_URI, away, browser};
 use crate::error::Error;
@@ -43,9 +44,9 @@ impl Default for TerminalOptions {
 
 /// Asks on the terminal, opens the browser, and receives the callback on loopback. All it prints goes to
 /// standard error; the authorization address stands alone on a line.
-#[derive(Debug, Default)]
 pub struct TerminalHost {
     options: TerminalOptions,
+    prompt: Arc<dyn Prompt>,
     /// Listeners at ports that were chosen for sign-ins, which have not shown their pages yet.
     reserved: Mutex<Vec<Reservation>>,
 }
@@ -56,8 +57,16 @@ impl TerminalHost {
     pub fn new(options: TerminalOptions) -> Self {
         Self {
             options,
+            prompt: Arc::new(StandardStreams),
             reserved: Mutex::default(),
         }
+    }
+
+    /// Asks the person by `prompt`, and not by standard input.
+    #[must_use]
+    pub fn prompt(mut self, prompt: impl Prompt + 'static) -> Self {
+        self.prompt = Arc::new(prompt);
+        self
     }
 
     /// Keeps a listener open until its sign-in shows the page, and says where it is.
@@ -116,6 +125,21 @@ impl TerminalHost {
     }
 }
 
+impl Default for TerminalHost {
+    fn default() -> Self {
+        Self::new(TerminalOptions::default())
+    }
+}
+
+impl fmt::Debug for TerminalHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { options, .. } = self;
+        f.debug_struct("TerminalHost")
+            .field("options", options)
+            .finish_non_exhaustive()
+    }
+}
+
 impl AuthHost for TerminalHost {
     fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
         Box::pin(async {
@@ -139,35 +163,19 @@ impl AuthHost for TerminalHost {
     }
 
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
-        let StepUpRequest {
-            server,
-            challenge,
-            new_scopes,
-            identity_provider,
-            ..
-        } = request;
-        let title = wording::step_up_title(&challenge);
-        let body = match identity_provider {
-            Some(_) => wording::organization_step_up_body(&server, &challenge, &new_scopes),
-            None => wording::step_up_body(&server, &challenge, &new_scopes),
-        };
-        say(format_args!("{title}: {body}"));
-        if self.options.assume_yes {
-            return Box::pin(std::future::ready(Ok(true)));
-        }
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            let advice = &self.options.without_terminal;
-            let reason = format!("there is no terminal to ask on; {advice}");
-            return Box::pin(std::future::ready(Err(Error::host(reason))));
-        }
-        Box::pin(async {
-            let _ = write!(io::stderr(), "Go on? [y/N] ");
-            let _ = io::stderr().flush();
-            let answer = read_line().await;
-            Ok(matches!(
-                answer.trim().to_ascii_lowercase().as_str(),
-                "y" | "yes"
-            ))
+        Box::pin(async move {
+            let show = || say(format_args!("{}", at_stake(&request)));
+            if self.options.assume_yes {
+                show();
+                return Ok(true);
+            }
+            if !self.prompt.is_terminal() {
+                show();
+                let advice = &self.options.without_terminal;
+                let reason = format!("there is no terminal to ask on; {advice}");
+                return Err(Error::host(reason));
+            }
+            confirm(&*self.prompt, show).await
         })
     }
 
@@ -191,16 +199,21 @@ fn registered(error: Error) -> Error {
     }
 }
 
-/// A line of standard input; empty at its end. On a thread of its own, which the program's end need not wait
-/// for.
-async fn read_line() -> String {
-    let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let _ = io::stdin().lock().read_line(&mut line);
-        let _ = sender.send(line);
-    });
-    receiver.await.unwrap_or_default()
+/// What the person is asked to agree to, in words.
+fn at_stake(request: &StepUpRequest) -> String {
+    let StepUpRequest {
+        server,
+        challenge,
+        new_scopes,
+        identity_provider,
+        ..
+    } = request;
+    let title = wording::step_up_title(challenge);
+    let body = match identity_provider {
+        Some(_) => wording::organization_step_up_body(server, challenge, new_scopes),
+        None => wording::step_up_body(server, challenge, new_scopes),
+    };
+    format!("{title}: {body}")
 }
 
 /// Says a line on standard error. If nobody listens, that is no failure.

@@ -3,5 +3,6 @@
 #![cfg(feature = "loopback")]
 
 mod addresses;
+mod questions;
 mod support;
 mod turns;
