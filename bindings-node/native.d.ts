@@ -32,15 +32,15 @@ export declare class Bridge {
   settle(call: number, reply: string, body?: Buffer | undefined | null): boolean
 }
 
-/** One per operation that somebody may stop waiting for. */
+/** Stops one operation. */
 export declare class Cancel {
-  /** Nobody has stopped. */
+  /** Nothing is stopped yet. */
   constructor()
-  /** Whoever waits is told `cancelled`. What others wait for too goes on. */
+  /** Has the operation end as `cancelled`. What others wait for too goes on. */
   cancel(): void
 }
 
-/** An event stream that nobody waits for, over all tries to open it. */
+/** An event stream that no caller waits for, over all tries to open it. */
 export declare class IdleStream {
   /**
    * Waits until it is worth trying again after `request` failed by an error with that code, and answers whether it
@@ -49,17 +49,27 @@ export declare class IdleStream {
   outlast(code: string, request: Request, cancel?: Cancel | undefined | null): Promise<string>
 }
 
-/** Shows pages and receives callbacks on loopback, as core's `TerminalHost`. */
+/** Leases of a store in JavaScript that has none. */
+export declare class Leases {
+  /** None is out. */
+  constructor()
+}
+
+/** Asks, shows pages and receives callbacks, as core's `TerminalHost`. */
 export declare class Loopback {
-  /** `redirect_uri` is where callbacks come; port 0 means any free port. Without one, it is the default of core. */
-  constructor(redirectUri: string | undefined | null, openBrowser: boolean)
+  /** With these options, in JSON; an answer is why not. `id` is what its questions over the bridge name it by. */
+  static open(options: string, bridge: Bridge, id: number): Loopback | string
   /**
    * Answers where the callback of the next sign-in comes; `registered` says whether its client is registered for
    * certain addresses already.
    */
   redirectUri(registered: boolean, cancel?: Cancel | undefined | null): Promise<string>
+  /** Asks whether to agree to a step-up request, and answers whether the person does. */
+  confirmStepUp(request: string, cancel?: Cancel | undefined | null): Promise<string>
   /** Sends the person to the page of an authorization request, and answers the address they came back by. */
   authorize(request: string, cancel?: Cancel | undefined | null): Promise<string>
+  /** Says that a sign-in goes on elsewhere. */
+  signInElsewhere(server: string): Promise<void>
 }
 
 /** One request, over all its tries. It is sent, and recovers, once at a time. */
@@ -81,7 +91,7 @@ export declare class Request {
 /** A session, until it is closed. */
 export declare class Session {
   /** Opens a session; an answer is why it could not be. `id` is what its calls over the bridge name it by. */
-  static open(options: string, bridge: Bridge, id: number, store?: Store | undefined | null): Promise<Session | string>
+  static open(options: string, bridge: Bridge, id: number, store?: Store | undefined | null, leases?: Leases | undefined | null): Promise<Session | string>
   /** The current credential. */
   authorization(): Authorization | null
   /** The current credential, if it can be sent as it is; `true` if that is still `known`, `false` if there is none. */
@@ -91,11 +101,11 @@ export declare class Session {
   /** Whether it was closed. */
   isClosed(): boolean
   /**
-   * Begins a request; `ambient`: nobody waits for it; `sent`: what it was sent with already; `operation`: what it is
+   * Begins a request; `ambient`: no caller waits for it; `sent`: what it was sent with already; `operation`: what it is
    * about, in JSON. `null` when the session is closed.
    */
   request(ambient: boolean, sent?: Authorization | undefined | null, operation?: string | undefined | null): Request | null
-  /** Begins an event stream that nobody waits for. `null` when the session is closed. */
+  /** Begins an event stream that no caller waits for. `null` when the session is closed. */
   idleStream(): IdleStream | null
   /** Recovers from a challenge, and answers the outcome. */
   handleAuthChallenge(challenge: string, options: string, failed?: Authorization | undefined | null, cancel?: Cancel | undefined | null): Promise<string>
@@ -119,10 +129,7 @@ export declare class Session {
   idpAdopt(signIn: string): Promise<string>
   /** Signs out at the identity provider, and answers what became of the tokens. */
   idpSignOut(): Promise<string>
-  /**
-   * Lets go of it: whoever waits for something of it is told `cancelled`, and tokens that are under way reach the
-   * store first.
-   */
+  /** Closes it: what is waited for of it ends as `cancelled`, and tokens that are under way reach the store first. */
   close(): Promise<void>
 }
 
@@ -132,22 +139,27 @@ export declare class Store {
   static memory(): Store
   /** Records in the file at `path`. */
   static file(path: string): Store
+  /** A store in JavaScript, which is called over the bridge, by its number there; with `leases` where it has none. */
+  static called(bridge: Bridge, id: number, leases?: Leases | undefined | null): Store
 }
 
 /** The challenge of a tool result, in JSON; both of it and of the result. */
 export declare function challengeOfToolResult(result: string): string | null
 
-/**
- * Checks a store by two ways to the same records: an answer with what came of each check. Where a store is not native,
- * it is called over the bridge, by its number there.
- */
-export declare function checkStore(bridge: Bridge, one: number, other: number, nativeOne?: Store | undefined | null, nativeOther?: Store | undefined | null): Promise<string>
-
-/** The form of an error of set-up (`config`) or of the application's own part (`host`), in JSON. */
-export declare function errorForm(code: 'config' | 'host', detail: string): string | null
+/** Checks a store by two ways to the same records: an answer with what came of each check. */
+export declare function checkStore(one: Store, other: Store): Promise<string>
 
 /** Whether `a` has all of `b`, and more. */
 export declare function isStrictScopeSuperset(a: Array<string>, b: Array<string>): boolean
+
+/**
+ * The answer to a JSON-RPC request that says why it failed, by the form of an error (JSON); `null` where `message` is no
+ * request, or the form none.
+ */
+export declare function jsonRpcError(message: string, error: string): string | null
+
+/** An error of set-up, as an answer. */
+export declare function misconfigured(detail: string): string
 
 /** What a JSON-RPC message does, in JSON. */
 export declare function operationOfMessage(message: string): string

@@ -163,19 +163,10 @@ export function unwrap<T>(answer: string): T {
   return ok;
 }
 
-/** A `config` error. `cause` is what was thrown when the option was looked at. */
-export function misconfigured(detail: string, ...cause: unknown[]): ReauthError {
-  return worded('config', detail, cause);
-}
-
-/** A `host` error of a host that comes with this package. */
-export function hostFailed(detail: string): ReauthError {
-  return worded('host', detail, []);
-}
-
-/** An error in the words that every language has for it. */
-function worded(kind: 'config' | 'host', detail: string, causes: unknown[]): ReauthError {
-  const { code, message, ...more } = JSON.parse(native.errorForm(kind, detail) ?? '{}') as ErrorForm;
+/** A `config` error, in the words that every language has for it. `cause` is what was thrown when the option was looked at. */
+export function misconfigured(detail: string, ...causes: unknown[]): ReauthError {
+  const { error } = JSON.parse(native.misconfigured(detail)) as { error: ErrorForm };
+  const { code, message, ...more } = error;
   return new ReauthError(code, message, causes.length > 0 ? { ...more, cause: causes[0] } : more);
 }
 

@@ -227,7 +227,7 @@ class Exchange {
       answerTooLong: () => {
         const error = tooLong(url, 'an event');
         // A stream's reader knows no other errors than those of a stream: the reason becomes the answer to the call.
-        return asJsonRpc(message, error) ?? error;
+        return asJsonRpc(message, error, url) ?? error;
       },
       over: () => requests.end(this.#inFlight),
     });
@@ -249,7 +249,7 @@ class Exchange {
       throw new Error(`the call was answered by HTTP status ${response.status} when it was repeated`);
     } catch (error) {
       this.#outgoing.signal?.throwIfAborted();
-      return asJsonRpc(this.#outgoing.message, error);
+      return asJsonRpc(this.#outgoing.message, error, this.#outgoing.url);
     }
   }
 }

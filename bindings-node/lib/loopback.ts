@@ -1,13 +1,13 @@
+import { AsyncResource } from 'node:async_hooks';
 import { createInterface } from 'node:readline/promises';
 
-import { check, FLAG, type Kind, REDIRECT_URI } from './check.js';
-import { hostFailed } from './error.js';
+import { bridge, type CallContext, type Callee, Place } from './bridge.js';
+import { ADDRESS, check, FLAG } from './check.js';
+import { unwrap } from './error.js';
 import type { AuthHost, RedirectContext } from './host.js';
 import { toJson } from './json.js';
 import { native } from './native.js';
 import { stoppable } from './stoppable.js';
-import type { AuthorizationRequest, StepUpRequest } from './types.js';
-import { inProgressElsewhere, organizationStepUpBody, stepUpBody, stepUpTitle } from './wording.js';
 
 /** How {@link loopbackHost} behaves. */
 export interface LoopbackOptions {
@@ -33,73 +33,58 @@ export interface LoopbackOptions {
 export function loopbackHost(options: LoopbackOptions = {}): Required<AuthHost> & {
   redirectUri: (context: RedirectContext) => Promise<string>;
 } {
-  const { redirectUri, openBrowser = true, assumeYes = false } = check(options, OPTIONS);
-  const loopback = new native.Loopback(redirectUri, openBrowser);
-  const visit = (request: AuthorizationRequest, signal: AbortSignal) =>
-    stoppable<string>(signal, (cancel) => loopback.authorize(toJson(request, 'the request'), cancel));
+  const { openBrowser = true, assumeYes = false, ...others } = check(options, OPTIONS);
+  const json = toJson({ openBrowser, assumeYes, ...others, withoutTerminal: WITHOUT_TERMINAL }, 'the options');
+  const terminal = new Terminal();
+  const loopback = native.Loopback.open(json, bridge, terminal.place.id);
+  if (typeof loopback === 'string') return unwrap(loopback);
   return {
     redirectUri: ({ signal, registered }) =>
       stoppable(signal, (cancel) => loopback.redirectUri(registered === true, cancel)),
-    authorize: (request, { signal }) => visit(request, signal),
-    signInElsewhere: (server) => {
-      process.stderr.write(`${inProgressElsewhere(server)}\n`);
-    },
-    confirmStepUp: (request, { signal }) => oneAtATime(TERMINAL, () => confirm(request, assumeYes, signal)),
+    authorize: (request, { signal }) =>
+      stoppable<string>(signal, (cancel) => loopback.authorize(toJson(request, 'the request'), cancel)),
+    signInElsewhere: (server) => loopback.signInElsewhere(server),
+    confirmStepUp: (request, { signal }) =>
+      terminal.while(
+        stoppable<boolean>(signal, (cancel) => loopback.confirmStepUp(toJson(request, 'the request'), cancel)),
+      ),
   };
 }
 
-const LOOPBACK_URI: Kind<string> = {
-  what: 'http on this machine, such as http://127.0.0.1:0/oauth/callback',
-  read(value) {
-    const address = REDIRECT_URI.read(value);
-    if (address === undefined) return undefined;
-    const { protocol, hostname } = new URL(address);
-    const isHere = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(hostname);
-    return protocol === 'http:' && isHere ? address : undefined;
-  },
-};
+const OPTIONS = { redirectUri: ADDRESS, openBrowser: FLAG, assumeYes: FLAG };
 
-const OPTIONS = { redirectUri: LOOPBACK_URI, openBrowser: FLAG, assumeYes: FLAG };
+const WITHOUT_TERMINAL = 'run it in a terminal, or give loopbackHost({ assumeYes: true })';
 
-/** There is one terminal: what is typed answers the question that stands there, and no other. */
-const TERMINAL = 'the terminal';
+/** Where a question of the native part is put. */
+class Terminal implements Callee {
+  readonly place = new Place(this);
+  readonly scope = new AsyncResource('loopbackHost');
 
-/** Who uses what there is one of in this program, and waits for it: the terminal. */
-const turns = new Map<string, Promise<unknown>>();
-
-async function oneAtATime<T>(what: string, use: () => Promise<T>): Promise<T> {
-  const turn = (turns.get(what) ?? Promise.resolve()).then(use);
-  const over = turn.catch(() => {});
-  turns.set(what, over);
-  try {
-    return await turn;
-  } finally {
-    if (turns.get(what) === over) turns.delete(what);
+  /** It is found while it may be asked. */
+  async while<T>(asking: Promise<T>): Promise<T> {
+    this.place.hold();
+    try {
+      return await asking;
+    } finally {
+      this.place.letGo();
+    }
   }
-}
 
-async function confirm(request: StepUpRequest, assumeYes: boolean, signal: AbortSignal): Promise<boolean> {
-  signal.throwIfAborted();
-  if (!assumeYes && !(process.stdin.isTTY && process.stderr.isTTY)) {
-    const advice = 'run it in a terminal, or give loopbackHost({ assumeYes: true })';
-    throw hostFailed(`there is no terminal to ask on; ${advice}`);
+  call(_method: string, input: unknown, { signal }: CallContext): Promise<string> {
+    return ask((input as { question: string }).question, signal);
   }
-  process.stderr.write(`${questionOf(request)}\n`);
-  return assumeYes || ask('Go on? [y/N] ', signal);
+
+  unheard(): void {}
+
+  tell(): void {}
 }
 
-function questionOf({ server, challenge, newScopes, identityProvider }: StepUpRequest): string {
-  const body = identityProvider === undefined ? stepUpBody : organizationStepUpBody;
-  return `${stepUpTitle(challenge)}: ${body(server, challenge, newScopes)}`;
-}
-
-async function ask(question: string, signal: AbortSignal): Promise<boolean> {
+async function ask(question: string, signal: AbortSignal): Promise<string> {
   // The terminal itself edits the line, so that Ctrl-C ends the program as ever.
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
   const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
   try {
-    const answer = await Promise.race([lines.question(question, { signal }), ended]);
-    return ['y', 'yes'].includes(answer.trim().toLowerCase());
+    return await Promise.race([lines.question(question, { signal }), ended]);
   } finally {
     lines.close();
   }

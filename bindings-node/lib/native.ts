@@ -72,6 +72,7 @@ export namespace native {
   export type Authorization = nativePart.Authorization;
   export type Cancel = nativePart.Cancel;
   export type IdleStream = nativePart.IdleStream;
+  export type Leases = nativePart.Leases;
   export type Request = nativePart.Request;
   export type Session = nativePart.Session;
   export type Store = nativePart.Store;

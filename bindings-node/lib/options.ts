@@ -164,6 +164,7 @@ export function checkOptions(options: unknown): CheckedOptions {
     host: host !== undefined,
     redirectUri: host && redirectUriOf(host, redirectUri),
     store: store && { place: placeOf(store) },
+    httpClient: true,
   };
   return {
     json: toJson(json, 'the options'),

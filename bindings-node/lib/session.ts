@@ -17,7 +17,7 @@ import { type OpenSession, Parts } from './parts.js';
 import { isOfAnotherOrigin, ofAnotherOrigin } from './redirect.js';
 import type { Scopes } from './scope.js';
 import { stoppable } from './stoppable.js';
-import { nativeStore } from './store.js';
+import { leasesWithin, nativeStore } from './store.js';
 import type { AuthChallenge, ConnectionState, Operation, Revocation, SessionEvent } from './types.js';
 
 /**
@@ -121,7 +121,8 @@ export class AuthSession extends EventTarget {
     const store = checked.store && nativeStore(checked.store);
     // It is held: whoever waits for this holds nothing else of it yet.
     place.hold();
-    const opened = await native.Session.open(checked.json, bridge, place.id, store);
+    const leases = checked.store && leasesWithin(checked.store);
+    const opened = await native.Session.open(checked.json, bridge, place.id, store, leases);
     place.letGo();
     if (typeof opened !== 'string') return new AuthSession({ native: opened, parts }, checked);
     place.leave();

@@ -60,9 +60,6 @@ export interface TokenStore {
   releaseLease?(key: StoreKey, lease: string): unknown;
 }
 
-/** A store's leases. */
-type Leases = Required<Pick<TokenStore, 'tryLease' | 'renewLease' | 'releaseLease'>>;
-
 const natives = new WeakMap<object, native.Store>();
 
 /** The native part of a store that has one. */
@@ -140,14 +137,14 @@ export class CalledStore {
       case 'store.delete':
         return whether('delete', await store.delete(key, expected as number));
       case 'store.renewLease':
-        return whether('renewLease', await leasesOf(store).renewLease(key, lease, ttl));
+        return whether('renewLease', await store.renewLease?.(key, lease, ttl));
       default:
         return this.#lease(key, ttl);
     }
   }
 
   async #lease(key: StoreKey, ttlMs: number): Promise<string | undefined> {
-    const lease = await leasesOf(this.#store).tryLease(key, ttlMs);
+    const lease = await this.#store.tryLease?.(key, ttlMs);
     const granted = checked('tryLease', lease, isLease, 'a text that stands for the lease');
     if (granted !== undefined) this.#place.hold();
     return granted;
@@ -161,7 +158,7 @@ export class CalledStore {
   async release({ key, lease }: LeaseInput): Promise<void> {
     this.#place.letGo();
     try {
-      await leasesOf(this.#store).releaseLease(key, lease);
+      await this.#store.releaseLease?.(key, lease);
     } catch {
       // It ends by itself.
     }
@@ -214,54 +211,12 @@ function whether(method: string, value: unknown): boolean {
   throw new TypeError(`store.${method} must return true or false, and returned ${describe(value)}`);
 }
 
-/** The leases of a store: its own, or, where it has none, those within this process. */
-function leasesOf(store: TokenStore): Leases {
-  if (declares(store, 'tryLease') && store.tryLease) return store as Leases;
-  const known = within.get(store);
-  if (known) return known;
-  const leases = new LeasesWithin();
+const within = new WeakMap<object, native.Leases>();
+
+/** The leases of an application's store that has none: the same for all sessions at it, and good within this process. */
+export function leasesWithin(store: object): native.Leases | undefined {
+  if (nativeStore(store) || (declares(store, 'tryLease') && (store as TokenStore).tryLease)) return undefined;
+  const leases = within.get(store) ?? new native.Leases();
   within.set(store, leases);
   return leases;
 }
-
-const within = new WeakMap<TokenStore, Leases>();
-
-/** How long a lapsed lease is left to its holder, from when it is first asked for: the machine may have slept. */
-const GRACE_MS = 6000;
-
-interface HeldLease {
-  lease: string;
-  until: number;
-  /** When it was first seen to have lapsed. */
-  lapsedAt?: number;
-}
-
-/** Leases that are good within this process. */
-class LeasesWithin implements Leases {
-  readonly #held = new Map<string, HeldLease>();
-  #count = 0;
-
-  tryLease(key: StoreKey, ttlMs: number): string | undefined {
-    const [held, now] = [this.#held.get(nameOf(key)), Date.now()];
-    if (held) {
-      if (now < held.until) return undefined;
-      held.lapsedAt ??= now;
-      if (now - held.lapsedAt < GRACE_MS) return undefined;
-    }
-    const lease = String(++this.#count);
-    this.#held.set(nameOf(key), { lease, until: now + ttlMs });
-    return lease;
-  }
-
-  renewLease(key: StoreKey, lease: string, ttlMs: number): boolean {
-    if (this.#held.get(nameOf(key))?.lease !== lease) return false;
-    this.#held.set(nameOf(key), { lease, until: Date.now() + ttlMs });
-    return true;
-  }
-
-  releaseLease(key: StoreKey, lease: string): void {
-    if (this.#held.get(nameOf(key))?.lease === lease) this.#held.delete(nameOf(key));
-  }
-}
-
-const nameOf = ({ profile, server }: StoreKey) => JSON.stringify([profile, server]);

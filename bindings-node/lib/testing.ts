@@ -12,6 +12,7 @@ import {
   CalledStore,
   type FileStore,
   type LeaseInput,
+  leasesWithin,
   type MemoryStore,
   nativeStore,
   type TokenStore,
@@ -44,8 +45,7 @@ export async function checkStore(
 ): Promise<StoreCheck[]> {
   const [one, two] = [new Checked(store), new Checked(other)];
   try {
-    const checked = native.checkStore(bridge, one.place.id, two.place.id, nativeStore(store), nativeStore(other));
-    return unwrap<StoreCheck[]>(await checked);
+    return unwrap<StoreCheck[]>(await native.checkStore(one.native, two.native));
   } finally {
     for (const { place } of [one, two]) {
       place.letGo();
@@ -58,12 +58,14 @@ export async function checkStore(
 class Checked implements Callee {
   readonly place = new Place(this);
   readonly scope = new AsyncResource('checkStore');
+  readonly native: native.Store;
   readonly #store: CalledStore;
 
   constructor(store: object) {
     if (!isObject(store)) throw misconfigured(`a store must be an object, and is ${describe(store)}`);
     placeOf(store);
     this.#store = new CalledStore(store as TokenStore, this.place);
+    this.native = nativeStore(store) ?? native.Store.called(bridge, this.place.id, leasesWithin(store));
     this.place.hold();
   }
 

@@ -2,30 +2,18 @@
 
 import { wordsOf } from './describe.js';
 import { isReauthError } from './error.js';
+import { httpError } from './http-error.js';
+import { native } from './native.js';
 
 /** Whether an answer may hold a challenge: most do not, and need not be taken apart. The name's slash may be escaped. */
 export function mentionsChallenge(answer: Buffer): boolean {
   return answer.includes('www_authenticate');
 }
 
-/** The code of a JSON-RPC error that stands for one of ours, as in core (`Error::to_json_rpc`). */
-const JSON_RPC_CODE = -32_080;
-
-/** The answer to the JSON-RPC request `message` that says why it failed; `undefined` where it is none. */
-export function asJsonRpc(message: string | undefined, error: unknown): string | undefined {
-  const id = idOf(message);
-  if (id === undefined) return undefined;
-  const { code, challenge } = isReauthError(error) ? error : { code: 'http', challenge: undefined };
-  const answer = { code: JSON_RPC_CODE, message: wordsOf(error), data: { code, challenge } };
-  return JSON.stringify({ jsonrpc: '2.0', id, error: answer });
-}
-
-function idOf(message: string | undefined): unknown {
-  try {
-    return (JSON.parse(message ?? 'null') as { id?: unknown } | null)?.id;
-  } catch {
-    return undefined;
-  }
+/** The answer to the JSON-RPC request `message` to `url` that says why it failed; `undefined` where it is none. */
+export function asJsonRpc(message: string | undefined, error: unknown, url: string): string | undefined {
+  const told = isReauthError(error) ? error : httpError(url, wordsOf(error));
+  return native.jsonRpcError(message ?? '', JSON.stringify(told)) ?? undefined;
 }
 
 /**

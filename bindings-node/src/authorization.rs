@@ -33,3 +33,8 @@ impl Authorization {
         self.0 == other.0
     }
 }
+
+/// The credential that one stands for.
+pub(crate) fn credential(known: Option<&Authorization>) -> Option<Credential> {
+    known.map(|known| known.0.clone())
+}

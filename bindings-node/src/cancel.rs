@@ -1,66 +1,29 @@
-//! Stopping to wait: what an `AbortSignal` becomes.
+//! What an `AbortSignal` becomes.
 
-use std::sync::Arc;
-
-use futures_util::future::select_all;
+use mcp_reauth_bindings as bindings;
 use napi_derive::napi;
-use tokio::sync::watch;
 
-/// One per operation that somebody may stop waiting for.
+/// Stops one operation.
 #[napi]
-pub struct Cancel(Arc<watch::Sender<bool>>);
+pub struct Cancel(pub(crate) bindings::Cancel);
 
 #[napi]
 impl Cancel {
-    /// Nobody has stopped.
+    /// Nothing is stopped yet.
     #[napi(constructor)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
+        Self(bindings::Cancel::new())
     }
 
-    /// Whoever waits is told `cancelled`. What others wait for too goes on.
+    /// Has the operation end as `cancelled`. What others wait for too goes on.
     #[napi]
     pub fn cancel(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// For an operation to look at.
-    pub(crate) fn handle(&self) -> Cancelled {
-        Cancelled(vec![self.0.subscribe()])
+        self.0.cancel();
     }
 }
 
-/// Any of those who can stop an operation.
-#[derive(Clone)]
-pub(crate) struct Cancelled(Vec<watch::Receiver<bool>>);
-
-impl Cancelled {
-    /// Nobody can.
-    pub(crate) fn never() -> Self {
-        Self(Vec::new())
-    }
-
-    /// Somebody else can as well.
-    pub(crate) fn or(mut self, other: Option<&Cancel>) -> Self {
-        self.0.extend(other.map(|other| other.0.subscribe()));
-        self
-    }
-
-    /// Waits until somebody does.
-    pub(crate) async fn wait(mut self) {
-        let waits = self.0.iter_mut().map(|one| {
-            Box::pin(async move {
-                if one.wait_for(|stopped| *stopped).await.is_err() {
-                    // It is gone, and nobody can stop anything by it.
-                    std::future::pending::<()>().await;
-                }
-            })
-        });
-        let waits: Vec<_> = waits.collect();
-        match waits.is_empty() {
-            true => std::future::pending().await,
-            false => drop(select_all(waits).await),
-        }
-    }
+/// What can stop an operation, if anything can.
+pub(crate) fn stop(cancel: Option<&Cancel>) -> Option<&bindings::Cancel> {
+    cancel.map(|cancel| &cancel.0)
 }

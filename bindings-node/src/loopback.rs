@@ -1,32 +1,27 @@
-//! The callback listener for JavaScript programs at a terminal.
+//! The host of JavaScript programs at a terminal.
 
-use std::sync::Arc;
-
-use mcp_reauth::host::{AuthorizationRequest, Authorized};
-use mcp_reauth::loopback::{TerminalHost, TerminalOptions};
-use mcp_reauth::{AuthHost, Error};
+use mcp_reauth_bindings as bindings;
 use napi::Env;
-use napi::bindgen_prelude::PromiseRaw;
+use napi::bindgen_prelude::{Either, PromiseRaw};
 use napi_derive::napi;
 
-use crate::answer::promise;
-use crate::cancel::{Cancel, Cancelled};
-use crate::options::read;
+use crate::bridge::Bridge;
+use crate::cancel::{Cancel, stop};
+use crate::promise::{Promise, promise};
 
-/// Shows pages and receives callbacks on loopback, as core's `TerminalHost`.
+/// Asks, shows pages and receives callbacks, as core's `TerminalHost`.
 #[napi]
-pub struct Loopback(Arc<TerminalHost>);
+pub struct Loopback(bindings::Loopback);
 
 #[napi]
 impl Loopback {
-    /// `redirect_uri` is where callbacks come; port 0 means any free port. Without one, it is the default of core.
-    #[napi(constructor)]
-    pub fn new(redirect_uri: Option<String>, open_browser: bool) -> Self {
-        Self(Arc::new(TerminalHost::new(TerminalOptions {
-            redirect_uri,
-            open_browser,
-            ..TerminalOptions::default()
-        })))
+    /// With these options, in JSON; an answer is why not. `id` is what its questions over the bridge name it by.
+    #[napi]
+    pub fn open(options: String, bridge: &Bridge, id: u32) -> Either<Loopback, String> {
+        match bindings::Loopback::new(&options, &bridge.0, id) {
+            Ok(loopback) => Either::A(Self(loopback)),
+            Err(answer) => Either::B(answer),
+        }
     }
 
     /// Answers where the callback of the next sign-in comes; `registered` says whether its client is registered for
@@ -37,15 +32,19 @@ impl Loopback {
         env: &'env Env,
         registered: bool,
         cancel: Option<&Cancel>,
-    ) -> napi::Result<PromiseRaw<'env, String>> {
-        let host = Arc::clone(&self.0);
-        let stopped = Cancelled::never().or(cancel);
-        promise(env, stopped, async move {
-            match registered {
-                true => host.registered_redirect_uri().await,
-                false => host.redirect_uri().await,
-            }
-        })
+    ) -> Promise<'env> {
+        promise(env, self.0.redirect_uri(registered, stop(cancel)))
+    }
+
+    /// Asks whether to agree to a step-up request, and answers whether the person does.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn confirm_step_up<'env>(
+        &self,
+        env: &'env Env,
+        request: String,
+        cancel: Option<&Cancel>,
+    ) -> Promise<'env> {
+        promise(env, self.0.confirm_step_up(request, stop(cancel)))
     }
 
     /// Sends the person to the page of an authorization request, and answers the address they came back by.
@@ -55,15 +54,21 @@ impl Loopback {
         env: &'env Env,
         request: String,
         cancel: Option<&Cancel>,
-    ) -> napi::Result<PromiseRaw<'env, String>> {
-        let host = Arc::clone(&self.0);
-        let stopped = Cancelled::never().or(cancel);
-        promise(env, stopped, async move {
-            let request: AuthorizationRequest = read("the authorization request", &request)?;
-            match host.authorize(request).await? {
-                Authorized::Callback(callback) => Ok(callback.expose().to_owned()),
-                Authorized::Elsewhere => Err(Error::host("the callback comes elsewhere")),
-            }
+    ) -> Promise<'env> {
+        promise(env, self.0.authorize(request, stop(cancel)))
+    }
+
+    /// Says that a sign-in goes on elsewhere.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn sign_in_elsewhere<'env>(
+        &self,
+        env: &'env Env,
+        server: String,
+    ) -> napi::Result<PromiseRaw<'env, ()>> {
+        let said = self.0.sign_in_elsewhere(server);
+        env.spawn_future(async {
+            said.await;
+            Ok(())
         })
     }
 }

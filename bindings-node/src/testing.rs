@@ -1,43 +1,17 @@
-//! What tests need besides: the shared vectors, for what JavaScript has no API of its own, and a clock to put forward.
+//! What tests need besides.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
-
-use futures_util::future::BoxFuture;
-use mcp_reauth::{Runtime, TokioRuntime};
+use mcp_reauth_bindings::testing;
 use napi_derive::napi;
-use serde_json::Value;
 
 /// What a vector of `file` with this input (JSON) comes to, in JSON.
 #[napi]
 pub fn vector(file: String, input: String) -> napi::Result<String> {
-    let input: Value = serde_json::from_str(&input)
-        .map_err(|error| napi::Error::from_reason(error.to_string()))?;
-    Ok(mcp_reauth::vectors::answer(&file, &input).to_string())
+    let no_json = || napi::Error::from_reason("the input of a vector is JSON");
+    testing::vector(&file, &input).ok_or_else(no_json)
 }
-
-/// How many seconds the clock was put forward.
-static AHEAD: AtomicU64 = AtomicU64::new(0);
 
 /// Puts the clock of all sessions forward.
 #[napi]
 pub fn advance_clock(seconds: u32) {
-    AHEAD.fetch_add(seconds.into(), Ordering::Relaxed);
-}
-
-/// The time of this machine, and what it was put forward by.
-pub(crate) struct Clock;
-
-impl Runtime for Clock {
-    fn now(&self) -> SystemTime {
-        TokioRuntime.now() + Duration::from_secs(AHEAD.load(Ordering::Relaxed))
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        TokioRuntime.sleep(duration)
-    }
-
-    fn spawn(&self, task: BoxFuture<'static, ()>) {
-        TokioRuntime.spawn(task);
-    }
+    testing::advance_clock(seconds);
 }

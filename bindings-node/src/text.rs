@@ -1,83 +1,71 @@
 //! What needs no session: challenges, scopes, sentences.
 
-use mcp_reauth::{AuthChallenge, Error, Operation, ScopeSet, wording};
+use mcp_reauth_bindings::text;
 use napi_derive::napi;
-use serde_json::Value;
-
-use crate::answer::answer;
-use crate::options::read;
 
 /// The challenge of a response with these `WWW-Authenticate` lines, in JSON.
 #[napi]
 pub fn parse_challenge(status: u16, www_authenticate: Vec<String>) -> Option<String> {
-    let lines = www_authenticate.iter().map(String::as_str);
-    json(AuthChallenge::from_response(status, lines))
+    text::parse_challenge(status, &www_authenticate)
 }
 
 /// The challenge of a tool result, in JSON; both of it and of the result.
 #[napi]
 pub fn challenge_of_tool_result(result: String) -> Option<String> {
-    let result: Value = serde_json::from_str(&result).ok()?;
-    json(AuthChallenge::from_tool_result(&result))
+    text::challenge_of_tool_result(&result)
 }
 
 /// What a JSON-RPC message does, in JSON.
 #[napi]
 pub fn operation_of_message(message: String) -> String {
-    let operation = Operation::of_json(message.as_bytes());
-    serde_json::to_string(&operation).unwrap_or_else(|_| "{}".to_owned())
+    text::operation_of_message(&message)
 }
 
-fn json(challenge: Option<AuthChallenge>) -> Option<String> {
-    serde_json::to_string(&challenge?).ok()
+/// An error of set-up, as an answer.
+#[napi]
+pub fn misconfigured(detail: String) -> String {
+    text::misconfigured(&detail)
 }
 
-/// The form of an error of set-up (`config`) or of the application's own part (`host`), in JSON.
-#[napi(ts_args_type = "code: 'config' | 'host', detail: string")]
-pub fn error_form(code: String, detail: String) -> Option<String> {
-    let error = match code.as_str() {
-        "config" => Error::config(detail),
-        "host" => Error::host(detail),
-        _ => return None,
-    };
-    serde_json::to_string(&error).ok()
+/// The answer to a JSON-RPC request that says why it failed, by the form of an error (JSON); `null` where `message` is no
+/// request, or the form none.
+#[napi]
+pub fn json_rpc_error(message: String, error: String) -> Option<String> {
+    text::json_rpc_error(&message, &error).ok().flatten()
 }
 
 /// The scopes of a `scope` parameter.
 #[napi]
 pub fn parse_scopes(value: String) -> Vec<String> {
-    ScopeSet::parse(&value).into()
+    text::parse_scopes(&value)
 }
 
 /// All sets together.
 #[napi]
 pub fn scope_union(sets: Vec<Vec<String>>) -> Vec<String> {
-    let sets = sets.into_iter().map(ScopeSet::from);
-    sets.fold(ScopeSet::new(), |all, set| all.union(&set))
-        .into()
+    text::scope_union(sets)
 }
 
 /// Whether `granted` has all of `required`.
 #[napi]
 pub fn scopes_cover(granted: Vec<String>, required: Vec<String>) -> bool {
-    ScopeSet::from(granted).covers(&required.into())
+    text::scopes_cover(granted, required)
 }
 
 /// Whether `a` has all of `b`, and more.
 #[napi]
 pub fn is_strict_scope_superset(a: Vec<String>, b: Vec<String>) -> bool {
-    ScopeSet::from(a).is_strict_superset(&b.into())
+    text::is_strict_scope_superset(a, b)
 }
 
 /// What `a` has and `b` lacks.
 #[napi]
 pub fn scope_difference(a: Vec<String>, b: Vec<String>) -> Vec<String> {
-    ScopeSet::from(a).difference(&b.into()).into()
+    text::scope_difference(a, b)
 }
 
 /// A sentence of the wording, as an answer.
 #[napi]
 pub fn sentence(input: String) -> String {
-    let sentence: Result<wording::Sentence, Error> = read("the sentence", &input);
-    answer(&sentence.map(|sentence| sentence.say()))
+    text::sentence(&input)
 }

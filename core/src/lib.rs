@@ -29,7 +29,7 @@ mod policy;
 pub mod recovery;
 #[cfg(feature = "rmcp")]
 pub mod rmcp;
-mod runtime;
+pub mod runtime;
 mod scope;
 mod secret;
 mod session;

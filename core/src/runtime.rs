@@ -32,7 +32,7 @@ const PARTS: u32 = 20;
 /// Runs `future`, but not longer than `limit` of the time in which the process runs. A process that is stopped, or whose
 /// machine sleeps, finds all its timers over when it goes on, and what came meanwhile not read yet: so the limit is
 /// counted in parts, of which one is over then.
-pub(crate) async fn timeout<T>(
+pub async fn timeout<T>(
     runtime: &dyn Runtime,
     limit: Duration,
     future: impl Future<Output = T>,

@@ -60,10 +60,11 @@ fn failure_is_told_as_the_answer_to_a_json_rpc_request() {
             "error": {
                 "code": -32080,
                 "message": error.to_string(),
-                "data": { "code": "unauthorized", "challenge": challenge },
+                "data": error,
             },
         })
     );
-    let plain = Error::StateMismatch.to_json_rpc(&json!(1));
-    assert_eq!(plain["error"]["data"], json!({ "code": "state_mismatch" }));
+    let data = &answer["error"]["data"];
+    assert_eq!(data["code"], "unauthorized");
+    assert_eq!(data["challenge"], json!(challenge));
 }

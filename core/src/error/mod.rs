@@ -482,17 +482,13 @@ impl Error {
     }
 
     /// The answer to the JSON-RPC request `id` that says why it failed: for transports that have no other way to
-    /// tell. Its `data` has the `code` and, where there is one, the `challenge`.
+    /// tell. Its `data` is the error's [form](ErrorForm).
     #[must_use]
     pub fn to_json_rpc(&self, id: &Value) -> Value {
-        let mut data = json!({ "code": self.code() });
-        if let Some(challenge) = self.challenge() {
-            data["challenge"] = json!(challenge);
-        }
         json!({
             "jsonrpc": "2.0",
             "id": id,
-            "error": { "code": JSON_RPC_CODE, "message": self.to_string(), "data": data },
+            "error": { "code": JSON_RPC_CODE, "message": self.to_string(), "data": self },
         })
     }
 

@@ -31,6 +31,17 @@ pub struct TerminalOptions {
     pub without_terminal: String,
 }
 
+impl TerminalOptions {
+    /// Checks them before anyone signs in.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when `redirect_uri` is not one that this machine can receive at.
+    pub fn check(&self) -> Result<(), Error> {
+        let given = self.redirect_uri.as_deref();
+        given.map_or(Ok(()), |uri| CallbackListener::port_of(uri).map(drop))
+    }
+}
+
 impl Default for TerminalOptions {
     fn default() -> Self {
         Self {

@@ -1,6 +1,7 @@
 //! Leases within one process, and what makes a full store of one that has none.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{BoxFuture, ready};
@@ -17,11 +18,21 @@ use crate::sync::{Mutex, lock};
 /// Adds leases to a store that has none. They are good within this process: sessions of several processes at one such
 /// store use a refresh token twice, for which many servers revoke the grant (RFC 9700 section 4.14.2).
 ///
-/// All sessions at one store are to share one of these.
+/// All sessions at one store are to share one of these, or [several ways](Self::another_way) to the same leases.
 #[derive(Debug, Default)]
 pub struct LocalLeases<S> {
     store: S,
-    leases: Mutex<Leases>,
+    leases: Arc<Mutex<Leases>>,
+}
+
+impl<S> LocalLeases<S> {
+    /// The same leases, for another way to the same records.
+    pub fn another_way<T: RecordStore>(&self, store: T) -> LocalLeases<T> {
+        LocalLeases {
+            store,
+            leases: Arc::clone(&self.leases),
+        }
+    }
 }
 
 impl<S: RecordStore> LocalLeases<S> {
@@ -29,7 +40,7 @@ impl<S: RecordStore> LocalLeases<S> {
     pub fn new(store: S) -> Self {
         Self {
             store,
-            leases: Mutex::default(),
+            leases: Arc::default(),
         }
     }
 }

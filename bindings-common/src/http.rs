@@ -1,4 +1,4 @@
-//! Outgoing calls of the authorization protocol by a `fetch` in JavaScript.
+//! Requests of the authorization protocol by an HTTP client of the application's own.
 
 use std::net::IpAddr;
 
@@ -6,9 +6,10 @@ use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
 use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
 use serde::Deserialize;
-use serde_json::json;
 
-use crate::bridge::{Caller, Refused};
+use crate::bridge::Caller;
+use crate::call::Call;
+use crate::refused::Refused;
 
 /// Who asks, as the native client of core says it.
 const USER_AGENT: (&str, &str) = (
@@ -16,8 +17,8 @@ const USER_AGENT: (&str, &str) = (
     concat!("mcp-reauth/", env!("CARGO_PKG_VERSION")),
 );
 
-/// Sends requests by a JavaScript `fetch`.
-pub(crate) struct JsFetch(pub(crate) Caller);
+/// Sends requests by the application's client.
+pub(crate) struct AppHttp(pub(crate) Caller);
 
 #[derive(Deserialize)]
 struct Answered {
@@ -27,7 +28,7 @@ struct Answered {
     too_large: bool,
 }
 
-impl HttpClient for JsFetch {
+impl HttpClient for AppHttp {
     fn send(
         &self,
         request: Request,
@@ -37,17 +38,17 @@ impl HttpClient for JsFetch {
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let own = head.headers.iter();
-            let own = own.map(|(name, value)| (name.as_str(), as_read(value.as_bytes())));
+            let own = own.map(|(name, value)| (name.to_string(), as_read(value.as_bytes())));
             let (name, value) = USER_AGENT;
-            let headers: Vec<_> = own.chain([(name, value.to_owned())]).collect();
-            let input = json!({
-                "method": head.method.as_str(),
-                "url": head.uri.to_string(),
-                "headers": headers,
-                "maxBody": max_body,
-            });
+            let headers = own.chain([(name.to_owned(), value.to_owned())]).collect();
+            let fetch = Call::Fetch {
+                method: head.method.as_str().to_owned(),
+                url: head.uri.to_string(),
+                headers,
+                max_body,
+            };
             let body = (!body.is_empty()).then_some(body);
-            let answered = caller.ask_with("fetch", input, body).await;
+            let answered = caller.ask_with(fetch, body).await;
             let (answered, mut body): (Answered, _) = answered.map_err(Refused::http)?;
             if answered.too_large {
                 return Err(HttpError::BodyTooLarge);
@@ -56,7 +57,7 @@ impl HttpClient for JsFetch {
         })
     }
 
-    // As `fetch` does, by the system's resolver.
+    // By the system's resolver, as clients do.
     fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
         let host = host.to_owned();
         Box::pin(async move {
@@ -69,7 +70,7 @@ impl HttpClient for JsFetch {
 fn response(answered: Answered, body: Vec<u8>) -> Result<Response, HttpError> {
     let mut response = Response::new(body);
     *response.status_mut() = http::StatusCode::from_u16(answered.status)
-        .map_err(|_| HttpError::broken("fetch gave no HTTP status"))?;
+        .map_err(|_| HttpError::broken("the HTTP client gave no HTTP status"))?;
     for (name, value) in answered.headers {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(&as_sent(&value))) {
@@ -79,12 +80,12 @@ fn response(answered: Answered, body: Vec<u8>) -> Result<Response, HttpError> {
     Ok(response)
 }
 
-/// A header field as `fetch` takes it: each character is one byte.
+/// A header field as clients take it: each character is one byte.
 fn as_read(value: &[u8]) -> String {
     value.iter().copied().map(char::from).collect()
 }
 
-/// A header field as the server sent it: `fetch` reads each byte as one character.
+/// A header field as the server sent it: clients read each byte as one character.
 fn as_sent(value: &str) -> Vec<u8> {
     let bytes: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
     bytes.unwrap_or_else(|_| value.into())

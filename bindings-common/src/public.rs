@@ -1,5 +1,5 @@
 //! Outgoing calls of the authorization protocol to public addresses alone, by core's own client, which looks at each
-//! address when it connects, as no `fetch` does.
+//! address when it connects, as clients of the application cannot.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,16 +10,19 @@ use serde::Deserialize;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::OnceCell;
 
-use crate::bridge::{Caller, Refused};
+use crate::bridge::Caller;
+use crate::call::Call;
+use crate::refused::Refused;
 
-/// Sends requests to public addresses alone. It asks JavaScript how Node reaches the network when it is first needed.
+/// Sends requests to public addresses alone. When it is first needed, it asks the application how its
+/// runtime reaches the network.
 #[derive(Clone)]
 pub(crate) struct PublicClient {
     caller: Caller,
     client: Arc<OnceCell<Arc<ReqwestClient>>>,
 }
 
-/// How Node reaches the network.
+/// How the application's runtime reaches the network.
 #[derive(PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Network {
@@ -47,7 +50,7 @@ impl PublicClient {
 
     async fn client(&self) -> Result<Arc<ReqwestClient>, HttpError> {
         let made = self.client.get_or_try_init(async || {
-            let network = self.caller.ask("network", ()).await;
+            let network = self.caller.ask(Call::Network).await;
             client_of(network.map_err(Refused::http)?)
         });
         made.await.cloned()

@@ -1,21 +1,23 @@
-//! The application around a session, in JavaScript.
+//! The application's host and workload platform.
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
 use mcp_reauth::{AuthHost, CallbackParams, Error, Event, Secret, WorkloadIdentity};
 use serde::Deserialize;
-use serde_json::json;
+use serde::de::IgnoredAny;
 
-use crate::bridge::{Caller, Refused};
+use crate::bridge::Caller;
+use crate::call::Call;
+use crate::refused::Refused;
 
-/// Asks, shows and hears by JavaScript functions.
-pub(crate) struct JsHost {
+/// A host of the application's own.
+pub(crate) struct AppHost {
     pub(crate) caller: Caller,
     /// The redirect URI, where it is the same for every authorization.
     pub(crate) redirect_uri: Option<String>,
 }
 
-/// How a JavaScript host went on with an authorization.
+/// How the application went on with an authorization.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum WentOn {
@@ -23,14 +25,13 @@ enum WentOn {
     Elsewhere,
 }
 
-impl JsHost {
+impl AppHost {
     fn ask_redirect_uri(&self, registered: bool) -> BoxFuture<'_, Result<String, Error>> {
         Box::pin(async move {
             match &self.redirect_uri {
                 Some(uri) => Ok(uri.clone()),
                 None => {
-                    let input = json!({ "registered": registered });
-                    let asked = self.caller.ask("redirectUri", input).await;
+                    let asked = self.caller.ask(Call::RedirectUri { registered }).await;
                     asked.map_err(Refused::host)
                 }
             }
@@ -38,7 +39,7 @@ impl JsHost {
     }
 }
 
-impl AuthHost for JsHost {
+impl AuthHost for AppHost {
     fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
         self.ask_redirect_uri(false)
     }
@@ -49,14 +50,14 @@ impl AuthHost for JsHost {
 
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(async move {
-            let asked = self.caller.ask("confirmStepUp", request).await;
+            let asked = self.caller.ask(Call::ConfirmStepUp(request)).await;
             asked.map_err(Refused::host)
         })
     }
 
     fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
         Box::pin(async move {
-            let asked = self.caller.ask("authorize", request).await;
+            let asked = self.caller.ask(Call::Authorize(request)).await;
             Ok(match asked.map_err(Refused::host)? {
                 WentOn::Callback(query) => {
                     Authorized::Callback(CallbackParams::parse(query.expose()))
@@ -67,26 +68,29 @@ impl AuthHost for JsHost {
     }
 
     fn sign_in_elsewhere(&self, server: &str) -> BoxFuture<'_, ()> {
-        let input = json!({ "server": server });
+        let server = server.to_owned();
         Box::pin(async move {
             // Whether it could be told changes nothing.
-            let _: Result<bool, Refused> = self.caller.ask("signInElsewhere", input).await;
+            let told = self
+                .caller
+                .ask::<IgnoredAny>(Call::SignInElsewhere { server });
+            let _ = told.await;
         })
     }
 
     fn event(&self, event: Event) {
-        self.caller.tell("event", event);
+        self.caller.tell(&Call::Event(event));
     }
 }
 
-/// A workload's platform, in JavaScript.
-pub(crate) struct JsWorkload(pub(crate) Caller);
+/// A workload's platform, as the application reaches it.
+pub(crate) struct AppWorkload(pub(crate) Caller);
 
-impl WorkloadIdentity for JsWorkload {
+impl WorkloadIdentity for AppWorkload {
     fn assertion(&self, audience: &str) -> BoxFuture<'_, Result<Secret, Error>> {
-        let input = json!({ "audience": audience });
+        let audience = audience.to_owned();
         Box::pin(async move {
-            let asked = self.0.ask("assertion", input).await;
+            let asked = self.0.ask(Call::Assertion { audience }).await;
             asked.map_err(Refused::host)
         })
     }

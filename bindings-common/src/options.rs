@@ -1,4 +1,5 @@
-//! What a session is opened with. JavaScript has checked the types, and says which parts it has functions for.
+//! What a session is opened with. A binding whose language is not typed has checked the types; all say which parts the
+//! application plays.
 
 use std::sync::Arc;
 
@@ -7,23 +8,12 @@ use mcp_reauth::{
     Secret, Settings, TokenStore,
 };
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::bridge::Caller;
-use crate::fetch::JsFetch;
-use crate::host::{JsHost, JsWorkload};
+use crate::host::{AppHost, AppWorkload};
+use crate::http::AppHttp;
 use crate::public::PublicClient;
-use crate::store::JsStore;
-
-/// Reads JSON that came from JavaScript. Errors name the place and quote nothing, since it may hold secrets.
-pub(crate) fn read<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, Error> {
-    serde_json::from_str(json).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        Error::config(format!(
-            "{what} cannot be read (line {line}, column {column})"
-        ))
-    })
-}
+use crate::store::{AppStore, Leases};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -33,12 +23,15 @@ pub(crate) struct Options {
     settings: Settings,
     credentials: CredentialOptions,
     dpop_key: Option<Secret>,
-    /// There is a host in JavaScript.
+    /// The application has a host.
     #[serde(default)]
     host: bool,
     redirect_uri: Option<String>,
-    /// There is a store in JavaScript, and what it calls its place.
+    /// The application has a store, and what that calls its place.
     store: Option<StoreOptions>,
+    /// The application has an HTTP client.
+    #[serde(default)]
+    http_client: bool,
     #[serde(default)]
     egress: Egress,
 }
@@ -162,7 +155,7 @@ impl CredentialOptions {
                 client: client.client()?,
             },
             Self::Workload { client } => {
-                Credentials::workload(client.client()?, JsWorkload(caller.clone()))
+                Credentials::workload(client.client()?, AppWorkload(caller.clone()))
             }
             Self::Enterprise {
                 client,
@@ -180,6 +173,7 @@ impl Options {
         self,
         caller: Caller,
         store: Option<Arc<dyn TokenStore>>,
+        leases: Option<&Leases>,
     ) -> Result<AuthSessionBuilder, Error> {
         let credentials = self.credentials.credentials(&caller)?;
         let mut builder = AuthSession::builder(self.server_url)
@@ -193,19 +187,19 @@ impl Options {
             builder = builder.dpop_key(key("dpopKey", text)?);
         }
         builder = match self.egress {
-            Egress::Local => builder.http_client(JsFetch(caller.clone())),
+            Egress::Local if self.http_client => builder.http_client(AppHttp(caller.clone())),
+            Egress::Local => builder,
             Egress::Public => builder.http_client(PublicClient::new(caller.clone())),
         };
         builder = match (store, self.store) {
             (Some(store), _) => builder.store(store),
-            (None, Some(StoreOptions { place })) => builder.store(JsStore {
-                caller: caller.clone(),
-                place,
-            }),
+            (None, Some(StoreOptions { place })) => {
+                builder.store(AppStore::shared(caller.clone(), place, leases))
+            }
             (None, None) => builder,
         };
         if self.host {
-            builder = builder.host(JsHost {
+            builder = builder.host(AppHost {
                 caller,
                 redirect_uri: self.redirect_uri,
             });

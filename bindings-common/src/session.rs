@@ -1,0 +1,296 @@
+//! A session, and the session at an organization's identity provider behind it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mcp_reauth::enterprise::SignIn;
+use mcp_reauth::runtime::{TokioRuntime, timeout};
+use mcp_reauth::{
+    AuthChallenge, AuthSession, AuthState, Authorization, CallbackParams, Error, HandleOptions,
+    IdpSession, ScopeSet, Secret, Trigger,
+};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::answer::{self, DEFECT, PendingAnswer, answer, guarded, read, settled};
+use crate::bridge::Bridge;
+use crate::cancel::Cancel;
+use crate::options::Options;
+use crate::request::{IdleStream, Request};
+use crate::store::{Leases, Store};
+
+/// How long closing waits for tokens that are under way: longer than a call to a server may take.
+const SETTLE_LIMIT: Duration = Duration::from_secs(25);
+
+/// A session, until it is closed.
+pub struct Session {
+    open: Mutex<Option<AuthSession>>,
+    /// Stops all that is waited for of it.
+    end: Cancel,
+}
+
+/// Whether the credential can be sent as it is.
+pub enum Ready {
+    /// There is none that can.
+    No,
+    /// The one that is known can.
+    Same,
+    /// This one can.
+    Changed(Authorization),
+}
+
+/// What a host says along with a challenge.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Handling {
+    confirmed_step_up: bool,
+    trigger: Trigger,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Adopted {
+    id_token: Secret,
+    refresh_token: Option<Secret>,
+}
+
+impl Session {
+    /// Opens a session with options in JSON. `id` is what the application knows its parts by; `store` is used in place of
+    /// one of the application's, and `leases` are those of one that has none.
+    ///
+    /// # Errors
+    /// The answer that tells why it cannot be opened.
+    pub async fn open(
+        options: String,
+        bridge: &Bridge,
+        id: u32,
+        store: Option<Store>,
+        leases: Option<Leases>,
+    ) -> Result<Self, String> {
+        let (options, caller) = (Zeroizing::new(options), bridge.caller(id));
+        let store = store.map(|store| store.shared());
+        let opened = guarded(async {
+            let options: Options = read("the options", &options)?;
+            let builder = options.builder(caller, store, leases.as_ref())?;
+            builder.open().await
+        });
+        match opened.await {
+            Some(Ok(session)) => Ok(Self {
+                open: Mutex::new(Some(session)),
+                end: Cancel::new(),
+            }),
+            Some(Err(error)) => Err(answer(&Err::<(), _>(error))),
+            None => Err(DEFECT.to_owned()),
+        }
+    }
+
+    /// The current credential.
+    #[must_use]
+    pub fn authorization(&self) -> Option<Authorization> {
+        self.lock().as_ref()?.authorization()
+    }
+
+    /// The current credential, if it can be sent as it is.
+    #[must_use]
+    pub fn ready(&self, known: Option<&Authorization>) -> Ready {
+        match self.lock().as_ref().and_then(AuthSession::ready) {
+            None => Ready::No,
+            Some(current) if known == Some(&current) => Ready::Same,
+            Some(current) => Ready::Changed(current),
+        }
+    }
+
+    /// Whether a request to `url` may carry the credential.
+    #[must_use]
+    pub fn covers(&self, url: &str) -> bool {
+        self.lock()
+            .as_ref()
+            .is_some_and(|session| session.covers(url))
+    }
+
+    /// Whether it was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lock().is_none()
+    }
+
+    /// Begins a request; `sent`: what it was sent with already; `operation`: what it is about, in JSON. `None` when the
+    /// session is closed.
+    #[must_use]
+    pub fn request(
+        &self,
+        trigger: Trigger,
+        sent: Option<Authorization>,
+        operation: Option<&str>,
+    ) -> Option<Request> {
+        let session = self.lock();
+        let (session, end) = (session.as_ref()?, self.end.handle());
+        Some(Request::new(session, trigger, sent, operation, end))
+    }
+
+    /// Begins an event stream that no caller waits for. `None` when the session is closed.
+    #[must_use]
+    pub fn idle_stream(&self) -> Option<IdleStream> {
+        let session = self.lock();
+        Some(IdleStream::new(session.as_ref()?, self.end.handle()))
+    }
+
+    /// Recovers from a challenge, and answers the outcome. `failed` is the credential that was rejected.
+    pub fn handle_auth_challenge(
+        &self,
+        challenge: String,
+        options: String,
+        failed: Option<Authorization>,
+        cancel: Option<&Cancel>,
+    ) -> PendingAnswer {
+        self.run(cancel, async move |session| {
+            let challenge: AuthChallenge = read("the challenge", &challenge)?;
+            let handling: Handling = read("the options", &options)?;
+            let options = HandleOptions {
+                confirmed_step_up: handling.confirmed_step_up,
+                trigger: handling.trigger,
+                failed,
+            };
+            let outcome = session.handle_auth_challenge(challenge, options).await;
+            Ok(answer::outcome(&outcome))
+        })
+    }
+
+    /// Answers whether what is stored answers a challenge already.
+    pub fn check_auth_challenge_satisfied(
+        &self,
+        challenge: String,
+        failed: Option<Authorization>,
+        cancel: Option<&Cancel>,
+    ) -> PendingAnswer {
+        self.run(cancel, async move |session| {
+            let challenge: AuthChallenge = read("the challenge", &challenge)?;
+            session
+                .check_auth_challenge_satisfied(&challenge, failed.as_ref())
+                .await
+        })
+    }
+
+    /// Finishes an authorization with the query or the address of its callback.
+    pub fn complete_authorization(
+        &self,
+        callback: String,
+        cancel: Option<&Cancel>,
+    ) -> PendingAnswer {
+        let callback = CallbackParams::parse(&Zeroizing::new(callback));
+        self.run(cancel, async move |session| {
+            session.complete_authorization(callback).await
+        })
+    }
+
+    /// Signs in now, or again whatever there is, and answers the outcome.
+    pub fn sign_in(
+        &self,
+        scopes: Vec<String>,
+        again: bool,
+        cancel: Option<&Cancel>,
+    ) -> PendingAnswer {
+        let scopes = ScopeSet::from(scopes);
+        self.run(cancel, async move |session| {
+            let outcome = match again {
+                true => session.sign_in_again().await,
+                false => session.sign_in(scopes).await,
+            };
+            Ok(answer::outcome(&outcome))
+        })
+    }
+
+    /// Answers what is known of the connection.
+    pub fn connection_state(&self) -> PendingAnswer {
+        self.run(None, async |session| session.connection_state().await)
+    }
+
+    /// Answers the credential with all that renews it, or `null`.
+    pub fn auth_state(&self) -> PendingAnswer {
+        self.run(None, async |session| session.auth_state().await)
+    }
+
+    /// Takes such a credential over.
+    pub fn set_auth_state(&self, state: String) -> PendingAnswer {
+        let state = Zeroizing::new(state);
+        self.run(None, async move |session| {
+            session.set_auth_state(AuthState::from_json(&state)?).await
+        })
+    }
+
+    /// Signs out, and answers what became of the tokens.
+    pub fn sign_out(&self) -> PendingAnswer {
+        self.run(None, async |session| session.sign_out().await)
+    }
+
+    /// Answers what is known of the session at the identity provider; `null` when there is none behind it.
+    pub fn idp_state(&self) -> PendingAnswer {
+        self.run(None, async |session| {
+            Ok(match session.identity_provider() {
+                Some(idp) => Some(idp.state().await?),
+                None => None,
+            })
+        })
+    }
+
+    /// Takes over a sign-in at the identity provider.
+    pub fn idp_adopt(&self, sign_in: String) -> PendingAnswer {
+        let sign_in = Zeroizing::new(sign_in);
+        self.run(None, async move |session| {
+            let Adopted {
+                id_token,
+                refresh_token,
+            } = read("the sign-in", &sign_in)?;
+            let sign_in = SignIn {
+                id_token,
+                refresh_token,
+            };
+            idp(&session)?.adopt(sign_in).await
+        })
+    }
+
+    /// Signs out at the identity provider, and answers what became of the tokens.
+    pub fn idp_sign_out(&self) -> PendingAnswer {
+        self.run(None, async |session| idp(&session)?.sign_out().await)
+    }
+
+    /// Closes it: what is waited for of it ends as `cancelled`, and tokens that are under way reach the store first.
+    pub fn close(&self) -> impl Future<Output = ()> + Send + 'static {
+        let session = self.lock().take();
+        self.end.cancel();
+        async move {
+            if let Some(session) = session {
+                session.close();
+                // A server that takes longer does not hold up the end of a program.
+                let settling = timeout(&TokioRuntime, SETTLE_LIMIT, session.settle());
+                let _ = guarded(settling).await;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<AuthSession>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the session, if it is open, and answers what came of it.
+    fn run<T, F, W>(&self, cancel: Option<&Cancel>, work: F) -> PendingAnswer
+    where
+        T: Serialize + Send + 'static,
+        F: FnOnce(AuthSession) -> W + Send + 'static,
+        W: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let session = self.lock().clone();
+        settled(self.end.handle().or(cancel), async move {
+            let closed = || Error::Cancelled {
+                what: "What the session was asked for after it was closed",
+            };
+            work(session.ok_or_else(closed)?).await
+        })
+    }
+}
+
+fn idp(session: &AuthSession) -> Result<IdpSession, Error> {
+    session
+        .identity_provider()
+        .ok_or(Error::EnterpriseNotConfigured)
+}

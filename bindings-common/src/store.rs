@@ -1,0 +1,217 @@
+//! Where records live: one of core's stores, or one of the application's own.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::{BoxFuture, ready};
+use mcp_reauth::runtime::{TokioRuntime, timeout};
+use mcp_reauth::store::{Deleted, LeaseId, Saved, StoreKey, Stored};
+use mcp_reauth::testing;
+use mcp_reauth::{Error, FileStore, LocalLeases, MemoryStore, RecordStore, Secret, TokenStore};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::answer::{PendingAnswer, settled};
+use crate::bridge::{Bridge, Caller};
+use crate::call::{Call, Millis};
+use crate::cancel::Cancelled;
+use crate::refused::Refused;
+
+/// How long a store may take to answer. A write that takes longer may still happen, and is then found as one.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A store that sessions share. Clones are the same store.
+#[derive(Clone)]
+pub struct Store(Arc<dyn TokenStore>);
+
+impl Store {
+    /// Records that end with the process.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self(Arc::new(MemoryStore::new()))
+    }
+
+    /// Records in the file at `path`.
+    #[must_use]
+    pub fn file(path: String) -> Self {
+        Self(Arc::new(FileStore::new(path)))
+    }
+
+    /// The application's own, which it knows by the number `id`; with `leases` where it has none.
+    #[must_use]
+    pub fn of_application(bridge: &Bridge, id: u32, leases: Option<&Leases>) -> Self {
+        Self(AppStore::shared(bridge.caller(id), None, leases))
+    }
+
+    pub(crate) fn shared(&self) -> Arc<dyn TokenStore> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// Leases of a store that has none: one of these for each store of the application's own, for all sessions at it. They are
+/// good within this process.
+#[derive(Clone, Default)]
+pub struct Leases(Arc<LocalLeases<()>>);
+
+/// Checks a store by two ways to the same records, and answers what came of each check.
+pub fn check_store(one: &Store, other: &Store) -> PendingAnswer {
+    let (one, other) = (one.shared(), other.shared());
+    settled(Cancelled::never(), async {
+        Ok(testing::check_store(one, other, TokioRuntime).await)
+    })
+}
+
+/// A store of the application's own.
+#[derive(Clone)]
+pub(crate) struct AppStore {
+    caller: Caller,
+    place: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Loaded {
+    version: u64,
+}
+
+impl RecordStore for AppStore {
+    fn place(&self) -> Option<String> {
+        self.place.clone()
+    }
+
+    fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
+        let (store, load) = (self.clone(), Call::Load { key: key.into() });
+        Box::pin(async move {
+            let (loaded, data) = store.ask_with(load, None).await?;
+            let Some(Loaded { version }) = loaded else {
+                return Ok(None);
+            };
+            let data = store.text(data)?;
+            Ok(Some(Stored { version, data }))
+        })
+    }
+
+    fn save(
+        &self,
+        key: &StoreKey,
+        data: Secret,
+        expected: Option<u64>,
+    ) -> BoxFuture<'static, Result<Saved, Error>> {
+        let store = self.clone();
+        let save = Call::Save {
+            key: key.into(),
+            expected,
+        };
+        Box::pin(async move {
+            let body = data.expose().as_bytes().to_vec();
+            let asked = store.ask_with(save, Some(body));
+            let (saved, _): (Option<u64>, _) = asked.await?;
+            Ok(saved.map_or(Saved::Conflict, Saved::As))
+        })
+    }
+
+    fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
+        let store = self.clone();
+        let delete = Call::Delete {
+            key: key.into(),
+            expected,
+        };
+        Box::pin(async move {
+            Ok(match store.ask(delete).await? {
+                true => Deleted::Done,
+                false => Deleted::Conflict,
+            })
+        })
+    }
+}
+
+impl TokenStore for AppStore {
+    fn try_lease(
+        &self,
+        key: &StoreKey,
+        _now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
+        let store = self.clone();
+        let take = Call::TryLease {
+            key: key.into(),
+            ttl: Millis(ttl),
+        };
+        Box::pin(async move { store.ask(take).await })
+    }
+
+    fn renew_lease(
+        &self,
+        key: &StoreKey,
+        lease: &LeaseId,
+        _now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        let store = self.clone();
+        let renew = Call::RenewLease {
+            key: key.into(),
+            lease: lease.clone(),
+            ttl: Millis(ttl),
+        };
+        Box::pin(async move { store.ask(renew).await })
+    }
+
+    fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
+        self.caller.tell(&Call::ReleaseLease {
+            key: key.into(),
+            lease: lease.clone(),
+        });
+        Box::pin(ready(()))
+    }
+}
+
+impl AppStore {
+    /// The store that `caller` reaches, with `leases` where it has none.
+    pub(crate) fn shared(
+        caller: Caller,
+        place: Option<String>,
+        leases: Option<&Leases>,
+    ) -> Arc<dyn TokenStore> {
+        let store = Self { caller, place };
+        match leases {
+            Some(Leases(leases)) => Arc::new(leases.another_way(store)),
+            None => Arc::new(store),
+        }
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let (value, _) = self.ask_with(call, None).await?;
+        Ok(value)
+    }
+
+    /// The same, with a record each way: as bytes, which can be wiped.
+    async fn ask_with<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        record: Option<Vec<u8>>,
+    ) -> Result<(T, Zeroizing<Vec<u8>>), Error> {
+        let method = call.method();
+        let answered = timeout(&TokioRuntime, LIMIT, self.caller.ask_with(call, record)).await;
+        let late = || format!("{method} did not answer in {} s", LIMIT.as_secs());
+        let answered = answered.unwrap_or_else(|| Err(Refused::new(late())));
+        answered.map_err(|refused| self.failed(refused))
+    }
+
+    /// A record that was loaded, without another copy of it.
+    fn text(&self, mut record: Zeroizing<Vec<u8>>) -> Result<Secret, Error> {
+        match String::from_utf8(std::mem::take(&mut *record)) {
+            Ok(text) => Ok(Secret::new(text)),
+            Err(error) => {
+                drop(Zeroizing::new(error.into_bytes()));
+                Err(self.failed(Refused::new("store.load returned bytes that are no text")))
+            }
+        }
+    }
+
+    fn failed(&self, mut refused: Refused) -> Error {
+        if let Some(place) = &self.place {
+            refused.message = format!("{place}: {}", refused.message);
+        }
+        refused.store()
+    }
+}
