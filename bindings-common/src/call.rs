@@ -50,6 +50,10 @@ pub(crate) enum Call {
     },
     /// Not answered.
     ReleaseLease { key: Key, lease: LeaseId },
+    /// Not answered: a lease of this process is out, and the store is to be there until it is back.
+    LeaseOut,
+    /// Not answered.
+    LeaseBack,
     /// Not answered: the call with this number is not waited for any more.
     Cancel,
 }
@@ -72,6 +76,8 @@ impl Call {
             Self::TryLease { .. } => "store.tryLease",
             Self::RenewLease { .. } => "store.renewLease",
             Self::ReleaseLease { .. } => "store.releaseLease",
+            Self::LeaseOut => "store.leaseOut",
+            Self::LeaseBack => "store.leaseBack",
             Self::Cancel => "cancel",
         }
     }

@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
 use mcp_reauth::loopback::{Prompt, TerminalHost, TerminalOptions};
 use mcp_reauth::{AuthHost, Error};
@@ -86,13 +87,19 @@ impl Loopback {
         })
     }
 
-    /// Asks whether to agree to a step-up request, and answers whether the person does.
+    /// Asks whether to agree to a step-up request, and answers whether the person does. Questions are asked in the order of
+    /// these calls, each of which is made within the runtime.
     pub fn confirm_step_up(&self, request: String, cancel: Option<&Cancel>) -> PendingAnswer {
         let host = Arc::clone(&self.0);
-        settled(Cancelled::never().or(cancel), async move {
+        let mut asking = settled(Cancelled::never().or(cancel), async move {
             let request: StepUpRequest = read("the step-up request", &request)?;
             host.confirm_step_up(request).await
-        })
+        });
+        // It takes its place in the line when it is polled first.
+        match (&mut asking).now_or_never() {
+            Some(answer) => Box::pin(ready(answer)),
+            None => asking,
+        }
     }
 
     /// Sends the person to the page of an authorization request, and answers the address they came back by.

@@ -174,7 +174,10 @@ impl AppStore {
     ) -> Arc<dyn TokenStore> {
         let store = Self { caller, place };
         match leases {
-            Some(Leases(leases)) => Arc::new(leases.another_way(store)),
+            Some(Leases(leases)) => Arc::new(Leased {
+                caller: store.caller.clone(),
+                store: leases.another_way(store),
+            }),
             None => Arc::new(store),
         }
     }
@@ -213,5 +216,68 @@ impl AppStore {
             refused.message = format!("{place}: {}", refused.message);
         }
         refused.store()
+    }
+}
+
+/// A store of the application's own with leases of this process. What the application has of it is to be there while one is
+/// out, also after the session was closed.
+struct Leased {
+    caller: Caller,
+    store: LocalLeases<AppStore>,
+}
+
+impl RecordStore for Leased {
+    fn place(&self) -> Option<String> {
+        self.store.place()
+    }
+
+    fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
+        self.store.load(key)
+    }
+
+    fn save(
+        &self,
+        key: &StoreKey,
+        data: Secret,
+        expected: Option<u64>,
+    ) -> BoxFuture<'static, Result<Saved, Error>> {
+        self.store.save(key, data, expected)
+    }
+
+    fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
+        self.store.delete(key, expected)
+    }
+}
+
+impl TokenStore for Leased {
+    fn try_lease(
+        &self,
+        key: &StoreKey,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
+        let (caller, taken) = (self.caller.clone(), self.store.try_lease(key, now, ttl));
+        Box::pin(async move {
+            let taken = taken.await?;
+            if taken.is_some() {
+                caller.tell(&Call::LeaseOut);
+            }
+            Ok(taken)
+        })
+    }
+
+    fn renew_lease(
+        &self,
+        key: &StoreKey,
+        lease: &LeaseId,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> BoxFuture<'static, Result<bool, Error>> {
+        self.store.renew_lease(key, lease, now, ttl)
+    }
+
+    fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
+        self.caller.tell(&Call::LeaseBack);
+        self.store.release_lease(key, lease)
     }
 }

@@ -41,8 +41,8 @@ export class Parts implements Callee {
   }
 
   tell(method: string, input: unknown): void {
-    if (method === 'store.releaseLease') {
-      void this.#store?.release(input as LeaseInput);
+    if (method.startsWith('store.')) {
+      this.#store?.tell(method, input as LeaseInput | null);
       return;
     }
     const event = input as SessionEvent;

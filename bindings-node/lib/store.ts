@@ -152,10 +152,17 @@ export class CalledStore {
 
   /** What a call returned came when it was not waited for any more. */
   unheard(method: string, { key }: StoreInput, value: unknown): void {
-    if (method === 'store.tryLease' && typeof value === 'string') void this.release({ key, lease: value });
+    if (method === 'store.tryLease' && typeof value === 'string') void this.#release({ key, lease: value });
   }
 
-  async release({ key, lease }: LeaseInput): Promise<void> {
+  /** What the native part does not wait for. */
+  tell(method: string, lease: LeaseInput | null): void {
+    if (method === 'store.leaseOut') this.#place.hold();
+    else if (method === 'store.leaseBack') this.#place.letGo();
+    else if (lease) void this.#release(lease);
+  }
+
+  async #release({ key, lease }: LeaseInput): Promise<void> {
     this.#place.letGo();
     try {
       await this.#store.releaseLease?.(key, lease);

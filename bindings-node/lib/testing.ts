@@ -77,7 +77,7 @@ class Checked implements Callee {
     this.#store.unheard(method, input as never, value);
   }
 
-  tell(_method: string, input: unknown): void {
-    void this.#store.release(input as LeaseInput);
+  tell(method: string, input: unknown): void {
+    this.#store.tell(method, input as LeaseInput | null);
   }
 }

@@ -2,7 +2,7 @@
 
 use mcp_reauth_bindings as bindings;
 use napi::Env;
-use napi::bindgen_prelude::{Either, PromiseRaw};
+use napi::bindgen_prelude::{Either, PromiseRaw, within_runtime_if_available};
 use napi_derive::napi;
 
 use crate::bridge::Bridge;
@@ -44,7 +44,8 @@ impl Loopback {
         request: String,
         cancel: Option<&Cancel>,
     ) -> Promise<'env> {
-        promise(env, self.0.confirm_step_up(request, stop(cancel)))
+        let asking = within_runtime_if_available(|| self.0.confirm_step_up(request, stop(cancel)));
+        promise(env, asking)
     }
 
     /// Sends the person to the page of an authorization request, and answers the address they came back by.

@@ -131,4 +131,10 @@ async fn sessions_that_share_leases_renew_once() {
     }
     assert_eq!(app.heard("fetch").len(), before + 1);
     assert!(app.heard("store.tryLease").is_empty());
+    // The application knows how long it is needed.
+    assert!(!app.heard("store.leaseOut").is_empty());
+    assert_eq!(
+        app.heard("store.leaseOut").len(),
+        app.heard("store.leaseBack").len()
+    );
 }
