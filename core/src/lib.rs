@@ -11,16 +11,19 @@
 
 mod callback;
 pub mod challenge;
+mod client;
 mod credentials;
 pub mod enterprise;
 mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod grant;
 pub mod host;
 pub mod http;
 mod issuer;
 pub mod jose;
+mod limits;
 #[cfg(feature = "loopback")]
 pub mod loopback;
 mod oauth;
@@ -36,6 +39,7 @@ mod session;
 mod settings;
 mod signal;
 pub mod store;
+mod surroundings;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -48,7 +52,8 @@ pub mod wording;
 
 pub use callback::CallbackParams;
 pub use challenge::{AuthChallenge, Operation, Reason};
-pub use credentials::{Client, Credentials};
+pub use client::Client;
+pub use credentials::Credentials;
 pub use enterprise::{IdentityProvider, IdpSession};
 pub use error::{Cause, Error, ErrorCode, UnknownErrorCode};
 /// What the methods of traits return that an application implements.
@@ -58,6 +63,7 @@ pub use host::{AuthHost, Event, WorkloadIdentity};
 pub use jose::PrivateKey;
 pub use jose::SigningKey;
 pub use oauth::authorization::is_from_issuer;
+pub use oauth::revocation::Revocation;
 pub use policy::{Dpop, OnInsufficientScope, Policy};
 pub use recovery::Trigger;
 pub use runtime::Runtime;
@@ -67,7 +73,7 @@ pub use scope::ScopeSet;
 pub use secret::Secret;
 pub use session::{
     AuthSession, AuthSessionBuilder, AuthState, Authorization, ConnectionState, FailedCredential,
-    HandleOptions, IdleStream, Outcome, Recovery, RequestCredential, ResourceRequest, Revocation,
+    HandleOptions, IdleStream, Outcome, Recovery, RequestCredential, ResourceRequest,
     StoredCredential, is_satisfied,
 };
 pub use settings::Settings;

@@ -5,13 +5,17 @@ pub(crate) mod parser;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::oauth::dpop;
 use crate::scope::ScopeSet;
 use crate::text;
 use parser::RawChallenge;
 
 /// Where challenges travel inside a successful tool result: a string, or a list of them.
 pub const TOOL_RESULT_CHALLENGE: &str = "mcp/www_authenticate";
+
+/// The error that asks for a proof with the nonce that comes along (RFC 9449 sections 8 and 9).
+pub(crate) const USE_DPOP_NONCE: &str = "use_dpop_nonce";
+/// The error that refuses a proof, whatever the token (RFC 9449 section 5).
+pub(crate) const INVALID_DPOP_PROOF: &str = "invalid_dpop_proof";
 
 /// How much of a response is kept with its challenge, in bytes. It goes along with events, errors and questions.
 const MAX_RAW: usize = 16 * 1024;
@@ -202,9 +206,9 @@ impl AuthChallenge {
         let is = |c: &&RawChallenge<'_>, scheme: &str| c.scheme.eq_ignore_ascii_case(scheme);
         let errors = challenges.iter().filter(|c| is(c, "dpop"));
         let errors: Vec<_> = errors.map(|c| c.param("error")).collect();
-        if errors.contains(&Some(dpop::USE_NONCE)) {
+        if errors.contains(&Some(USE_DPOP_NONCE)) {
             DpopDemand::Nonce
-        } else if errors.contains(&Some(dpop::INVALID_PROOF)) {
+        } else if errors.contains(&Some(INVALID_DPOP_PROOF)) {
             DpopDemand::Refused
         } else if errors.is_empty() || challenges.iter().any(|c| is(&c, "bearer")) {
             DpopDemand::None

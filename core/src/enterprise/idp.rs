@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::IdentityProvider;
 use super::record::{IdpRecord, SignedIn};
 use crate::error::Error;
-use crate::http::{ANSWER_LIMIT, CALL_TIMEOUT, HttpError, Limited};
+use crate::grant::{Grant, Grantor, Registration};
+use crate::http::{HttpError, Limited};
 use crate::issuer::other_spelling;
 use crate::jose::JwkSet;
+use crate::limits::{ANSWER_LIMIT, CALL_TIMEOUT, LONGEST_RENEWAL, TURN_LIMIT};
 use crate::oauth::client::Client;
 use crate::oauth::client_auth::{Means, Origin, method, secret_method};
 use crate::oauth::discovery;
@@ -22,8 +24,8 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::store::at_last::store_at_last;
 use crate::store::lease::Lease;
-use crate::store::record::{self, Grant, Grantor, IdpLeg, Record, Registration, Versioned};
-use crate::store::turn::{HELD, LONGEST_RENEWAL, TURN_LIMIT, Turn};
+use crate::store::record::{self, IdpLeg, Record, Versioned};
+use crate::store::turn::{HELD, Turn};
 use crate::store::{StoreKey, TokenStore};
 
 /// The longest that a person is waited for where others wait behind them.

@@ -22,6 +22,7 @@ use crate::jose::SigningKey;
 use crate::secret::Secret;
 
 pub(crate) use idp::{Idp, IdpEnd, View};
+pub(crate) use session::Minted;
 pub use session::{IdpSession, IdpSessionBuilder, IdpState, SignIn};
 
 /// The extension that a client declares in its MCP capabilities when it is enterprise-managed.

@@ -2,8 +2,8 @@
 
 use crate::enterprise::idp::Idp;
 use crate::error::Error;
+use crate::grant::Grantor;
 use crate::oauth::token::TokenFailure;
-use crate::store::record::Grantor;
 
 impl Idp {
     /// Where the identity provider grants tokens now, after `failure` at the place on record; `None` if it is there

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::grant::{Grantor, Registration, date};
 use crate::jose::JwkSet;
 use crate::secret::Secret;
-use crate::store::record::{Document, FORMAT, Grantor, Registration, date};
+use crate::store::record::{Document, FORMAT};
 
 /// All that is known of one profile at one identity provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -11,14 +12,17 @@ use super::IdentityProvider;
 use super::idp::Idp;
 use super::record::{IdpRecord, SignedIn};
 use crate::error::Error;
-use crate::http::{CALL_TIMEOUT, Guard, HttpClient, check_allowed};
+use crate::grant::Registration;
+use crate::http::{Guard, HttpClient, check_allowed};
+use crate::jose::SigningKey;
+use crate::limits::{CALL_TIMEOUT, REVOCATION_LIMIT};
 use crate::oauth::client::Client;
+use crate::oauth::revocation::Revocation;
 use crate::oauth::token::revoke;
 use crate::runtime::{Runtime, timeout};
 use crate::secret::Secret;
-use crate::session::builder::surroundings;
-use crate::session::{Inner, REVOCATION_LIMIT, Revocation};
 use crate::store::{MemoryStore, StoreKey, TokenStore};
+use crate::surroundings::surroundings;
 
 /// The session that a profile has at an identity provider.
 ///
@@ -36,7 +40,16 @@ use crate::store::{MemoryStore, StoreKey, TokenStore};
 pub struct IdpSession {
     idp: Arc<Idp>,
     /// The session it was asked of, which is to hear of its end.
-    of: Option<Arc<Inner>>,
+    of: Option<Arc<dyn Minted>>,
+}
+
+/// What holds tokens that were minted through a session at an identity provider.
+pub(crate) trait Minted: Send + Sync {
+    /// Reads the record again: they may have been cleared.
+    fn look_again(&self) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// The key by which the client of a registration authenticates, if it does by one.
+    fn key_of(&self, registration: &Registration) -> Option<&dyn SigningKey>;
 }
 
 /// Sets up an [`IdpSession`].
@@ -149,7 +162,7 @@ impl IdpSession {
         }
     }
 
-    pub(crate) fn new(idp: Arc<Idp>, of: Arc<Inner>) -> Self {
+    pub(crate) fn new(idp: Arc<Idp>, of: Arc<dyn Minted>) -> Self {
         Self { idp, of: Some(of) }
     }
 
@@ -226,7 +239,7 @@ impl IdpSession {
         };
         let minted = self.clear_servers(&servers).await;
         if let Some(of) = &self.of {
-            of.reload().await?;
+            of.look_again().await?;
         }
         Ok(worse(revoked, minted?))
     }

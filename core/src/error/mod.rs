@@ -2,21 +2,20 @@
 
 mod cause;
 mod code;
+mod form;
 mod trouble;
 
 use std::error::Error as StdError;
-use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::challenge::AuthChallenge;
 use crate::scope::ScopeSet;
 use crate::text;
-use crate::wire::ErrorForm;
-use crate::wording;
 pub use cause::Cause;
 pub use code::{ErrorCode, UnknownErrorCode};
+pub use form::ErrorForm;
 pub(crate) use trouble::{Delivery, Trouble};
 
 /// The code of a JSON-RPC error that stands for an [`Error`]: of those that are an implementation's own
@@ -230,23 +229,10 @@ pub enum Error {
 }
 
 /// For a log, and for who runs the program: what happened, at which server, and what to do next.
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&wording::message::message(self))
-    }
-}
-
 /// Its source is its [`cause`](Error::cause).
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(self.own_cause()?)
-    }
-}
-
-/// Its [form](ErrorForm).
-impl Serialize for Error {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        ErrorForm::from(self).serialize(serializer)
     }
 }
 

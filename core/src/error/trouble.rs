@@ -1,7 +1,6 @@
 //! Passing trouble with another's service, on its way to becoming an error.
 
 use super::{Cause, Error};
-use crate::http::HttpError;
 
 /// Passing trouble with another's service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,27 +46,6 @@ impl From<String> for Trouble {
         Self {
             detail,
             ..Self::default()
-        }
-    }
-}
-
-impl From<HttpError> for Trouble {
-    fn from(error: HttpError) -> Self {
-        let detail = error.to_string();
-        let delivery = match &error {
-            HttpError::Connection { unsent: true, .. } => Delivery::Unsent,
-            HttpError::Connection { .. } => Delivery::Broken,
-            HttpError::Timeout(_) => Delivery::Late,
-            _ => Delivery::Answered,
-        };
-        let cause = match error {
-            HttpError::Connection { cause, .. } => cause,
-            _ => None,
-        };
-        Self {
-            cause,
-            delivery,
-            ..detail.into()
         }
     }
 }

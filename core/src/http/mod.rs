@@ -20,7 +20,8 @@ use futures_util::future::{BoxFuture, ready};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::{Host, Url};
 
-use crate::error::{Cause, Error};
+use crate::error::{Cause, Delivery, Error, Trouble};
+use crate::limits::CALL_TIMEOUT;
 use crate::runtime::{Runtime, timeout};
 use crate::text;
 pub use egress::Egress;
@@ -36,11 +37,6 @@ pub(crate) use trust::check_proxies;
 
 /// The longest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
-/// The longest a call may take that somebody waits for.
-pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long the answer to a code or a refresh token is waited for, though nobody waits behind it any more: what was
-/// presented may be used up, and the answer is all that is left of it.
-pub(crate) const ANSWER_LIMIT: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(120));
 /// How many redirects within one origin a metadata request follows.
 const MAX_REDIRECTS: usize = 3;
 
@@ -350,6 +346,27 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
+    }
+}
+
+impl From<HttpError> for Trouble {
+    fn from(error: HttpError) -> Self {
+        let detail = error.to_string();
+        let delivery = match &error {
+            HttpError::Connection { unsent: true, .. } => Delivery::Unsent,
+            HttpError::Connection { .. } => Delivery::Broken,
+            HttpError::Timeout(_) => Delivery::Late,
+            _ => Delivery::Answered,
+        };
+        let cause = match error {
+            HttpError::Connection { cause, .. } => cause,
+            _ => None,
+        };
+        Self {
+            cause,
+            delivery,
+            ..detail.into()
+        }
     }
 }
 

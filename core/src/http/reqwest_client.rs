@@ -1,5 +1,6 @@
 //! The default [`HttpClient`], by reqwest with rustls.
 
+use crate::limits::CALL_TIMEOUT;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +13,7 @@ use reqwest::{Certificate, ClientBuilder};
 use url::Url;
 
 use super::network::Network;
-use super::{CALL_TIMEOUT, Egress, HttpClient, HttpError, Request, Response, is_loopback};
+use super::{Egress, HttpClient, HttpError, Request, Response, is_loopback};
 use super::{connecting, trust};
 
 /// Sends requests by reqwest. Connections are kept and shared by all clones. It uses the environment's proxies, but not

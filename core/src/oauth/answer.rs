@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::dpop::{INVALID_PROOF, USE_NONCE};
 use super::lenient;
 use super::token::{TokenFailure, Tokens};
+use crate::challenge::{INVALID_DPOP_PROOF, USE_DPOP_NONCE};
 use crate::error::Trouble;
 use crate::http::{HttpError, Response};
 use crate::secret::Secret;
@@ -153,7 +153,7 @@ pub(crate) fn is_transient(status: StatusCode) -> bool {
 /// wants another nonce each time: no token is to blame, and no user would help.
 fn is_transient_code(code: &str) -> bool {
     let transient = ["temporarily_unavailable", "server_error"];
-    transient.contains(&code) || [USE_NONCE, INVALID_PROOF].contains(&code)
+    transient.contains(&code) || [USE_DPOP_NONCE, INVALID_DPOP_PROOF].contains(&code)
 }
 
 /// Whether a status means that there is no token endpoint at this address.

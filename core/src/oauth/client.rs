@@ -9,11 +9,12 @@ use url::form_urlencoded;
 use super::client_auth::{ASSERTION_TYPE, assertion, basic, spellings};
 use super::clock::Skew;
 use super::dpop::{self, Nonces, Prover};
+use crate::challenge::{INVALID_DPOP_PROOF, USE_DPOP_NONCE};
 use crate::error::Error;
+use crate::grant::{AuthMethod, Registration};
 use crate::http::{HttpError, Limited, Request, Response};
 use crate::jose::SigningKey;
 use crate::secret::Secret;
-use crate::store::record::{AuthMethod, Registration};
 
 /// A client, with all it takes to prove who it is to one authorization server.
 #[derive(Clone, Copy)]
@@ -164,7 +165,7 @@ impl<'a> Client<'a> {
         let answer = posted.answer.as_ref().ok()?;
         let keyed = self.registration.auth_method == AuthMethod::PrivateKeyJwt;
         let refused = match error_of(answer)?.as_str() {
-            dpop::INVALID_PROOF => self.proof.is_some(),
+            INVALID_DPOP_PROOF => self.proof.is_some(),
             "invalid_client" => keyed,
             _ => false,
         };
@@ -262,7 +263,7 @@ fn sensitive(value: &str) -> Result<HeaderValue, http::Error> {
 
 /// Whether an answer asks for a nonce in the proof (RFC 9449 section 8).
 fn wants_nonce(answer: &Response) -> bool {
-    error_of(answer).is_some_and(|error| error == dpop::USE_NONCE)
+    error_of(answer).is_some_and(|error| error == USE_DPOP_NONCE)
 }
 
 /// The error code of a refusal.

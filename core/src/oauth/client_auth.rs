@@ -8,10 +8,10 @@ use serde::Serialize;
 use url::form_urlencoded;
 
 use crate::error::Error;
+use crate::grant::AuthMethod;
 use crate::jose::{SigningKey, encoded, fresh_id, sign};
 use crate::runtime::unix_seconds;
 use crate::secret::Secret;
-use crate::store::record::AuthMethod;
 
 /// What a client assertion is, where it is presented (RFC 7523 section 2.2).
 pub(crate) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

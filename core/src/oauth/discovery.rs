@@ -9,11 +9,11 @@ use super::metadata::{
     resource_metadata_urls, server_metadata_urls,
 };
 use crate::error::Error;
+use crate::grant::Grantor;
 use crate::http::{Limited, has_userinfo, is_secure};
 use crate::issuer::same_issuer;
 use crate::jose::JwkSet;
 use crate::scope::ScopeSet;
-use crate::store::record::Grantor;
 use crate::text;
 
 /// The longest issuer identifier that is taken for one.

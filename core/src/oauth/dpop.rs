@@ -20,10 +20,6 @@ use crate::sync::{Mutex, lock};
 pub(crate) const PROOF: HeaderName = HeaderName::from_static("dpop");
 /// The header that carries a nonce for the proofs to come (section 8.1).
 pub(crate) const NONCE: &str = "dpop-nonce";
-/// The error that asks for a proof with the nonce that comes along (sections 8 and 9).
-pub(crate) const USE_NONCE: &str = "use_dpop_nonce";
-/// The error that refuses a proof, whatever the token (section 5).
-pub(crate) const INVALID_PROOF: &str = "invalid_dpop_proof";
 
 /// The longest nonce that is sent back, in bytes.
 const MAX_NONCE: usize = 1024;

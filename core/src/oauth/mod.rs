@@ -14,4 +14,5 @@ pub(crate) mod known;
 mod lenient;
 pub(crate) mod metadata;
 pub(crate) mod registration;
+pub(crate) mod revocation;
 pub(crate) mod token;

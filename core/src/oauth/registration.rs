@@ -9,12 +9,12 @@ use super::client_auth::{Means, Origin, method, secret_method, wanted_method};
 use super::lenient;
 use super::metadata::ServerMetadata;
 use super::token::JWT_BEARER;
-use crate::credentials::Client;
+use crate::client::Client;
 use crate::error::Error;
+use crate::grant::{AuthMethod, Registration};
 use crate::http::{Limited, Response, is_loopback};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
-use crate::store::record::{AuthMethod, Registration};
 use crate::text;
 
 /// What the application brought along to be known by.

@@ -7,7 +7,7 @@ use super::client::Client;
 use super::client_auth::spellings;
 use super::clock::Skew;
 use crate::error::{Error, Trouble};
-use crate::http::ANSWER_LIMIT;
+use crate::limits::ANSWER_LIMIT;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::text;

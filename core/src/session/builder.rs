@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::credentials::{Client, Credentials};
+use crate::client::Client;
+use crate::credentials::Credentials;
 use crate::enterprise::{IdentityProvider, Idp};
 use crate::error::Error;
 use crate::host::{AuthHost, WorkloadIdentity};
-use crate::http::{Guard, HttpClient, Limited, check_allowed, is_secure};
+use crate::http::{Guard, HttpClient, check_allowed, is_secure};
 use crate::jose::SigningKey;
 use crate::oauth::registration::ClientIdentity;
 use crate::policy::{Dpop, Policy};
@@ -20,6 +21,7 @@ use crate::session::watch::Watch;
 use crate::session::{AuthSession, GrantType, Handle, Inner};
 use crate::settings::Settings;
 use crate::store::{MemoryStore, StoreKey, TokenStore};
+use crate::surroundings::surroundings;
 use crate::text;
 
 /// Sets up an [`AuthSession`].
@@ -297,45 +299,4 @@ impl From<Credentials> for GrantSource {
             },
         }
     }
-}
-
-/// What was given, else what this build has of its own.
-pub(crate) fn surroundings(
-    http: Option<Arc<dyn HttpClient>>,
-    runtime: Option<Arc<dyn Runtime>>,
-    guard: Guard,
-) -> Result<(Limited, Arc<dyn Runtime>), Error> {
-    let runtime = runtime.map_or_else(default_runtime, Ok)?;
-    let http = http.map_or_else(default_http, Ok)?;
-    Ok((Limited::new(http, Arc::clone(&runtime), guard), runtime))
-}
-
-#[cfg(feature = "tokio")]
-fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
-    match tokio::runtime::Handle::try_current() {
-        Ok(_) => Ok(Arc::new(crate::runtime::TokioRuntime)),
-        Err(_) => Err(Error::config(
-            "a session is opened within a tokio runtime, or is given a runtime of its own (`runtime`)",
-        )),
-    }
-}
-
-#[cfg(not(feature = "tokio"))]
-fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
-    Err(Error::config(
-        "no runtime was given, and this build has none of its own",
-    ))
-}
-
-#[cfg(feature = "reqwest")]
-#[allow(clippy::unnecessary_wraps)]
-fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
-    Ok(Arc::new(crate::http::SharedClient::default()))
-}
-
-#[cfg(not(feature = "reqwest"))]
-fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
-    Err(Error::config(
-        "no HTTP client was given, and this build has none of its own",
-    ))
 }

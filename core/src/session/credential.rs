@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::grant::Grant;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::signal::Signal;
-use crate::store::record::{Grant, Record, Versioned};
+use crate::store::record::{Record, Versioned};
 
 /// The value of an `Authorization` header, and what it stands for. Cloning costs a reference count.
 ///

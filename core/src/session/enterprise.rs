@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::BoxFuture;
 
 use crate::challenge::AuthChallenge;
+use crate::enterprise::Minted;
 use crate::enterprise::legs::{Assertion, Exchange, exchange};
 use crate::enterprise::record::SignedIn;
 use crate::enterprise::{Idp, IdpEnd, View};
 use crate::error::Error;
+use crate::grant::{Grant, Grantor, Registration};
 use crate::host::{AuthHost, AuthorizationRequest, Event};
 use crate::issuer::same_issuer;
+use crate::jose::SigningKey;
 use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery::{self, Discovered, scopes_of};
 use crate::oauth::metadata::ServerMetadata;
@@ -27,7 +30,7 @@ use crate::session::interaction::Need;
 use crate::session::renewal::{Renewal, RenewalEnd, RenewalPlan, failed, passing};
 use crate::session::tokens::At;
 use crate::store::lease::Lease;
-use crate::store::record::{Grant, Grantor, IdpLeg, Pending, Registration, Versioned};
+use crate::store::record::{IdpLeg, Pending, Versioned};
 
 /// Where something is minted, and as whom.
 struct Mint {
@@ -506,4 +509,17 @@ fn refused(failure: TokenFailure, by: &Grantor, at_idp: bool) -> Result<RenewalE
             RenewalEnd::Failed(Attempt::Refused, error)
         }
     })
+}
+
+impl Minted for Inner {
+    fn look_again(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            self.reload().await?;
+            Ok(())
+        })
+    }
+
+    fn key_of(&self, registration: &Registration) -> Option<&dyn SigningKey> {
+        Self::key_of(self, registration)
+    }
 }

@@ -26,9 +26,7 @@ mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 pub use builder::AuthSessionBuilder;
@@ -42,12 +40,15 @@ pub use state::{AuthState, ConnectionState};
 
 use crate::callback::CallbackParams;
 use crate::challenge::{AuthChallenge, Operation, Reason};
-use crate::enterprise::{Idp, IdpEnd, IdpSession};
+use crate::enterprise::{Idp, IdpEnd, IdpSession, Minted};
 use crate::error::Error;
+use crate::grant::Grant;
 use crate::host::{AuthHost, Event, WorkloadIdentity};
-use crate::http::{CALL_TIMEOUT, Limited};
+use crate::http::Limited;
+use crate::limits::{CALL_TIMEOUT, REVOCATION_LIMIT};
 use crate::oauth::metadata::lies_within;
 use crate::oauth::registration::ClientIdentity;
+use crate::oauth::revocation::Revocation;
 use crate::oauth::token;
 use crate::recovery::{IssuerCheck, Means, Trigger};
 use crate::runtime::{Runtime, timeout, unix_seconds};
@@ -55,7 +56,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::signal::Signal;
-use crate::store::record::{self, Grant, Record, Versioned};
+use crate::store::record::{self, Record, Versioned};
 use crate::store::{Deleted, StoreKey, TokenStore};
 use credential::Current;
 use drive::Manner;
@@ -67,9 +68,6 @@ use progress::Progress;
 use rejection::RejectedSignIn;
 use renewal::Renewal;
 use watch::Watch;
-
-/// How long revocation may take when signing out. It is a courtesy; signing out does not depend on it.
-pub(crate) const REVOCATION_LIMIT: Duration = Duration::from_secs(10);
 
 /// One client's authorization for one MCP server. Clones share it; it is cheap, one per connection.
 ///
@@ -99,21 +97,6 @@ fn on_purpose(register_again: bool) -> Manner {
         register_again,
         ..Manner::of(&HandleOptions::default())
     }
-}
-
-/// What became of the tokens at their server when signing out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Revocation {
-    /// They are revoked.
-    Done,
-    /// There was nothing to revoke.
-    Nothing,
-    /// The server does not revoke tokens; the access token is good there until it expires.
-    NotOffered,
-    /// The server could not be told, or refused; they may be good there until they expire.
-    Failed,
 }
 
 /// What all clones share. When the last is gone, nobody is left to be shown anything.
@@ -393,7 +376,8 @@ impl AuthSession {
     pub fn identity_provider(&self) -> Option<IdpSession> {
         let inner = self.inner();
         let idp = inner.idp.as_ref()?;
-        Some(IdpSession::new(Arc::clone(idp), Arc::clone(inner)))
+        let of: Arc<dyn Minted> = Arc::clone(inner) as _;
+        Some(IdpSession::new(Arc::clone(idp), of))
     }
 
     /// The credential with all that is needed to renew it, for handing it to another process. It holds

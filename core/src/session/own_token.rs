@@ -1,6 +1,7 @@
 //! A new token of the client's own (RFC 6749 section 4.4, RFC 7523): no user is needed for it.
 
 use crate::error::Error;
+use crate::grant::{Grant, Grantor, KeyBinding, Registration};
 use crate::issuer::same_issuer;
 use crate::oauth::discovery::Discovered;
 use crate::oauth::registration::{as_offered, preregistered};
@@ -9,7 +10,7 @@ use crate::recovery::Attempt;
 use crate::session::renewal::{RenewalEnd, RenewalPlan, failed, passing};
 use crate::session::tokens::At;
 use crate::session::{GrantType, Inner};
-use crate::store::record::{Grant, Grantor, KeyBinding, Registration, Versioned};
+use crate::store::record::Versioned;
 
 /// Where a client asks for a token of its own, and as whom.
 struct Place {

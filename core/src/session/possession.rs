@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::challenge::{AuthChallenge, DpopDemand};
 use crate::error::Error;
-use crate::http::CALL_TIMEOUT;
+use crate::grant::{Grant, KeyBinding};
 use crate::jose::SigningKey;
+use crate::limits::CALL_TIMEOUT;
 use crate::oauth::clock::Clocks;
 use crate::oauth::discovery::Discovered;
 use crate::oauth::dpop::{self, Nonces, Prover};
@@ -15,7 +16,6 @@ use crate::runtime::timeout;
 use crate::secret::Secret;
 use crate::session::Inner;
 use crate::session::credential::Authorization;
-use crate::store::record::{Grant, KeyBinding};
 use crate::sync::{Mutex, lock};
 
 /// What a session needs to bind its tokens.

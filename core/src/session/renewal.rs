@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
+use crate::grant::{Grant, Grantor, Registration};
 use crate::host::Event;
-use crate::http::{ANSWER_LIMIT, CALL_TIMEOUT, HttpError};
+use crate::http::HttpError;
 use crate::issuer::same_issuer;
+use crate::limits::{ANSWER_LIMIT, CALL_TIMEOUT, DISCOVERY_LIMIT, LONGEST_RENEWAL, TURN_LIMIT};
 use crate::oauth::discovery::{Discovered, Preference, discover, still_names};
 use crate::oauth::token::{TokenFailure, TokenGrant};
 use crate::recovery::{Ask, Attempt, Failure, IssuerCheck, Means};
 use crate::runtime::{detached, timeout};
 use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
-use crate::session::tokens::{At, DISCOVERY_LIMIT};
+use crate::session::tokens::At;
 use crate::session::{GrantType, Inner};
 use crate::store::at_last::store_at_last;
 use crate::store::lease::Lease;
-use crate::store::record::{self, Grant, Grantor, Registration, Versioned};
-use crate::store::turn::{HELD, LONGEST_RENEWAL, TURN_LIMIT, Turn};
+use crate::store::record::{self, Versioned};
+use crate::store::turn::{HELD, Turn};
 
 /// What a silent flight came to.
 pub(crate) struct Renewal {

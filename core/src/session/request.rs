@@ -1,9 +1,8 @@
 //! One request to the MCP server, from before it is sent until it is answered for good.
 
-use std::time::Duration;
-
 use crate::challenge::{AuthChallenge, Operation};
 use crate::error::Error;
+use crate::limits::AHEAD_LIMIT;
 use crate::oauth::dpop;
 use crate::oauth::metadata::origin;
 use crate::recovery::{Ask, Means, Trigger};
@@ -14,9 +13,6 @@ use crate::session::drive::{Conclusion, Manner, drive};
 use crate::session::possession::RequestCredential;
 use crate::session::progress::{Nonce, Progress};
 use crate::session::renewal::RenewalPlan;
-
-/// How long a request waits for a renewal that it does not depend on. The renewal goes on.
-const AHEAD_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a transport does after a response.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 use crate::challenge::Reason;
 use crate::error::Error;
+use crate::grant::{Grant, Registration};
 use crate::issuer::same_issuer;
 use crate::oauth::discovery::{Discovered, Preference, discover};
 use crate::oauth::known::Known;
@@ -10,7 +11,7 @@ use crate::recovery::Ask;
 use crate::scope::ScopeSet;
 use crate::session::Inner;
 use crate::session::interaction::Need;
-use crate::store::record::{Grant, Record, Registration};
+use crate::store::record::Record;
 
 /// The scope that asks for a refresh token (OpenID Connect Core section 11).
 const OFFLINE_ACCESS: &str = "offline_access";

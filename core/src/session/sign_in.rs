@@ -1,14 +1,15 @@
 //! A sign-in: from discovery to the page a person is sent to, and from the callback to the grant.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
+use crate::grant::{Grant, Registration};
 use crate::host::{AuthHost, AuthorizationRequest, Event};
-use crate::http::{CALL_TIMEOUT, HttpError};
+use crate::http::HttpError;
 use crate::issuer::same_issuer;
+use crate::limits::{CALL_TIMEOUT, PENDING_KEPT};
 use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery::Discovered;
 use crate::oauth::known::Known;
@@ -24,14 +25,10 @@ use crate::session::interaction::Need;
 use crate::session::renewal::RenewalEnd;
 use crate::session::scheme::{Scheme, asks_for_refresh_token, without_offline_access};
 use crate::session::tokens::At;
-use crate::store::record::{self, Grant, IdpLeg, Pending, Record, Registration, Versioned};
+use crate::store::record::{self, IdpLeg, Pending, Record, Versioned};
 
 /// How many scopes an authorization server may list for a registration to name them all.
 const MAX_LISTED: usize = 32;
-
-/// How long a record keeps a pending authorization, by the clock: longer than any person takes, as the clock of a
-/// machine that slept has gone on while the person's time has not.
-const PENDING_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Inner {
     /// Registers where need be, and notes the authorization that is about to start.

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::grant::Grant;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
-use crate::store::record::{Grant, Record};
+use crate::store::record::Record;
 
 /// What is known of a connection's authorization. Holds no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

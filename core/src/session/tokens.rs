@@ -1,11 +1,10 @@
 //! Token requests, as a session makes them.
 
-use std::time::Duration;
-
 use crate::error::Error;
-use crate::http::CALL_TIMEOUT;
+use crate::grant::{Grant, Grantor, KeyBinding, Registration};
 use crate::issuer::same_issuer;
 use crate::jose::SigningKey;
+use crate::limits::{CALL_TIMEOUT, DISCOVERY_LIMIT};
 use crate::oauth::client::Client;
 use crate::oauth::discovery::read_again;
 use crate::oauth::dpop::Prover;
@@ -17,10 +16,6 @@ use crate::runtime::timeout;
 use crate::scope::ScopeSet;
 use crate::session::Inner;
 use crate::store::lease::Lease;
-use crate::store::record::{Grant, Grantor, KeyBinding, Registration};
-
-/// How long finding the authorization server may take, when its endpoint is not on record.
-pub(super) const DISCOVERY_LIMIT: Duration = Duration::from_secs(20);
 
 /// A client at the server that grants it something.
 #[derive(Clone, Copy)]

@@ -4,15 +4,11 @@
 //! too, and its request may be answered: a session that took over at once would present the refresh token a second time.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::StoreKey;
-use super::lease::RENEWAL;
+use crate::limits::LEASE_GRACE;
 use crate::sync::{Mutex, lock};
-
-/// How long a lease that has lapsed is still left to its holder, from when that is first seen: by then a holder that goes
-/// on has renewed it.
-pub(crate) const GRACE: Duration = RENEWAL.saturating_mul(2);
 
 /// The lapsed leases that were asked for.
 #[derive(Debug, Default)]
@@ -32,7 +28,7 @@ impl Grace {
         let known = lapsed.get(key).filter(|lapsed| lapsed.at == at);
         let since = known.and_then(|lapsed| now.duration_since(lapsed.seen).ok());
         match since {
-            Some(since) => since >= GRACE,
+            Some(since) => since >= LEASE_GRACE,
             // It is news, or the clock was set back.
             None => {
                 lapsed.insert(key.clone(), Lapsed { at, seen: now });

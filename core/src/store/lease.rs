@@ -9,18 +9,9 @@ use tokio::sync::oneshot;
 
 use super::{LeaseId, StoreKey, TokenStore};
 use crate::error::Error;
+use crate::limits::{LEASE_ANSWER, LEASE_RENEWAL, LEASE_TTL};
 use crate::runtime::{Runtime, timeout};
 use crate::sync::{Mutex, lock};
-
-/// How long a lease lasts unless it is renewed: so long others wait for a holder that crashed, at a store that does not
-/// see that.
-const TTL: Duration = Duration::from_secs(10);
-
-/// How often it is renewed.
-pub(crate) const RENEWAL: Duration = Duration::from_secs(3);
-
-/// How long a store's answer is waited for: it is true, however late it comes, and others may be writing.
-const ANSWER: Duration = Duration::from_secs(30);
 
 /// The right to renew one record's credential. Dropping it gives it back.
 pub(crate) struct Lease {
@@ -72,7 +63,7 @@ impl Lease {
         longest: Duration,
     ) -> Result<Option<Self>, Error> {
         let now = runtime.now();
-        let Some(id) = store.try_lease(&key, now, TTL).await? else {
+        let Some(id) = store.try_lease(&key, now, LEASE_TTL).await? else {
             return Ok(None);
         };
         let held = Arc::new(Held {
@@ -80,7 +71,7 @@ impl Lease {
             runtime,
             key,
             id,
-            until: Mutex::new(Some(now + TTL)),
+            until: Mutex::new(Some(now + LEASE_TTL)),
             stood_still: AtomicBool::new(false),
             renewing: AtomicBool::new(false),
         });
@@ -131,7 +122,7 @@ impl Held {
     /// Renews it until it is given back or lost, or has been held for `longest`.
     async fn keep(&self, mut ended: oneshot::Receiver<Option<Release>>, longest: Duration) {
         let mut left = longest;
-        while let Some(less) = left.checked_sub(RENEWAL) {
+        while let Some(less) = left.checked_sub(LEASE_RENEWAL) {
             left = less;
             tokio::select! {
                 biased;
@@ -141,7 +132,7 @@ impl Held {
                     }
                     return;
                 }
-                () = self.runtime.sleep(RENEWAL) => {}
+                () = self.runtime.sleep(LEASE_RENEWAL) => {}
             }
             self.renewing.store(true, Ordering::SeqCst);
             let renewed = self.renew().await;
@@ -168,11 +159,11 @@ impl Held {
         if self.has_lapsed() {
             self.stood_still.store(true, Ordering::Relaxed);
         }
-        let renewing = self.store.renew_lease(&self.key, &self.id, now, TTL);
+        let renewing = self.store.renew_lease(&self.key, &self.id, now, LEASE_TTL);
         let late = || Err(Error::store("the store did not answer in time"));
-        let renewed = timeout(&*self.runtime, ANSWER, renewing).await;
+        let renewed = timeout(&*self.runtime, LEASE_ANSWER, renewing).await;
         let renewed = renewed.unwrap_or_else(late)?;
-        *lock(&self.until) = renewed.then_some(now + TTL);
+        *lock(&self.until) = renewed.then_some(now + LEASE_TTL);
         Ok(renewed)
     }
 }
@@ -261,14 +252,14 @@ mod tests {
     async fn lease_that_another_has_is_not_held_though_its_time_is_not_over() {
         let (_store, lease) = taken(1, Duration::from_secs(60)).await;
         assert!(lease.is_held().await);
-        tokio::time::sleep(RENEWAL * 3).await;
+        tokio::time::sleep(LEASE_RENEWAL * 3).await;
         assert!(!lease.is_held().await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn lease_of_a_holder_that_is_stuck_is_not_renewed_for_ever() {
-        let (store, lease) = taken(usize::MAX, RENEWAL * 4).await;
-        tokio::time::sleep(RENEWAL * 100).await;
+        let (store, lease) = taken(usize::MAX, LEASE_RENEWAL * 4).await;
+        tokio::time::sleep(LEASE_RENEWAL * 100).await;
         assert_eq!(store.renewals.load(Ordering::SeqCst), 4);
         drop(lease);
         assert_eq!(store.released.load(Ordering::SeqCst), 1);
@@ -277,10 +268,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn lease_is_given_back_once_and_not_renewed_afterwards() {
         let (store, lease) = taken(usize::MAX, Duration::from_secs(60)).await;
-        tokio::time::sleep(RENEWAL * 2).await;
+        tokio::time::sleep(LEASE_RENEWAL * 2).await;
         drop(lease);
         let renewals = store.renewals.load(Ordering::SeqCst);
-        tokio::time::sleep(RENEWAL * 10).await;
+        tokio::time::sleep(LEASE_RENEWAL * 10).await;
         assert_eq!(store.renewals.load(Ordering::SeqCst), renewals);
         assert_eq!(store.released.load(Ordering::SeqCst), 1);
     }

@@ -6,17 +6,10 @@ use std::time::Duration;
 use super::lease::Lease;
 use super::{StoreKey, TokenStore};
 use crate::error::Error;
-use crate::http::ANSWER_LIMIT;
 use crate::runtime::Runtime;
 
 /// The longest pause between two looks at a lease that another holds.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-
-/// How long a renewal may take: to have its answer, and to store it.
-pub(crate) const LONGEST_RENEWAL: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(160));
-
-/// How long another's renewal is waited for.
-pub(crate) const TURN_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why a renewal cannot be made now, after that.
 pub(crate) const HELD: &str = "another session or program is renewing it, and has no answer yet";

@@ -10,7 +10,8 @@ use crate::challenge::AuthChallenge;
 use crate::enterprise::IdpState;
 use crate::error::{Error, ErrorCode};
 use crate::host::{AuthorizationRequest, Event, StepUpRequest};
-use crate::session::{ConnectionState, Outcome, Revocation};
+use crate::oauth::revocation::Revocation;
+use crate::session::{ConnectionState, Outcome};
 use crate::settings::Settings;
 
 /// The JSON Schema (draft 2020-12) of every form: an object with any of them, each by its name. Those that are read

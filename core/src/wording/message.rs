@@ -1,12 +1,19 @@
 //! What an error says in a log, and to who runs the program: what happened, at which server, and what to do next.
 
+use std::fmt;
+
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::scope::ScopeSet;
 use crate::text;
 
-/// The message of an error.
-pub(crate) fn message(error: &Error) -> String {
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&message(self))
+    }
+}
+
+fn message(error: &Error) -> String {
     match error {
         Error::InsufficientScope {
             server,

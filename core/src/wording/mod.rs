@@ -3,7 +3,7 @@
 //! Sentences name the server, say what happens next, and never quote a protocol message raw.
 
 mod failure;
-pub(crate) mod message;
+mod message;
 
 use std::borrow::Cow;
 

@@ -221,7 +221,9 @@ impl Kind {
             Self::Registration503 => &["registration_rejected", "http", "timeout", "host"],
             Self::Mcp503RetryAfter => &["status_503", BROKEN],
             Self::Mcp500 => &["status_500", BROKEN],
-            Self::McpCloses | Self::McpRefuses => &[BROKEN],
+            Self::McpCloses => &[BROKEN],
+            // Its metadata cannot be read either.
+            Self::McpRefuses => &[BROKEN, "http"],
             Self::McpAnswerLost => &[BROKEN, UNANSWERED],
             Self::McpAnswerCut => &[BROKEN, UNANSWERED, GARBLED],
             Self::McpRedirects => &["status_307", BROKEN, "http"],

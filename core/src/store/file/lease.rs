@@ -12,15 +12,11 @@ use super::line::First;
 use super::lock::is_at;
 use super::{FileStore, private, replace, with_suffix};
 use crate::error::Error;
-use crate::http::ANSWER_LIMIT;
+use crate::limits::STOPPED_HOLDER;
 use crate::runtime::unix_seconds;
 use crate::store::grace::Grace;
 use crate::store::{LeaseId, StoreKey};
 use crate::sync::{Mutex, lock};
-
-/// How long a lapsed lease is left to a process that lives. It is stopped (Ctrl-Z, a debugger), and the answer to its
-/// refresh may wait for it.
-const STOPPED: Duration = ANSWER_LIMIT.saturating_add(Duration::from_secs(10));
 
 /// A time in seconds has fewer digits.
 const MAX_LEASE: u64 = 32;
@@ -137,7 +133,7 @@ impl FileStore {
     fn is_given_up(&self, key: &StoreKey, file: &mut File, now: SystemTime) -> bool {
         let now_seconds = unix_seconds(now);
         let lapsed =
-            lapses_at(file).filter(|at| now_seconds >= at.saturating_add(STOPPED.as_secs()));
+            lapses_at(file).filter(|at| now_seconds >= at.saturating_add(STOPPED_HOLDER.as_secs()));
         lapsed.is_some_and(|at| self.leases.grace.is_over(key, at, now))
     }
 

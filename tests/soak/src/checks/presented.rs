@@ -47,9 +47,23 @@ fn reused(server: usize, first: &Refresh, again: &Refresh, start: u64) -> String
     )
 }
 
+/// Until when an answer that was delivered may not be on record yet: longer where the store was kept locked, as by a worker
+/// that was stopped while it wrote.
+fn written_by(entries: &Entries, delivered: u64) -> u64 {
+    let kept_locked = |fault: &&Happened| {
+        matches!(fault.kind, Kind::WorkerStopped | Kind::StoreLocked)
+            && fault.began <= delivered + WRITTEN_WITHIN
+    };
+    let free = entries.faults.iter().filter(kept_locked);
+    let free = free.map(|fault| fault.ended.unwrap_or(u64::MAX - WRITTEN_WITHIN));
+    free.fold(delivered, u64::max) + WRITTEN_WITHIN
+}
+
 /// Whether a fault excuses it: it lost the answer, or killed who waited for it, or left no room to write it down.
 fn excuse(entries: &Entries, server: usize, first: &Refresh, again: &Refresh) -> bool {
-    let until = first.delivered.map_or(again.at, |at| at + WRITTEN_WITHIN);
+    let until = first
+        .delivered
+        .map_or(again.at, |at| written_by(entries, at));
     let within = |fault: &Happened| {
         let ended = fault.ended.unwrap_or(u64::MAX);
         fault.began <= until && first.at.min(again.at) <= ended

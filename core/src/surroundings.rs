@@ -1,0 +1,48 @@
+//! What sends requests, and the clock: those that were given, else those of this build.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::http::{Guard, HttpClient, Limited};
+use crate::runtime::Runtime;
+
+/// What was given, else what this build has of its own.
+pub(crate) fn surroundings(
+    http: Option<Arc<dyn HttpClient>>,
+    runtime: Option<Arc<dyn Runtime>>,
+    guard: Guard,
+) -> Result<(Limited, Arc<dyn Runtime>), Error> {
+    let runtime = runtime.map_or_else(default_runtime, Ok)?;
+    let http = http.map_or_else(default_http, Ok)?;
+    Ok((Limited::new(http, Arc::clone(&runtime), guard), runtime))
+}
+
+#[cfg(feature = "tokio")]
+fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => Ok(Arc::new(crate::runtime::TokioRuntime)),
+        Err(_) => Err(Error::config(
+            "a session is opened within a tokio runtime, or is given a runtime of its own (`runtime`)",
+        )),
+    }
+}
+
+#[cfg(not(feature = "tokio"))]
+fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
+    Err(Error::config(
+        "no runtime was given, and this build has none of its own",
+    ))
+}
+
+#[cfg(feature = "reqwest")]
+#[allow(clippy::unnecessary_wraps)]
+fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
+    Ok(Arc::new(crate::http::SharedClient::default()))
+}
+
+#[cfg(not(feature = "reqwest"))]
+fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
+    Err(Error::config(
+        "no HTTP client was given, and this build has none of its own",
+    ))
+}
