@@ -15,7 +15,6 @@ use crate::wording;
 pub use crate::error::ErrorForm;
 
 #[cfg(feature = "schema")]
-#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub use schema::schema;
 
 impl From<&Error> for ErrorForm {
