@@ -159,5 +159,8 @@ for (const file of INNER) {
 test('every file of vectors is run', () => {
   const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
   // What is in forms.json and its schema is run by forms.test.mts.
-  assert.deepEqual(files.map((name) => name.replace('.json', '')).sort(), [...OWN, ...INNER, 'forms', 'forms.schema'].sort());
+  assert.deepEqual(
+    files.map((name) => name.replace('.json', '')).sort(),
+    [...OWN, ...INNER, 'forms', 'forms.schema'].sort(),
+  );
 });
