@@ -21,6 +21,8 @@ pub(crate) enum Call {
     SignInElsewhere { server: String },
     /// Not answered.
     Event(Event),
+    /// Not answered: a line for the person at the terminal.
+    Show { line: String },
     /// What the person typed; a text.
     Question { question: String },
     /// A text.
@@ -66,6 +68,7 @@ impl Call {
             Self::Authorize(_) => "authorize",
             Self::SignInElsewhere { .. } => "signInElsewhere",
             Self::Event(_) => "event",
+            Self::Show { .. } => "show",
             Self::Question { .. } => "question",
             Self::Assertion { .. } => "assertion",
             Self::Fetch { .. } => "fetch",

@@ -1,6 +1,5 @@
 //! The host of programs at a terminal, for applications that reach their terminal by themselves.
 
-use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -25,29 +24,40 @@ struct Options {
     redirect_uri: Option<String>,
     open_browser: bool,
     assume_yes: bool,
+    /// A person can be asked where the application shows and reads lines.
+    is_terminal: bool,
     /// What to do where there is no terminal to ask on.
     without_terminal: String,
 }
 
-/// The application's way to ask at the terminal.
-struct AppPrompt(Caller);
+/// The application's way to show and to ask at the terminal.
+struct AppPrompt {
+    caller: Caller,
+    is_terminal: bool,
+}
 
 impl Prompt for AppPrompt {
     fn is_terminal(&self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
+        self.is_terminal
+    }
+
+    fn show(&self, line: &str) {
+        let line = line.to_owned();
+        self.caller.tell(&Call::Show { line });
     }
 
     fn ask(&self, question: &str) -> BoxFuture<'_, Result<String, Error>> {
         let question = question.to_owned();
         Box::pin(async move {
-            let asked = self.0.ask(Call::Question { question }).await;
+            let asked = self.caller.ask(Call::Question { question }).await;
             asked.map_err(Refused::host)
         })
     }
 }
 
-fn terminal_options(options: &str) -> Result<TerminalOptions, Error> {
+fn terminal_options(options: &str) -> Result<(TerminalOptions, bool), Error> {
     let options: Options = read("the options", options)?;
+    let is_terminal = options.is_terminal;
     let options = TerminalOptions {
         redirect_uri: options.redirect_uri,
         open_browser: options.open_browser,
@@ -55,13 +65,9 @@ fn terminal_options(options: &str) -> Result<TerminalOptions, Error> {
         without_terminal: options.without_terminal,
     };
     // Options are told by name, and never quoted.
-    let elsewhere = |_| {
-        Error::config(
-            "redirectUri must be http on this machine, such as http://127.0.0.1:0/oauth/callback",
-        )
-    };
-    options.check().map_err(elsewhere)?;
-    Ok(options)
+    let wrong = |why| Error::config(format!("redirectUri {why}"));
+    options.check().map_err(wrong)?;
+    Ok((options, is_terminal))
 }
 
 impl Loopback {
@@ -70,8 +76,13 @@ impl Loopback {
     /// # Errors
     /// The answer that tells which option cannot work.
     pub fn new(options: &str, bridge: &Bridge, id: u32) -> Result<Self, String> {
-        let options = terminal_options(options).map_err(|error| answer(&Err::<(), _>(error)))?;
-        let host = TerminalHost::new(options).prompt(AppPrompt(bridge.caller(id)));
+        let read = terminal_options(options).map_err(|error| answer(&Err::<(), _>(error)));
+        let (options, is_terminal) = read?;
+        let caller = bridge.caller(id);
+        let host = TerminalHost::new(options).prompt(AppPrompt {
+            caller,
+            is_terminal,
+        });
         Ok(Self(Arc::new(host)))
     }
 

@@ -60,27 +60,29 @@ impl Session {
     ///
     /// # Errors
     /// The answer that tells why it cannot be opened.
-    pub async fn open(
+    pub fn open(
         options: String,
         bridge: &Bridge,
         id: u32,
         store: Option<Store>,
         leases: Option<Leases>,
-    ) -> Result<Self, String> {
+    ) -> impl Future<Output = Result<Self, String>> + Send + use<> {
         let (options, caller) = (Zeroizing::new(options), bridge.caller(id));
         let store = store.map(|store| store.shared());
-        let opened = guarded(async {
+        let opening = guarded(async move {
             let options: Options = read("the options", &options)?;
             let builder = options.builder(caller, store, leases.as_ref())?;
             builder.open().await
         });
-        match opened.await {
-            Some(Ok(session)) => Ok(Self {
-                open: Mutex::new(Some(session)),
-                end: Cancel::new(),
-            }),
-            Some(Err(error)) => Err(answer(&Err::<(), _>(error))),
-            None => Err(DEFECT.to_owned()),
+        async {
+            match opening.await {
+                Some(Ok(session)) => Ok(Self {
+                    open: Mutex::new(Some(session)),
+                    end: Cancel::new(),
+                }),
+                Some(Err(error)) => Err(answer(&Err::<(), _>(error))),
+                None => Err(DEFECT.to_owned()),
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 //! What needs no session: challenges, scopes, sentences.
 
 use mcp_reauth::{AuthChallenge, Error, Operation, ScopeSet, wording};
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::answer::{answer, read};
@@ -43,13 +42,12 @@ pub fn misconfigured(detail: &str) -> String {
 /// # Errors
 /// The answer that the form cannot be read.
 pub fn json_rpc_error(message: &str, error: &str) -> Result<Option<String>, String> {
-    #[derive(Deserialize)]
-    struct Head {
-        id: Value,
-    }
     let error: Error = read("the error", error).map_err(|error| answer(&Err::<(), _>(error)))?;
-    let head = serde_json::from_str(message).ok();
-    Ok(head.map(|Head { id }| error.to_json_rpc(&id).to_string()))
+    let message: Option<Value> = serde_json::from_str(message).ok();
+    let id = message
+        .as_ref()
+        .and_then(|message| message.as_object()?.get("id"));
+    Ok(id.map(|id| error.to_json_rpc(id).to_string()))
 }
 
 /// The scopes of a `scope` parameter.

@@ -1,4 +1,4 @@
-/** What the native part asks of a session's JavaScript: its host, its store, its `fetch`. See `src/bridge.rs`. */
+/** What the native part asks of a session's JavaScript: its host, its store, its `fetch`. See `bindings-common/src/call.rs`. */
 
 import type { AsyncResource } from 'node:async_hooks';
 

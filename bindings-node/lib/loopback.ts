@@ -1,5 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { createInterface } from 'node:readline/promises';
+import { isatty } from 'node:tty';
+import { isMainThread } from 'node:worker_threads';
 
 import { bridge, type CallContext, type Callee, Place } from './bridge.js';
 import { ADDRESS, check, FLAG } from './check.js';
@@ -34,16 +36,20 @@ export function loopbackHost(options: LoopbackOptions = {}): Required<AuthHost> 
   redirectUri: (context: RedirectContext) => Promise<string>;
 } {
   const { openBrowser = true, assumeYes = false, ...others } = check(options, OPTIONS);
-  const json = toJson({ openBrowser, assumeYes, ...others, withoutTerminal: WITHOUT_TERMINAL }, 'the options');
+  // What a worker prints goes to the terminal as well, and nothing of what is typed there comes to it.
+  const isTerminal = isMainThread && isatty(0) && isatty(2);
+  const all = { openBrowser, assumeYes, ...others, isTerminal, withoutTerminal: WITHOUT_TERMINAL };
   const terminal = new Terminal();
-  const loopback = native.Loopback.open(json, bridge, terminal.place.id);
+  const loopback = native.Loopback.open(toJson(all, 'the options'), bridge, terminal.place.id);
   if (typeof loopback === 'string') return unwrap(loopback);
   return {
     redirectUri: ({ signal, registered }) =>
       stoppable(signal, (cancel) => loopback.redirectUri(registered === true, cancel)),
     authorize: (request, { signal }) =>
-      stoppable<string>(signal, (cancel) => loopback.authorize(toJson(request, 'the request'), cancel)),
-    signInElsewhere: (server) => loopback.signInElsewhere(server),
+      terminal.while(
+        stoppable<string>(signal, (cancel) => loopback.authorize(toJson(request, 'the request'), cancel)),
+      ),
+    signInElsewhere: (server) => terminal.while(loopback.signInElsewhere(server)),
     confirmStepUp: (request, { signal }) =>
       terminal.while(
         stoppable<boolean>(signal, (cancel) => loopback.confirmStepUp(toJson(request, 'the request'), cancel)),
@@ -55,16 +61,16 @@ const OPTIONS = { redirectUri: ADDRESS, openBrowser: FLAG, assumeYes: FLAG };
 
 const WITHOUT_TERMINAL = 'run it in a terminal, or give loopbackHost({ assumeYes: true })';
 
-/** Where a question of the native part is put. */
+/** Where the native part shows lines and asks questions. */
 class Terminal implements Callee {
   readonly place = new Place(this);
   readonly scope = new AsyncResource('loopbackHost');
 
-  /** It is found while it may be asked. */
-  async while<T>(asking: Promise<T>): Promise<T> {
+  /** It is found while it may be used. */
+  async while<T>(using: Promise<T>): Promise<T> {
     this.place.hold();
     try {
-      return await asking;
+      return await using;
     } finally {
       this.place.letGo();
     }
@@ -76,7 +82,9 @@ class Terminal implements Callee {
 
   unheard(): void {}
 
-  tell(): void {}
+  tell(_method: string, input: unknown): void {
+    process.stderr.write(`${(input as { line: string }).line}\n`);
+  }
 }
 
 async function ask(question: string, signal: AbortSignal): Promise<string> {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import tls from 'node:tls';
 
-/** What the native part makes its client with: `src/public.rs`. */
+/** What the native part makes its client with: `bindings-common/src/public.rs`. */
 interface NodeNetwork {
   /** The certificate authorities that Node trusts, in PEM; none: those of the system. */
   authorities: string[];

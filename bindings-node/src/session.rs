@@ -30,11 +30,11 @@ impl Session {
         store: Option<&Store>,
         leases: Option<&Leases>,
     ) -> Promise<'env, Either<Session, String>> {
-        let (bridge, store) = (bridge.0.clone(), store.map(|store| store.0.clone()));
+        let store = store.map(|store| store.0.clone());
         let leases = leases.map(|leases| leases.0.clone());
+        let opening = bindings::Session::open(options, &bridge.0, id, store, leases);
         env.spawn_future(async move {
-            let opened = bindings::Session::open(options, &bridge, id, store, leases).await;
-            Ok(match opened {
+            Ok(match opening.await {
                 Ok(session) => Either::A(Self(session)),
                 Err(answer) => Either::B(answer),
             })

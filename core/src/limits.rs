@@ -1,5 +1,5 @@
-//! How long things may take that depend on each other. Limits count time in which the process runs
-//! ([`timeout`](crate::runtime::timeout)).
+//! Times that depend on each other. How long something may take counts time in which the process runs
+//! ([`timeout`](crate::runtime::timeout)); leases, and how long a record keeps something, go by the clock.
 
 use std::time::Duration;
 

@@ -96,7 +96,13 @@ fn a_failure_is_the_answer_to_the_request_that_failed() {
         (&json!("seven"), &json!(-32080))
     );
     assert_eq!(answer["error"]["data"].to_string(), form);
-    for message in ["", "[]", "5", r#"{"method":"x"}"#] {
+    for message in [
+        "",
+        "[]",
+        "5",
+        r#"[{"id":1,"method":"x"}]"#,
+        r#"{"method":"x"}"#,
+    ] {
         assert_eq!(text::json_rpc_error(message, &form), Ok(None), "{message}");
     }
     let answer = text::json_rpc_error(r#"{"id":1}"#, "{}").expect_err("it is no form");

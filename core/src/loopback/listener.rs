@@ -175,17 +175,19 @@ impl CallbackListener {
     }
 }
 
-/// Checks that a redirect URI is one this machine can receive at.
 fn parse(redirect_uri: &str) -> Result<Url, Error> {
-    let invalid = |why: &str| Error::config(format!("the callback address {redirect_uri:?} {why}"));
-    let url = Url::parse(redirect_uri).map_err(|error| invalid(&format!("is no URL: {error}")))?;
+    let invalid = |why| Error::config(format!("the callback address {redirect_uri:?} {why}"));
+    receivable(redirect_uri).map_err(invalid)
+}
+
+/// Checks that a redirect URI is one this machine can receive at: else, what is wrong with it.
+pub(super) fn receivable(redirect_uri: &str) -> Result<Url, String> {
+    let url = Url::parse(redirect_uri).map_err(|error| format!("is no URL: {error}"))?;
     if url.scheme() != "http" || !is_loopback(&url) {
-        return Err(invalid(
-            "must be http on this machine (127.0.0.1, [::1] or localhost)",
-        ));
+        return Err("must be http on this machine (127.0.0.1, [::1] or localhost)".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(invalid("must have no query and no fragment"));
+        return Err("must have no query and no fragment".to_owned());
     }
     Ok(url)
 }

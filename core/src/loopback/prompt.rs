@@ -4,7 +4,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::error::Error;
 
@@ -13,6 +14,9 @@ use crate::error::Error;
 pub trait Prompt: Send + Sync {
     /// Whether a person can be asked.
     fn is_terminal(&self) -> bool;
+
+    /// Shows a line. It holds no control characters.
+    fn show(&self, line: &str);
 
     /// Shows `question` without a line break after it, and waits for the line that is typed; at the end of the input, for
     /// an empty one.
@@ -44,6 +48,11 @@ impl Prompt for StandardStreams {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
+    // That nothing can be shown is no failure.
+    fn show(&self, line: &str) {
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+
     fn ask(&self, question: &str) -> BoxFuture<'_, Result<String, Error>> {
         let _ = write!(io::stderr(), "{question}");
         let _ = io::stderr().flush();
@@ -52,7 +61,8 @@ impl Prompt for StandardStreams {
 }
 
 /// A line of standard input that is being read, on a thread of its own, which the end of the program need not wait for.
-/// Reading cannot be stopped: what is typed after a question was taken back answers the next one.
+/// Reading cannot be stopped. A reader that was left behind by a question that was taken back reads for the next one, but
+/// what it has read by then was typed before that stood there, and answers nothing.
 struct Line(Option<oneshot::Receiver<String>>);
 
 static BEING_READ: Mutex<Option<oneshot::Receiver<String>>> = Mutex::new(None);
@@ -61,10 +71,24 @@ fn being_read() -> MutexGuard<'static, Option<oneshot::Receiver<String>>> {
     BEING_READ.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A reader that has read nothing yet: the one that was left behind, or another.
+fn reader(
+    left_behind: Option<oneshot::Receiver<String>>,
+    read: impl FnOnce() -> oneshot::Receiver<String>,
+) -> oneshot::Receiver<String> {
+    let still_reads =
+        |line: &mut oneshot::Receiver<String>| matches!(line.try_recv(), Err(TryRecvError::Empty));
+    let mut left_behind = left_behind;
+    match left_behind.as_mut().is_some_and(still_reads) {
+        true => left_behind.unwrap_or_else(read),
+        false => read(),
+    }
+}
+
 impl Line {
     async fn next() -> String {
-        let known = being_read().take();
-        let mut line = Self(Some(known.unwrap_or_else(read)));
+        let left_behind = being_read().take();
+        let mut line = Self(Some(reader(left_behind, read)));
         let typed = match &mut line.0 {
             Some(receiver) => receiver.await,
             None => return String::new(),
@@ -90,4 +114,30 @@ fn read() -> oneshot::Receiver<String> {
         let _ = sender.send(line);
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_typed_before_a_question_is_no_answer_to_it() {
+        let another = || {
+            let (sender, receiver) = oneshot::channel();
+            let _ = sender.send("typed now".to_owned());
+            receiver
+        };
+        let (before, left_behind) = oneshot::channel();
+        before.send("y".to_owned()).expect("it is kept");
+        let line = reader(Some(left_behind), another).await;
+        assert_eq!(line.as_deref(), Ok("typed now"));
+        // One that still reads gets the next line that is typed: another reader would not.
+        let (reading, left_behind) = oneshot::channel();
+        let line = reader(Some(left_behind), another);
+        reading
+            .send("typed later".to_owned())
+            .expect("it is awaited");
+        assert_eq!(line.await.as_deref(), Ok("typed later"));
+        assert_eq!(reader(None, another).await.as_deref(), Ok("typed now"));
+    }
 }

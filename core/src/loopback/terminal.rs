@@ -1,14 +1,13 @@
 //! The ready-made host of programs at a terminal.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
 use super::prompt::{Prompt, StandardStreams, confirm};
 use super::turns::{self, Reservation};
-use super::{CallbackListener, DEFAULT_REDIRECT_URI, away, browser};
+use super::{CallbackListener, DEFAULT_REDIRECT_URI, away, browser, listener};
 use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Authorized, StepUpRequest};
 use crate::wording;
@@ -32,13 +31,13 @@ pub struct TerminalOptions {
 }
 
 impl TerminalOptions {
-    /// Checks them before anyone signs in.
+    /// Checks that this machine can receive callbacks at `redirect_uri`, where one is given.
     ///
     /// # Errors
-    /// [`Error::Config`] when `redirect_uri` is not one that this machine can receive at.
-    pub fn check(&self) -> Result<(), Error> {
+    /// What is wrong with it, as the end of a sentence: `must be http on this machine ...`.
+    pub fn check(&self) -> Result<(), String> {
         let given = self.redirect_uri.as_deref();
-        given.map_or(Ok(()), |uri| CallbackListener::port_of(uri).map(drop))
+        given.map_or(Ok(()), |uri| listener::receivable(uri).map(drop))
     }
 }
 
@@ -73,7 +72,7 @@ impl TerminalHost {
         }
     }
 
-    /// Asks the person by `prompt`, and not by standard input.
+    /// Shows and asks by `prompt`, and not by standard error and standard input.
     #[must_use]
     pub fn prompt(mut self, prompt: impl Prompt + 'static) -> Self {
         self.prompt = Arc::new(prompt);
@@ -117,16 +116,19 @@ impl TerminalHost {
             true => &request.issuer,
             false => &request.server,
         };
-        say(format_args!("{}", wording::in_progress(at)));
-        say(format_args!("{}", request.url));
+        say(&*self.prompt, &wording::in_progress(at));
+        say(&*self.prompt, &request.url);
         if let Some(advice) = away::advice(&request.redirect_uri) {
-            say(format_args!("{advice}"));
+            say(&*self.prompt, &advice);
         }
         if self.options.open_browser {
-            browser::open(&request.url, |why| {
-                say(format_args!(
-                    "The browser could not be opened ({why}). Open the address above yourself."
-                ));
+            let prompt = Arc::clone(&self.prompt);
+            browser::open(&request.url, move |why| {
+                let next = "Open the address above yourself.";
+                say(
+                    &*prompt,
+                    &format!("The browser could not be opened ({why}). {next}"),
+                );
             });
         }
         listener
@@ -175,7 +177,7 @@ impl AuthHost for TerminalHost {
 
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(async move {
-            let show = || say(format_args!("{}", at_stake(&request)));
+            let show = || say(&*self.prompt, &at_stake(&request));
             if self.options.assume_yes {
                 show();
                 return Ok(true);
@@ -195,7 +197,7 @@ impl AuthHost for TerminalHost {
     }
 
     fn sign_in_elsewhere(&self, server: &str) -> BoxFuture<'_, ()> {
-        say(format_args!("{}", wording::in_progress_elsewhere(server)));
+        say(&*self.prompt, &wording::in_progress_elsewhere(server));
         Box::pin(std::future::ready(()))
     }
 }
@@ -227,7 +229,7 @@ fn at_stake(request: &StepUpRequest) -> String {
     format!("{title}: {body}")
 }
 
-/// Says a line on standard error. If nobody listens, that is no failure.
-fn say(line: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{}", wording::escaped(&line.to_string()));
+/// Shows a line, with nothing in it that a terminal would obey.
+fn say(prompt: &dyn Prompt, line: &str) {
+    prompt.show(&wording::escaped(line));
 }

@@ -436,7 +436,12 @@ impl Inner {
         match answered {
             Ok(Authorized::Elsewhere) => Ok(Interacted::Elsewhere { url, state }),
             Ok(Authorized::Callback(callback)) => {
-                match self.complete_awaited(&callback).await {
+                let completed = match callback.has_state(&state) {
+                    true => self.complete_awaited(&callback).await,
+                    // That of another page, which a host may be given first.
+                    false => self.complete(&callback).await,
+                };
+                match completed {
                     // Whether it covers what each request needs, each decides for itself.
                     Ok(_) => Ok(Interacted::Authorized),
                     // It is the awaited one, and what it belongs to was ended, as a sign-out does.

@@ -8,6 +8,7 @@
 mod schema;
 
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::wording;
@@ -42,5 +43,22 @@ impl From<&Error> for ErrorForm {
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         ErrorForm::from(self).serialize(serializer)
+    }
+}
+
+/// The code of a JSON-RPC error that stands for an [`Error`]: of those that are an implementation's own
+/// (JSON-RPC 2.0 section 5.1), and none that MCP or its SDKs use, lest a no be taken for a timeout and tried again.
+const JSON_RPC_CODE: i64 = -32080;
+
+impl Error {
+    /// The answer to the JSON-RPC request `id` that says why it failed: for transports that have no other way to
+    /// tell. Its `data` is the error's [form](ErrorForm).
+    #[must_use]
+    pub fn to_json_rpc(&self, id: &Value) -> Value {
+        json!({
+            "jsonrpc": "2.0",
+            "id": id,
+            "error": { "code": JSON_RPC_CODE, "message": self.to_string(), "data": self },
+        })
     }
 }

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::scope::ScopeSet;
 use crate::text;
 
+/// For a log, and for the operator of the program: what happened, at which server, and what to do next.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&message(self))

@@ -19,6 +19,7 @@ struct Terminal(Arc<State>);
 #[derive(Default)]
 struct State {
     absent: bool,
+    lines: Mutex<Vec<String>>,
     asked: Mutex<usize>,
     shown: Notify,
     typed: Mutex<VecDeque<String>>,
@@ -44,6 +45,14 @@ impl Terminal {
 impl Prompt for Terminal {
     fn is_terminal(&self) -> bool {
         !self.0.absent
+    }
+
+    fn show(&self, line: &str) {
+        self.0
+            .lines
+            .lock()
+            .expect("it is whole")
+            .push(line.to_owned());
     }
 
     fn ask(&self, _question: &str) -> BoxFuture<'_, Result<String, Error>> {
@@ -150,4 +159,12 @@ async fn without_a_terminal_nobody_is_asked() {
     let host = TerminalHost::new(options).prompt(terminal.clone());
     assert_eq!(host.confirm_step_up(request()).await, Ok(true));
     assert_eq!(terminal.asked(), 0);
+    let lines = terminal.0.lines.lock().expect("it is whole").clone();
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.contains("https://mcp.example/mcp needs")),
+        "{lines:?}"
+    );
 }
