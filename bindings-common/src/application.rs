@@ -24,6 +24,6 @@ pub struct Message {
     pub method: &'static str,
     /// What that comes with, in JSON.
     pub input: String,
-    /// A record or the body of a request. It may hold secrets: whoever copies it wipes the copy.
+    /// A record or the body of a request. It may hold secrets: the side that copies it wipes the copy.
     pub body: Option<Zeroizing<Vec<u8>>>,
 }

@@ -11,7 +11,7 @@ use crate::bridge::Caller;
 use crate::call::Call;
 use crate::refused::Refused;
 
-/// Who asks, as the native client of core says it.
+/// The client that asks, as the native client of core names it.
 const USER_AGENT: (&str, &str) = (
     "user-agent",
     concat!("mcp-reauth/", env!("CARGO_PKG_VERSION")),

@@ -26,7 +26,7 @@ pub enum Fields {
     None,
     /// Names and values, in turn.
     Known(Vec<String>),
-    /// An answer: the error that they cannot be had for.
+    /// An answer: the error for which they are not available.
     Failed(String),
     /// An answer that has to be waited for, with names and values in turn, or `null`.
     Awaited(PendingAnswer),

@@ -51,7 +51,7 @@ export interface Callee {
   call(method: string, input: unknown, context: CallContext): unknown;
   /** What a call returned came when it was not waited for any more. */
   unheard(method: string, input: unknown, value: unknown): void;
-  /** Nobody waits for an answer. */
+  /** No caller waits for an answer. */
   tell(method: string, input: unknown): void;
 }
 
@@ -61,7 +61,7 @@ const collected = new FinalizationRegistry((id: number) => places.delete(id));
 let lastId = 0;
 
 /**
- * Where the native part finds a callee. It is held weakly, so that a session that everybody forgot can be collected
+ * Where the native part finds a callee. It is held weakly, so that a session without references can be collected
  * although native code could still call it; but not while something is out that only it can take back.
  */
 export class Place {

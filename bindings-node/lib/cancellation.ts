@@ -17,18 +17,18 @@ export class InFlight {
     this.outgoing = outgoing;
   }
 
-  /** Whether nobody waits for it any more. */
+  /** Whether no caller waits for it any more. */
   get isOver(): boolean {
     return this.cancelled || (this.outgoing.signal?.aborted ?? false);
   }
 
-  /** Nobody does. */
+  /** No caller does. */
   stop(): void {
     this.cancelled = true;
     this.#cancel?.cancel();
   }
 
-  /** Runs what waits in the native part, until somebody stops it. */
+  /** Runs what waits in the native part, until the caller stops it. */
   async waiting<T>(work: (cancel: native.Cancel) => Promise<T>): Promise<T> {
     const { signal } = this.outgoing;
     const cancel = new native.Cancel();
@@ -85,7 +85,7 @@ export class RequestsInFlight {
     this.#requests.delete(request);
   }
 
-  /** If a message cancels a request, nobody waits for that any more. */
+  /** If a message cancels a request, no caller waits for that any more. */
   #heed(outgoing: Outgoing): void {
     if (this.#requests.size === 0 || !outgoing.message?.includes(CANCELLED)) return;
     const message = read(outgoing.message);

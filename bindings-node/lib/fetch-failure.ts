@@ -50,7 +50,7 @@ const BROKEN: Record<string, string> = {
 
 /** What a proxy said in the place of a connection, as undici tells it. */
 const BY_PROXY = /^Proxy response \((\d+)\) !== 200/;
-/** TLS alerts that servers answer who miss a certificate, or do not take the one they got. */
+/** TLS alerts of servers that miss a certificate, or do not take the one they got. */
 const CLIENT_CERTIFICATE =
   /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|CERTIFICATE_UNKNOWN|UNKNOWN_CA|HANDSHAKE_FAILURE)$/;
 
@@ -60,7 +60,7 @@ interface Why {
   unsent: boolean;
 }
 
-/** What is told of an exception of `fetch`; the exception itself stays its cause. */
+/** What is reported of an exception of `fetch`; the exception itself stays its cause. */
 export function fetchFailure(thrown: unknown): unknown {
   const why = reasonOf(thrown);
   if (why) return new Refusal(why.words, why.unsent, thrown);

@@ -51,7 +51,7 @@ export function recoveringFetch(session: OpenSession, serverUrl: string, fetch: 
   };
 }
 
-/** Sends a request. An event stream that nobody waits for waits itself, where it cannot be authorized now. */
+/** Sends a request. An event stream that no caller waits for waits itself, where it cannot be authorized now. */
 async function outlast(surroundings: Surroundings, inFlight: InFlight): Promise<Response> {
   let stream: native.IdleStream | null = null;
   for (;;) {
@@ -101,7 +101,7 @@ class Exchange {
 
   get #native(): native.Request {
     if (!this.#request) {
-      // Nobody is to be asked for what cannot be sent again.
+      // The user is not to be asked for what cannot be sent again.
       const ambient = this.#outgoing.isAmbient || !this.#outgoing.isReplayable;
       const request = this.#surroundings.session.native.request(ambient, this.#sent?.authorization);
       if (!request) throw closed();
@@ -175,7 +175,7 @@ class Exchange {
 
   async #isRetry(recover: (cancel: native.Cancel) => Promise<string>): Promise<boolean> {
     const inFlight = this.#inFlight;
-    // The client has given up on it: whatever it is answered, nobody looks, and nobody is to be asked for it.
+    // The client has given up on it: whatever it is answered, no caller looks, and the user is not to be asked for it.
     if (inFlight.cancelled) return false;
     try {
       const decision = await this.#wait<'retry' | 'pass_through'>(recover);
@@ -186,7 +186,7 @@ class Exchange {
     }
   }
 
-  /** Waits for an answer of the native part, or until nobody waits for the request any more. */
+  /** Waits for an answer of the native part, or until no caller waits for the request any more. */
   #wait<T>(answer: (cancel: native.Cancel) => Promise<string>): Promise<T> {
     return this.#inFlight.waiting((cancel) => this.#unwrap<T>(answer(cancel)));
   }

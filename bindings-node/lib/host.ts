@@ -41,8 +41,8 @@ export interface AuthHost {
   confirmStepUp(request: StepUpRequest, context: HostContext): Awaitable<boolean>;
   /**
    * Sends the person to `request.url`. A program that stays where it is waits for the callback and returns it. One
-   * that navigates away returns nothing, and whoever receives the callback later, also after a restart, hands it to
-   * `AuthSession.completeAuthorization`.
+   * that navigates away returns nothing, and the code that receives the callback later, also after a restart, hands
+   * it to `AuthSession.completeAuthorization`.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a host that returns nothing is one of the two kinds.
   authorize(request: AuthorizationRequest, context: HostContext): Awaitable<Callback | undefined | null | void>;

@@ -18,8 +18,8 @@ export class IdentityProviderSession {
   }
 
   /**
-   * Takes over a sign-in that the application has seen to itself, so that nobody is asked to sign in again. The ID
-   * token's signature is the application's to have checked.
+   * Takes over a sign-in that the application has seen to itself, so that the user is not asked to sign in again. The
+   * ID token's signature is the application's to have checked.
    */
   async adopt(signIn: { idToken: string; refreshToken?: string | undefined }): Promise<void> {
     unwrap(await this.#session.native.idpAdopt(toJson(signIn, 'the sign-in')));

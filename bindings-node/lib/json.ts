@@ -1,7 +1,7 @@
 import { describe } from './describe.js';
 import { misconfigured } from './error.js';
 
-/** The JSON text of a value that somebody else made. `what` names it, should it have none. */
+/** The JSON text of a value that other code made. `what` names it, should it have none. */
 export function toJson(value: unknown, what: string): string {
   let json: string | undefined;
   try {

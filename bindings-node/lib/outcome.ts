@@ -10,7 +10,7 @@ export type Outcome =
   | { kind: 'step_up_confirm'; challenge: AuthChallenge }
   /**
    * A person is needed. With an address: they are on their way there, and the callback goes to
-   * `completeAuthorization`. Without: nothing was started; hand the challenge in again when somebody waits.
+   * `completeAuthorization`. Without: nothing was started; hand the challenge in again when a caller waits.
    */
   | { kind: 'interactive'; authorizationUrl?: string; state?: string; challenge: AuthChallenge }
   /** It could not be answered. */

@@ -56,12 +56,12 @@ export class Outgoing {
     );
   }
 
-  /** Whether nobody waits for it: what an MCP session keeps open, and its end. */
+  /** Whether no caller waits for it: what an MCP session keeps open, and its end. */
   get isAmbient(): boolean {
     return this.method === 'DELETE' || (this.method === 'GET' && this.#isStreamOfSession);
   }
 
-  /** Whether it is an event stream that nobody waits for: none that resumes an answer. */
+  /** Whether it is an event stream that no caller waits for: none that resumes an answer. */
   get isIdleStream(): boolean {
     return this.method === 'GET' && this.#isStreamOfSession && !this.headers.has('last-event-id');
   }
@@ -89,7 +89,7 @@ export function mediaTypeOf(response: Response): string | undefined {
   return response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
 }
 
-/** Lets go of a response that nobody reads. */
+/** Lets go of a response that no caller reads. */
 export async function discard(response: Response): Promise<void> {
   // It may have broken off meanwhile, which is no matter.
   await response.body?.cancel?.().catch(() => {});

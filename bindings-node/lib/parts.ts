@@ -16,7 +16,7 @@ export class Parts implements Callee {
   readonly place = new Place(this);
   readonly scope = new AsyncResource('AuthSession');
   readonly streams = new Set<EventStream>();
-  /** Where events go besides. Whoever forgot the session hears nothing of it. */
+  /** Where events go besides. An application that dropped the session hears nothing of it. */
   target: WeakRef<EventTarget> | undefined;
   readonly #options: CheckedOptions;
   readonly #store: CalledStore | undefined;
@@ -57,7 +57,7 @@ async function checkAssertion(given: unknown): Promise<string> {
   throw new TypeError(`credentials.assertion must return a text, and returned ${describe(assertion)}`);
 }
 
-/** An open session: the native one, and what that calls, which lives as long as anybody can use it. */
+/** An open session: the native one, and what that calls, which lives as long as any code can use it. */
 export interface OpenSession {
   readonly native: native.Session;
   readonly parts: Parts;

@@ -39,7 +39,7 @@ export interface Authorization {
 export interface HandleOptions {
   /** The person has agreed to this step-up already. */
   confirmedStepUp?: boolean | undefined;
-  /** Whether somebody waits: `command` (the default), or `ambient`, which never prompts. */
+  /** Whether a caller waits: `command` (the default), or `ambient`, which never prompts. */
   trigger?: 'command' | 'ambient' | undefined;
   /** The credential that was rejected (default: the current one). */
   failed?: Authorization | undefined;
@@ -53,7 +53,7 @@ export interface RecoverOptions {
   sent?: Authorization | undefined;
   /** What was being done: the JSON-RPC message as it was sent, or what it comes to. */
   operation?: string | Operation | undefined;
-  /** Whether somebody waits: `command` (the default), or `ambient`, which never prompts. */
+  /** Whether a caller waits: `command` (the default), or `ambient`, which never prompts. */
   trigger?: 'command' | 'ambient' | undefined;
   /** Stops the waiting. What a person has begun goes on. */
   signal?: AbortSignal | undefined;
@@ -98,7 +98,7 @@ export class AuthSession extends EventTarget {
    * is final is thrown as {@link ReauthError}. Requests to other addresses go through as they are.
    *
    * It knows a JSON-RPC message by a body that is a text, as the SDK sends it. Any other body is sent, and sent again,
-   * just as well; but nobody is told what tool it was for, and the results of tools are not looked into.
+   * just as well; but the application is not told what tool it was for, nor are the results of tools looked into.
    */
   readonly fetch: Fetch;
   /** The same as the SDK's `AuthProvider`, for programs that want that seam; {@link fetch} does more. */
@@ -119,7 +119,7 @@ export class AuthSession extends EventTarget {
     const parts = new Parts(checked);
     const { place } = parts;
     const store = checked.store && nativeStore(checked.store);
-    // It is held: whoever waits for this holds nothing else of it yet.
+    // It is held: the caller that waits for this holds nothing else of it yet.
     place.hold();
     const leases = checked.store && leasesWithin(checked.store);
     const opened = await native.Session.open(checked.json, bridge, place.id, store, leases);
@@ -165,8 +165,8 @@ export class AuthSession extends EventTarget {
   }
 
   /**
-   * Recovers from a challenge, whatever way it arrived. Whoever sends the request again afterwards, and hands in what
-   * that is answered, has to set a limit itself.
+   * Recovers from a challenge, whatever way it arrived. A caller that sends the request again afterwards, and hands in
+   * what that is answered, has to set a limit itself.
    */
   async handleAuthChallenge(challenge: AuthChallenge, options: HandleOptions = {}): Promise<Outcome> {
     const { failed, signal, ...handling } = check(options, HANDLING);
@@ -224,7 +224,7 @@ export class AuthSession extends EventTarget {
 
   /**
    * The credential with all that is needed to renew it, for handing it to another process; `undefined` when there is
-   * none. It holds secrets: hand it to whom you trust, keep it nowhere.
+   * none. It holds secrets: hand it only to a process that you trust, keep it nowhere.
    */
   async authState(): Promise<object | undefined> {
     return unwrap<object | null>(await this.#native.authState()) ?? undefined;
@@ -255,7 +255,7 @@ export class AuthSession extends EventTarget {
    */
   events(): AsyncIterableIterator<SessionEvent> {
     const { streams } = this.#session.parts;
-    // Whoever reads them holds the session.
+    // The code that reads them holds the session.
     const stream = new EventStream((left) => this.#session.parts.streams.delete(left));
     if (this.#closing) stream.end();
     else streams.add(stream);
@@ -263,8 +263,9 @@ export class AuthSession extends EventTarget {
   }
 
   /**
-   * Lets go of everything. Whoever waits for something of the session is told `cancelled`; tokens that are under way reach
-   * the store first, which is waited for as long as a call to a server may take: 25 seconds at most. The credential stays in the store.
+   * Lets go of everything. A caller that waits for something of the session gets `cancelled`; tokens that are under way
+   * reach the store first, which is waited for as long as a call to a server may take: 25 seconds at most. The
+   * credential stays in the store.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

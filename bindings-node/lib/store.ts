@@ -77,7 +77,7 @@ export class MemoryStore {
 }
 
 /**
- * Keeps records in one file that nobody else can read (mode 0600), shared by processes.
+ * Keeps records in one file that only its owner can read (mode 0600), shared by processes.
  *
  * ```ts
  * const store = new FileStore(join(homedir(), '.my-client', 'credentials.json'))

@@ -105,7 +105,7 @@ export type SessionEvent =
   | { kind: 'authorization_started'; issuer: string; scopes: string[] }
   /** The person's authorization arrived. */
   | { kind: 'authorized'; issuer: string; scopes: string[] }
-  /** A person is needed, and nobody waits: for the next user action. */
+  /** The user is needed, and no caller waits: for the next user action. */
   | { kind: 'interaction_required'; challenge: AuthChallenge }
   /** The credential was cleared. */
   | { kind: 'signed_out' };
@@ -128,11 +128,11 @@ export interface ConnectionState {
   requestedScopes: string[];
   /** When it expires, in seconds since 1970, if that is known. */
   expiresAt?: number;
-  /** Whether it is bound to a key, so that nobody else can use it (RFC 9449). */
+  /** Whether it is bound to a key, so that no other party can use it (RFC 9449). */
   boundToKey: boolean;
   /** The issuer of the identity provider it was had through, if it is enterprise-managed. */
   identityProvider?: string;
-  /** Whether it can be renewed without anybody noticing. */
+  /** Whether it can be renewed without the user noticing. */
   renewable: boolean;
   /** How many authorizations were started and not finished. */
   pending: number;
@@ -146,11 +146,11 @@ export interface IdentityProviderState {
   authorized: boolean;
   /** Whether there is a session at all. */
   signedIn: boolean;
-  /** Who is signed in, by the name the identity provider has for them. */
+  /** The user who is signed in, by the name the identity provider has for them. */
   subject?: string;
   /** When the ID token expires, in seconds since 1970. */
   expiresAt?: number;
-  /** Whether it can be renewed without anybody noticing. */
+  /** Whether it can be renewed without the user noticing. */
   renewable: boolean;
   /** The MCP servers that access was had to through it. */
   servers: string[];

@@ -15,8 +15,8 @@ const OTHER_READERS: (keyof OtherReaders)[] = ['arrayBuffer', 'blob', 'bytes', '
 
 /**
  * Lets `response` be read as if that had not been done; what was read are `bytes`. Clients take JSON by `json` or
- * `text`, which is free this way. A response made anew costs a tenth of a call over loopback: that is left to those who
- * read it another way.
+ * `text`, which is free this way. A response made anew costs a tenth of a call over loopback: that is left to clients
+ * that read it another way.
  */
 export function unread(response: Response, bytes: Uint8Array<ArrayBuffer>): Response {
   return readAs(

@@ -47,14 +47,14 @@ export const notGranted = (server: string, missing: Scopes): string =>
 /** When the credential is gone and cannot be renewed. */
 export const sessionExpired = (server: string): string => say('session_expired', { server });
 
-/** A banner for later: a person is needed, and nobody was waiting. */
+/** A banner for later: the user is needed, and no caller was waiting. */
 export const reauthenticationBanner = (server: string, challenge: AuthChallenge): string =>
   say('reauthentication_banner', { server, challenge });
 
 /** A callback that belongs to no authorization under way. */
 export const lostAuthorizationState = (): string => say('lost_authorization_state');
 
-/** A callback from somebody else than the person was sent to. */
+/** A callback from another server than the user was sent to. */
 export const issuerMismatch = (): string => say('issuer_mismatch');
 
 /** Why something failed, in one sentence for a person. */

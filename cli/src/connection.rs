@@ -46,7 +46,7 @@ impl StoreArgs {
         Ok(FileStore::new(path))
     }
 
-    /// A session that never involves anybody: for looking and for signing out.
+    /// A session that never involves the user: for looking and for signing out.
     pub(crate) async fn session(&self, url: &str) -> Result<AuthSession, Failure> {
         self.builder(url)?.open().await.map_err(Failure::of_setup)
     }

@@ -30,7 +30,7 @@ pub(crate) async fn interruptible<T, R>(
                 Ok(done) => finish(done).await,
                 Err(failure) => Err(failure.at(session.server())),
             };
-            // Renewals go on after those who wanted them have given up.
+            // Renewals go on after the callers that wanted them have given up.
             settled(session).await;
             ended
         }

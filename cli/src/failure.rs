@@ -44,11 +44,11 @@ fn beneath(error: &(dyn StdError + 'static)) -> String {
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Authorization could not be had or recovered.
+    /// Authorization could not be obtained or recovered.
     Auth(mcp_reauth::Error),
     /// What was given cannot work, whatever the servers do.
     Unusable(mcp_reauth::Error),
-    /// The organization is to sign the person in, and nobody has said where.
+    /// The organization is to sign the user in, and the user has not said where.
     NotConfigured,
     /// The command line cannot be carried out.
     Usage(String),

@@ -1,4 +1,4 @@
-//! Who the program is, to authorization servers and to an organization's identity provider.
+//! The program's identity, to authorization servers and to an organization's identity provider.
 
 use std::path::Path;
 

@@ -46,7 +46,7 @@ fn write(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Says a line on standard error. If nobody listens, that is no failure.
+/// Writes a line to standard error. If no process reads it, that is no failure.
 pub(crate) fn say(line: std::fmt::Arguments<'_>) {
     let line = line.to_string();
     let shown = harmless(&line, &io::stderr());

@@ -24,7 +24,7 @@ impl ServerState {
         let mut idp_session = None;
         if let Some(issuer) = &connection.identity_provider {
             let idp = store.idp(issuer)?.state().await?;
-            // Who only looks has not said that it is enterprise-managed.
+            // A command that only looks has not said that it is enterprise-managed.
             connection.renewable |= is_of_use(&idp);
             idp_session = Some(idp);
         }
@@ -40,7 +40,7 @@ impl ServerState {
     }
 }
 
-/// Whether something can be had through it without signing in.
+/// Whether something can be obtained through it without signing in.
 pub(crate) fn is_of_use(idp: &IdpState) -> bool {
     idp.authorized || idp.renewable
 }

@@ -1,4 +1,4 @@
-//! Who gets a session's tokens, and what they prove themselves by.
+//! The parties that obtain a session's tokens, and what they prove themselves by.
 
 use std::fmt;
 use std::sync::Arc;

@@ -53,7 +53,7 @@ pub fn callback_code(
     authorization::code(params, issuer, expected)
 }
 
-/// The access token and the refresh token in an answer of the token endpoint, or what is told of the failure.
+/// The access token and the refresh token in an answer of the token endpoint, or what is reported of the failure.
 pub fn token_answer(
     response: Response,
     sent: &str,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
-/// Who grants what for: all that is needed to ask again without asking anybody where.
+/// The server that grants, and what for: all that is needed to ask again without asking another server where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grantor {
     pub(crate) issuer: String,
@@ -38,7 +38,7 @@ pub(crate) struct Grant {
     /// The client it was granted to, the only one that can renew it. `None`: its server no longer knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client: Option<Registration>,
-    /// The key that its tokens are bound to (RFC 9449); `None`: whoever has them may use them.
+    /// The key that its tokens are bound to (RFC 9449); `None`: any holder may use them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) binding: Option<KeyBinding>,
     /// Stands for the sign-in that it goes back to, over all renewals.

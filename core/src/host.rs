@@ -15,7 +15,7 @@ use crate::secret::Secret;
 ///
 /// Both interactive shapes work. A terminal or desktop program stays where it is: its
 /// [`authorize`](AuthHost::authorize) opens the address, waits for the callback and returns its parameters.
-/// A web page navigates away: it returns [`Authorized::Elsewhere`], and whoever receives the callback later,
+/// A web page navigates away: it returns [`Authorized::Elsewhere`], and the code that receives the callback later,
 /// also after a restart, hands it to
 /// [`AuthSession::complete_authorization`](crate::AuthSession::complete_authorization).
 #[auto_impl::auto_impl(Arc)]

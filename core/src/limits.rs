@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-/// The longest a call may take that somebody waits for.
+/// The longest a call may take that a caller waits for.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long the answer to a code or a refresh token is waited for, though nobody waits behind it any more: what was
-/// presented may be used up, and the answer is all that is left of it.
+/// How long the answer to a code or a refresh token is waited for, though no caller waits behind it any more: what
+/// was presented may be used up, and the answer is all that is left of it.
 pub(crate) const ANSWER_LIMIT: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(120));
 
 /// How long finding the authorization server may take, when its endpoint is not on record.

@@ -56,7 +56,7 @@ where
     twice(runtime, wait, async || Ok(()), ask).await
 }
 
-/// Asks again, once, after passing trouble for which `wait` gives how long at least to wait; and if `again` agrees then.
+/// Asks again, once, after a transient error for which `wait` gives the shortest wait; and if `again` agrees then.
 async fn twice<T, A>(
     runtime: &dyn Runtime,
     wait: impl Fn(&Trouble) -> Option<Duration>,

@@ -1,7 +1,7 @@
 //! THE decision function: what to do next about a rejected request.
 //!
 //! [`next_step`] is pure: no I/O, no clock, nothing that waits. A [`Situation`] is plain data, the rules
-//! are one table read from the top, and the first rule that applies wins. Whoever drives a recovery
+//! are one table read from the top, and the first rule that applies wins. The code that drives a recovery
 //! carries out the step, notes its result in the situation, and asks again, until the step is one that
 //! ends it. `docs/recovery.md` is printed from the table.
 
@@ -44,14 +44,14 @@ impl Failure {
     }
 }
 
-/// Whether somebody waits for the rejected request.
+/// Whether a caller waits for the rejected request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
-    /// Somebody waits for it.
+    /// A caller waits for it.
     #[default]
     Command,
-    /// Nobody does: an idle event stream, a session being closed.
+    /// No caller does: an idle event stream, a session being closed.
     Ambient,
 }
 
@@ -123,7 +123,7 @@ pub enum Proof {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IssuerCheck {
-    /// Nobody has looked.
+    /// The session has not looked.
     #[default]
     Unchecked,
     /// The same, or it could not be found out.
@@ -136,7 +136,7 @@ pub enum IssuerCheck {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
-    /// Nobody has asked.
+    /// The user was not asked.
     #[default]
     NotAsked,
     /// Yes.
@@ -151,7 +151,7 @@ pub enum Consent {
 pub struct Situation {
     /// What kind of rejection it is.
     pub failure: Failure,
-    /// Whether somebody waits.
+    /// Whether a caller waits.
     pub trigger: Trigger,
     /// How credentials are obtained.
     pub protocol: Protocol,
@@ -187,7 +187,7 @@ pub struct Situation {
     pub step_ups: u8,
     /// Policy: how many step-ups a request may go through; 0 means step-ups fail at once.
     pub max_step_ups: u8,
-    /// Policy, and whether there is anybody to do it: a person may be involved now.
+    /// Policy, and whether there is a host to do it: the user may be involved now.
     pub interaction: bool,
     /// There is a host or a machine grant at all, so that something could authorize.
     pub can_authorize: bool,
@@ -256,7 +256,7 @@ pub enum Step {
     RetryWithNonce,
     /// Ends it: the response is the caller's.
     PassThrough,
-    /// Take over the credential that a sibling has stored.
+    /// Take over the credential that another session has stored.
     Adopt,
     /// Get a credential silently.
     Renew(Means, Ask),

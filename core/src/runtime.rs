@@ -16,7 +16,7 @@ pub trait Runtime: Send + Sync + 'static {
     /// Completes after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// Runs `task` to its end, on its own: nobody's being dropped may cancel it.
+    /// Runs `task` to its end, on its own: dropping a caller must not cancel it.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 }
 

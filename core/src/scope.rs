@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text;
 
-/// How many scopes a set holds at the most; more are dropped. No server means as many, and whoever sends them
+/// How many scopes a set holds at the most; more are dropped. No server means as many, and one that sends them
 /// must not make comparing sets slow.
 const MAX_SCOPES: usize = 256;
 

@@ -2,13 +2,13 @@
 
 use tokio::sync::Notify;
 
-/// Wakes those who wait for a condition. What the condition is about is kept elsewhere; whoever changes that tells
-/// of it here. (A `watch` channel would do too, and takes ten times the memory.)
+/// Wakes the tasks that wait for a condition. What the condition is about is kept elsewhere; the code that changes
+/// that reports it here. (A `watch` channel would do too, and takes ten times the memory.)
 #[derive(Default)]
 pub(crate) struct Signal(Notify);
 
 impl Signal {
-    /// Something changed: whoever waits looks again.
+    /// Something changed: the tasks that wait look again.
     pub(crate) fn tell(&self) {
         self.0.notify_waiters();
     }

@@ -18,7 +18,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) client: ClientArgs,
     #[command(flatten)]
     pub(crate) organization: OrganizationArgs,
-    /// Only take tokens that are bound to a key, so that nobody else can use them (DPoP)
+    /// Only take tokens that are bound to a key, so that no other program can use them (DPoP)
     /// [default: where the server asks for it]
     #[arg(long)]
     pub(crate) dpop: bool,
@@ -64,7 +64,7 @@ pub(crate) struct ReachArgs {
     pub(crate) client_cert_key: Option<PathBuf>,
 }
 
-/// Who this program is to the authorization server.
+/// This program's identity to the authorization server.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ClientArgs {
     /// The id of a client that is registered already
@@ -99,10 +99,10 @@ pub(crate) struct ClientArgs {
     /// asked the first time
     #[arg(long, value_name = "ISSUER", requires = "client_id")]
     pub(crate) client_issuer: Option<String>,
-    /// Act as the client itself, with its secret or private key and nobody signing in
+    /// Act as the client itself, with its secret or private key and no user signing in
     #[arg(long, requires = "client_id")]
     pub(crate) client_credentials: bool,
-    /// Act as a workload, with the token that its platform keeps in this file and nobody signing in; it is read anew
+    /// Act as a workload, with the token that its platform keeps in this file and no user signing in; it is read anew
     /// each time
     #[arg(
         long,

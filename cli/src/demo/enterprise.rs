@@ -154,7 +154,7 @@ impl Place {
         authorization.map_or_else(String::new, |a| a.scopes().to_string())
     }
 
-    /// Nobody was ever at the authorization server's own sign-in page.
+    /// The user was never at the authorization server's own sign-in page.
     fn check_visits(&self) -> Result<(), String> {
         let visits = self.fixture.control().counters().authorize_visits;
         check(visits == 0, "the authorization server was visited")

@@ -25,7 +25,7 @@ use steps::STEPS;
 use timeline::{Report, Timeline};
 use user::User;
 
-/// How long a step may take when nobody has to click anything.
+/// How long a step may take when the user need not click anything.
 const STEP_LIMIT: Duration = Duration::from_secs(10);
 /// How long a step may take when a person clicks.
 const PERSON_LIMIT: Duration = Duration::from_secs(300);

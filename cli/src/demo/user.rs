@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::output;
 
-/// Any free port: the demo leaves the usual one to whoever uses it.
+/// Any free port: the demo leaves the usual one to the program that uses it.
 const REDIRECT_URI: &str = "http://127.0.0.1:0/oauth/callback";
 
 /// A person who says yes or no as the step wants, and is counted on.

@@ -144,8 +144,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What is left of a text after the bytes that are wanted. Whoever wants any byte of a character wants all of them,
-/// since all the grammar's own characters are ASCII.
+/// What is left of a text after the bytes that are wanted. A caller that wants any byte of a character wants all of
+/// them, since all the grammar's own characters are ASCII.
 fn past(text: &str, wanted: impl Fn(u8) -> bool) -> &str {
     let end = text.bytes().position(|byte| !wanted(byte));
     &text[end.unwrap_or(text.len())..]

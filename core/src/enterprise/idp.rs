@@ -54,7 +54,7 @@ pub(crate) struct View {
 /// How a renewal ended.
 #[derive(Debug, Clone)]
 pub(crate) enum IdpEnd {
-    /// There is a new ID token, be it a sibling's.
+    /// There is a new ID token, be it another session's.
     Renewed,
     /// There is none: how far it got, and why.
     Failed(Attempt, Error),
@@ -135,7 +135,7 @@ impl Idp {
         }
     }
 
-    /// The turn of whoever has a person sign in: where several servers need it at once, one page is enough.
+    /// The turn of the session that has the user sign in: where several servers need it at once, one page is enough.
     pub(crate) async fn sign_in_turn(&self, patience: Duration) -> Result<Lease, Error> {
         let key = StoreKey {
             server: format!("{} (sign-in)", self.key.server),
@@ -271,7 +271,7 @@ impl Idp {
         })
     }
 
-    /// Renews the session by its refresh token, unless somebody else has done so since the ID token `of` was looked
+    /// Renews the session by its refresh token, unless another session has done so since the ID token `of` was looked
     /// at. An answer that is late is kept all the same, and `late` is given what it came to; `guard` is held until then.
     pub(crate) async fn renew(
         self: &Arc<Self>,
@@ -392,7 +392,7 @@ impl Idp {
             identity = self.verified(&id_token, &keys, &expected);
         }
         let identity = identity?;
-        // A refresh renews a session; it does not make it somebody else's (section 12.2).
+        // A refresh renews a session; it does not make it another user's (section 12.2).
         if identity.subject != held.subject {
             return Err(self.untrue("it is about another person").into());
         }
@@ -412,7 +412,7 @@ impl Idp {
         })
     }
 
-    /// A token for the client of `held`, and who gave it: an endpoint that is gone is looked up again, once.
+    /// A token for the client of `held`, and its grantor: an endpoint that is gone is looked up again, once.
     async fn token(
         &self,
         held: &SignedIn,
@@ -463,7 +463,7 @@ impl Idp {
 
     async fn replace(&self, held: &SignedIn, renewed: SignedIn) -> Result<(), Error> {
         self.update(|record| {
-            // Whoever signed out or in meanwhile has the last word.
+            // A sign-out or sign-in meanwhile has the last word.
             let still = record.session.as_ref().is_some_and(|now| now.id == held.id);
             if still {
                 record.session = Some(renewed.clone());
@@ -478,7 +478,7 @@ impl Idp {
         let issuer = held.by.issuer.clone();
         let failure = match failure {
             Failure::Token(failure) => failure,
-            // Passing trouble, as it would be at the token endpoint.
+            // A transient error, as it would be at the token endpoint.
             Failure::Other(error @ (Error::Http { .. } | Error::Timeout { .. })) => {
                 let unavailable = Error::unavailable(&issuer, error);
                 return Ok(IdpEnd::Failed(Attempt::Unreachable, unavailable));

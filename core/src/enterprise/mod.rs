@@ -1,8 +1,8 @@
-//! Enterprise-managed authorization: an organization's identity provider decides who may use which server.
+//! Enterprise-managed authorization: an organization's identity provider decides which user may use which server.
 //!
 //! A person signs in at the identity provider once (leg 1, OpenID Connect). For each server, the ID token is exchanged
 //! there for an identity assertion (leg 2, RFC 8693), which that server's authorization server takes for an access
-//! token (leg 3, RFC 7523). Legs 2 and 3 are silent; nobody ever visits the authorization endpoint of the server.
+//! token (leg 3, RFC 7523). Legs 2 and 3 are silent; the user never visits the authorization endpoint of the server.
 //!
 //! Give a session [`Credentials::Enterprise`](crate::Credentials::Enterprise) with an [`IdentityProvider`], and
 //! declare [`CAPABILITY`] where the client lists its capabilities. Sessions of one profile in one store share the

@@ -36,7 +36,7 @@ impl Document for IdpRecord {
     }
 }
 
-/// Somebody is signed in.
+/// The user is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SignedIn {
     /// Stands for this one ID token.

@@ -1,4 +1,4 @@
-//! [`IdpSession`]: the session at the identity provider, for whoever shows it or ends it.
+//! [`IdpSession`]: the session at the identity provider, for an application that shows it or ends it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -192,8 +192,8 @@ impl IdpSession {
         })
     }
 
-    /// Takes over a sign-in that the application has seen to itself, so that nobody is asked to sign in again. It
-    /// replaces what was there. Only of a session that knows its client, as
+    /// Takes over a sign-in that the application has seen to itself, so that the user is not asked to sign in
+    /// again. It replaces what was there. Only of a session that knows its client, as
     /// [`AuthSession::identity_provider`](crate::AuthSession::identity_provider) does.
     ///
     /// # Errors
@@ -213,9 +213,9 @@ impl IdpSession {
     pub async fn sign_out(&self) -> Result<Revocation, Error> {
         let session = self.clone();
         let (sender, ended) = oneshot::channel();
-        // On its own: whoever stops waiting for it does not leave it half-done.
+        // On its own: a caller that stops waiting for it does not leave it half-done.
         self.idp.runtime.spawn(Box::pin(async move {
-            // Nobody may be waiting any more.
+            // The caller may have stopped waiting.
             let _ = sender.send(session.end().await);
         }));
         let cancelled = Error::Cancelled {
@@ -227,7 +227,7 @@ impl IdpSession {
     async fn end(&self) -> Result<Revocation, Error> {
         let idp = &self.idp;
         let mut ended = None;
-        // First of all: whoever mints looks again afterwards, so that from here on nothing more comes of it.
+        // First of all: a session that mints looks again afterwards, so that from here on nothing more comes of it.
         let left = idp.update(|record| {
             ended = record.session.take();
             ended.is_some()

@@ -67,7 +67,7 @@ pub enum Error {
         /// The issuer that the MCP server names.
         issuer: String,
     },
-    /// A person is needed, and now is not the time: nobody waits, or interaction is off.
+    /// The user is needed, and now is not the time: no caller waits, or interaction is off.
     InteractionRequired {
         /// The MCP server.
         server: String,
@@ -75,7 +75,7 @@ pub enum Error {
         challenge: Box<AuthChallenge>,
         /// Where the person was sent, when an authorization has been started.
         authorization_url: Option<String>,
-        /// What to do next, which depends on why nobody was asked.
+        /// What to do next, which depends on why the user was not asked.
         next: &'static str,
     },
     /// The server rejects every credential, a fresh one too.
@@ -140,7 +140,7 @@ pub enum Error {
         /// The authorization server.
         issuer: String,
     },
-    /// No client registration could be had.
+    /// No client registration could be obtained.
     RegistrationRejected {
         /// The authorization server.
         issuer: String,
@@ -160,7 +160,7 @@ pub enum Error {
     },
     /// An organization's policy refuses access.
     PolicyDenied {
-        /// Who refused.
+        /// The server that refused.
         issuer: String,
         /// What it said.
         detail: String,
@@ -179,7 +179,7 @@ pub enum Error {
         /// The identity provider.
         issuer: String,
     },
-    /// Somebody stopped it.
+    /// It was stopped.
     Cancelled {
         /// What was stopped.
         what: &'static str,
@@ -487,7 +487,7 @@ impl Error {
         Self::InsecureEndpoint { url: shown(url) }
     }
 
-    /// An HTTP failure; the query of `url` is left out, since it can carry what nobody should see.
+    /// An HTTP failure; the query of `url` is left out, since it can carry secrets.
     pub(crate) fn http(url: &str, trouble: impl Into<Trouble>) -> Self {
         let Trouble { detail, cause, .. } = trouble.into();
         Self::Http {

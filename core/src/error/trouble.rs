@@ -1,8 +1,8 @@
-//! Passing trouble with another's service, on its way to becoming an error.
+//! A transient error of another's service, on its way to becoming an error.
 
 use super::{Cause, Error};
 
-/// Passing trouble with another's service.
+/// A transient error of another's service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Trouble {
     /// What happened.

@@ -12,7 +12,7 @@ use super::trust;
 
 /// What a reqwest client failed by. `proxy` is the one that it goes through.
 pub(crate) fn failed(error: reqwest::Error, proxy: Option<&str>) -> HttpError {
-    // Its query may hold what nobody should see.
+    // Its query may hold secrets.
     let error = error.without_url();
     let words = in_words(&error);
     let detail = match (proxy, tls_error(&error)) {

@@ -62,8 +62,8 @@ pub trait HttpClient: Send + Sync + 'static {
         max_body: usize,
     ) -> BoxFuture<'static, Result<Response, HttpError>>;
 
-    /// Where this client goes at all: nowhere else, whoever leads there and even if the MCP server itself is there, but
-    /// for endpoints that are allowed by name. The default: anywhere that the server may lead to.
+    /// Where this client goes at all: nowhere else, whichever server leads there and even if the MCP server itself is
+    /// there, but for endpoints that are allowed by name. The default: anywhere that the server may lead to.
     fn reach(&self) -> Egress {
         Egress::ANYWHERE
     }

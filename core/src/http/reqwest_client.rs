@@ -24,7 +24,7 @@ pub struct ReqwestClient {
     clients: Arc<Clients>,
 }
 
-/// Each is made when it is first needed: TLS takes a while to set up, and may not be possible where nobody needs it.
+/// Each is made when it is first needed: TLS takes a while to set up, and may not be possible where it is not needed.
 struct Clients {
     set: Set,
     proxies: Proxies,
@@ -161,7 +161,7 @@ impl std::fmt::Debug for Clients {
     }
 }
 
-/// Those that can be trusted at all: somebody else's list may have one of an old form, which is no reason to trust none.
+/// Those that can be trusted at all: a given list may have one of an old form, which is no reason to trust none.
 fn usable(authorities: Vec<Certificate>) -> Vec<Certificate> {
     let builds = |authorities: &[Certificate]| {
         let builder = reqwest::Client::builder().tls_certs_only(authorities.iter().cloned());

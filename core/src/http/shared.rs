@@ -9,7 +9,7 @@ use tokio::runtime::{Handle, Id};
 use super::{HttpClient, HttpError, Request, ReqwestClient, Response};
 
 /// A [`ReqwestClient`] that is made when the first request is sent, and that all sessions of a runtime have in
-/// common. One alone takes as much memory as a hundred sessions, most of which ask nobody for anything for hours.
+/// common. One alone takes as much memory as a hundred sessions, most of which send no request for hours.
 ///
 /// It is not shared any further than that: a connection is served by a task of the runtime it was opened on, and
 /// stands still when that runtime does.

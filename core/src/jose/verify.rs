@@ -45,7 +45,7 @@ enum Verifier {
 }
 
 impl Verifier {
-    /// The asymmetric algorithms (RFC 7518 section 3.1, RFC 8037): no other can tell who signed.
+    /// The asymmetric algorithms (RFC 7518 section 3.1, RFC 8037): no other can tell the signer.
     fn of(algorithm: &str) -> Option<Self> {
         Some(match algorithm {
             "RS256" => Self::Rsa(&signature::RSA_PKCS1_2048_8192_SHA256),

@@ -27,7 +27,7 @@ use crate::http::is_loopback;
 /// How long one connection may take. A browser needs milliseconds.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
 /// How many connections are served at once; a further one ends the oldest. A browser opens some that it then
-/// does not use, and anybody on this machine can; none of them may keep the callback waiting.
+/// does not use, and any program on this machine can; none of them may keep the callback waiting.
 const MAX_CONNECTIONS: usize = 32;
 
 /// The port of an address that names none.
@@ -109,7 +109,7 @@ impl CallbackListener {
     }
 
     /// As [`bind`](Self::bind), but sign-ins of one process that use one port take turns: this waits until the others
-    /// that came by this function are over, and their listeners dropped. It may be cancelled by dropping the future.
+    /// that use this function are over, and their listeners dropped. It may be cancelled by dropping the future.
     ///
     /// # Errors
     /// Those of [`bind`](Self::bind): an address that another program holds is not waited for.
@@ -214,7 +214,7 @@ async fn serve(stream: TcpStream, place: Arc<Place>, state: Arc<str>, found: mps
         let (page, params) = answer(method, uri, headers, &place, &state);
         let when_shown = when_shown.lock().ok().and_then(|mut shown| shown.take());
         if let (Some(params), Some(when_shown)) = (params, when_shown) {
-            // A second one, while the first is being used, is for nobody.
+            // A second one, while the first is being used, has no recipient.
             let _ = found.try_send((params, when_shown));
         }
         async move { Ok::<_, Infallible>(page) }
@@ -222,7 +222,7 @@ async fn serve(stream: TcpStream, place: Arc<Place>, state: Arc<str>, found: mps
     let connection = http1::Builder::new()
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    // Whoever is too slow, or breaks off, merely gets no page.
+    // A client that is too slow, or breaks off, merely gets no page.
     let _ = tokio::time::timeout(CONNECTION_LIMIT, connection).await;
 }
 

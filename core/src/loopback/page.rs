@@ -1,5 +1,5 @@
 //! The pages a browser shows after the callback. They say nothing of what the callback said: when they are
-//! shown, nobody knows yet whether it came from the right place.
+//! shown, the session does not know yet whether it came from the right place.
 
 /// The callback was received.
 pub(super) fn received() -> String {
@@ -9,7 +9,7 @@ pub(super) fn received() -> String {
     )
 }
 
-/// Nobody awaits this callback.
+/// No sign-in awaits this callback.
 pub(super) fn unexpected() -> String {
     page(
         "Nothing was done",

@@ -9,8 +9,8 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::error::Error;
 
-/// Where a person is asked who uses a terminal. By default, that is standard error and standard input; a program that
-/// reads its input itself, as Node does, has a way of its own.
+/// Where the user of a terminal is asked. By default, that is standard error and standard input; a program that reads
+/// its input itself, as Node does, has a way of its own.
 pub trait Prompt: Send + Sync {
     /// Whether a person can be asked.
     fn is_terminal(&self) -> bool;

@@ -93,7 +93,7 @@ impl TerminalHost {
         if CallbackListener::port_of(given)? == 0 {
             return Ok(self.reserve(CallbackListener::bind(given).await?));
         }
-        // It is listened at only while a page is shown: until then, it is nobody's.
+        // The host listens at it only while a page is shown: until then, no sign-in holds it.
         turns::check(given).await?;
         Ok(given.to_owned())
     }

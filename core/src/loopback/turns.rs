@@ -1,4 +1,4 @@
-//! Who uses a callback address in this process: one sign-in at a time.
+//! The use of a callback address in this process: one sign-in at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};

@@ -93,8 +93,8 @@ impl Prepared {
         self.with(self.params.iter().map(|(name, value)| (*name, &**value)))
     }
 
-    /// Hands the request to the server beforehand, so that nobody on the way can read or change it; the address a
-    /// person is sent to then (RFC 9126).
+    /// Hands the request to the server beforehand, so that no intermediary can read or change it; the address that
+    /// the user is sent to then (RFC 9126).
     pub(crate) async fn push(&self, client: &Client<'_>, to: &str) -> Result<String, Error> {
         let id = &client.registration.client_id;
         let params = self.params.iter().map(|(name, value)| (*name, &**value));

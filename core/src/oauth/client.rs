@@ -16,11 +16,11 @@ use crate::http::{HttpError, Limited, Request, Response};
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 
-/// A client, with all it takes to prove who it is to one authorization server.
+/// A client, with all it takes to prove its identity to one authorization server.
 #[derive(Clone, Copy)]
 pub(crate) struct Client<'a> {
     pub(crate) http: &'a Limited,
-    /// Who it is there.
+    /// Its identity there.
     pub(crate) registration: &'a Registration,
     /// The authorization server.
     pub(crate) issuer: &'a str,
@@ -232,7 +232,7 @@ impl<'a> Client<'a> {
         }
         match (auth_method, client_secret, assertion) {
             (AuthMethod::PrivateKeyJwt, _, Some(assertion)) => {
-                // Who it is, the assertion says (RFC 7523 section 3).
+                // The assertion names the client (RFC 7523 section 3).
                 form.append_pair("client_assertion_type", ASSERTION_TYPE);
                 form.append_pair("client_assertion", assertion.expose());
             }

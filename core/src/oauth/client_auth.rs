@@ -1,4 +1,4 @@
-//! How a client proves who it is at an authorization server.
+//! How a client proves its identity at an authorization server.
 
 use std::time::SystemTime;
 
@@ -74,7 +74,7 @@ pub(crate) fn method(
         .find(|method| usable(*method));
     match best {
         Some(method) => method,
-        // A key proves nothing to whom it is not known: it is no risk to show what it signs.
+        // A key proves nothing to a server that does not know it: it is no risk to show what it signs.
         None if has.key => AuthMethod::PrivateKeyJwt,
         None => AuthMethod::None,
     }

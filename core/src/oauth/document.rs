@@ -130,7 +130,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Nobody answered.
+/// The server did not answer.
 fn is_silence(error: &HttpError) -> bool {
     matches!(error, HttpError::Connection { .. } | HttpError::Timeout(_))
 }

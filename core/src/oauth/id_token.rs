@@ -18,12 +18,12 @@ const LEEWAY: f64 = 60.0;
 pub(crate) struct Expected<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) client_id: &'a str,
-    /// The `nonce` of the request it answers; `None` for one that came by a refresh, which has none
+    /// The `nonce` of the request it answers; `None` for one from a refresh, which has none
     /// (section 12.2).
     pub(crate) nonce: Option<&'a str>,
 }
 
-/// Who signed in, and until when that counts.
+/// The user who signed in, and until when that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) subject: String,
@@ -129,7 +129,7 @@ pub(crate) fn verify(
     check(claims, expected, now)
 }
 
-/// Checks what an ID token says, and not who signed it: for one from somebody who is trusted to have checked that.
+/// Checks what an ID token says, and not its signature: for one from an application trusted to have checked that.
 pub(crate) fn check_claims(
     token: &str,
     expected: &Expected<'_>,

@@ -163,7 +163,8 @@ impl ServerMetadata {
         self.require_pkce()
     }
 
-    /// Whether a user may be sent there, and the code they bring back: before anybody registers or signs in in vain.
+    /// Whether a user may be sent there, and the code they bring back: before the client registers or the user
+    /// signs in in vain.
     pub(crate) async fn check_reach(&self, http: &Limited) -> Result<(), Error> {
         http.check_reach(self.authorization_endpoint()?).await?;
         http.check_reach(self.token_endpoint()?).await
@@ -171,7 +172,7 @@ impl ServerMetadata {
 
     fn secure<'a>(&self, name: &str, url: Option<&'a str>) -> Result<&'a str, Error> {
         let url = url.ok_or_else(|| Error::metadata(&self.issuer, format!("it has no {name}")))?;
-        // Browsers take a backslash for a slash, others for a part of the host: nobody is sent on such a way.
+        // Browsers take a backslash for a slash, others for a part of the host: no such address is used.
         if !url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
             return Err(Error::metadata(
                 &self.issuer,
@@ -251,8 +252,8 @@ fn query(url: &str) -> &str {
     url.find('?').map_or("", |at| &url[at..])
 }
 
-/// Whether a resource's metadata at `url` is published by whoever runs the server's whole origin, and not by a tenant
-/// of it: at the place that the origin keeps for such documents.
+/// Whether a resource's metadata at `url` is published by the operator of the server's whole origin, and not by a
+/// tenant of it: at the place that the origin keeps for such documents.
 pub(crate) fn is_well_known(url: &str, server: &str) -> bool {
     let Ok(parsed) = Url::parse(url) else {
         return false;

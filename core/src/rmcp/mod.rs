@@ -117,8 +117,8 @@ impl ReauthClient {
     }
 
     /// Opens an event stream. An idle one that cannot be authorized now waits for another credential, since rmcp
-    /// opens its first stream once, and a stream must not bother anybody. One that resumes an answer somebody
-    /// waits for does not: its failure is told.
+    /// opens its first stream once, and a stream must not bother the user. One that resumes an answer a
+    /// caller waits for does not: its failure is reported.
     async fn open_stream(
         &self,
         outgoing: Outgoing,

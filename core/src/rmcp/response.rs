@@ -142,7 +142,7 @@ fn said(status: StatusCode, body: &[u8], exchange: &Exchange) -> Failure {
     )
 }
 
-/// Passing trouble, with the time to wait if the server gave one.
+/// A transient error, with the time to wait if the server gave one.
 fn passing(response: &reqwest::Response) -> Option<HttpStatusError> {
     let status = response.status();
     let passing = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
@@ -205,7 +205,7 @@ enum StreamFailure {
     EventTooLarge(usize),
 }
 
-/// Ends a stream with an error at an event that is too large: nobody should have to keep it all.
+/// Ends a stream with an error at an event that is too large: no reader should have to keep it all.
 fn bounded<S>(chunks: S, max: usize) -> impl Stream<Item = Result<Bytes, StreamFailure>> + Send
 where
     S: Stream<Item = Result<Bytes, reqwest::Error>> + Send,

@@ -166,7 +166,7 @@ impl AuthSessionBuilder {
         self.check()?;
         let mut allowed = self.settings.allow_endpoints.clone();
         let client = self.credentials.client();
-        // Who configures an issuer knows where it is.
+        // An application that configures an issuer knows where it is.
         allowed.extend(client.and_then(|client| client.issuer.clone()));
         let guard = Guard::new(&self.server, &allowed);
         let (http, runtime) = surroundings(self.http, self.runtime, guard)?;

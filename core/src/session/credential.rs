@@ -1,4 +1,4 @@
-//! The current credential: an immutable snapshot that anybody can read without waiting.
+//! The current credential: an immutable snapshot that any caller can read without waiting.
 
 use std::fmt;
 use std::sync::Arc;
@@ -213,7 +213,7 @@ impl Current {
         self.snapshot.load().unstored.clone()
     }
 
-    /// Forgets it. The version stays, so that nobody who has read it before brings it back.
+    /// Forgets it. The version stays, so that no caller that has read it before brings it back.
     pub(crate) fn clear(&self) {
         self.snapshot.rcu(|now| {
             Arc::new(Snapshot {

@@ -9,7 +9,7 @@ use crate::session::interaction::Need;
 use crate::store::record::{Declined, Record};
 
 impl Inner {
-    /// Notes a no, for those who wait to ask the same. Without its store they merely ask again.
+    /// Notes a no, for the sessions that wait to ask the same. Without its store they merely ask again.
     pub(super) async fn note_declined(&self, need: &Need, error: &Error) {
         let (scopes, issuer) = match error {
             Error::ConsentDenied { wanted, .. } => (wanted.clone(), None),

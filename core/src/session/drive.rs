@@ -18,8 +18,8 @@ use crate::session::progress::{Nonce, Progress};
 use crate::session::renewal::{RenewalEnd, RenewalPlan};
 use crate::session::{GrantType, Inner};
 
-/// How often a request may be sent again because somebody else has a newer credential. Siblings that renew
-/// all the time must not keep it going for ever.
+/// How often a request may be sent again because another session has a newer credential. Sessions that
+/// renew all the time must not keep it going for ever.
 const MAX_ADOPTIONS: u8 = 3;
 /// How often a request may be sent again because its proof lacked a nonce. They are changed from time to time, and
 /// after a renewal the request may meet another server.
@@ -32,19 +32,19 @@ const MAX_UNCONNECTED: u32 = 3;
 pub struct HandleOptions {
     /// The person has agreed to this step-up already.
     pub confirmed_step_up: bool,
-    /// Whether somebody waits.
+    /// Whether a caller waits.
     pub trigger: Trigger,
     /// The credential that was rejected; `None`: the current one.
     pub failed: Option<Authorization>,
 }
 
-/// How a recovery is gone about.
+/// How a recovery is run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) trigger: Trigger,
     /// The person has agreed to this step-up already.
     pub(crate) confirmed: bool,
-    /// Whoever is to confirm a step-up is asked here and now.
+    /// The user who is to confirm a step-up is asked here and now.
     pub(crate) asks: bool,
     /// What comes of it is tried out by the same request, which comes back with the server's answer.
     pub(crate) returns: bool,
@@ -105,7 +105,7 @@ pub enum Outcome {
     },
 }
 
-/// How a recovery ended, for whoever drove it.
+/// How a recovery ended, for the caller that drove it.
 pub(crate) enum Conclusion {
     Retry,
     PassThrough,
@@ -180,9 +180,9 @@ struct Drive<'a> {
     /// The session at the identity provider that the next decision is about.
     idp: View,
     /// The credential that the next decision is about. By the time its step is carried out another may be
-    /// current; then nobody is asked.
+    /// current; then neither a server nor the user is asked.
     current: Option<Authorization>,
-    /// Its place among those who wait for the person.
+    /// Its place among the callers that wait for the user.
     place: Option<Place>,
     /// The store has been read since the challenge, and there was nothing better in it.
     reread: bool,
@@ -213,7 +213,7 @@ impl Drive<'_> {
             .verdict(self.current.as_ref(), self.how.trigger, now);
         self.progress.held = held.map(|(attempt, error)| {
             self.progress.error = error;
-            // Whoever gives a server time need not look where else to go.
+            // A session that gives a server time need not look where else to go.
             self.progress.issuer = IssuerCheck::Same;
             attempt
         });
@@ -230,7 +230,7 @@ impl Drive<'_> {
         let usable = current.is_some_and(|c| !c.is_expired(self.inner.now()));
         let moved = current.is_some() && self.current != progress.sent;
         let may_adopt = progress.retries < progress.earned().saturating_add(MAX_ADOPTIONS);
-        // A server that does not say what it lacks is not known to have it until somebody authorized.
+        // A server that does not say what it lacks is not known to have it until there was an authorization.
         let answered = progress.answered.is_some();
         let covered = covers && (!required.is_empty() || answered);
         // A grant may have another name for what is required: the server is to judge.
@@ -360,7 +360,7 @@ impl Drive<'_> {
             Step::Renew(Means::IdpSession, _) => self.renew_idp().await,
             Step::Renew(means, ask) => self.renew(means, ask).await,
             Step::AskConsent => self.interact(Ask::Union, Purpose::Both).await,
-            // Who is to be asked first, the rules have said.
+            // The rules have said whether the user is to be asked first.
             Step::Authorize(_, ask) => self.interact(ask, Purpose::Authorization).await,
         }
     }
@@ -386,13 +386,13 @@ impl Drive<'_> {
     }
 
     /// Of the retries that this request's own renewal and authorizations earn there are few; any other is
-    /// owed to somebody else's.
+    /// owed to another request's.
     fn retry(&mut self) -> Conclusion {
         self.progress.retries = self.progress.retries.saturating_add(1);
         Conclusion::Retry
     }
 
-    /// Reads the store before giving up: a person may have signed in at a sibling, which tells nobody.
+    /// Reads the store before giving up: the user may have signed in at another process, which does not report it.
     async fn reread(&mut self, step: Step) -> Option<Conclusion> {
         self.reread = true;
         match self.inner.reload().await {

@@ -32,7 +32,7 @@ use crate::session::tokens::At;
 use crate::store::lease::Lease;
 use crate::store::record::{IdpLeg, Pending, Versioned};
 
-/// Where something is minted, and as whom.
+/// Where something is minted, and as which client.
 struct Mint {
     by: Grantor,
     client: Registration,
@@ -124,7 +124,7 @@ impl Inner {
         }
     }
 
-    /// Legs 2 and 3: a credential by the ID token, without anybody noticing.
+    /// Legs 2 and 3: a credential by the ID token, without the user noticing.
     pub(super) async fn mint(
         &self,
         read: Versioned,
@@ -134,7 +134,7 @@ impl Inner {
         let idp = self.idp()?;
         let session = idp.session().await?;
         let Some(session) = session.filter(|session| session.is_valid(idp.now())) else {
-            // It ended just now: nobody was asked, and what is to be done is to be decided anew.
+            // It ended just now: no server was asked, and what is to be done is to be decided anew.
             return Ok(RenewalEnd::Adopted);
         };
         let place = match self.minting_place(&read, plan).await {
@@ -188,7 +188,7 @@ impl Inner {
             .await
     }
 
-    /// Tokens, and who gave them: an endpoint that is gone is looked up again, once.
+    /// Tokens, and their grantor: an endpoint that is gone is looked up again, once.
     async fn minted(
         &self,
         at: At<'_>,
@@ -465,8 +465,8 @@ impl Inner {
     }
 }
 
-/// What is asked for at the identity provider: who it is, and to be told again without asking (OpenID Connect Core
-/// sections 3.1.2.1 and 11), unless it is known not to know that.
+/// What is asked for at the identity provider: who the user is, and to be told again without asking (OpenID Connect
+/// Core sections 3.1.2.1 and 11), unless it is known not to know that.
 fn idp_scopes(server: &ServerMetadata) -> ScopeSet {
     const OFFLINE: &str = "offline_access";
     let mut scopes = ScopeSet::parse("openid");

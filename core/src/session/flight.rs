@@ -1,4 +1,4 @@
-//! Single flight: one task at a time, on its own, whose result all who ask share.
+//! Single flight: one task at a time, on its own, whose result all callers share.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::sync::{Mutex, lock};
 
 type Landing<T> = watch::Receiver<Option<Arc<T>>>;
 
-/// At most one task at a time. Whoever asks while it runs shares its result; whoever stops waiting changes
+/// At most one task at a time. A caller that asks while it runs shares its result; one that stops waiting changes
 /// nothing for the task or for the others.
 pub(crate) struct Flight<T> {
     slot: Arc<Mutex<Option<Landing<T>>>>,
@@ -53,7 +53,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
         let cleared = ClearOnDrop(Arc::clone(&self.slot));
         runtime.spawn(Box::pin(async move {
             let value = task.await;
-            // First make room, then tell: who asks in between starts afresh and finds the work done.
+            // First make room, then tell: a caller that asks in between starts afresh and finds the work done.
             drop(cleared);
             result.send_replace(Some(Arc::new(value)));
         }));

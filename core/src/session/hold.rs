@@ -1,4 +1,4 @@
-//! Patience: after a silent renewal failed, nobody who does not have to asks again for a while.
+//! Patience: for a while after a silent renewal failed, only callers that have to ask again do so.
 
 use crate::error::Error;
 use crate::recovery::{Attempt, Trigger};
@@ -27,7 +27,7 @@ struct Failed<C> {
     /// `None`: it succeeded, and its credential was rejected all the same.
     error: Option<Error>,
     since: u64,
-    /// Nobody asks before; `None`: until the credential changes.
+    /// How long callers that need not ask wait; `None`: until the credential changes.
     pause: Option<u64>,
     /// What the server asked for: this holds for commands too.
     retry_after: Option<u64>,
@@ -59,7 +59,7 @@ impl<C: PartialEq> Hold<C> {
     ) -> Option<(Attempt, Option<Error>)> {
         let state = self.lock();
         let failed = state.failed.as_ref().filter(|f| f.of.as_ref() == of)?;
-        // A clock that was set back must not hold anybody for longer than agreed.
+        // A clock that was set back must not hold a caller for longer than agreed.
         let within = |pause: u64| now >= failed.since && now < failed.since.saturating_add(pause);
         let holds = match trigger {
             Trigger::Ambient => failed.pause.is_none_or(within),
@@ -108,7 +108,7 @@ impl<C: PartialEq> Hold<C> {
         self.lock().failures
     }
 
-    /// Something changed: everybody may ask again.
+    /// Something changed: all callers may ask again.
     pub(crate) fn release(&self) {
         *self.lock() = State::default();
     }

@@ -1,4 +1,4 @@
-//! Event streams that nobody waits for: when to try again.
+//! Event streams that no caller waits for: when to try again.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use crate::error::ErrorCode;
 use crate::runtime::timeout;
 use crate::session::{AuthSession, Authorization};
 
-/// How long one waits for an authorization server in trouble, at first; it doubles each time.
+/// How long a stream waits for an unavailable authorization server, at first; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// How long it waits at the most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// An event stream that nobody waits for, over all tries to open it. It must bother nobody, and clients open it once:
-/// one that cannot be authorized now waits until it can.
+/// An event stream that no caller waits for, over all tries to open it. It must not bother the user, and clients open
+/// it once: one that cannot be authorized now waits until it can.
 #[derive(Debug)]
 pub struct IdleStream {
     session: AuthSession,

@@ -47,7 +47,7 @@ pub(crate) struct Need {
 pub(crate) enum Purpose {
     /// Agree; the rest is silent.
     Consent,
-    /// Authorize; they have agreed, or nobody wants them asked.
+    /// Authorize; they have agreed, or need not be asked.
     Authorization,
     Both,
 }
@@ -104,7 +104,7 @@ pub(super) struct Interaction {
 
 struct Open {
     need: Need,
-    /// Nothing more is taken in: the person sees it, or nobody wants it.
+    /// Nothing more is taken in: the user sees it, or no caller wants it.
     shown: bool,
     /// How many wait for its result.
     seats: usize,
@@ -146,7 +146,7 @@ impl Interaction {
         Some(Seat(Arc::clone(self)))
     }
 
-    /// Closes it to further needs, and tells what it is for; `None` when nobody waits for it any more.
+    /// Closes it to further needs, and tells what it is for; `None` when no caller waits for it any more.
     fn show(&self) -> Option<Need> {
         let mut open = self.open();
         open.shown = true;
@@ -175,7 +175,7 @@ impl Interactions {
     }
 }
 
-/// What somebody who waits for an ending has of it.
+/// What a caller that waits for an ending has of it.
 enum Claim {
     /// It is one's own.
     Seat(Seat),
@@ -196,7 +196,7 @@ impl Drop for Place {
 }
 
 impl Inner {
-    /// Has the person do what `need` takes, together with whoever needs the same. `place` is the caller's place
+    /// Has the user do what `need` takes, together with the callers that need the same. `place` is the caller's place
     /// in the queue; it is kept from [`Interacted::Again`] until the caller has come back or gone.
     pub(crate) async fn interact(
         self: &Arc<Self>,
@@ -216,7 +216,7 @@ impl Inner {
         let ended = over.ok().and_then(|ending| ending.clone());
         match place {
             None => ended.unwrap_or(cancelled),
-            // It was somebody else's, whatever became of it.
+            // It was another caller's, whatever became of it.
             Some(_) => Ok(Interacted::Again),
         }
     }
@@ -236,7 +236,7 @@ impl Inner {
             return (ending, Claim::Place(Place { inner, id }));
         }
         let mut need = need;
-        // Who waited for the same comes along, so that the person is asked once.
+        // Callers that waited for the same come along, so that the user is asked once.
         for waiting in slot.waiting.values() {
             if need.goes_with(waiting) {
                 add_scopes(&mut need, waiting);
@@ -363,8 +363,8 @@ impl Inner {
         }
     }
 
-    /// What they agreed to is silent, and part of the interaction: whoever asks for the same meanwhile need not ask
-    /// them again.
+    /// What they agreed to is silent, and part of the interaction: a caller that asks for the same meanwhile need
+    /// not ask them again.
     async fn mint_agreed(self: &Arc<Self>, need: &Need) -> Ending {
         if !self.idp_is_ready(Trigger::Command).await {
             return Ok(Interacted::Consented);
@@ -413,7 +413,7 @@ impl Inner {
         asked: bool,
     ) -> Ending {
         let (url, state) = (request.url.clone(), request.state.clone());
-        // What a person has begun goes on for whoever comes next; nobody else is bothered for nothing.
+        // What a user has begun goes on for the next caller; no other user is bothered for nothing.
         if !asked && !interaction.is_wanted() {
             self.forget_pending(&state).await?;
             return Ok(Interacted::Again);
@@ -466,7 +466,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Where the host says that the callback will come. It is registered and shown, so it had better be an address
+    /// Where the host says that the callback will come. It is registered and shown, so it should be an address
     /// (RFC 6749 section 3.1.2). `registered` says whether the client is registered for certain addresses already.
     pub(super) async fn redirect_uri(
         &self,
@@ -521,7 +521,7 @@ impl Inner {
         })
     }
 
-    /// Waits for the person, as long as the policy allows and anybody holds the session. Only this can be
+    /// Waits for the user, as long as the policy allows and the application holds the session. Only this can be
     /// cancelled: a code that is being exchanged is not let go.
     pub(super) async fn within_patience<T>(
         &self,
@@ -532,7 +532,7 @@ impl Inner {
         let closed = self.ended.until(|| self.closed.load(Ordering::SeqCst));
         tokio::select! {
             biased;
-            // First: nobody is to be shown anything for a session that is gone.
+            // First: the user is not to be shown anything for a session that is gone.
             () = closed => Err(Error::Cancelled { what }),
             answered = timeout(&*self.runtime, limit, answer) => answered.unwrap_or_else(|| {
                 Err(Error::Timeout {

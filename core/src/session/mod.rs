@@ -99,7 +99,7 @@ fn on_purpose(register_again: bool) -> Manner {
     }
 }
 
-/// What all clones share. When the last is gone, nobody is left to be shown anything.
+/// What all clones share. When the last is gone, there is no user left to be shown anything.
 struct Handle {
     inner: Arc<Inner>,
 }
@@ -134,7 +134,7 @@ pub(crate) struct Inner {
     rejected: RejectedSignIn,
     /// The same of the session at the identity provider, by its ID token.
     idp_hold: Hold<String>,
-    /// Nobody holds the session any more, or wants anything of it.
+    /// The application no longer holds the session, or wants nothing more of it.
     closed: AtomicBool,
     /// How many tokens are under way between a server and the store.
     unsettled: AtomicUsize,
@@ -209,7 +209,7 @@ impl AuthSession {
         self.inner().changed(from).await;
     }
 
-    /// For an event stream that nobody waits for: says when to open it again.
+    /// For an event stream that no caller waits for: says when to open it again.
     #[must_use]
     pub fn idle_stream(&self) -> IdleStream {
         IdleStream::new(self.clone())
@@ -231,7 +231,7 @@ impl AuthSession {
 
     /// Recovers from a challenge, whatever way it arrived. The one entry point for hosts; transports use
     /// [`request`](AuthSession::request), which comes down to the same and remembers over all tries of a request:
-    /// whoever sends a request again after this, and hands in what it is answered, has to set a limit itself.
+    /// a caller that sends a request again after this, and hands in what it is answered, has to set a limit itself.
     pub async fn handle_auth_challenge(
         &self,
         challenge: AuthChallenge,
@@ -321,7 +321,7 @@ impl AuthSession {
     /// the credential there is stays.
     pub async fn sign_in_again(&self) -> Outcome {
         let mut challenge = AuthChallenge::unauthenticated();
-        // A client that acts for itself has nobody to sign in: it gets a new token.
+        // A client that acts for itself has no user to sign in: it gets a new token.
         if !self.inner().grant_type.is_machine() {
             challenge.reason = Reason::InsufficientUserAuthentication;
             challenge.max_age = Some(0);
@@ -427,14 +427,14 @@ impl AuthSession {
         self.inner().close();
     }
 
-    /// Runs `work` on its own: whoever stops waiting for it does not leave it half-done.
+    /// Runs `work` on its own: a caller that stops waiting for it does not leave it half-done.
     async fn to_its_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         let (sender, ended) = oneshot::channel();
         self.inner().runtime.spawn(Box::pin(async move {
-            // Nobody may be waiting any more.
+            // The caller may have stopped waiting.
             let _ = sender.send(work.await);
         }));
         let cancelled = Error::Cancelled {
@@ -476,7 +476,7 @@ impl Inner {
         Unsettled(Arc::clone(self))
     }
 
-    /// Nobody is to be shown anything any more.
+    /// The user is not to be shown anything any more.
     fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.ended.tell();
@@ -563,7 +563,7 @@ impl Inner {
         while let Some(read) = version {
             match self.store.delete(&self.key, read).await? {
                 Deleted::Done => return Ok(()),
-                // A sibling renewed meanwhile: what it wrote goes too.
+                // Another session renewed meanwhile: what it wrote goes too.
                 Deleted::Conflict => version = self.store.load(&self.key).await?.map(|s| s.version),
             }
         }

@@ -12,7 +12,7 @@ use crate::session::tokens::At;
 use crate::session::{GrantType, Inner};
 use crate::store::record::Versioned;
 
-/// Where a client asks for a token of its own, and as whom.
+/// Where a client asks for a token of its own, and by which registration.
 struct Place {
     by: Grantor,
     client: Registration,
@@ -128,7 +128,7 @@ impl Inner {
         Ok(now.differs_from(place).then_some(now))
     }
 
-    /// Where a first token of the client's own is asked for, and as whom.
+    /// Where a first token of the client's own is asked for, and by which registration.
     async fn find_grantor(&self, plan: &RenewalPlan, bound: Option<&str>) -> Result<Place, Error> {
         let identity = self.identity.preregistered.as_ref();
         let identity = identity.ok_or_else(|| Error::config("there is no client id"))?;

@@ -149,7 +149,7 @@ impl Progress {
                 self.widening = Some(*attempt);
                 self.error = Some(error.clone());
             }
-            // Nobody was asked for more.
+            // No server was asked for more.
             RenewalEnd::Adopted | RenewalEnd::Broken(_) => {}
         }
     }
@@ -166,7 +166,7 @@ impl Progress {
         rejected(&mut self.renewal);
         rejected(&mut self.scope_renewal);
         rejected(&mut self.widening);
-        // Somebody signed in: that session was not tried yet. Its own renewal a request tries once.
+        // The user signed in: that session was not tried yet. Its own renewal a request tries once.
         self.idp.take_if(|tried| *tried != Attempt::Succeeded);
     }
 

@@ -30,7 +30,7 @@ impl RejectedSignIn {
     pub(crate) fn holds(&self, current: Option<&Authorization>, now: u64) -> bool {
         let rejected = lock(&self.0);
         rejected.as_ref().is_some_and(|rejected| {
-            // A clock that was set back must not hold anybody for longer.
+            // A clock that was set back must not hold a caller for longer.
             let recent = (rejected.at..rejected.at.saturating_add(HOLDS_FOR)).contains(&now);
             recent && current.is_some_and(|c| c.grant().sign_in == rejected.sign_in)
         })

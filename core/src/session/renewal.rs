@@ -1,4 +1,4 @@
-//! The silent flight: a credential without anybody noticing.
+//! The silent flight: a credential without the user noticing.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(crate) struct Renewal {
 pub(crate) enum RenewalEnd {
     /// A new credential was obtained.
     Renewed,
-    /// Somebody else had stored another credential already; nobody was asked for one.
+    /// Another session had stored another credential already; no server was asked for one.
     Adopted,
     /// No credential: how far it got, and why.
     Failed(Attempt, Error),
@@ -75,7 +75,7 @@ enum Leased {
 /// What to renew, and by what.
 #[derive(Clone)]
 pub(crate) struct RenewalPlan {
-    /// The credential that the decision to renew was about. If another is current by now, nobody is asked.
+    /// The credential that the decision to renew was about. If another is current by now, no server is asked.
     pub(crate) of: Option<Authorization>,
     pub(crate) means: Means,
     pub(crate) ask: Ask,
@@ -107,7 +107,7 @@ impl Inner {
         self.renewal.join(&*self.runtime, start).await
     }
 
-    /// What somebody who does not wait for a person asks for; a refresh has no say in it.
+    /// What a caller that does not wait for the user asks for; a refresh has no say in it.
     pub(super) fn asked(
         &self,
         ask: Ask,
@@ -255,7 +255,7 @@ impl Inner {
             Means::Refresh => Some(record::reserve(&*self.store, &self.key, &read.record).await?),
             _ => None,
         };
-        // Any other token can be had again.
+        // Any other token can be obtained again.
         let precious = matches!(plan.means, Means::Refresh | Means::ScopedRefresh);
         let unsettled = precious.then(|| self.unsettled());
         let end = match plan.means {
@@ -404,7 +404,7 @@ impl Inner {
         })
     }
 
-    /// Stores a renewed grant, unless somebody else has replaced or cleared the one that `read` held; adds to what
+    /// Stores a renewed grant, unless another session has replaced or cleared the one that `read` held; adds to what
     /// was requested over time.
     pub(super) async fn keep(
         &self,
@@ -533,7 +533,7 @@ pub(super) fn failed(by: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, 
     })
 }
 
-/// How a renewal ended that did not get as far as a token endpoint: passing trouble is what it would be there.
+/// How a renewal ended that did not get as far as a token endpoint: a transient error is what it would be there.
 pub(super) fn passing(error: Error, server: &str) -> Result<RenewalEnd, Error> {
     match error {
         Error::Http { .. } | Error::Timeout { .. } => Ok(RenewalEnd::Failed(

@@ -119,7 +119,7 @@ impl ResourceRequest {
         };
         let now = inner.now();
         let expired = current.is_expired(now);
-        // While the credential is good, a server in trouble is given time.
+        // While the credential is good, an unavailable server is given time.
         let patience = if expired {
             self.trigger
         } else {
@@ -221,7 +221,7 @@ impl ResourceRequest {
         let how = Manner {
             trigger: self.trigger,
             confirmed: false,
-            // Somebody waits for this very request: they are asked, and not sent away to come back.
+            // A caller waits for this very request: the user is asked, and not sent away to come back.
             asks: inner.host.is_some(),
             returns: true,
             deliberate: false,

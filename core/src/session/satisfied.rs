@@ -33,7 +33,7 @@ pub enum FailedCredential {
     Same,
     /// It is another one.
     Different,
-    /// Nobody knows.
+    /// It is not known.
     Unknown,
 }
 

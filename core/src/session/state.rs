@@ -65,8 +65,8 @@ impl ConnectionState {
     }
 }
 
-/// A credential with all that is needed to renew it. It holds secrets: hand it to whom you trust, keep it
-/// nowhere.
+/// A credential with all that is needed to renew it. It holds secrets: hand it only to a process that you trust,
+/// keep it nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthState {
     grant: Grant,

@@ -29,7 +29,7 @@ pub(crate) struct At<'a> {
 }
 
 impl Inner {
-    /// Makes a token request, again where the server is in passing trouble, but not after `until`; with a code, only
+    /// Makes a token request, again on a transient error of the server, but not after `until`; with a code, only
     /// where that cannot have been used.
     pub(super) async fn token(
         &self,
@@ -44,8 +44,8 @@ impl Inner {
         }
     }
 
-    /// As [`token`](Self::token), at an endpoint on record: one that is gone is looked up again, once. Tells who was
-    /// asked in the end.
+    /// As [`token`](Self::token), at an endpoint on record: one that is gone is looked up again, once. Tells which
+    /// server was asked in the end.
     pub(super) async fn token_by_record(
         &self,
         at: At<'_>,

@@ -66,8 +66,8 @@ impl Need {
 }
 
 impl Inner {
-    /// Waits until the user is this session's to ask, or need not be asked any more. Who asks for a sign-in on purpose
-    /// does not wait.
+    /// Waits until the user is this session's to ask, or need not be asked any more. A caller that asks for a sign-in
+    /// on purpose does not wait.
     pub(super) async fn users_turn(
         &self,
         host: &dyn AuthHost,
@@ -136,7 +136,7 @@ impl Inner {
     }
 
     async fn is_met(&self, need: &Need) -> bool {
-        // A store that fails is told by whoever needs what is in it.
+        // A store's failure is reported by the caller that needs what is in it.
         let _ = self.reload().await;
         let now = self.current.get();
         now.is_some_and(|now| !now.is_expired(self.now()) && need.is_met_by(&now))

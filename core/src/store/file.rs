@@ -383,8 +383,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Renames a file over another. Elsewhere than on Unix that fails while somebody reads the other, which takes
-/// no time.
+/// Renames a file over another. Elsewhere than on Unix that fails while another process reads the other, which
+/// takes no time.
 fn replace(from: &Path, to: &Path) -> io::Result<()> {
     for _ in 0..REPLACE_TRIES {
         match fs::rename(from, to) {

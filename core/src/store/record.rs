@@ -15,8 +15,8 @@ use crate::secret::Secret;
 
 /// The version of the record's form that this program writes and reads.
 pub(crate) const FORMAT: u32 = 1;
-/// How often a write is tried again when siblings write at the same time. Each try that fails is a write of one of them,
-/// and many processes that sign in at once write a few times each.
+/// How often a write is tried again when other sessions write at the same time. Each try that fails is a write of
+/// one of them, and many processes that sign in at once write a few times each.
 const WRITE_TRIES: usize = 256;
 /// How many authorizations may be pending at once; the oldest go first. Each of many processes may have its page open.
 const MAX_PENDING: usize = 64;
@@ -284,9 +284,9 @@ pub(crate) async fn read<D: Document>(
     })
 }
 
-/// Changes the document of `key`: reads, lets `change` have it, and writes, all over again when a sibling was
-/// faster. `change` returns whether there is anything to write. Who has just read it, and will write, hands it in as
-/// `known`.
+/// Changes the document of `key`: reads, lets `change` have it, and writes, all over again when another session
+/// was faster. `change` returns whether there is anything to write. A caller that has just read it, and will write,
+/// hands it in as `known`.
 pub(crate) async fn update<D: Document>(
     store: &dyn TokenStore,
     key: &StoreKey,

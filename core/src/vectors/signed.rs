@@ -71,7 +71,7 @@ pub(super) enum Dpop {
         id: String,
         nonce: Option<String>,
         access_token: Option<String>,
-        /// One that somebody else made.
+        /// One made by another implementation.
         example: Option<String>,
     },
 }

@@ -1,4 +1,4 @@
-//! What an error says to the person who uses the program: what it means for them, and what they can do.
+//! What an error says to the user of the program: what it means for them, and what they can do.
 
 use super::{
     cancelled, displayable, failure_detail, issuer_mismatch, list, lost_authorization_state,

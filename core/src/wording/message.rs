@@ -1,4 +1,4 @@
-//! What an error says in a log, and to who runs the program: what happened, at which server, and what to do next.
+//! What an error says in a log, and to the program's operator: what happened, at which server, and what to do next.
 
 use std::fmt;
 

@@ -220,7 +220,7 @@ pub fn session_expired(server: &str) -> String {
     )
 }
 
-/// A banner for later: a person is needed, and nobody was waiting.
+/// A banner for later: the user is needed, and no caller was waiting.
 #[must_use]
 pub fn reauthentication_banner(server: &str, challenge: &AuthChallenge) -> String {
     match challenge.reason {
@@ -243,7 +243,7 @@ pub fn lost_authorization_state() -> &'static str {
     "This sign-in is not known here: it took too long, was finished already, or began in another program. Start again."
 }
 
-/// A callback from somebody else than the person was sent to.
+/// A callback from another server than the user was sent to.
 #[must_use]
 pub fn issuer_mismatch() -> &'static str {
     "The answer did not come from where you were sent to sign in, so it was not used. Start again; if it happens again, do not trust that page."

@@ -58,7 +58,7 @@ impl FileLeases {
     }
 }
 
-/// A lease that is on its way to who asked for it. If it does not get there, it is given back.
+/// A lease that is on its way to the caller that asked for it. If it does not get there, it is given back.
 pub(super) struct Fresh {
     leases: Arc<FileLeases>,
     key: StoreKey,
@@ -145,7 +145,7 @@ impl FileStore {
     }
 }
 
-/// Whether the file is locked by this process from now on: nobody else has it.
+/// Whether the file is locked by this process from now on: no other holder has it.
 fn locked(file: &File) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),

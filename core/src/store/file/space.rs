@@ -74,7 +74,7 @@ impl FileStore {
     }
 }
 
-/// Makes a file of that size, every byte written and synced: room that nobody else can take.
+/// Makes a file of that size, every byte written and synced: room that no other process can take.
 fn fill(path: &Path, size: u64) -> io::Result<()> {
     let mut file = private::create(path)?;
     io::copy(&mut io::Read::take(io::repeat(b' '), size), &mut file)?;
