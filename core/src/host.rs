@@ -142,7 +142,7 @@ pub enum Event {
     },
     /// The credential was renewed silently.
     Renewed {
-        /// By whom.
+        /// By which server.
         issuer: String,
         /// What is granted now.
         scopes: ScopeSet,
@@ -177,12 +177,12 @@ pub enum Event {
     },
     /// The person's authorization arrived.
     Authorized {
-        /// By whom.
+        /// By which server.
         issuer: String,
         /// What is granted now.
         scopes: ScopeSet,
     },
-    /// A person is needed, and nobody waits: for the next user action.
+    /// The user is needed, and no caller waits: for the next user action.
     InteractionRequired {
         /// What the server asked for.
         challenge: AuthChallenge,

@@ -16,7 +16,7 @@ pub enum OnInsufficientScope {
     Throw,
 }
 
-/// Whether tokens are bound to a key, so that nobody else can use them (RFC 9449).
+/// Whether tokens are bound to a key, so that no other party can use them (RFC 9449).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

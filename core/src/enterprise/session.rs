@@ -74,13 +74,13 @@ pub struct IdpState {
     pub authorized: bool,
     /// Whether there is a session at all.
     pub signed_in: bool,
-    /// Who is signed in, by the name the identity provider has for them.
+    /// The user who is signed in, by the name the identity provider has for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// When the ID token expires, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
-    /// Whether it can be renewed without anybody noticing.
+    /// Whether it can be renewed without the user noticing.
     pub renewable: bool,
     /// The MCP servers that access was had to through it.
     pub servers: Vec<String>,

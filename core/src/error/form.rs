@@ -15,7 +15,7 @@ use crate::scope::ScopeSet;
 pub struct ErrorForm {
     /// What kind of error it is.
     pub code: ErrorCode,
-    /// What happened, where, and what to do next: for a log and for who runs the program.
+    /// What happened, where, and what to do next: for a log and for the program's operator.
     pub message: String,
     /// The same for the person who uses it ([`wording::failure`](crate::wording::failure)).
     pub sentence: String,

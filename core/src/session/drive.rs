@@ -87,7 +87,7 @@ pub enum Outcome {
     },
     /// A person is needed. With an address: they are on their way there, and the callback goes to
     /// [`complete_authorization`](crate::AuthSession::complete_authorization). Without: nothing was started;
-    /// hand the challenge in again when somebody waits.
+    /// hand the challenge in again when a caller waits.
     Interactive {
         /// Where the person was sent.
         #[serde(default, skip_serializing_if = "Option::is_none")]

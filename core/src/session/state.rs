@@ -32,12 +32,12 @@ pub struct ConnectionState {
     /// When it expires, in seconds since 1970, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
-    /// Whether it is bound to a key, so that nobody else can use it (RFC 9449).
+    /// Whether it is bound to a key, so that no other party can use it (RFC 9449).
     pub bound_to_key: bool,
     /// The issuer of the identity provider it was had through, if it is enterprise-managed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_provider: Option<String>,
-    /// Whether it can be renewed without anybody noticing.
+    /// Whether it can be renewed without the user noticing.
     pub renewable: bool,
     /// How many authorizations were started and not finished.
     pub pending: usize,
