@@ -110,14 +110,19 @@ pub(crate) struct Unstored {
 impl Unstored {
     /// Makes up for it, if the record still holds what was to be replaced.
     pub(crate) fn put_into(&self, record: &mut Record) -> bool {
-        let still = match (&record.grant, &self.over) {
-            (Some(now), Some(then)) => now.is(then),
-            (now, then) => now.is_none() && then.is_none(),
-        };
-        if still {
+        let missing = self.is_missing_in(record);
+        if missing {
             record.set_grant(&self.grant);
         }
-        still
+        missing
+    }
+
+    /// Whether the record still holds what was to be replaced.
+    fn is_missing_in(&self, record: &Record) -> bool {
+        match (&record.grant, &self.over) {
+            (Some(now), Some(then)) => now.is(then),
+            (now, then) => now.is_none() && then.is_none(),
+        }
     }
 }
 
@@ -178,6 +183,15 @@ impl Current {
         self.snapshot.rcu(|now| {
             if outdated(now) {
                 return Arc::clone(now);
+            }
+            // Another session has written something else: what could not be stored is newer still.
+            let unstored = now.unstored.as_ref();
+            if unstored.is_some_and(|unstored| unstored.is_missing_in(&read.record)) {
+                return Arc::new(Snapshot {
+                    version: read.version,
+                    authorization: now.authorization.clone(),
+                    unstored: unstored.cloned(),
+                });
             }
             // An unchanged grant keeps its place in memory, and every clone of it.
             let same = now.grant() == fresh.as_ref().map(Authorization::grant);

@@ -1,6 +1,6 @@
 //! A store that fails: it is told as that, and what the servers gave is not lost.
 
-use mcp_reauth::Error;
+use mcp_reauth::{AuthChallenge, Error, Outcome, ScopeSet};
 
 use crate::support::{Bench, Journey, Mcp, Register, Token, code, pass};
 
@@ -45,6 +45,39 @@ async fn siblings_wait_for_a_credential_that_is_still_to_be_stored() {
         assert_eq!(bench.host.prompts(), (0, 1));
         bench.assert_no_reuse();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_session_writes_meanwhile_is_not_taken_for_newer() {
+    let bench = Bench::new();
+    let (one, two) = (bench.signed_in("").await, bench.open().await);
+    bench.world.servers(|s| s.revoke_access());
+    bench.disk_full(true);
+    assert_eq!(bench.send(&one, "").await, Ok(200));
+    bench.disk_full(false);
+    // Before it is stored, another page is noted in the record, which still has the refresh token that is used up.
+    bench.host.journeys(Journey::Elsewhere);
+    let outcome = two.sign_in(ScopeSet::from("a")).await;
+    assert!(
+        matches!(outcome, Outcome::Interactive { .. }),
+        "{outcome:?}"
+    );
+    let renewed = one.authorization();
+    // It reads the record again.
+    let challenge = AuthChallenge::unauthenticated();
+    let satisfied = one.check_auth_challenge_satisfied(&challenge, None).await;
+    assert_eq!(
+        satisfied,
+        Ok(false),
+        "the credential itself is taken for rejected"
+    );
+    assert_eq!(one.authorization(), renewed);
+    one.settle().await;
+    bench.world.take();
+    assert_eq!(bench.send(&one, "").await, Ok(200));
+    assert_eq!(bench.send(&two, "").await, Ok(200));
+    assert_eq!(bench.world.count(Token), 0);
+    bench.assert_no_reuse();
 }
 
 #[tokio::test(start_paused = true)]
