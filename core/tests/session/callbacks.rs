@@ -144,6 +144,17 @@ async fn forged_answer_to_the_host_is_refused_and_the_true_one_still_counts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn callback_of_another_page_is_too_old_though_one_is_awaited() {
+    let bench = Bench::new();
+    let (session, old) = under_way(&bench).await;
+    pass(15 * 60 + 1).await;
+    // The host waits for the page of now, and is given that of then.
+    bench.host.journeys(Journey::Forged(old));
+    assert_eq!(bench.send(&session, "").await, Err(Error::StateMismatch));
+    assert_eq!(bench.world.count(Token), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn error_of_the_authorization_server_is_told() {
     let bench = Bench::new();
     let session = bench.signed_in("").await;
