@@ -67,6 +67,9 @@ pub fn check_store(one: &Store, other: &Store) -> PendingAnswer {
 pub(crate) struct AppStore {
     caller: Caller,
     place: Option<String>,
+    /// Where it has no leases. While one is out, what the application has of it is to be there, also after the session was
+    /// closed.
+    leases: Option<Leases>,
 }
 
 #[derive(Deserialize)]
@@ -129,10 +132,20 @@ impl TokenStore for AppStore {
     fn try_lease(
         &self,
         key: &StoreKey,
-        _now: SystemTime,
+        now: SystemTime,
         ttl: Duration,
     ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
         let store = self.clone();
+        if let Some(within) = self.within_process() {
+            let taken = within.try_lease(key, now, ttl);
+            return Box::pin(async move {
+                let taken = taken.await?;
+                if taken.is_some() {
+                    store.caller.tell(&Call::LeaseOut);
+                }
+                Ok(taken)
+            });
+        }
         let take = Call::TryLease {
             key: key.into(),
             ttl: Millis(ttl),
@@ -144,9 +157,12 @@ impl TokenStore for AppStore {
         &self,
         key: &StoreKey,
         lease: &LeaseId,
-        _now: SystemTime,
+        now: SystemTime,
         ttl: Duration,
     ) -> BoxFuture<'static, Result<bool, Error>> {
+        if let Some(within) = self.within_process() {
+            return within.renew_lease(key, lease, now, ttl);
+        }
         let store = self.clone();
         let renew = Call::RenewLease {
             key: key.into(),
@@ -157,6 +173,10 @@ impl TokenStore for AppStore {
     }
 
     fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
+        if let Some(within) = self.within_process() {
+            self.caller.tell(&Call::LeaseBack);
+            return within.release_lease(key, lease);
+        }
         self.caller.tell(&Call::ReleaseLease {
             key: key.into(),
             lease: lease.clone(),
@@ -172,14 +192,17 @@ impl AppStore {
         place: Option<String>,
         leases: Option<&Leases>,
     ) -> Arc<dyn TokenStore> {
-        let store = Self { caller, place };
-        match leases {
-            Some(Leases(leases)) => Arc::new(Leased {
-                caller: store.caller.clone(),
-                store: leases.another_way(store),
-            }),
-            None => Arc::new(store),
-        }
+        Arc::new(Self {
+            caller,
+            place,
+            leases: leases.cloned(),
+        })
+    }
+
+    /// The same store with leases of this process, where it has none.
+    fn within_process(&self) -> Option<LocalLeases<Self>> {
+        let Leases(leases) = self.leases.as_ref()?;
+        Some(leases.another_way(self.clone()))
     }
 
     async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
@@ -216,68 +239,5 @@ impl AppStore {
             refused.message = format!("{place}: {}", refused.message);
         }
         refused.store()
-    }
-}
-
-/// A store of the application's own with leases of this process. What the application has of it is to be there while one is
-/// out, also after the session was closed.
-struct Leased {
-    caller: Caller,
-    store: LocalLeases<AppStore>,
-}
-
-impl RecordStore for Leased {
-    fn place(&self) -> Option<String> {
-        self.store.place()
-    }
-
-    fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
-        self.store.load(key)
-    }
-
-    fn save(
-        &self,
-        key: &StoreKey,
-        data: Secret,
-        expected: Option<u64>,
-    ) -> BoxFuture<'static, Result<Saved, Error>> {
-        self.store.save(key, data, expected)
-    }
-
-    fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
-        self.store.delete(key, expected)
-    }
-}
-
-impl TokenStore for Leased {
-    fn try_lease(
-        &self,
-        key: &StoreKey,
-        now: SystemTime,
-        ttl: Duration,
-    ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
-        let (caller, taken) = (self.caller.clone(), self.store.try_lease(key, now, ttl));
-        Box::pin(async move {
-            let taken = taken.await?;
-            if taken.is_some() {
-                caller.tell(&Call::LeaseOut);
-            }
-            Ok(taken)
-        })
-    }
-
-    fn renew_lease(
-        &self,
-        key: &StoreKey,
-        lease: &LeaseId,
-        now: SystemTime,
-        ttl: Duration,
-    ) -> BoxFuture<'static, Result<bool, Error>> {
-        self.store.renew_lease(key, lease, now, ttl)
-    }
-
-    fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
-        self.caller.tell(&Call::LeaseBack);
-        self.store.release_lease(key, lease)
     }
 }
