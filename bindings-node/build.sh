@@ -3,11 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-installed=node_modules/.installed-from-lock.json
-if ! cmp -s package-lock.json "$installed"; then
-    echo "Installing what builds and tests the Node package (npm ci) ..."
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-    cp package-lock.json "$installed"
-fi
+./install.sh
 npm run --silent build:native
 npm run --silent build

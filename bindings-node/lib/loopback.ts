@@ -46,9 +46,7 @@ export function loopbackHost(options: LoopbackOptions = {}): Required<AuthHost> 
     redirectUri: ({ signal, registered }) =>
       stoppable(signal, (cancel) => loopback.redirectUri(registered === true, cancel)),
     authorize: (request, { signal }) =>
-      terminal.while(
-        stoppable<string>(signal, (cancel) => loopback.authorize(toJson(request, 'the request'), cancel)),
-      ),
+      terminal.while(stoppable<string>(signal, (cancel) => loopback.authorize(toJson(request, 'the request'), cancel))),
     signInElsewhere: (server) => terminal.while(loopback.signInElsewhere(server)),
     confirmStepUp: (request, { signal }) =>
       terminal.while(
