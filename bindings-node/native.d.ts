@@ -40,13 +40,27 @@ export declare class Cancel {
   cancel(): void
 }
 
-/** An event stream that no caller waits for, over all tries to open it. */
-export declare class IdleStream {
+/** What the bytes of an event stream go through. */
+export declare class EventWatch {
+  /** `looks`: whether the request calls a tool, whose result may hold a challenge. */
+  constructor(looks: boolean)
+  /** What passes of a chunk: `null`, if it passes as it is; a text tells why the stream is over. */
+  push(chunk: Uint8Array): null | Part[] | string
+  /** What is left at the end of the stream. */
+  finish(): Array<Part>
+}
+
+/** One request, over all its tries. It is sent, and recovers, once at a time. */
+export declare class Exchange {
   /**
-   * Waits until it is worth trying again after `request` failed by an error with that code, and answers whether it
-   * is.
+   * The header fields to send it with, in turn: `null` when there is no credential, a list at once where that is
+   * possible, else a promise of an answer; an answer at once is an error.
    */
-  outlast(code: string, request: Request, cancel?: Cancel | undefined | null): Promise<string>
+  authorize(cancel?: Cancel | undefined | null): null | string[] | string | Promise<string>
+  /** Answers what to do after a response. */
+  receive(status: number, headers: Array<string>, cancel?: Cancel | undefined | null): Promise<string>
+  /** Answers the same by a message that answers the request. */
+  inspect(message: string, cancel?: Cancel | undefined | null): Promise<string>
 }
 
 /** Leases of a store in JavaScript that has none. */
@@ -84,8 +98,6 @@ export declare class Request {
    * about.
    */
   recover(status: number, headers: Array<string>, message?: string | undefined | null, cancel?: Cancel | undefined | null): Promise<string>
-  /** What to do about the JSON-RPC message `answered`, if its result holds a challenge: `retry` or `pass_through`. */
-  recoverFromResult(answered: string, message?: string | undefined | null, cancel?: Cancel | undefined | null): Promise<string>
 }
 
 /** A session, until it is closed. */
@@ -95,18 +107,21 @@ export declare class Session {
   /** The current credential. */
   authorization(): Authorization | null
   /** The current credential, if it can be sent as it is; `true` if that is still `known`, `false` if there is none. */
-  ready(known?: Authorization | undefined | null): boolean | Authorization
+  currentIfFresh(known?: Authorization | undefined | null): boolean | Authorization
   /** Whether a request to `url` may carry the credential. */
-  covers(url: string): boolean
+  appliesTo(url: string): boolean
   /** Whether it was closed. */
   isClosed(): boolean
   /**
-   * Begins a request; `ambient`: no caller waits for it; `sent`: what it was sent with already; `operation`: what it is
-   * about, in JSON. `null` when the session is closed.
+   * Begins a request for a transport of the application's own; `ambient`: no caller waits for it; `operation`: what it
+   * is about, in JSON. `null` when the session is closed.
    */
-  request(ambient: boolean, sent?: Authorization | undefined | null, operation?: string | undefined | null): Request | null
-  /** Begins an event stream that no caller waits for. `null` when the session is closed. */
-  idleStream(): IdleStream | null
+  request(ambient: boolean, operation?: string | undefined | null): Request | null
+  /**
+   * Begins the exchange of a request for the server; `sent`: what it was sent with already. `null` when the session is
+   * closed, or the method is none.
+   */
+  exchange(outgoing: Outgoing, sent?: Authorization | undefined | null): Exchange | null
   /** Recovers from a challenge, and answers the outcome. */
   handleAuthChallenge(challenge: string, options: string, failed?: Authorization | undefined | null, cancel?: Cancel | undefined | null): Promise<string>
   /** Answers whether what is stored answers a challenge already. */
@@ -164,11 +179,35 @@ export declare function misconfigured(detail: string): string
 /** What a JSON-RPC message does, in JSON. */
 export declare function operationOfMessage(message: string): string
 
+/** A request as it is about to be sent, but for its credential. */
+export interface Outgoing {
+  /** How. */
+  method: string
+  /** To where. */
+  url: string
+  /** Its own header fields: names and values, in turn. */
+  headers: Array<string>
+  /** The JSON-RPC message that it carries. */
+  message?: string | undefined
+  /** What is done about redirects, in the words of `fetch`. */
+  redirect: 'follow' | 'manual' | 'error'
+  /** Whether its body can be sent more than once. */
+  isReplayable: boolean
+}
+
 /** The challenge of a response with these `WWW-Authenticate` lines, in JSON. */
 export declare function parseChallenge(status: number, wwwAuthenticate: Array<string>): string | null
 
 /** The scopes of a `scope` parameter. */
 export declare function parseScopes(value: string): Array<string>
+
+/** A part of an event stream. */
+export interface Part {
+  /** Its bytes. */
+  bytes: Buffer
+  /** The data of an event that may hold a challenge. */
+  suspect?: string
+}
 
 /** What `a` has and `b` lacks. */
 export declare function scopeDifference(a: Array<string>, b: Array<string>): Array<string>

@@ -15,8 +15,9 @@ use zeroize::Zeroizing;
 use crate::answer::{self, DEFECT, PendingAnswer, answer, guarded, read, settled};
 use crate::bridge::Bridge;
 use crate::cancel::Cancel;
+use crate::exchange::{Exchange, Sent};
 use crate::options::Options;
-use crate::request::{IdleStream, Request};
+use crate::request::Request;
 use crate::store::{Leases, Store};
 
 /// How long closing waits for tokens that are under way: longer than a call to a server may take.
@@ -94,8 +95,8 @@ impl Session {
 
     /// The current credential, if it can be sent as it is.
     #[must_use]
-    pub fn ready(&self, known: Option<&Authorization>) -> Ready {
-        match self.lock().as_ref().and_then(AuthSession::ready) {
+    pub fn current_if_fresh(&self, known: Option<&Authorization>) -> Ready {
+        match self.lock().as_ref().and_then(AuthSession::current_if_fresh) {
             None => Ready::No,
             Some(current) if known == Some(&current) => Ready::Same,
             Some(current) => Ready::Changed(current),
@@ -104,10 +105,10 @@ impl Session {
 
     /// Whether a request to `url` may carry the credential.
     #[must_use]
-    pub fn covers(&self, url: &str) -> bool {
+    pub fn applies_to(&self, url: &str) -> bool {
         self.lock()
             .as_ref()
-            .is_some_and(|session| session.covers(url))
+            .is_some_and(|session| session.applies_to(url))
     }
 
     /// Whether it was closed.
@@ -116,25 +117,20 @@ impl Session {
         self.lock().is_none()
     }
 
-    /// Begins a request; `sent`: what it was sent with already; `operation`: what it is about, in JSON. `None` when the
+    /// Begins a request for a transport of the application's own; `operation`: what it is about, in JSON. `None` when the
     /// session is closed.
     #[must_use]
-    pub fn request(
-        &self,
-        trigger: Trigger,
-        sent: Option<Authorization>,
-        operation: Option<&str>,
-    ) -> Option<Request> {
+    pub fn request(&self, trigger: Trigger, operation: Option<&str>) -> Option<Request> {
         let session = self.lock();
         let (session, end) = (session.as_ref()?, self.end.handle());
-        Some(Request::new(session, trigger, sent, operation, end))
+        Some(Request::new(session, trigger, operation, end))
     }
 
-    /// Begins an event stream that no caller waits for. `None` when the session is closed.
+    /// Begins the exchange of a request for the server. `None` when the session is closed, or the method is none.
     #[must_use]
-    pub fn idle_stream(&self) -> Option<IdleStream> {
+    pub fn exchange(&self, sent: Sent) -> Option<Exchange> {
         let session = self.lock();
-        Some(IdleStream::new(session.as_ref()?, self.end.handle()))
+        Exchange::new(session.as_ref()?, sent, self.end.handle())
     }
 
     /// Recovers from a challenge, and answers the outcome. `failed` is the credential that was rejected.

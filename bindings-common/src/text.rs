@@ -1,6 +1,6 @@
 //! What needs no session: challenges, scopes, sentences.
 
-use mcp_reauth::{AuthChallenge, Error, Operation, ScopeSet, wording};
+use mcp_reauth::{AuthChallenge, Error, Operation, ScopeSet, mcp, wording};
 use serde_json::Value;
 
 use crate::answer::{answer, read};
@@ -43,11 +43,7 @@ pub fn misconfigured(detail: &str) -> String {
 /// The answer that the form cannot be read.
 pub fn json_rpc_error(message: &str, error: &str) -> Result<Option<String>, String> {
     let error: Error = read("the error", error).map_err(|error| answer(&Err::<(), _>(error)))?;
-    let message: Option<Value> = serde_json::from_str(message).ok();
-    let id = message
-        .as_ref()
-        .and_then(|message| message.as_object()?.get("id"));
-    Ok(id.map(|id| error.to_json_rpc(id).to_string()))
+    Ok(mcp::failure_of(message.as_bytes(), &error))
 }
 
 /// The scopes of a `scope` parameter.

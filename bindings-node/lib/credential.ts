@@ -18,7 +18,7 @@ export class CurrentCredential {
 
   /** The credential, if it can be sent as it is: no renewal, no proof. */
   get(): Ready | undefined {
-    const current = this.#session.ready(this.#ready?.authorization);
+    const current = this.#session.currentIfFresh(this.#ready?.authorization);
     if (current === false) return undefined;
     if (current !== true) this.#ready = { authorization: current, headers: ['authorization', current.headerValue] };
     return this.#ready;

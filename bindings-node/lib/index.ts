@@ -28,8 +28,9 @@ export type { IdentityProviderSession } from './identity-provider.js';
 export { type LoopbackOptions, loopbackHost } from './loopback.js';
 export type { AuthSessionOptions, Fetch, Policy } from './options.js';
 export type { Outcome } from './outcome.js';
+export type { RequestOptions, ResourceRequest } from './request.js';
 export { computeScopeUnion, isStrictScopeSuperset, type Scopes, scopeDifference, scopesCover } from './scope.js';
-export { type Authorization, AuthSession, type HandleOptions, type RecoverOptions } from './session.js';
+export { type Authorization, AuthSession, type HandleOptions } from './session.js';
 export { FileStore, MemoryStore, type StoredRecord, type StoreKey, type TokenStore } from './store.js';
 export type {
   AuthChallenge,

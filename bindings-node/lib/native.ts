@@ -71,8 +71,10 @@ export const native = load();
 export namespace native {
   export type Authorization = nativePart.Authorization;
   export type Cancel = nativePart.Cancel;
-  export type IdleStream = nativePart.IdleStream;
+  export type EventWatch = nativePart.EventWatch;
+  export type Exchange = nativePart.Exchange;
   export type Leases = nativePart.Leases;
+  export type Part = nativePart.Part;
   export type Request = nativePart.Request;
   export type Session = nativePart.Session;
   export type Store = nativePart.Store;

@@ -56,23 +56,6 @@ export class Outgoing {
     );
   }
 
-  /** Whether no caller waits for it: what an MCP session keeps open, and its end. */
-  get isAmbient(): boolean {
-    return this.method === 'DELETE' || (this.method === 'GET' && this.#isStreamOfSession);
-  }
-
-  /** Whether it is an event stream that no caller waits for: none that resumes an answer. */
-  get isIdleStream(): boolean {
-    return this.method === 'GET' && this.#isStreamOfSession && !this.headers.has('last-event-id');
-  }
-
-  /** The older transport opens its stream before there is a session, and connecting waits for it. */
-  get #isStreamOfSession(): boolean {
-    const { headers } = this;
-    const inSession = headers.has('mcp-session-id') || headers.has('mcp-protocol-version');
-    return inSession && (headers.get('accept') ?? '').includes('text/event-stream');
-  }
-
   /** Whether it calls a tool, whose result may hold a challenge. */
   get callsTool(): boolean {
     return this.message?.includes('"tools/call"') ?? false;

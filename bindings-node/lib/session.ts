@@ -1,8 +1,7 @@
 import type { AuthProvider } from './auth-provider.js';
 import { authProvider } from './auth-provider.js';
 import { bridge } from './bridge.js';
-import { type ChallengedResponse, challengedBy } from './challenge.js';
-import { CREDENTIAL, check, FLAG, isObject, OPERATION, oneOf, SCOPES, SIGNAL } from './check.js';
+import { CREDENTIAL, check, FLAG, isObject, oneOf, SCOPES, SIGNAL } from './check.js';
 import { describe, memberOf } from './describe.js';
 import { closed, misconfigured, unwrap } from './error.js';
 import { EventStream } from './events.js';
@@ -14,11 +13,11 @@ import { native } from './native.js';
 import { type AuthSessionOptions, type CheckedOptions, checkOptions, type Fetch } from './options.js';
 import { type NativeOutcome, type Outcome, outcomeOf } from './outcome.js';
 import { type OpenSession, Parts } from './parts.js';
-import { isOfAnotherOrigin, ofAnotherOrigin } from './redirect.js';
+import { type RequestOptions, ResourceRequest } from './request.js';
 import type { Scopes } from './scope.js';
 import { stoppable } from './stoppable.js';
 import { leasesWithin, nativeStore } from './store.js';
-import type { AuthChallenge, ConnectionState, Operation, Revocation, SessionEvent } from './types.js';
+import type { AuthChallenge, ConnectionState, Revocation, SessionEvent } from './types.js';
 
 /**
  * A credential: the value of an `Authorization` header, and what it stands for. Requests are told apart by the one they
@@ -47,21 +46,8 @@ export interface HandleOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What is said along with a response. */
-export interface RecoverOptions {
-  /** The credential the request was sent with (default: the current one). */
-  sent?: Authorization | undefined;
-  /** What was being done: the JSON-RPC message as it was sent, or what it comes to. */
-  operation?: string | Operation | undefined;
-  /** Whether a caller waits: `command` (the default), or `ambient`, which never prompts. */
-  trigger?: 'command' | 'ambient' | undefined;
-  /** Stops the waiting. What a person has begun goes on. */
-  signal?: AbortSignal | undefined;
-}
-
 const TRIGGER = oneOf('command', 'ambient');
 const HANDLING = { confirmedStepUp: FLAG, trigger: TRIGGER, failed: CREDENTIAL, signal: SIGNAL };
-const RECOVERING = { sent: CREDENTIAL, operation: OPERATION, trigger: TRIGGER, signal: SIGNAL };
 const SIGNING_IN = { scopes: SCOPES, again: FLAG, signal: SIGNAL };
 const COMPLETING = { signal: SIGNAL };
 
@@ -145,23 +131,9 @@ export class AuthSession extends EventTarget {
     return this.#session.native.authorization() ?? undefined;
   }
 
-  /**
-   * Recovers from a response, for a transport of your own: whether to send the request again, once. `false`: the response
-   * is the caller's, as it is.
-   *
-   * @throws {@link ReauthError} when it failed for good; `http` when another origin answered than the server's, by way
-   * of a redirect: send your requests with `redirect: 'manual'`.
-   */
-  async recover(response: ChallengedResponse, options: RecoverOptions = {}): Promise<boolean> {
-    const { sent, operation, trigger, signal } = check(options, RECOVERING);
-    const [status, headers] = challengedBy(response);
-    if (isOfAnotherOrigin(response as { url?: unknown }, this.serverUrl)) throw ofAnotherOrigin(this.serverUrl);
-    const about = typeof operation === 'object' ? toJson(operation, 'operation') : undefined;
-    const request = this.#native.request(trigger === 'ambient', sent, about);
-    if (!request) throw closed();
-    const message = typeof operation === 'string' ? operation : undefined;
-    const decision = await stoppable<string>(signal, (cancel) => request.recover(status, headers, message, cancel));
-    return decision === 'retry';
+  /** Begins a request of a transport of your own: what it is sent with, and what to do about what it is answered. */
+  request(options: RequestOptions = {}): ResourceRequest {
+    return new ResourceRequest(this.#native, this.serverUrl, options);
   }
 
   /**

@@ -12,6 +12,7 @@ export function like(original: Response, response: Response): Response {
 /** How a response is read, besides by `text` and `json`. Not all are known to each Node. */
 type OtherReaders = Record<'arrayBuffer' | 'blob' | 'bytes' | 'formData', () => Promise<unknown>>;
 const OTHER_READERS: (keyof OtherReaders)[] = ['arrayBuffer', 'blob', 'bytes', 'formData'];
+const READERS = [...OTHER_READERS, 'text', 'json', 'body', 'bodyUsed', 'clone'];
 
 /**
  * Lets `response` be read as if that had not been done; what was read are `bytes`. Clients take JSON by `json` or
@@ -39,16 +40,35 @@ export function readAs(
   };
   // From then on it is what it is: one that was read.
   const take = async () => {
-    for (const name of Object.keys(own)) Reflect.deleteProperty(response, name);
+    for (const name of READERS) Reflect.deleteProperty(response, name);
     return new TextDecoder().decode(await whole());
   };
-  const own: PropertyDescriptorMap = {
+  return withReaders(response, anew, {
     text: { value: async () => (made ? made.text() : take()) },
     json: { value: async () => (made ? made.json() : JSON.parse(await take())) },
-    clone: { value: () => like(response, anew().clone()) },
     body: { get: () => anew().body },
     bodyUsed: { get: () => made?.bodyUsed ?? false },
+  });
+}
+
+/** Has `stream` read in the place of the body of `response`; `isRead` tells whether that has begun. */
+export function streamedAs(response: Response, isRead: () => boolean, stream: ReadableStream<Uint8Array>): Response {
+  let made: Response | undefined;
+  const anew = () => {
+    made ??= new Response(stream, response);
+    return made;
   };
+  return withReaders(response, anew, {
+    text: { value: async () => anew().text() },
+    json: { value: async () => anew().json() },
+    body: { get: () => made?.body ?? stream },
+    bodyUsed: { get: () => made?.bodyUsed ?? isRead() },
+  });
+}
+
+/** Gives `response` these readers, and those that are left of the response that `anew` makes when it is first needed. */
+function withReaders(response: Response, anew: () => Response, own: PropertyDescriptorMap): Response {
+  own.clone = { value: () => like(response, anew().clone()) };
   for (const name of OTHER_READERS.filter((name) => name in response))
     own[name] = { value: async () => (anew() as unknown as OtherReaders)[name]() };
   for (const property of Object.values(own)) property.configurable = true;

@@ -6,6 +6,7 @@
 mod authorization;
 mod bridge;
 mod cancel;
+mod exchange;
 mod loopback;
 mod promise;
 mod request;

@@ -1,4 +1,4 @@
-//! One request to the MCP server.
+//! One request to the MCP server, for transports of the application's own.
 
 use mcp_reauth_bindings as bindings;
 use mcp_reauth_bindings::Fields;
@@ -8,6 +8,21 @@ use napi_derive::napi;
 
 use crate::cancel::{Cancel, stop};
 use crate::promise::{Promise, promise};
+
+/// Header fields, as they are given to JavaScript.
+pub(crate) type Given<'env> =
+    napi::Result<Either4<Null, Vec<String>, String, PromiseRaw<'env, String>>>;
+
+/// Gives header fields: `null` when there are none, a list at once where that is possible, else a promise of an answer; an
+/// answer at once is an error.
+pub(crate) fn given(env: &Env, fields: Fields) -> Given<'_> {
+    Ok(match fields {
+        Fields::None => Either4::A(Null),
+        Fields::Known(headers) => Either4::B(headers),
+        Fields::Failed(answer) => Either4::C(answer),
+        Fields::Awaited(answer) => Either4::D(promise(env, answer)?),
+    })
+}
 
 /// One request, over all its tries. It is sent, and recovers, once at a time.
 #[napi]
@@ -24,14 +39,9 @@ impl Request {
         method: String,
         url: String,
         cancel: Option<&Cancel>,
-    ) -> napi::Result<Either4<Null, Vec<String>, String, PromiseRaw<'env, String>>> {
+    ) -> Given<'env> {
         let fields = within_runtime_if_available(|| self.0.authorize(method, url, stop(cancel)));
-        Ok(match fields {
-            Fields::None => Either4::A(Null),
-            Fields::Known(headers) => Either4::B(headers),
-            Fields::Failed(answer) => Either4::C(answer),
-            Fields::Awaited(answer) => Either4::D(promise(env, answer)?),
-        })
+        given(env, fields)
     }
 
     /// What to do about a response: `retry` or `pass_through`. `message` is what was sent, which tells what it was
@@ -46,40 +56,5 @@ impl Request {
         cancel: Option<&Cancel>,
     ) -> Promise<'env> {
         promise(env, self.0.recover(status, headers, message, stop(cancel)))
-    }
-
-    /// What to do about the JSON-RPC message `answered`, if its result holds a challenge: `retry` or `pass_through`.
-    #[napi(ts_return_type = "Promise<string>")]
-    pub fn recover_from_result<'env>(
-        &self,
-        env: &'env Env,
-        answered: String,
-        message: Option<String>,
-        cancel: Option<&Cancel>,
-    ) -> Promise<'env> {
-        promise(
-            env,
-            self.0.recover_from_result(answered, message, stop(cancel)),
-        )
-    }
-}
-
-/// An event stream that no caller waits for, over all tries to open it.
-#[napi]
-pub struct IdleStream(pub(crate) bindings::IdleStream);
-
-#[napi]
-impl IdleStream {
-    /// Waits until it is worth trying again after `request` failed by an error with that code, and answers whether it
-    /// is.
-    #[napi(ts_return_type = "Promise<string>")]
-    pub fn outlast<'env>(
-        &self,
-        env: &'env Env,
-        code: String,
-        request: &Request,
-        cancel: Option<&Cancel>,
-    ) -> Promise<'env> {
-        promise(env, self.0.outlast(code, &request.0, stop(cancel)))
     }
 }

@@ -10,8 +10,9 @@ use napi_derive::napi;
 use crate::authorization::{Authorization, credential};
 use crate::bridge::Bridge;
 use crate::cancel::{Cancel, stop};
+use crate::exchange::{Exchange, Outgoing};
 use crate::promise::{Promise, promise};
-use crate::request::{IdleStream, Request};
+use crate::request::Request;
 use crate::store::{Leases, Store};
 
 /// A session, until it is closed.
@@ -49,8 +50,8 @@ impl Session {
 
     /// The current credential, if it can be sent as it is; `true` if that is still `known`, `false` if there is none.
     #[napi]
-    pub fn ready(&self, known: Option<&Authorization>) -> Either<bool, Authorization> {
-        match self.0.ready(known.map(|known| &known.0)) {
+    pub fn current_if_fresh(&self, known: Option<&Authorization>) -> Either<bool, Authorization> {
+        match self.0.current_if_fresh(known.map(|known| &known.0)) {
             Ready::No => Either::A(false),
             Ready::Same => Either::A(true),
             Ready::Changed(current) => Either::B(Authorization(current)),
@@ -59,8 +60,8 @@ impl Session {
 
     /// Whether a request to `url` may carry the credential.
     #[napi]
-    pub fn covers(&self, url: String) -> bool {
-        self.0.covers(&url)
+    pub fn applies_to(&self, url: String) -> bool {
+        self.0.applies_to(&url)
     }
 
     /// Whether it was closed.
@@ -69,29 +70,22 @@ impl Session {
         self.0.is_closed()
     }
 
-    /// Begins a request; `ambient`: no caller waits for it; `sent`: what it was sent with already; `operation`: what it is
-    /// about, in JSON. `null` when the session is closed.
+    /// Begins a request for a transport of the application's own; `ambient`: no caller waits for it; `operation`: what it
+    /// is about, in JSON. `null` when the session is closed.
     #[napi]
-    pub fn request(
-        &self,
-        ambient: bool,
-        sent: Option<&Authorization>,
-        operation: Option<String>,
-    ) -> Option<Request> {
+    pub fn request(&self, ambient: bool, operation: Option<String>) -> Option<Request> {
         let trigger = match ambient {
             true => Trigger::Ambient,
             false => Trigger::Command,
         };
-        let request = self
-            .0
-            .request(trigger, credential(sent), operation.as_deref());
-        request.map(Request)
+        self.0.request(trigger, operation.as_deref()).map(Request)
     }
 
-    /// Begins an event stream that no caller waits for. `null` when the session is closed.
+    /// Begins the exchange of a request for the server; `sent`: what it was sent with already. `null` when the session is
+    /// closed, or the method is none.
     #[napi]
-    pub fn idle_stream(&self) -> Option<IdleStream> {
-        self.0.idle_stream().map(IdleStream)
+    pub fn exchange(&self, outgoing: Outgoing, sent: Option<&Authorization>) -> Option<Exchange> {
+        self.0.exchange(outgoing.sent(sent)).map(Exchange)
     }
 
     /// Recovers from a challenge, and answers the outcome.

@@ -32,7 +32,7 @@ const NEEDED: [method: string, work: (session: AuthSession, given: never) => unk
   ['setAuthState', (session, given) => session.setAuthState(given)],
   ['handleAuthChallenge', (session, given) => session.handleAuthChallenge(given)],
   ['checkAuthChallengeSatisfied', (session, given) => session.checkAuthChallengeSatisfied(given)],
-  ['recover', (session, given) => session.recover(given)],
+  ['recover', (session, given) => session.request().recover(given)],
   ['completeAuthorization', (session, given) => session.completeAuthorization(given)],
   ['identityProvider.adopt', (session, given) => session.identityProvider?.adopt(given)],
 ];
@@ -115,7 +115,8 @@ test('an authorization state that is malformed is refused, and changes nothing',
 const response = { status: 200, headers: {} };
 const OPTIONAL: [method: string, work: (session: AuthSession, given: never) => unknown][] = [
   ['handleAuthChallenge', (session, given) => session.handleAuthChallenge(challenge, given)],
-  ['recover', (session, given) => session.recover(response, given)],
+  ['request', async (session, given) => session.request(given).recover(response)],
+  ['authorize', (session, given) => session.request().authorize(given)],
   ['signIn', (session, given) => session.signIn(given)],
   ['completeAuthorization', (session, given) => session.completeAuthorization('state=x', given)],
 ];
@@ -137,11 +138,13 @@ test('an option of a method that cannot be what it should be is refused', LIMIT,
     failed: () => session.handleAuthChallenge(challenge, { failed: { headerValue: SECRET } } as never),
     signal: () => session.handleAuthChallenge(challenge, { signal: 'now' } as never),
     'failed of check': () => session.checkAuthChallengeSatisfied(challenge, SECRET as never),
-    'trigger of recover': () => session.recover(response, { trigger: 'later' } as never),
-    'sent of recover': () => session.recover(response, { sent: { headerValue: SECRET } } as never),
-    'operation of recover': () => session.recover(response, { operation: 5 } as never),
-    'no operation of recover': () => session.recover(response, { operation: null } as never),
-    'signal of recover': () => session.recover(response, { signal: {} } as never),
+    'trigger of request': async () => session.request({ trigger: 'later' } as never),
+    'operation of request': async () => session.request({ operation: 5 } as never),
+    'no operation of request': async () => session.request({ operation: null } as never),
+    'signal of request': async () => session.request({ signal: {} } as never),
+    'url of authorize': () => session.request().authorize({ url: 5 } as never),
+    'another url of authorize': () => session.request().authorize({ url: 'https://elsewhere.example/mcp' }),
+    'method of authorize': () => session.request().authorize({ method: 5 } as never),
     'scopes of signIn': () => session.signIn({ scopes: 5 } as never),
     'a scope of signIn': () => session.signIn({ scopes: [5] } as never),
     'again of signIn': () => session.signIn({ again: 'yes' } as never),
@@ -154,14 +157,14 @@ test('an option of a method that cannot be what it should be is refused', LIMIT,
 test('recover that is given half a response fails by a config error, or lets it pass', LIMIT, async () => {
   await using session = await AuthSession.open({ serverUrl });
   await each(Object.entries(RESPONSES), (given) =>
-    tolerates(() => session.recover(given as never), 'interaction_required'),
+    tolerates(() => session.request().recover(given as never), 'interaction_required'),
   );
 });
 
 test('recover takes what is no status of HTTP for no rejection', LIMIT, async () => {
   await using session = await AuthSession.open({ serverUrl });
   const statuses = Object.entries(RESPONSES).filter(([kind]) => kind.startsWith('a status'));
-  await each(statuses, (given) => tolerates(() => session.recover(given as never)));
+  await each(statuses, (given) => tolerates(() => session.request().recover(given as never)));
 });
 
 test('fetch that is given no address fails as the platform does', LIMIT, async () => {
@@ -183,11 +186,14 @@ test('fetch that is given no address fails as the platform does', LIMIT, async (
 test('whatever a closed session is asked for, it says that it was stopped', LIMIT, async () => {
   const session = await AuthSession.open({ serverUrl, credentials });
   const idp = session.identityProvider;
+  const begun = session.request();
   await session.close();
   const cases: Record<string, () => unknown> = {
     fetch: () => session.fetch(serverUrl),
     'fetch of another address': () => session.fetch('https://elsewhere.example/'),
-    recover: () => session.recover({ status: 401, headers: {} }),
+    request: async () => session.request(),
+    authorize: () => begun.authorize(),
+    recover: () => begun.recover({ status: 401, headers: {} }),
     handleAuthChallenge: () => session.handleAuthChallenge(challenge),
     checkAuthChallengeSatisfied: () => session.checkAuthChallengeSatisfied(challenge),
     completeAuthorization: () => session.completeAuthorization('state=x&code=y'),

@@ -90,14 +90,14 @@ test(
       'interaction',
       'refreshAheadMs',
     ];
-    const others = ['interactionTimeoutMs', 'trigger', 'failed', 'sent', 'operation', 'scopes', 'again'];
+    const others = ['interactionTimeoutMs', 'trigger', 'failed', 'operation', 'scopes', 'again'];
     const members = Object.fromEntries(
       [...names, ...others, 'confirmedStepUp', 'openBrowser'].map((name) => [name, {}]),
     );
     await polluted({ ...members, ...CREDENTIALS, enabled: false, clientSecret: 5, assumeYes: 5 }, async () => {
       await using session = await AuthSession.open({ serverUrl: fixture.mcpUrl, host, policy: {} });
       assert.deepEqual(await session.signIn(), { kind: 'satisfied' });
-      assert.equal(await session.recover({ status: 200, headers: {} }), false);
+      assert.equal(await session.request().recover({ status: 200, headers: {} }), false);
       loopbackHost({});
       const identityProvider = { issuer: 'https://idp.example', clientId: 'x' };
       await using other = await AuthSession.open({

@@ -198,7 +198,7 @@ test('a challenge from elsewhere is not recovered from, whichever way it is hand
   await using session = await signedInTo('http://127.0.0.1:9/mcp');
   const response = new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer' } });
   Object.defineProperty(response, 'url', { value: 'https://elsewhere.example/mcp' });
-  assert.equal((await failure(() => session.recover(response))).code, 'http');
+  assert.equal((await failure(() => session.request().recover(response))).code, 'http');
   assert.equal((await failure(() => session.authProvider.onUnauthorized({ response }))).code, 'http');
 });
 

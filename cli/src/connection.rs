@@ -7,8 +7,8 @@ use std::time::Duration;
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 use mcp_reauth::enterprise::CAPABILITY;
 use mcp_reauth::loopback::{CallbackListener, TerminalHost, TerminalOptions};
-use mcp_reauth::rmcp::ReauthClient;
 use mcp_reauth::{AuthHost, AuthSession, AuthSessionBuilder, Dpop, FileStore, ScopeSet};
+use mcp_reauth_rmcp::ReauthClient;
 use rmcp::model::{
     ClientCapabilities, ClientConfig, ExtensionCapabilities, Implementation, ProtocolVersion,
 };

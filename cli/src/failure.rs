@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mcp_reauth::ErrorCode;
-use mcp_reauth::rmcp::{find_error, innermost};
 use mcp_reauth::wording::failure_detail;
+use mcp_reauth_rmcp::{find_error, innermost};
 
 use crate::output;
 

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use mcp_reauth::enterprise::IdpSessionBuilder;
 use mcp_reauth::http::ReqwestClient;
-use mcp_reauth::{AuthSession, AuthSessionBuilder, rmcp::ReauthClient};
-use reqwest::{ClientBuilder, Identity};
+use mcp_reauth::{AuthSession, AuthSessionBuilder, Error};
+use mcp_reauth_rmcp::{Client, ReauthClient};
+use reqwest::Identity;
 
 use crate::args::ReachArgs;
 use crate::failure::Failure;
@@ -35,12 +36,16 @@ impl ReachArgs {
 
     /// What speaks to the MCP server.
     pub(crate) fn client(&self, session: &AuthSession) -> Result<ReauthClient, Failure> {
-        let identity = self.identity()?;
-        let present = |builder: ClientBuilder| match identity {
-            Some(identity) => builder.identity(identity),
-            None => builder,
+        let http = match self.identity()? {
+            Some(identity) => presenting(identity),
+            None => ReqwestClient::new(),
         };
-        ReauthClient::with_settings(session.clone(), present).map_err(Failure::of_setup)
+        let http = http.client_to(session.server());
+        let http = http.map_err(|error| Failure::of_setup(Error::config(error.to_string())))?;
+        Ok(ReauthClient::with_client(Client::with_http_client(
+            session.clone(),
+            http,
+        )))
     }
 
     fn identity(&self) -> Result<Option<Identity>, Failure> {

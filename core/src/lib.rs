@@ -6,8 +6,8 @@
 //! in one of four [`Outcome`]s.
 //!
 //! Start with [`AuthSession::builder`]. An application implements [`AuthHost`], or takes the ready-made
-//! [`TerminalHost`](loopback::TerminalHost); a transport drives a [`ResourceRequest`], as `rmcp::ReauthClient` does for
-//! the official Rust SDK (feature `rmcp`).
+//! [`TerminalHost`](loopback::TerminalHost). A transport drives an [`mcp::Exchange`]: the crate `mcp-reauth-rmcp` does for
+//! the official Rust SDK, `mcp-reauth-reqwest` for reqwest.
 
 mod callback;
 pub mod challenge;
@@ -26,12 +26,11 @@ pub mod jose;
 mod limits;
 #[cfg(feature = "loopback")]
 pub mod loopback;
+pub mod mcp;
 mod oauth;
 mod patience;
 mod policy;
 pub mod recovery;
-#[cfg(feature = "rmcp")]
-pub mod rmcp;
 pub mod runtime;
 mod scope;
 mod secret;
@@ -73,28 +72,10 @@ pub use scope::ScopeSet;
 pub use secret::Secret;
 pub use session::{
     AuthSession, AuthSessionBuilder, AuthState, Authorization, ConnectionState, FailedCredential,
-    HandleOptions, IdleStream, Outcome, Recovery, RequestCredential, ResourceRequest,
-    StoredCredential, is_satisfied,
+    HandleOptions, Outcome, Recovery, RequestCredential, ResourceRequest, StoredCredential,
+    is_satisfied,
 };
 pub use settings::Settings;
 #[cfg(feature = "file-store")]
 pub use store::FileStore;
 pub use store::{LocalLeases, MemoryStore, RecordStore, TokenStore};
-
-/// The code in the README and in the guide compiles.
-#[cfg(all(
-    doctest,
-    feature = "file-store",
-    feature = "jwt",
-    feature = "loopback",
-    feature = "rmcp",
-    feature = "testing"
-))]
-mod documents {
-    #[doc = include_str!("../../README.md")]
-    struct Readme;
-    #[doc = include_str!("../../docs/guide.md")]
-    struct Guide;
-    #[doc = include_str!("../../docs/enterprise.md")]
-    struct Enterprise;
-}

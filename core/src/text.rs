@@ -23,7 +23,6 @@ fn is_plain(text: &str) -> bool {
 
 /// The text of a header's value: UTF-8, or else Latin-1 (RFC 9110, section 5.5), in which every byte is a character. One
 /// byte that is no UTF-8 thus does not cost the rest of the header.
-#[cfg(feature = "rmcp")]
 pub(crate) fn header_text(value: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(value) {
         Ok(text) => text.into(),

@@ -1,10 +1,24 @@
 //! Operations that are stopped, dropped, or outlive their session.
 
 use mcp_reauth::Trigger;
-use mcp_reauth_bindings::{Cancel, Ready};
+use mcp_reauth::mcp::Redirects;
+use mcp_reauth_bindings::{Cancel, Ready, Sent};
 use serde_json::json;
 
 use crate::support::{App, Does, SERVER, code, read};
+
+/// A message for the server.
+fn sent() -> Sent {
+    Sent {
+        method: "POST".to_owned(),
+        url: SERVER.to_owned(),
+        headers: vec![],
+        message: Some(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.to_owned()),
+        redirects: Redirects::Follow,
+        repeatable: true,
+        with: None,
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_operation_is_cancelled_and_another_goes_on() {
@@ -53,10 +67,10 @@ async fn a_closed_session_is_cancelled_for_whatever_it_is_asked() {
     session.close().await;
     assert!(session.is_closed());
     assert!(session.authorization().is_none());
-    assert!(matches!(session.ready(None), Ready::No));
-    assert!(session.request(Trigger::Command, None, None).is_none());
-    assert!(session.idle_stream().is_none());
-    assert!(!session.covers(SERVER));
+    assert!(matches!(session.current_if_fresh(None), Ready::No));
+    assert!(session.request(Trigger::Command, None).is_none());
+    assert!(session.exchange(sent()).is_none());
+    assert!(!session.applies_to(SERVER));
     for answer in [
         session.sign_in(vec![], false, None).await,
         session.connection_state().await,
@@ -75,7 +89,7 @@ async fn a_closed_session_is_cancelled_for_whatever_it_is_asked() {
 async fn a_request_that_outlives_its_session_is_cancelled() {
     let (app, _) = App::new();
     let session = app.signed_in().await;
-    let request = session.request(Trigger::Command, None, None);
+    let request = session.request(Trigger::Command, None);
     let request = request.expect("the session is open");
     app.does("fetch", Does::Waits);
     let headers = vec!["www-authenticate".to_owned(), "Bearer".to_owned()];

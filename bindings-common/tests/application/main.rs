@@ -17,7 +17,7 @@ use support::{App, ISSUER, SERVER, read};
 async fn a_person_signs_in_and_requests_carry_the_credential() {
     let (app, _) = App::new();
     let session = app.signed_in().await;
-    let request = session.request(Trigger::Command, None, None);
+    let request = session.request(Trigger::Command, None);
     let request = request.expect("the session is open");
     let fields = request.authorize("POST".to_owned(), SERVER.to_owned(), None);
     assert!(
@@ -39,7 +39,7 @@ async fn a_rejected_request_is_renewed_and_sent_again() {
     let (app, _) = App::new();
     let session = app.signed_in().await;
     let before = app.heard("fetch").len();
-    let request = session.request(Trigger::Command, None, None);
+    let request = session.request(Trigger::Command, None);
     let request = request.expect("the session is open");
     let _ = request.authorize("POST".to_owned(), SERVER.to_owned(), None);
     let headers = vec![
@@ -60,7 +60,7 @@ async fn a_rejected_request_is_renewed_and_sent_again() {
 async fn a_response_that_is_no_challenge_is_the_callers() {
     let (app, _) = App::new();
     let session = app.signed_in().await;
-    let request = session.request(Trigger::Command, None, None);
+    let request = session.request(Trigger::Command, None);
     let request = request.expect("the session is open");
     for status in [200, 404, 500] {
         let decision = request.recover(status, vec![], None, None).await;

@@ -25,6 +25,7 @@ import {
   type Outcome,
   parseAuthChallengeFromResponse,
   ReauthError,
+  type ResourceRequest,
   type Revocation,
   type SessionEvent,
   type StepUpRequest,
@@ -132,10 +133,11 @@ export async function ownTransport(signal: AbortSignal): Promise<Response> {
   const client = { id: 'nightly', secret: 'secret', issuer: 'https://as.example.com' };
   const credentials: Credentials = { kind: 'client_credentials', client };
   const session = await AuthSession.open({ serverUrl, credentials, store: new MemoryStore() });
-  const sent = session.authorization();
-  const response = await fetch(serverUrl, { headers: sent ? { authorization: sent.headerValue } : {} });
+  const request: ResourceRequest = session.request({ operation: { method: 'tools/list' }, signal });
+  const response = await fetch(serverUrl, { headers: await request.authorize({ method: 'GET' }) });
   const challenge: AuthChallenge | undefined = parseAuthChallengeFromResponse(response);
-  const again = await session.recover(response, { sent, operation: { method: 'tools/list' }, signal });
+  const again = await request.recover(response);
+  const sent = session.authorization();
   if (again && challenge && !(await session.checkAuthChallengeSatisfied(challenge, sent))) throw new Error('odd');
   return response;
 }

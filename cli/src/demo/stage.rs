@@ -1,7 +1,7 @@
 //! What an act of the demo consists of.
 
 use futures_util::future::BoxFuture;
-use mcp_reauth::rmcp::find_error;
+use mcp_reauth_rmcp::find_error;
 use rmcp::ServiceError;
 use rmcp::model::CallToolRequestParams;
 use serde_json::json;

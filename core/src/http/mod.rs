@@ -17,23 +17,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{BoxFuture, ready};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, header};
 use url::{Host, Url};
 
 use crate::error::{Cause, Delivery, Error, Trouble};
 use crate::limits::CALL_TIMEOUT;
 use crate::runtime::{Runtime, timeout};
 use crate::text;
+/// The types of the `http` crate that are part of this crate's own.
+pub use ::http::{HeaderMap, Method, StatusCode};
 pub use egress::Egress;
 pub(crate) use egress::{Guard, check_allowed};
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::ReqwestClient;
-#[cfg(feature = "rmcp")]
-pub(crate) use reqwest_client::{client_builder, failed};
 #[cfg(feature = "reqwest")]
 pub(crate) use shared::SharedClient;
-#[cfg(feature = "rmcp")]
-pub(crate) use trust::check_proxies;
 
 /// The longest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;

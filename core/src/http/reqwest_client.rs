@@ -91,6 +91,17 @@ impl ReqwestClient {
         }
     }
 
+    /// The client by which `url` is reached, for a transport of one's own: it follows no redirects, and has the same
+    /// settings, connections and proxies.
+    ///
+    /// # Errors
+    /// When TLS could not be set up, or a variable of the environment names no proxy.
+    pub fn client_to(&self, url: &str) -> Result<reqwest::Client, HttpError> {
+        let uri = url.parse();
+        let uri: Uri = uri.map_err(|_| HttpError::unreachable("the address is not valid"))?;
+        Ok(self.clients.to(&uri, Egress::ANYWHERE)?.0)
+    }
+
     fn with(
         set: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
         proxies: Proxies,
@@ -108,17 +119,19 @@ impl ReqwestClient {
 }
 
 impl Clients {
-    /// The client for a request, and the proxy that it goes through.
-    fn of(&self, request: &Request) -> Result<(reqwest::Client, Option<String>), HttpError> {
-        let url = Url::parse(&request.uri().to_string()).ok();
+    /// The client for requests to an address, and the proxy that they go through.
+    fn to(
+        &self,
+        uri: &Uri,
+        egress: Egress,
+    ) -> Result<(reqwest::Client, Option<String>), HttpError> {
+        let url = Url::parse(&uri.to_string()).ok();
         // What is sent to this machine in the clear is not for a proxy to see.
         let here = url.as_ref().is_some_and(is_loopback);
-        if !here && let Some(proxy) = self.proxy(request.uri())? {
+        if !here && let Some(proxy) = self.proxy(uri)? {
             let client = build(&self.by_proxy, || self.builder())?;
             return Ok((client, Some(proxy)));
         }
-        let egress = request.extensions().get::<Egress>();
-        let egress = egress.copied().unwrap_or(Egress::ANYWHERE);
         let builder = || self.builder().no_proxy().dns_resolver(Vetted(egress));
         let client = match here && url.is_some_and(|url| url.scheme() == "http") {
             // Without a certificate on the machine it works all the same.
@@ -190,13 +203,14 @@ fn build(
     Ok(made.get_or_init(|| client).clone())
 }
 
-/// What a client failed by that uses the environment's proxies.
-#[cfg(feature = "rmcp")]
-pub(crate) fn failed(error: reqwest::Error) -> HttpError {
-    let url = error.url().filter(|url| !is_loopback(url));
-    let uri = url.and_then(|url| url.as_str().parse().ok());
-    let proxy = uri.and_then(|uri| proxy(&Matcher::from_env(), &uri));
-    connecting::failed(error, proxy.as_deref())
+/// What a client failed by that uses the environment's proxies, such as those of [`ReqwestClient::client_to`].
+impl From<reqwest::Error> for HttpError {
+    fn from(error: reqwest::Error) -> Self {
+        let url = error.url().filter(|url| !is_loopback(url));
+        let uri = url.and_then(|url| url.as_str().parse().ok());
+        let proxy = uri.and_then(|uri| proxy(&Matcher::from_env(), &uri));
+        connecting::failed(error, proxy.as_deref())
+    }
 }
 
 /// Looks names up, and gives only the addresses that may be connected to.
@@ -225,7 +239,7 @@ impl Resolve for Vetted {
 }
 
 /// What all of this crate's clients have in common.
-pub(crate) fn client_builder() -> ClientBuilder {
+fn client_builder() -> ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("mcp-reauth/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CALL_TIMEOUT)
@@ -237,7 +251,9 @@ impl HttpClient for ReqwestClient {
         request: Request,
         max_body: usize,
     ) -> BoxFuture<'static, Result<Response, HttpError>> {
-        let client = self.clients.of(&request);
+        let egress = request.extensions().get::<Egress>();
+        let egress = egress.copied().unwrap_or(Egress::ANYWHERE);
+        let client = self.clients.to(request.uri(), egress);
         Box::pin(async move {
             let (client, proxy) = client?;
             let connection = |error| connection(error, proxy.as_deref());

@@ -217,6 +217,7 @@ impl AuthSessionBuilder {
             interactions: Default::default(),
             hold: Default::default(),
             rejected: Default::default(),
+            redirected: Default::default(),
             idp_hold: Default::default(),
             closed: Default::default(),
             unsettled: Default::default(),

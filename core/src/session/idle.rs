@@ -14,34 +14,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// An event stream that no caller waits for, over all tries to open it. It must not bother the user, and clients open
 /// it once: one that cannot be authorized now waits until it can.
 #[derive(Debug)]
-pub struct IdleStream {
+pub(crate) struct IdleStream {
     session: AuthSession,
     pause: Duration,
 }
 
 impl IdleStream {
-    pub(super) fn new(session: AuthSession) -> Self {
+    pub(crate) fn new(session: AuthSession) -> Self {
         Self {
             session,
             pause: FIRST_PAUSE,
         }
     }
 
-    /// Waits until it is worth trying again, after a try that was sent with `sent` ended with an error of this
-    /// [`code`](crate::Error::code): for another credential, or for a while. `false`: the error is final, and for the
+    /// Whether a try that ended with an error of this code may be followed by another; any other is final, and for the
     /// caller to tell.
-    pub async fn outlast(&mut self, code: ErrorCode, sent: Option<&Authorization>) -> bool {
-        match code {
-            ErrorCode::InteractionRequired | ErrorCode::PolicyDenied => {
-                self.session.changed(sent).await;
-            }
-            ErrorCode::RefreshUnavailable => {
-                let runtime = &*self.session.inner().runtime;
-                let _ = timeout(runtime, self.pause, self.session.changed(sent)).await;
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-            }
-            _ => return false,
+    pub(crate) fn retries_after(code: ErrorCode) -> bool {
+        use ErrorCode::{InteractionRequired, PolicyDenied, RefreshUnavailable};
+        matches!(
+            code,
+            InteractionRequired | PolicyDenied | RefreshUnavailable
+        )
+    }
+
+    /// Waits until it is worth trying again, after a try that was sent with `sent` ended with an error of this code: for
+    /// another credential, and where a server was unavailable, for a while.
+    pub(crate) async fn wait_to_retry(&mut self, code: ErrorCode, sent: Option<&Authorization>) {
+        let changed = self.session.wait_for_change(sent);
+        if code != ErrorCode::RefreshUnavailable {
+            return changed.await;
         }
-        true
+        let runtime = &*self.session.inner().runtime;
+        let _ = timeout(runtime, self.pause, changed).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 }

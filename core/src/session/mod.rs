@@ -13,6 +13,7 @@ mod interaction;
 mod own_token;
 mod possession;
 mod progress;
+mod redirected;
 mod rejection;
 mod renewal;
 mod request;
@@ -32,7 +33,7 @@ use tokio::sync::oneshot;
 pub use builder::AuthSessionBuilder;
 pub use credential::Authorization;
 pub use drive::{HandleOptions, Outcome};
-pub use idle::IdleStream;
+pub(crate) use idle::IdleStream;
 pub use possession::RequestCredential;
 pub use request::{Recovery, ResourceRequest};
 pub use satisfied::{FailedCredential, StoredCredential, is_satisfied};
@@ -65,6 +66,7 @@ use hold::Hold;
 use interaction::Interactions;
 use possession::Possession;
 use progress::Progress;
+use redirected::Redirected;
 use rejection::RejectedSignIn;
 use renewal::Renewal;
 use watch::Watch;
@@ -132,6 +134,7 @@ pub(crate) struct Inner {
     interactions: Interactions,
     hold: Hold,
     rejected: RejectedSignIn,
+    redirected: Redirected,
     /// The same of the session at the identity provider, by its ID token.
     idp_hold: Hold<String>,
     /// The application no longer holds the session, or wants nothing more of it.
@@ -195,7 +198,7 @@ impl AuthSession {
     /// needs no proof. Never waits, locks or does I/O. For transports that count every microsecond; whatever it says,
     /// [`request`](Self::request) has an answer.
     #[must_use]
-    pub fn ready(&self) -> Option<Authorization> {
+    pub fn current_if_fresh(&self) -> Option<Authorization> {
         let current = self.authorization()?;
         let inner = self.inner();
         let ready = !current.needs_proof() && inner.due_means(&current).is_none();
@@ -205,21 +208,20 @@ impl AuthSession {
 
     /// Waits until the current credential is another than `from`: what an idle stream does that needs a person
     /// and must not bother one.
-    pub async fn changed(&self, from: Option<&Authorization>) {
+    pub async fn wait_for_change(&self, from: Option<&Authorization>) {
         self.inner().changed(from).await;
     }
 
-    /// For an event stream that no caller waits for: says when to open it again.
+    /// Whether a request to `url` may carry the credential: it goes to the server's address or below it, or to where the
+    /// server has redirected a caller that follows redirects itself, within its origin; nowhere else.
     #[must_use]
-    pub fn idle_stream(&self) -> IdleStream {
-        IdleStream::new(self.clone())
+    pub fn applies_to(&self, url: &str) -> bool {
+        lies_within(url, self.server()) || self.inner().redirected.contains(url)
     }
 
-    /// Whether a request to `url` may carry the credential: it goes to the server's address or below it, and nowhere
-    /// else.
-    #[must_use]
-    pub fn covers(&self, url: &str) -> bool {
-        lies_within(url, self.server())
+    /// The server sends a caller there that follows redirects itself.
+    pub(crate) fn note_redirect(&self, target: String) {
+        self.inner().redirected.note(target);
     }
 
     /// Begins one request to the MCP server: what a transport holds from before the request is sent until it

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ::http::{HeaderMap, HeaderValue};
+
 use crate::challenge::{AuthChallenge, DpopDemand};
 use crate::error::Error;
 use crate::grant::{Grant, KeyBinding};
@@ -68,6 +70,17 @@ impl RequestCredential {
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let proof = self.proof.as_ref().map(|proof| ("dpop", proof.expose()));
         std::iter::once(("authorization", self.authorization.header_value())).chain(proof)
+    }
+
+    /// Puts them among the header fields of a request, marked as secrets. A token that no header can carry, as a damaged
+    /// record may have, is not sent: the server has its say.
+    pub fn insert_into(&self, headers: &mut HeaderMap) {
+        for (name, value) in self.headers() {
+            if let Ok(mut value) = HeaderValue::from_str(value) {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
     }
 }
 

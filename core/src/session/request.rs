@@ -1,5 +1,8 @@
 //! One request to the MCP server, from before it is sent until it is answered for good.
 
+use ::http::StatusCode;
+use ::http::header::{DATE, HeaderMap, HeaderName, WWW_AUTHENTICATE};
+
 use crate::challenge::{AuthChallenge, Operation};
 use crate::error::Error;
 use crate::limits::AHEAD_LIMIT;
@@ -13,6 +16,7 @@ use crate::session::drive::{Conclusion, Manner, drive};
 use crate::session::possession::RequestCredential;
 use crate::session::progress::{Nonce, Progress};
 use crate::session::renewal::RenewalPlan;
+use crate::text::header_text;
 
 /// What a transport does after a response.
 #[derive(Debug)]
@@ -25,21 +29,23 @@ pub enum Recovery {
     Failed(Error),
 }
 
-/// One request, remembered over all its tries, so that recovery is bounded.
+/// One request, remembered over all its tries, so that recovery is bounded. For requests of MCP over HTTP there is
+/// [`mcp::Exchange`](crate::mcp::Exchange) above it, which knows redirects, event streams and challenges inside messages
+/// as well.
 ///
 /// ```no_run
-/// # use mcp_reauth::{AuthSession, Operation, Recovery, Error, recovery::Trigger};
-/// # type Headers = Vec<(&'static str, String)>;
-/// # async fn post(url: &str, headers: Headers) -> (u16, Headers) { (200, vec![]) }
+/// # use mcp_reauth::http::{HeaderMap, StatusCode};
+/// # use mcp_reauth::{AuthSession, Operation, Recovery, Error, Trigger};
+/// # async fn post(url: &str, headers: HeaderMap) -> (StatusCode, HeaderMap) { (StatusCode::OK, HeaderMap::new()) }
 /// # async fn run(session: AuthSession) -> Result<(), Error> {
 /// let mut request = session.request(Operation::default(), Trigger::Command);
 /// let response = loop {
-///     let url = session.server();
-///     let credential = request.authorize("POST", url).await?;
-///     let headers = credential.iter().flat_map(|c| c.headers());
-///     let headers = headers.map(|(name, value)| (name, value.to_owned()));
-///     let (status, answered) = post(url, headers.collect()).await;
-///     match request.recover(status, answered.iter().map(|(name, value)| (*name, value.as_str()))).await {
+///     let (url, mut headers) = (session.server(), HeaderMap::new());
+///     if let Some(credential) = request.authorize("POST", url).await? {
+///         credential.insert_into(&mut headers);
+///     }
+///     let (status, answered) = post(url, headers).await;
+///     match request.recover(status, &answered).await {
 ///         Recovery::Retry => {}
 ///         Recovery::PassThrough => break status,
 ///         Recovery::Failed(error) => return Err(error),
@@ -156,48 +162,45 @@ impl ResourceRequest {
         }
     }
 
-    /// What to do about a response: its status and its header fields, of which it reads `WWW-Authenticate`,
-    /// `DPoP-Nonce` and `Date`, in any case of letters and wherever they stand. Costs nothing unless the status is 401 or 403, or
-    /// the credential is bound to a key.
-    pub async fn recover<'a>(
-        &mut self,
-        status: u16,
-        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Recovery {
-        if !matches!(status, 401 | 403) && self.proved.is_none() {
+    /// What to do about a response, by its status and its header fields, of which it reads `WWW-Authenticate`, `DPoP-Nonce`
+    /// and `Date`. Costs nothing unless the status is 401 or 403, or the credential is bound to a key.
+    pub async fn recover(&mut self, status: StatusCode, headers: &HeaderMap) -> Recovery {
+        let rejected = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if !rejected && self.proved.is_none() {
             return Recovery::PassThrough;
         }
-        let mut challenges = Vec::new();
-        let (mut nonce, mut date) = (None, None);
-        for (name, value) in headers {
-            if name.eq_ignore_ascii_case("www-authenticate") {
-                challenges.push(value);
-            } else if name.eq_ignore_ascii_case(dpop::NONCE) {
-                nonce = Some(value);
-            } else if name.eq_ignore_ascii_case("date") {
-                date = Some(value);
-            }
+        self.note_proof(status, headers);
+        let lines = headers.get_all(WWW_AUTHENTICATE).iter();
+        let lines: Vec<_> = lines.map(|line| header_text(line.as_bytes())).collect();
+        match AuthChallenge::from_response(status.as_u16(), lines.iter().map(|line| &**line)) {
+            None => Recovery::PassThrough,
+            Some(challenge) => self.recover_from(challenge).await,
         }
-        // It may come with any response (RFC 9449 section 8.2).
+    }
+
+    /// What a response says of the proof it was sent with. A nonce may come with any (RFC 9449 section 8.2).
+    fn note_proof(&mut self, status: StatusCode, headers: &HeaderMap) {
+        let last = |name| {
+            let value = headers.get_all(name).iter().next_back()?;
+            Some(header_text(value.as_bytes()))
+        };
         let inner = self.session.inner();
         self.progress.proof = match self.proved.take() {
             None => Nonce::Unused,
             Some((url, sent)) => {
-                inner.possession.nonces.note(&url, nonce);
-                self.progress.retimed = status == 401 && {
-                    let now = inner.runtime.now();
-                    inner.possession.clocks.note(origin(&url), date, now)
+                let nonce = last(HeaderName::from_static(dpop::NONCE));
+                inner.possession.nonces.note(&url, nonce.as_deref());
+                self.progress.retimed = status == StatusCode::UNAUTHORIZED && {
+                    let (now, date) = (inner.runtime.now(), last(DATE));
+                    let clocks = &inner.possession.clocks;
+                    clocks.note(origin(&url), date.as_deref(), now)
                 };
-                match nonce.is_some() && nonce != sent.as_deref() {
+                match nonce.is_some() && nonce.as_deref() != sent.as_deref() {
                     true => Nonce::Fresh,
                     false => Nonce::Known,
                 }
             }
         };
-        match AuthChallenge::from_response(status, challenges) {
-            None => Recovery::PassThrough,
-            Some(challenge) => self.recover_from(challenge).await,
-        }
     }
 
     /// What to do where a person is needed and was not asked.

@@ -3,7 +3,7 @@
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{Operation, Recovery};
 
-use crate::support::{Bench, Mcp, Prm, Token, Visit, all, code, pass};
+use crate::support::{Bench, Mcp, Prm, Token, Visit, all, code, pass, recover};
 
 fn unauthorized() -> Option<(u16, Vec<String>)> {
     Some((401, vec![r#"Bearer error="invalid_token""#.to_owned()]))
@@ -189,7 +189,7 @@ async fn siblings_with_ever_newer_tokens_do_not_keep_a_request_going_for_ever() 
         let _ = request.authorize("POST", url).await.expect("no key");
         tries += 1;
         session.set_auth_state(state).await.expect("a store");
-        match request.recover(401, [("WWW-Authenticate", "Bearer")]).await {
+        match recover(&mut request, 401, [("WWW-Authenticate", "Bearer")]).await {
             Recovery::Retry => {}
             other => {
                 assert!(matches!(other, Recovery::Failed(_)), "{other:?}");

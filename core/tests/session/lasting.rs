@@ -6,7 +6,7 @@ use mcp_reauth::{CallbackParams, Client, Error, Operation, Outcome, Recovery, Sc
 
 use crate::support::{
     Bench, Fault, ISSUER, Journey, Kind, Mcp, Meta, OTHER, Prm, Register, SERVER, Token, Visit,
-    code, pass,
+    code, pass, recover,
 };
 
 fn closed() -> Journey {
@@ -232,7 +232,7 @@ async fn first_contact_that_is_answered_403_leads_to_a_sign_in_where_there_is_me
     let none = std::iter::empty();
     bench.world.take();
     assert!(matches!(
-        request.recover(403, none).await,
+        recover(&mut request, 403, none).await,
         Recovery::PassThrough
     ));
     assert_eq!(bench.world.trace(), [], "no stream asks for it");

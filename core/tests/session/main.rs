@@ -25,6 +25,7 @@ mod enterprise_siblings;
 mod enterprise_step_up;
 #[cfg(feature = "jwt")]
 mod enterprise_trouble;
+mod exchange;
 mod explained;
 mod freshness;
 mod gone;

@@ -3,7 +3,7 @@
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{Operation, Recovery};
 
-use crate::support::{Bench, Fault, Kind, Mcp, Token, all, pass};
+use crate::support::{Bench, Fault, Kind, Mcp, Token, all, pass, recover};
 
 async fn many_share_one_refresh(count: usize) {
     let bench = Bench::new();
@@ -53,7 +53,7 @@ async fn failure_that_comes_late_takes_the_newer_token_without_the_network() {
     let line = ("WWW-Authenticate", r#"Bearer error="invalid_token""#);
     for request in &mut late {
         assert!(matches!(
-            request.recover(401, [line]).await,
+            recover(request, 401, [line]).await,
             Recovery::Retry
         ));
     }
@@ -82,7 +82,10 @@ async fn late_failure_for_scope_that_was_granted_meanwhile_asks_nobody() {
         "WWW-Authenticate",
         r#"Bearer error="insufficient_scope", scope="a""#,
     );
-    assert!(matches!(late.recover(403, [line]).await, Recovery::Retry));
+    assert!(matches!(
+        recover(&mut late, 403, [line]).await,
+        Recovery::Retry
+    ));
     assert_eq!(bench.world.trace(), []);
     assert_eq!(bench.host.prompts(), (1, 2));
 }

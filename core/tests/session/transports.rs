@@ -1,9 +1,9 @@
 //! What transports are offered besides sending and recovering.
 
 use mcp_reauth::recovery::Trigger;
-use mcp_reauth::{Error, ErrorCode, Operation, Recovery};
+use mcp_reauth::{Error, Operation, Recovery};
 
-use crate::support::{Answer, Bench, Prm, SERVER, Token, pass};
+use crate::support::{Answer, Bench, Prm, SERVER, Token, pass, recover};
 
 const INVALID: [(&str, &str); 1] = [("www-authenticate", r#"Bearer error="invalid_token""#)];
 
@@ -11,17 +11,17 @@ const INVALID: [(&str, &str); 1] = [("www-authenticate", r#"Bearer error="invali
 async fn credential_is_ready_until_it_is_to_be_renewed() {
     let bench = Bench::new();
     let session = bench.open().await;
-    assert!(session.ready().is_none());
+    assert!(session.current_if_fresh().is_none());
     let session = bench.signed_in("").await;
-    assert_eq!(session.ready(), session.authorization());
+    assert_eq!(session.current_if_fresh(), session.authorization());
     pass(3569).await;
-    assert!(session.ready().is_some());
+    assert!(session.current_if_fresh().is_some());
     pass(1).await;
-    assert!(session.ready().is_none() && session.authorization().is_some());
+    assert!(session.current_if_fresh().is_none() && session.authorization().is_some());
     assert_eq!(bench.send(&session, "").await, Ok(200));
-    assert!(session.ready().is_some());
+    assert!(session.current_if_fresh().is_some());
     session.sign_out().await.expect("signed out");
-    assert!(session.ready().is_none());
+    assert!(session.current_if_fresh().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -32,13 +32,16 @@ async fn request_that_was_sent_elsewhere_is_recovered_by_what_it_was_sent_with()
     bench.world.servers(|s| s.revoke_access());
     let mut first = session.request(Operation::default(), Trigger::Command);
     first.set_sent(old.clone());
-    assert!(matches!(first.recover(401, INVALID).await, Recovery::Retry));
+    assert!(matches!(
+        recover(&mut first, 401, INVALID).await,
+        Recovery::Retry
+    ));
     assert_eq!(bench.world.trace(), [Token]);
     // Another that carried the old one as well finds the new one there.
     let mut second = session.request(Operation::default(), Trigger::Command);
     second.set_sent(old);
     assert!(matches!(
-        second.recover(401, INVALID).await,
+        recover(&mut second, 401, INVALID).await,
         Recovery::Retry
     ));
     assert_eq!(bench.world.trace(), []);
@@ -57,7 +60,7 @@ async fn operation_may_be_told_when_it_was_rejected() {
         "WWW-Authenticate",
         r#"Bearer error="insufficient_scope", scope="a""#,
     )];
-    let refused = request.recover(403, more).await;
+    let refused = recover(&mut request, 403, more).await;
     assert!(matches!(
         refused,
         Recovery::Failed(Error::ConsentDenied { .. })
@@ -72,7 +75,7 @@ async fn credential_is_for_the_server_and_what_is_below_it() {
     let session = Bench::new().open().await;
     let below = format!("{SERVER}/below?x=1");
     for url in [SERVER, below.as_str()] {
-        assert!(session.covers(url), "{url}");
+        assert!(session.applies_to(url), "{url}");
     }
     let sibling = format!("{SERVER}-other");
     let plain = SERVER.replace("https", "http");
@@ -83,30 +86,6 @@ async fn credential_is_for_the_server_and_what_is_below_it() {
         "",
         "?",
     ] {
-        assert!(!session.covers(url), "{url}");
+        assert!(!session.applies_to(url), "{url}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn idle_stream_tries_again_when_that_may_help_and_not_otherwise() {
-    let bench = Bench::new();
-    let session = bench.signed_in("").await;
-    let mut stream = session.idle_stream();
-    let sent = session.authorization();
-    for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
-        let start = tokio::time::Instant::now();
-        assert!(
-            stream
-                .outlast(ErrorCode::RefreshUnavailable, sent.as_ref())
-                .await
-        );
-        assert_eq!(start.elapsed().as_secs(), seconds);
-    }
-    assert!(
-        !stream
-            .outlast(ErrorCode::StateMismatch, sent.as_ref())
-            .await
-    );
-    // There is another credential already.
-    assert!(stream.outlast(ErrorCode::InteractionRequired, None).await);
 }

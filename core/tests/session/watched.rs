@@ -49,9 +49,9 @@ async fn token_that_was_renewed_elsewhere_is_used_within_a_second() {
         file.bench.world.take();
         pass(1).await;
         // What is sent without a look is not to be sent with the old one.
-        assert!(two.ready().is_none());
+        assert!(two.current_if_fresh().is_none());
         file.sends(&two).await;
-        assert_eq!(two.ready(), one.authorization());
+        assert_eq!(two.current_if_fresh(), one.authorization());
         assert_eq!(file.bench.world.trace(), [Mcp]);
     }
     assert_eq!(file.bench.host.prompts(), (0, 1));
@@ -126,7 +126,7 @@ async fn whoever_waits_for_another_credential_hears_of_one_that_was_stored_elsew
     let runtime = file.bench.runtime.clone();
     let waiting = {
         let two = two.clone();
-        tokio::spawn(async move { two.changed(None).await })
+        tokio::spawn(async move { two.wait_for_change(None).await })
     };
     file.sends(&one).await;
     let begun = runtime.now();

@@ -95,10 +95,7 @@ async fn call(session: &AuthSession, http: &reqwest::Client) -> Result<(), Error
             message = message.header(name, value);
         }
         let answer = message.send().await.expect("the server answers");
-        let headers = answer.headers().iter();
-        let headers =
-            headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        match request.recover(answer.status().as_u16(), headers).await {
+        match request.recover(answer.status(), answer.headers()).await {
             Recovery::Retry => {}
             Recovery::PassThrough if answer.status().is_success() => return Ok(()),
             Recovery::PassThrough => panic!("unexpected status {}", answer.status()),

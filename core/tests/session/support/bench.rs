@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ::http::{HeaderName, HeaderValue};
+use mcp_reauth::http::{HeaderMap, StatusCode};
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::store::StoreKey;
 use mcp_reauth::{
-    AuthSession, AuthSessionBuilder, Error, MemoryStore, Operation, Recovery, Runtime, TokenStore,
+    AuthSession, AuthSessionBuilder, Error, MemoryStore, Operation, Recovery, ResourceRequest,
+    Runtime, TokenStore,
 };
 
 use super::host::TestHost;
@@ -96,7 +99,7 @@ impl Bench {
             let headers = credential.iter().flat_map(|c| c.headers()).collect();
             let (status, headers) = self.world.call(session.server(), scope, headers).await;
             let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
-            match request.recover(status, headers).await {
+            match recover(&mut request, status, headers).await {
                 Recovery::Retry => {}
                 Recovery::PassThrough => return Ok(status),
                 Recovery::Failed(error) => return Err(error),
@@ -155,4 +158,19 @@ pub(crate) async fn all(tasks: Vec<JoinHandle<Result<u16, Error>>>) -> Vec<Resul
         results.push(task.await.expect("no panic"));
     }
     results
+}
+
+/// What a request makes of a response with these header fields.
+pub(crate) async fn recover<'a>(
+    request: &mut ResourceRequest,
+    status: u16,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Recovery {
+    let mut all = HeaderMap::new();
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        all.append(name, HeaderValue::from_str(value).expect("a value"));
+    }
+    let status = StatusCode::from_u16(status).expect("a status");
+    request.recover(status, &all).await
 }

@@ -13,7 +13,7 @@ mod store;
 mod trace;
 mod world;
 
-pub(crate) use bench::{Bench, all, key};
+pub(crate) use bench::{Bench, all, key, recover};
 pub(crate) use gate::Gate;
 pub(crate) use host::{Answer, Journey, TestHost};
 pub(crate) use log::Kind::{

@@ -75,9 +75,7 @@ impl Call {
             let credential = request.authorize("POST", &self.url).await.unwrap().unwrap();
             let authorization = credential.authorization();
             let (status, headers) = self.send(authorization.header_value()).await;
-            let headers = headers.iter();
-            let headers = headers.filter_map(|(name, v)| Some((name.as_str(), v.to_str().ok()?)));
-            match request.recover(status.as_u16(), headers).await {
+            match request.recover(status, &headers).await {
                 Recovery::Retry => {}
                 Recovery::PassThrough => {
                     assert_eq!(status, StatusCode::OK);

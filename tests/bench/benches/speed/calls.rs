@@ -1,6 +1,6 @@
 //! What a session adds to a call that is good.
 
-use mcp_reauth::rmcp::ReauthClient;
+use mcp_reauth_rmcp::ReauthClient;
 use rmcp::model::{CallToolRequestParams, ClientConfig, ProtocolVersion};
 use rmcp::service::RunningService;
 use rmcp::transport::StreamableHttpClientTransport;

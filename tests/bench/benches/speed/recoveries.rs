@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, ready};
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use mcp_reauth::http::{HttpClient, HttpError, Request, Response};
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{AuthSession, FileStore, Operation, Recovery};
@@ -38,9 +40,10 @@ fn without_the_network(report: &mut Report, effort: Effort) {
             let mut request = session.request(Operation::default(), Trigger::Command);
             let url = session.server();
             request.authorize("POST", url).await.unwrap();
-            let line = [("www-authenticate", r#"Bearer error="invalid_token""#)];
+            let line = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
+            let headers = HeaderMap::from_iter([(WWW_AUTHENTICATE, line)]);
             let ((), time) = timed(async {
-                let recovery = request.recover(401, line).await;
+                let recovery = request.recover(StatusCode::UNAUTHORIZED, &headers).await;
                 assert!(matches!(recovery, Recovery::Retry), "{recovery:?}");
             })
             .await;

@@ -9,11 +9,11 @@ use futures_util::future::BoxFuture;
 use mcp_reauth::enterprise::SignIn;
 use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
 use mcp_reauth::loopback::CallbackListener;
-use mcp_reauth::rmcp::ReauthClient;
 use mcp_reauth::{
     AuthHost, AuthSession, Client, Credentials, Error, IdentityProvider, PrivateKey, Secret,
     WorkloadIdentity,
 };
+use mcp_reauth_rmcp::ReauthClient;
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
 };

@@ -16,6 +16,7 @@ mod parallel;
 mod pushed;
 mod redirects;
 mod requests;
+mod reqwest_client;
 mod responses;
 mod restart;
 mod runtimes;

@@ -224,7 +224,7 @@ tests! {
         log::note(&format!("{:?}", session.connection_state().await));
         let state = session.auth_state().await.unwrap().unwrap();
         log::note(&format!("{:?}", state.to_json()));
-        log::note(&format!("{:?}", mcp_reauth::rmcp::ReauthClient::new(session.clone())));
+        log::note(&format!("{:?}", mcp_reauth_rmcp::ReauthClient::new(session.clone())));
         let request = session.request(Default::default(), Default::default());
         log::note(&format!("{request:?}"));
     }

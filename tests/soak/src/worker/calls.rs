@@ -226,7 +226,7 @@ impl Caller {
                 eprintln!("{}", authorization.header_value());
                 return;
             }
-            self.session.changed(None).await;
+            self.session.wait_for_change(None).await;
         }
     }
 

@@ -50,10 +50,7 @@ pub(crate) async fn call(
             message = message.header(name, value);
         }
         let answer = message.send().await.map_err(Failure::broken)?;
-        let headers = answer.headers().iter();
-        let headers =
-            headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        match request.recover(answer.status().as_u16(), headers).await {
+        match request.recover(answer.status(), answer.headers()).await {
             Recovery::Retry => {}
             Recovery::PassThrough if answer.status().is_success() => return read(answer).await,
             Recovery::PassThrough => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_reauth::AuthSession;
-use mcp_reauth::rmcp::{ReauthClient, find_error};
+use mcp_reauth_rmcp::{ReauthClient, find_error};
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
 };

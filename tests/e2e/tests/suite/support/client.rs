@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use mcp_reauth::Error;
-use mcp_reauth::rmcp::find_error;
+use mcp_reauth_rmcp::find_error;
 use rmcp::model::{
     CallToolRequestParams, ClientConfig, GetPromptRequestParams, ReadResourceRequestParams,
 };

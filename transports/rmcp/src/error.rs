@@ -2,24 +2,12 @@
 
 use std::error::Error as StdError;
 
+use mcp_reauth::Error;
 use rmcp::ServiceError;
 use rmcp::service::ClientInitializeError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 
-use crate::error::Error;
-use crate::http::HttpError;
-
-/// Why a request did not go through.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TransportError {
-    /// Authorization could not be recovered.
-    #[error(transparent)]
-    Auth(#[from] Error),
-    /// The server could not be reached, or the connection broke.
-    #[error(transparent)]
-    Connection(HttpError),
-}
+use crate::TransportError;
 
 /// The authorization error inside an error of rmcp, however deep: what a failed call was about.
 #[must_use]

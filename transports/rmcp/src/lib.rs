@@ -1,7 +1,8 @@
-//! The client transport for the official Rust SDK: an rmcp HTTP client that recovers.
+//! The client transport for rmcp, the official Rust SDK: an HTTP client for it that recovers.
 //!
 //! ```no_run
-//! # use mcp_reauth::{AuthSession, rmcp::ReauthClient};
+//! # use mcp_reauth::AuthSession;
+//! # use mcp_reauth_rmcp::ReauthClient;
 //! # use rmcp::{ServiceExt, transport::StreamableHttpClientTransport};
 //! # use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 //! # async fn run(session: AuthSession) -> Result<(), Box<dyn std::error::Error>> {
@@ -13,48 +14,39 @@
 
 mod answer;
 mod error;
-mod exchange;
+mod outgoing;
 mod response;
-mod tool_result;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use reqwest::ClientBuilder;
-use reqwest::redirect::Policy;
+use mcp_reauth::mcp::MAX_ANSWER;
+use mcp_reauth::{AuthSession, Error};
+use reqwest::Response;
 use rmcp::model::ClientJsonRpcMessage;
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
 use sse_stream::Sse;
-use url::Url;
 
-pub use error::{TransportError, find_error, innermost};
+pub use error::{find_error, innermost};
+pub use mcp_reauth_reqwest::{Client, TransportError};
 
-use crate::challenge::Operation;
-use crate::error::Error;
-use crate::http::{check_proxies, client_builder, failed, is_loopback};
-use crate::recovery::Trigger;
-use crate::session::AuthSession;
-use exchange::{Exchange, Outgoing};
+use outgoing::Outgoing;
 
 type Failure = StreamableHttpError<TransportError>;
 type Events = BoxStream<'static, Result<Sse, SseError>>;
 
-/// The largest event that is read from a stream whose reader sets no limit, in bytes.
-const MAX_EVENT: usize = 16 * 1024 * 1024;
-
-/// An rmcp HTTP client that attaches the session's credential, recovers when it is rejected, and sends the
-/// request again. Messages recover as commands; the idle event stream and the end of the MCP session as ambient
-/// requests, which never prompt.
+/// An HTTP client for rmcp that attaches the session's credential, recovers when it is rejected, and sends the request
+/// again. Messages recover as commands; the idle event stream and the end of the MCP session as ambient requests, which
+/// never prompt.
 ///
 /// Redirects are followed within the server's origin only, and only those that keep method and body.
 #[derive(Debug, Clone)]
 pub struct ReauthClient {
-    session: AuthSession,
-    client: reqwest::Client,
+    client: Client,
     listens: bool,
 }
 
@@ -65,37 +57,17 @@ impl ReauthClient {
     /// # Errors
     /// [`Error::Config`] when TLS could not be set up, or a variable of the environment names no proxy.
     pub fn new(session: AuthSession) -> Result<Self, Error> {
-        Self::with_settings(session, |builder| builder)
+        Client::new(session).map(Self::with_client)
     }
 
-    /// The same with settings of one's own, such as further certificate authorities, a client certificate or a proxy.
-    /// Redirects stay as they are here.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when TLS could not be set up, or a variable of the environment names no proxy.
-    pub fn with_settings(
-        session: AuthSession,
-        set: impl FnOnce(ClientBuilder) -> ClientBuilder,
-    ) -> Result<Self, Error> {
-        let mut builder = set(client_builder()).redirect(Policy::none());
-        match Url::parse(session.server()) {
-            // What is sent to this machine in the clear is not for a proxy to see, and needs no certificate.
-            Ok(url) if is_loopback(&url) => {
-                builder = builder.no_proxy();
-                if url.scheme() == "http" {
-                    builder = builder.tls_certs_only([]);
-                }
-            }
-            _ => check_proxies().map_err(|error| Error::config(error.to_string()))?,
-        }
-        let client = builder
-            .build()
-            .map_err(|error| Error::config(failed(error).to_string()))?;
-        Ok(Self {
-            session,
+    /// One that sends by this client, such as one with a reqwest client of one's own
+    /// ([`Client::with_http_client`]).
+    #[must_use]
+    pub fn with_client(client: Client) -> Self {
+        Self {
             client,
             listens: true,
-        })
+        }
     }
 
     /// The same client, but without the idle event stream, on which a server sends what answers no request: for a
@@ -109,40 +81,20 @@ impl ReauthClient {
     /// The session it works on.
     #[must_use]
     pub fn session(&self) -> &AuthSession {
-        &self.session
+        self.client.session()
     }
 
-    fn exchange(&self, outgoing: Outgoing, operation: Operation, trigger: Trigger) -> Exchange {
-        Exchange::new(self, outgoing, operation, trigger)
-    }
-
-    /// Opens an event stream. An idle one that cannot be authorized now waits for another credential, since rmcp
-    /// opens its first stream once, and a stream must not bother the user. One that resumes an answer a
-    /// caller waits for does not: its failure is reported.
-    async fn open_stream(
-        &self,
-        outgoing: Outgoing,
-        idle: bool,
-    ) -> Result<(reqwest::Response, Exchange), Failure> {
-        let mut stream = self.session.idle_stream();
-        loop {
-            let operation = Operation::default();
-            let mut exchange = self.exchange(outgoing.clone(), operation, Trigger::Ambient);
-            let error = match exchange.send().await {
-                Err(StreamableHttpError::Client(TransportError::Auth(error))) => error,
-                answer => return Ok((answer?, exchange)),
-            };
-            if !idle {
-                return Err(match error.is_transient() {
-                    true => StreamableHttpError::Client(error.into()),
-                    // rmcp would try again and again.
-                    false => StreamableHttpError::ServerDoesNotSupportSse,
-                });
-            }
-            if !stream.outlast(error.code(), exchange.sent()).await {
-                return Err(StreamableHttpError::Client(error.into()));
-            }
-        }
+    async fn send(&self, outgoing: Outgoing, max: usize) -> Result<Response, Failure> {
+        let client = self.client.clone().with_max_answer(max);
+        client
+            .execute(outgoing.request)
+            .await
+            .map_err(|error| match error {
+                TransportError::TooLong(max_size) => {
+                    StreamableHttpError::ResponseBodyTooLarge { max_size }
+                }
+                error => StreamableHttpError::Client(error),
+            })
     }
 
     async fn post(
@@ -151,17 +103,15 @@ impl ReauthClient {
         message: ClientJsonRpcMessage,
         max_event: usize,
     ) -> Result<StreamableHttpPostResponse, Failure> {
-        let body = serde_json::to_vec(&message)?;
-        let operation = Operation::of_json(&body);
-        let calls_tool = operation.tool_name.is_some();
-        let outgoing = outgoing.with_body(body);
-        let mut exchange = self.exchange(outgoing, operation, Trigger::Command);
-        let answer = exchange.send().await?;
-        let answer = response::read(answer, &message, &exchange, max_event).await?;
-        if calls_tool {
-            return tool_result::recover(exchange, message, answer, max_event).await;
-        }
-        Ok(answer)
+        let outgoing = outgoing.with_body(serde_json::to_vec(&message)?);
+        let asked = response::Asked {
+            message: &message,
+            in_session: outgoing.in_session(),
+            // Some servers send it on the event stream of the MCP session.
+            may_be_answered_elsewhere: self.listens && outgoing.in_session(),
+        };
+        let answer = self.send(outgoing, max_event).await?;
+        response::read(answer, &asked, max_event).await
     }
 }
 
@@ -177,7 +127,7 @@ impl StreamableHttpClient for ReauthClient {
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse, Failure> {
         let outgoing = Outgoing::new(Method::POST, &uri, session_id, custom_headers)?;
-        self.post(outgoing, message, MAX_EVENT).await
+        self.post(outgoing, message, MAX_ANSWER).await
     }
 
     async fn post_message_with_max_sse_event_size(
@@ -201,13 +151,12 @@ impl StreamableHttpClient for ReauthClient {
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<(), Failure> {
         let outgoing = Outgoing::new(Method::DELETE, &uri, Some(session_id), custom_headers)?;
-        let mut exchange = self.exchange(outgoing, Operation::default(), Trigger::Ambient);
-        let answer = exchange.send().await?;
+        let answer = self.send(outgoing, MAX_ANSWER).await?;
         // A server may refuse to end sessions on request.
         if answer.status() == StatusCode::METHOD_NOT_ALLOWED || answer.status().is_success() {
             return Ok(());
         }
-        Err(response::unexpected(answer, &exchange).await)
+        Err(response::unexpected(answer).await)
     }
 
     async fn get_stream(
@@ -224,7 +173,7 @@ impl StreamableHttpClient for ReauthClient {
             last_event_id,
             auth_header,
             custom_headers,
-            MAX_EVENT,
+            MAX_ANSWER,
         )
         .await
     }
@@ -244,21 +193,37 @@ impl StreamableHttpClient for ReauthClient {
         }
         let outgoing = Outgoing::new(Method::GET, &uri, session_id, custom_headers)?
             .with_last_event_id(last_event_id)?;
-        let (answer, exchange) = self.open_stream(outgoing, idle).await?;
+        let in_session = outgoing.in_session();
+        let answer = match self.send(outgoing, max_sse_event_size).await {
+            // rmcp would try again and again.
+            Err(StreamableHttpError::Client(TransportError::Auth(error)))
+                if !idle && !error.is_transient() =>
+            {
+                return Err(StreamableHttpError::ServerDoesNotSupportSse);
+            }
+            answer => answer?,
+        };
         match answer.status() {
             StatusCode::METHOD_NOT_ALLOWED => Err(StreamableHttpError::ServerDoesNotSupportSse),
             // rmcp opens the stream of an answer again and again, until it hears that there will be none.
             status if !idle && response::refuses(status) => {
                 Err(StreamableHttpError::ServerDoesNotSupportSse)
             }
-            StatusCode::NOT_FOUND if exchange.in_session() => {
-                Err(StreamableHttpError::SessionExpired)
-            }
-            status if !status.is_success() => Err(response::unexpected(answer, &exchange).await),
-            _ if response::is_event_stream(&answer) => {
-                Ok(response::events(answer, max_sse_event_size))
-            }
+            StatusCode::NOT_FOUND if in_session => Err(StreamableHttpError::SessionExpired),
+            status if !status.is_success() => Err(response::unexpected(answer).await),
+            _ if response::is_event_stream(&answer) => Ok(response::events(answer)),
             _ => Err(response::wrong_content_type(&answer)),
         }
     }
+}
+
+/// The code in the README and in the guides compiles.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/guide.md")]
+    struct Guide;
+    #[doc = include_str!("../../../docs/enterprise.md")]
+    struct Enterprise;
 }

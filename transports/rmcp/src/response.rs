@@ -1,9 +1,11 @@
 //! Reading a response as rmcp wants it (MCP, streamable HTTP transport).
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use mcp_reauth::Authorization;
+use mcp_reauth::mcp::{MAX_ANSWER, quotable};
+use reqwest::Response;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
 };
@@ -12,36 +14,49 @@ use rmcp::transport::streamable_http_client::{
 };
 use sse_stream::SseStream;
 
-use super::exchange::{Exchange, connection};
-use super::{Events, Failure, answer};
-use crate::text::header_text;
+use super::{Events, Failure, TransportError, answer};
 
-/// The longest JSON answer that is read where events may not be longer, in bytes.
-const MAX_JSON: usize = 16 * 1024 * 1024;
 /// The longest error page that is read, in bytes.
 const MAX_ERROR: usize = 64 * 1024;
 
-/// Reads the response to `message`.
+/// What a response is to.
+pub(super) struct Asked<'a> {
+    pub(super) message: &'a ClientJsonRpcMessage,
+    pub(super) in_session: bool,
+    /// Its answer may come on the event stream of the MCP session.
+    pub(super) may_be_answered_elsewhere: bool,
+}
+
+impl Asked<'_> {
+    /// The id of the answer that is waited for.
+    fn id(&self) -> Option<&RequestId> {
+        match self.message {
+            JsonRpcMessage::Request(request) => Some(&request.id),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a response.
 pub(super) async fn read(
-    response: reqwest::Response,
-    message: &ClientJsonRpcMessage,
-    exchange: &Exchange,
+    response: Response,
+    asked: &Asked<'_>,
     max_event: usize,
 ) -> Result<StreamableHttpPostResponse, Failure> {
     let status = response.status();
-    let id = awaited(message);
+    let id = asked.id();
     if !status.is_success() {
-        return read_failure(response, message, exchange).await;
+        return read_failure(response, asked).await;
     }
     if matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
         return match id {
-            Some(_) if !exchange.answers_elsewhere() => Err(unanswered(status)),
+            Some(_) if !asked.may_be_answered_elsewhere => Err(unanswered(status)),
             _ => Ok(StreamableHttpPostResponse::Accepted),
         };
     }
     let session_id = header(&response, "mcp-session-id");
     if is_event_stream(&response) {
-        let events = events(response, max_event);
+        let events = events(response);
         let events = match id.cloned() {
             Some(id) => correlated(events, id),
             None => events,
@@ -55,17 +70,9 @@ pub(super) async fn read(
     if !is(&response, "application/json") {
         return Err(wrong_content_type(&response));
     }
-    match answer::read(&body(response, max_event.max(MAX_JSON)).await?, id)? {
+    match answer::read(&body(response, max_event.max(MAX_ANSWER)).await?, id)? {
         Some(answer) => Ok(StreamableHttpPostResponse::Json(answer, session_id)),
         None => Err(unanswered(status)),
-    }
-}
-
-/// The id of the answer that a message waits for.
-fn awaited(message: &ClientJsonRpcMessage) -> Option<&RequestId> {
-    match message {
-        JsonRpcMessage::Request(request) => Some(&request.id),
-        _ => None,
     }
 }
 
@@ -81,28 +88,29 @@ fn correlated(events: Events, id: RequestId) -> Events {
 }
 
 async fn read_failure(
-    response: reqwest::Response,
-    message: &ClientJsonRpcMessage,
-    exchange: &Exchange,
+    response: Response,
+    asked: &Asked<'_>,
 ) -> Result<StreamableHttpPostResponse, Failure> {
+    let in_session = asked.in_session;
     let status = response.status();
-    let in_session = exchange.in_session();
     if status == StatusCode::NOT_FOUND && in_session {
         return Err(StreamableHttpError::SessionExpired);
     }
     let auth = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let is_json = is(&response, "application/json");
     if auth || status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && !is_json) {
-        return Err(unexpected(response, exchange).await);
+        return Err(unexpected(response).await);
     }
-    let passing = passing(&response);
+    let (passing, sent) = (passing(&response), sent(&response));
     let body = body(response, MAX_ERROR).await?;
-    let answer = awaited(message).and_then(|id| answer::read(&body, id).ok().flatten());
+    let answer = asked
+        .id()
+        .and_then(|id| answer::read(&body, id).ok().flatten());
     let answer = answer.filter(|answer| matches!(answer, JsonRpcMessage::Error(_)));
     // A server that does not know the discovery request says so in its own way; rmcp wants to hear it as the
     // answer to that request, to try the older handshake.
     if answer.is_none()
-        && let JsonRpcMessage::Request(request) = message
+        && let JsonRpcMessage::Request(request) = asked.message
         && matches!(request.request, ClientRequest::DiscoverRequest(_))
         && status.is_client_error()
         && !in_session
@@ -114,36 +122,38 @@ async fn read_failure(
     match (answer, passing) {
         (Some(answer), _) => Ok(StreamableHttpPostResponse::Json(answer, None)),
         (None, Some(passing)) => Err(passing.into()),
-        (None, None) => Err(said(status, &body, exchange)),
+        (None, None) => Err(said(status, &body, sent.as_ref())),
     }
 }
 
 /// A response that is none of what was expected.
-pub(super) async fn unexpected(response: reqwest::Response, exchange: &Exchange) -> Failure {
+pub(super) async fn unexpected(response: Response) -> Failure {
     if let Some(passing) = passing(&response) {
         return passing.into();
     }
-    let status = response.status();
+    let (status, sent) = (response.status(), sent(&response));
     match body(response, MAX_ERROR).await {
-        Ok(body) => said(status, &body, exchange),
+        Ok(body) => said(status, &body, sent.as_ref()),
         Err(error) => error,
     }
 }
 
+/// The credential that a response was to.
+fn sent(response: &Response) -> Option<Authorization> {
+    response.extensions().get().cloned()
+}
+
 /// What a page says, but for the token that was sent, should it quote that.
-fn said(status: StatusCode, body: &[u8], exchange: &Exchange) -> Failure {
-    let text = String::from_utf8_lossy(body);
-    let text = crate::text::displayable(&text);
-    let said = text
-        .map(|text| crate::text::without(&text, exchange.token()))
-        .map_or_else(String::new, |said| format!(": {said}"));
+fn said(status: StatusCode, body: &[u8], sent: Option<&Authorization>) -> Failure {
+    let said = quotable(body, sent);
+    let said = said.map_or_else(String::new, |said| format!(": {said}"));
     StreamableHttpError::UnexpectedServerResponse(
         format!("the server answered {status}{said}").into(),
     )
 }
 
 /// A transient error, with the time to wait if the server gave one.
-fn passing(response: &reqwest::Response) -> Option<HttpStatusError> {
+fn passing(response: &Response) -> Option<HttpStatusError> {
     let status = response.status();
     let passing = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
     passing.then(|| HttpStatusError::new(status.as_u16(), header(response, RETRY_AFTER.as_str())))
@@ -159,30 +169,31 @@ pub(super) fn refuses(status: StatusCode) -> bool {
     status.is_client_error() && !passing.contains(&status)
 }
 
-pub(super) fn wrong_content_type(response: &reqwest::Response) -> Failure {
+pub(super) fn wrong_content_type(response: &Response) -> Failure {
     StreamableHttpError::UnexpectedContentType(header(response, CONTENT_TYPE.as_str()))
 }
 
-pub(super) fn is_event_stream(response: &reqwest::Response) -> bool {
+pub(super) fn is_event_stream(response: &Response) -> bool {
     is(response, "text/event-stream")
 }
 
-fn is(response: &reqwest::Response, media_type: &str) -> bool {
+fn is(response: &Response, media_type: &str) -> bool {
     let kind = header(response, CONTENT_TYPE.as_str()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case(media_type)
 }
 
-fn header(response: &reqwest::Response, name: &str) -> Option<String> {
+fn header(response: &Response, name: &str) -> Option<String> {
     let value = response.headers().get(name)?;
-    Some(header_text(value.as_bytes()).into_owned())
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-async fn body(response: reqwest::Response, max: usize) -> Result<Vec<u8>, Failure> {
+async fn body(response: Response, max: usize) -> Result<Vec<u8>, Failure> {
     let mut chunks = response.bytes_stream();
     let mut body = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(connection)?;
+        let chunk =
+            chunk.map_err(|error| StreamableHttpError::Client(TransportError::from(error)))?;
         if body.len() + chunk.len() > max {
             return Err(StreamableHttpError::ResponseBodyTooLarge { max_size: max });
         }
@@ -191,71 +202,7 @@ async fn body(response: reqwest::Response, max: usize) -> Result<Vec<u8>, Failur
     Ok(body)
 }
 
-/// The events of a response, untouched, but none larger than `max` bytes.
-pub(super) fn events(response: reqwest::Response, max: usize) -> Events {
-    let bytes = bounded(response.bytes_stream(), max);
-    SseStream::from_bytes_stream(bytes).boxed()
-}
-
-#[derive(Debug, thiserror::Error)]
-enum StreamFailure {
-    #[error("the event stream broke: {0}")]
-    Broken(#[from] reqwest::Error),
-    #[error("an event is larger than {0} bytes")]
-    EventTooLarge(usize),
-}
-
-/// Ends a stream with an error at an event that is too large: no reader should have to keep it all.
-fn bounded<S>(chunks: S, max: usize) -> impl Stream<Item = Result<Bytes, StreamFailure>> + Send
-where
-    S: Stream<Item = Result<Bytes, reqwest::Error>> + Send,
-{
-    let mut event = EventSize::default();
-    chunks.map(move |chunk| {
-        let chunk = chunk?;
-        if event.grow(&chunk) > max {
-            return Err(StreamFailure::EventTooLarge(max));
-        }
-        Ok(chunk)
-    })
-}
-
-/// Counts the bytes of the event that is being read; an empty line ends it.
-#[derive(Default)]
-struct EventSize {
-    event: usize,
-    line: usize,
-}
-
-impl EventSize {
-    /// The size of the largest event that `chunk` is a part of, as far as it is known.
-    fn grow(&mut self, chunk: &[u8]) -> usize {
-        let mut largest = 0;
-        for byte in chunk {
-            match byte {
-                b'\r' => {}
-                b'\n' if self.line == 0 => self.event = 0,
-                b'\n' => self.line = 0,
-                _ => {
-                    self.line += 1;
-                    self.event += 1;
-                    largest = largest.max(self.event);
-                }
-            }
-        }
-        largest
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::EventSize;
-
-    #[test]
-    fn events_are_measured_across_chunks() {
-        let mut size = EventSize::default();
-        assert_eq!(size.grow(b"data: ab\r\n"), 8);
-        assert_eq!(size.grow(b"data: c"), 15);
-        assert_eq!(size.grow(b"\n\ndata"), 4);
-    }
+/// The events of a response.
+pub(super) fn events(response: Response) -> Events {
+    SseStream::from_bytes_stream(response.bytes_stream()).boxed()
 }

@@ -1,0 +1,42 @@
+//! One request of an MCP client over HTTP, from before it is sent until its answer is the caller's: what all transports
+//! have in common. Without I/O: a transport sends and receives, and asks an [`Exchange`] what to send, to where, and what
+//! a response means (MCP, Streamable HTTP transport).
+//!
+//! ```no_run
+//! # use http::{HeaderMap, Method, StatusCode};
+//! # use mcp_reauth::mcp::{Exchange, Look, Next, Outgoing};
+//! # use mcp_reauth::{AuthSession, Error};
+//! # struct Response { status: StatusCode, headers: HeaderMap, body: Vec<u8> }
+//! # async fn post(url: &str, headers: &HeaderMap, body: &[u8]) -> Response { todo() }
+//! # fn todo() -> Response { Response { status: StatusCode::OK, headers: HeaderMap::new(), body: vec![] } }
+//! # async fn run(session: AuthSession, mut headers: HeaderMap, body: Vec<u8>) -> Result<Response, Error> {
+//! let outgoing = Outgoing::new(Method::POST, session.server(), &headers).with_message(body.clone());
+//! let mut exchange = Exchange::new(&session, outgoing);
+//! loop {
+//!     if let Some(credential) = exchange.authorize().await? {
+//!         credential.insert_into(&mut headers);
+//!     }
+//!     let response = post(exchange.url(), &headers, &body).await;
+//!     match exchange.receive(response.status, &response.headers).await? {
+//!         Next::Send => {}
+//!         Next::Deliver(Look::Message) if exchange.inspect(&response.body).await? => {}
+//!         // For the events of a stream see `EventWatch`.
+//!         Next::Deliver(_) => return Ok(response),
+//!     }
+//! }
+//! # }
+//! ```
+
+mod events;
+mod exchange;
+mod message;
+mod outgoing;
+mod redirect;
+
+pub use events::{EventTooLong, EventWatch, Piece, Watched, event_of};
+pub use exchange::{Exchange, Look, Next};
+pub use message::{failure_of, quotable};
+pub use outgoing::{Kind, Outgoing, Redirects};
+
+/// The longest answer, and the longest event of a stream, that transports read unless they are told otherwise, in bytes.
+pub const MAX_ANSWER: usize = 16 * 1024 * 1024;

@@ -1,0 +1,172 @@
+//! What a request is, before it is sent.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, HeaderMap};
+use http::{HeaderName, Method};
+
+use crate::recovery::Trigger;
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What a request is for, which decides who waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A message, and whatever else its sender waits for. The older transport (HTTP with SSE, 2024-11-05) opens its stream
+    /// before there is a session, and connecting waits for that too.
+    Command,
+    /// Opens the event stream on which a server sends what answers no request. No caller waits for it, and clients open
+    /// it once: while it cannot be authorized, it waits until it can.
+    IdleStream,
+    /// Resumes the event stream of an answer.
+    ResumedStream,
+    /// Ends the MCP session.
+    SessionEnd,
+}
+
+impl Kind {
+    /// Reads it from the method and the header fields of a request.
+    #[must_use]
+    pub fn of(method: &Method, headers: &HeaderMap) -> Self {
+        if *method == Method::DELETE {
+            return Self::SessionEnd;
+        }
+        let in_session = [SESSION_ID, PROTOCOL_VERSION]
+            .iter()
+            .any(|name| headers.contains_key(name));
+        let mut accepted = headers.get_all(ACCEPT).iter();
+        let streams = accepted.any(|value| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            value.contains("text/event-stream")
+        });
+        match *method == Method::GET && in_session && streams {
+            false => Self::Command,
+            true if headers.contains_key(LAST_EVENT_ID) => Self::ResumedStream,
+            true => Self::IdleStream,
+        }
+    }
+
+    /// Whether a caller waits for it: only then may the user be asked.
+    #[must_use]
+    pub fn trigger(self) -> Trigger {
+        match self {
+            Self::Command => Trigger::Command,
+            Self::IdleStream | Self::ResumedStream | Self::SessionEnd => Trigger::Ambient,
+        }
+    }
+}
+
+/// What is done about redirects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Redirects {
+    /// Followed within the server's origin where they keep method and body (307 and 308), a few of them; any other is an
+    /// error. What else there is would take the message or the credential elsewhere, or change the method.
+    #[default]
+    Follow,
+    /// The caller gets them as they are, and may send requests to where they lead within the origin.
+    GiveBack,
+    /// They are errors.
+    Refuse,
+}
+
+/// A request as it is about to be sent, but for its credential.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pub(super) method: Method,
+    pub(super) url: String,
+    pub(super) kind: Kind,
+    pub(super) message: Bytes,
+    pub(super) redirects: Redirects,
+    pub(super) repeatable: bool,
+}
+
+impl Outgoing {
+    /// A request without a message: what it is for, its method and its own header fields tell.
+    #[must_use]
+    pub fn new(method: Method, url: impl Into<String>, headers: &HeaderMap) -> Self {
+        Self {
+            kind: Kind::of(&method, headers),
+            method,
+            url: url.into(),
+            message: Bytes::new(),
+            redirects: Redirects::default(),
+            repeatable: true,
+        }
+    }
+
+    /// With the JSON-RPC message that it carries. It is looked into only when that is needed.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<Bytes>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// With another way to treat redirects than following them.
+    #[must_use]
+    pub fn with_redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = redirects;
+        self
+    }
+
+    /// Its body can be sent once only. When it is rejected, the session recovers as far as that is possible without the
+    /// user, and the response is the caller's all the same.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.repeatable = false;
+        self
+    }
+
+    pub(super) fn trigger(&self) -> Trigger {
+        match self.repeatable {
+            true => self.kind.trigger(),
+            // The user is not to be asked for what cannot be sent again.
+            false => Trigger::Ambient,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(method: Method, headers: &[(&'static str, &'static str)]) -> Kind {
+        let headers = headers.iter().map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (name, value.parse().expect("a value"))
+        });
+        Kind::of(&method, &headers.collect())
+    }
+
+    #[test]
+    fn kinds() {
+        let accept = ("accept", "text/event-stream");
+        let both = ("accept", "application/json, text/event-stream");
+        let session = ("mcp-session-id", "a");
+        let version = ("mcp-protocol-version", "2025-11-25");
+        let last = ("last-event-id", "1");
+        for (method, headers, expected) in [
+            (Method::POST, vec![both, session, version], Kind::Command),
+            (Method::POST, vec![], Kind::Command),
+            (Method::DELETE, vec![session], Kind::SessionEnd),
+            (Method::DELETE, vec![], Kind::SessionEnd),
+            (Method::GET, vec![accept, session], Kind::IdleStream),
+            (Method::GET, vec![both, version], Kind::IdleStream),
+            (
+                Method::GET,
+                vec![accept, session, last],
+                Kind::ResumedStream,
+            ),
+            // The older transport, and what is no stream.
+            (Method::GET, vec![accept], Kind::Command),
+            (Method::GET, vec![accept, last], Kind::Command),
+            (Method::GET, vec![session], Kind::Command),
+        ] {
+            assert_eq!(
+                kind(method.clone(), &headers),
+                expected,
+                "{method} {headers:?}"
+            );
+        }
+    }
+}

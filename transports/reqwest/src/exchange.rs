@@ -1,0 +1,157 @@
+//! One request, sent as often as its exchange says.
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use http::response::Parts;
+use mcp_reauth::mcp::{Exchange, Look, Next, Outgoing};
+use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
+
+use crate::stream::{chunks, watched};
+use crate::{Client, TransportError};
+
+/// Sends a request once: reqwest, or what is left of a chain of middleware.
+pub(crate) trait Sender: Send {
+    fn send(&mut self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>>;
+}
+
+impl Sender for reqwest::Client {
+    fn send(&mut self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
+        Box::pin(async move { Ok(self.execute(request).await?) })
+    }
+}
+
+/// A request and its exchange, over all tries.
+pub(crate) struct Sending {
+    pub(crate) exchange: Exchange,
+    /// What is sent each time; `None` once it is sent, where its body can be sent once only.
+    request: Option<Request>,
+    pub(crate) max_answer: usize,
+    /// By which the request is repeated while its answer is being read.
+    pub(crate) http: reqwest::Client,
+}
+
+impl Sending {
+    pub(crate) fn new(client: &Client, request: Request) -> Self {
+        let outgoing = Outgoing::new(
+            request.method().clone(),
+            request.url().as_str(),
+            request.headers(),
+        );
+        let outgoing = match request.body().map(Body::as_bytes) {
+            None => outgoing,
+            Some(Some(message)) => outgoing.with_message(Bytes::copy_from_slice(message)),
+            Some(None) => outgoing.once(),
+        };
+        Self {
+            exchange: Exchange::new(&client.session, outgoing),
+            request: Some(request),
+            max_answer: client.max_answer,
+            http: client.http.clone(),
+        }
+    }
+
+    /// Sends it until its response is the caller's.
+    pub(crate) async fn send(
+        mut self,
+        sender: &mut dyn Sender,
+    ) -> Result<Response, TransportError> {
+        let (response, look) = self.answer(sender).await?;
+        match look {
+            Look::Events => Ok(watched(self, response)),
+            Look::None | Look::Message => Ok(response),
+        }
+    }
+
+    /// Sends it until its response can be looked through as it comes, or need not be.
+    pub(crate) async fn answer(
+        &mut self,
+        sender: &mut dyn Sender,
+    ) -> Result<(Response, Look), TransportError> {
+        loop {
+            let request = self.authorized().await?;
+            let url = request.url().clone();
+            let mut response = sender.send(request).await?;
+            self.check_origin(&url, response.url())?;
+            let next = self.exchange.receive(response.status(), response.headers());
+            let next = next.await?;
+            if let Some(sent) = self.exchange.sent() {
+                response.extensions_mut().insert(sent.clone());
+            }
+            match next {
+                Next::Send => {}
+                Next::Deliver(Look::Message) => {
+                    let (parts, body) = read(response, self.max_answer).await?;
+                    if !self.exchange.inspect(&body).await? {
+                        return Ok((put_together(parts, body), Look::Message));
+                    }
+                }
+                Next::Deliver(look) => return Ok((response, look)),
+            }
+        }
+    }
+
+    /// The request as it is sent next.
+    async fn authorized(&mut self) -> Result<Request, TransportError> {
+        let credential = self.exchange.authorize().await?;
+        let copy = self.request.as_ref().and_then(Request::try_clone);
+        let request = copy.or_else(|| self.request.take());
+        // An exchange does not ask for it twice.
+        let spent = || self.exchange.http_error("its body can be sent once only");
+        let mut request = request.ok_or_else(spent)?;
+        if self.exchange.url() != request.url().as_str()
+            && let Ok(url) = self.exchange.url().parse()
+        {
+            *request.url_mut() = url;
+        }
+        if let Some(credential) = credential {
+            credential.insert_into(request.headers_mut());
+        }
+        Ok(request)
+    }
+
+    /// Where the client beneath follows redirects, against what is said of it, another server's challenge must not count
+    /// as this one's.
+    fn check_origin(&self, asked: &Url, answered: &Url) -> Result<(), TransportError> {
+        if asked.origin() == answered.origin() {
+            return Ok(());
+        }
+        let detail = format!(
+            "{} answered in its place: the client beneath follows redirects",
+            answered.origin().ascii_serialization()
+        );
+        Err(self.exchange.http_error(detail).into())
+    }
+}
+
+/// Reads the body of a response.
+async fn read(response: Response, max: usize) -> Result<(Parts, Vec<u8>), TransportError> {
+    let (parts, body) = taken_apart(response);
+    let mut chunks = chunks(body);
+    let mut body = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        if body.len() + chunk.len() > max {
+            return Err(TransportError::TooLong(max));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((parts, body))
+}
+
+/// The head of a response, which keeps its address, and its body.
+pub(crate) fn taken_apart(response: Response) -> (Parts, Body) {
+    let with_url = http::Response::builder()
+        .url(response.url().clone())
+        .body(());
+    let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
+    if let Ok(with_url) = with_url {
+        parts.extensions.extend(with_url.into_parts().0.extensions);
+    }
+    (parts, body)
+}
+
+/// A response of which the body is another now.
+pub(crate) fn put_together(parts: Parts, body: impl Into<Body>) -> Response {
+    Response::from(http::Response::from_parts(parts, body.into()))
+}

@@ -1,0 +1,135 @@
+//! Event streams that are looked through on their way to their reader.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use http::header::CONTENT_LENGTH;
+use mcp_reauth::Error;
+use mcp_reauth::mcp::{EventWatch, Look, Piece, Watched, event_of};
+use reqwest::{Body, Response};
+
+use crate::TransportError;
+use crate::exchange::{Sending, put_together, taken_apart};
+
+/// A response whose events pass byte for byte, each when it is whole. One that carries a challenge is held back; when
+/// recovery succeeds, the answer to the repeated request takes its place, and when it fails, an error does.
+pub(crate) fn watched(sending: Sending, response: Response) -> Response {
+    let (mut parts, body) = taken_apart(response);
+    // Its length may be another.
+    parts.headers.remove(CONTENT_LENGTH);
+    let events = Events {
+        watch: sending.watch(),
+        source: chunks(body),
+        pieces: VecDeque::new(),
+        sending,
+    };
+    let passing = stream::unfold(events, |mut events| async {
+        let next = events.next().await?;
+        Some((next, events))
+    });
+    put_together(parts, Body::wrap_stream(passing))
+}
+
+pub(crate) type Chunks = BoxStream<'static, reqwest::Result<Bytes>>;
+
+/// The bytes of a body, as they come.
+pub(crate) fn chunks(body: Body) -> Chunks {
+    Response::from(http::Response::new(body))
+        .bytes_stream()
+        .boxed()
+}
+
+struct Events {
+    sending: Sending,
+    watch: EventWatch,
+    source: Chunks,
+    /// What is to be passed on before anything else.
+    pieces: VecDeque<Piece>,
+}
+
+impl Events {
+    /// What passes next; `None` at the end.
+    async fn next(&mut self) -> Option<Result<Bytes, TransportError>> {
+        loop {
+            match self.pieces.pop_front() {
+                Some(Piece::Pass(events)) => return Some(Ok(events.into())),
+                Some(Piece::Suspect { event, data }) => match self.replaced(&data).await {
+                    Ok(true) => continue,
+                    Ok(false) => return Some(Ok(event.into())),
+                    Err(error) => return Some(self.fail(error)),
+                },
+                None => {}
+            }
+            match self.source.next().await {
+                Some(Ok(chunk)) => match self.watch.push(&chunk) {
+                    Ok(Watched::AsIs) => return Some(Ok(chunk)),
+                    Ok(Watched::Pieces(pieces)) => self.pieces.extend(pieces),
+                    Err(too_long) => return Some(self.fail(TransportError::TooLong(too_long.0))),
+                },
+                Some(Err(error)) => return Some(Err(error.into())),
+                None => {
+                    self.pieces.extend(self.watch.finish());
+                    if self.pieces.is_empty() {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the answer to the repeated request takes the place of an event with this data, and of all that follows.
+    async fn replaced(&mut self, data: &[u8]) -> Result<bool, TransportError> {
+        if !self.sending.exchange.inspect(data).await? {
+            return Ok(false);
+        }
+        self.end();
+        let mut http = self.sending.http.clone();
+        let (response, look) = self.sending.answer(&mut http).await?;
+        let status = response.status();
+        match look {
+            Look::Events => {
+                self.watch = self.sending.watch();
+                self.source = chunks(taken_apart(response).1);
+            }
+            Look::Message => {
+                let event = event_of(&response.text().await?);
+                self.pieces.push_back(Piece::Pass(event.into()));
+            }
+            Look::None => {
+                let detail =
+                    format!("the call was answered by HTTP status {status} when it was repeated");
+                return Err(self.sending.exchange.http_error(detail).into());
+            }
+        }
+        Ok(true)
+    }
+
+    /// The end of the stream by an error. Its reader knows no other errors than those of a stream, and would open it anew: the
+    /// reason becomes the answer to the call.
+    fn fail(&mut self, error: TransportError) -> Result<Bytes, TransportError> {
+        self.end();
+        let exchange = &self.sending.exchange;
+        let told: Error = match &error {
+            TransportError::Auth(error) => error.clone(),
+            other => exchange.http_error(other.to_string()),
+        };
+        match exchange.failure(&told) {
+            Some(answer) => Ok(event_of(&answer).into()),
+            None => Err(error),
+        }
+    }
+
+    /// Nothing more of this response is wanted.
+    fn end(&mut self) {
+        self.pieces.clear();
+        self.source = stream::empty().boxed();
+        self.watch = self.sending.watch();
+    }
+}
+
+impl Sending {
+    fn watch(&self) -> EventWatch {
+        self.exchange.events().with_max(self.max_answer)
+    }
+}
