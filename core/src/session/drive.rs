@@ -4,26 +4,20 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::challenge::{AuthChallenge, DpopDemand};
+use crate::challenge::AuthChallenge;
 use crate::enterprise::{IdpEnd, View};
 use crate::error::Error;
 use crate::host::Event;
 use crate::recovery::{
-    Ask, Attempt, Consent, Ending, Failure, IssuerCheck, Means, Proof, Protocol, Situation, Step,
-    Trigger, next_step,
+    Ask, Current, Ending, Event as Recorded, Facts, Means, Permissions, Rejection, Renewal, Source,
+    Step, Tried, Trigger,
 };
 use crate::session::credential::Authorization;
 use crate::session::interaction::{Interacted, Need, Place, Purpose};
-use crate::session::progress::{Nonce, Progress};
+use crate::session::progress::Progress;
 use crate::session::renewal::{RenewalEnd, RenewalPlan};
 use crate::session::{GrantType, Inner};
 
-/// How often a request may be sent again because another session has a newer credential. Sessions that
-/// renew all the time must not keep it going for ever.
-const MAX_ADOPTIONS: u8 = 3;
-/// How often a request may be sent again because its proof lacked a nonce. They are changed from time to time, and
-/// after a renewal the request may meet another server.
-const MAX_NONCES: u8 = 3;
 /// How often in a row no connection could be made before it is looked up whether the authorization server has moved.
 const MAX_UNCONNECTED: u32 = 3;
 
@@ -160,13 +154,13 @@ pub(crate) async fn drive(
         reread: false,
     };
     loop {
-        if let Err(error) = drive.look().await {
-            return Conclusion::Failed(error);
-        }
-        let situation = drive.situation();
-        let step = next_step(&situation);
-        tracing::trace!(?situation, ?step, "recovery");
-        if let Some(conclusion) = drive.take(step).await {
+        let facts = match drive.look().await {
+            Ok(facts) => facts,
+            Err(error) => return Conclusion::Failed(error),
+        };
+        let step = drive.progress.state.next(&facts);
+        tracing::trace!(situation = ?drive.progress.state.situation(&facts), ?step, "recovery");
+        if let Some(conclusion) = drive.take(step, &facts).await {
             return conclusion;
         }
     }
@@ -189,151 +183,88 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
-    /// Notes what the next decision is about.
-    async fn look(&mut self) -> Result<(), Error> {
+    /// How things are, for the next decision.
+    async fn look(&mut self) -> Result<Facts<Error>, Error> {
         self.idp = self.inner.idp_view().await?;
         self.progress.note_id_token(self.idp.id.as_ref());
         self.current = self.inner.current.get();
         let now = self.inner.now();
-        if self.progress.idp.is_none() {
-            let of = self.idp.id.as_ref();
-            let held = self.inner.idp_hold.verdict(of, self.how.trigger, now);
-            self.progress.idp_held = held.map(|(attempt, error)| {
-                self.progress.error = error;
-                attempt
-            });
-        }
-        let failure = Failure::of(self.challenge);
-        if self.progress.renewal(failure).is_some() {
-            return Ok(());
-        }
-        let held = self
-            .inner
-            .hold
-            .verdict(self.current.as_ref(), self.how.trigger, now);
-        self.progress.held = held.map(|(attempt, error)| {
-            self.progress.error = error;
-            // A session that gives a server time need not look where else to go.
-            self.progress.issuer = IssuerCheck::Same;
-            attempt
-        });
-        Ok(())
-    }
-
-    fn situation(&self) -> Situation {
-        let progress = &*self.progress;
+        let hold = &self.inner.hold;
+        let held = hold.verdict(self.current.as_ref(), self.how.trigger, now);
         let policy = &self.inner.settings.policy;
-        let failure = Failure::of(self.challenge);
-        let current = self.current.as_ref();
-        let required = &self.challenge.required_scopes;
-        let covers = current.is_some_and(|c| c.scopes().covers(required));
-        let usable = current.is_some_and(|c| !c.is_expired(self.inner.now()));
-        let moved = current.is_some() && self.current != progress.sent;
-        let may_adopt = progress.retries < progress.earned().saturating_add(MAX_ADOPTIONS);
-        // A server that does not say what it lacks is not known to have it until there was an authorization.
-        let answered = progress.answered.is_some();
-        let covered = covers && (!required.is_empty() || answered);
-        // A grant may have another name for what is required: the server is to judge.
-        let worth_trying = failure != Failure::Scope || covers || (answered && self.how.returns);
         let alone = self.inner.grant_type != GrantType::AuthorizationCode;
-        let attended = policy.interaction && self.inner.host.is_some();
-        Situation {
-            failure,
+        Ok(Facts {
             trigger: self.how.trigger,
-            protocol: self.protocol(failure, covered),
-            newer_credential: moved && usable && may_adopt && worth_trying,
-            proof: self.proof(),
-            covered,
-            store_moved: moved && may_adopt,
-            issuer: progress.issuer,
-            consent: progress.consent,
-            short: progress.short || (answered && !self.how.returns),
-            reauthorized: progress.reauthorized || progress.renewed_for_both() || self.is_in_vain(),
-            anonymous: progress.sent.is_none(),
-            rescope: self.rescope(failure),
+            returns: self.how.returns,
             deliberate: self.how.deliberate,
-            step_ups: progress.step_ups,
-            max_step_ups: policy.max_step_ups(),
-            interaction: attended,
-            can_authorize: self.inner.host.is_some() || alone,
-            confirm: policy.confirm_enterprise_step_up,
+            permissions: Permissions {
+                max_step_ups: policy.max_step_ups(),
+                interaction: policy.interaction && self.inner.host.is_some(),
+                can_authorize: self.inner.host.is_some() || alone,
+                confirm: policy.confirm_enterprise_step_up,
+            },
+            source: self.source(now),
+            paused: held,
+            anonymous: self.progress.sent.is_none(),
+            names_scopes: !self.challenge.required_scopes.is_empty(),
+            current: self.current_facts(now),
+            proof: self.progress.proof_demand(self.challenge),
+        })
+    }
+
+    fn source(&self, now: u64) -> Source<Error> {
+        match self.inner.grant_type {
+            GrantType::AuthorizationCode => Source::Person {
+                renewable: self.renewal_means().is_some(),
+            },
+            GrantType::ClientCredentials => Source::ClientCredentials,
+            GrantType::WorkloadIdentity => Source::WorkloadIdentity,
+            GrantType::Enterprise => Source::Enterprise {
+                id_token: self.idp.id_token,
+                renewable: self.idp.renewable,
+                paused: {
+                    let hold = &self.inner.idp_hold;
+                    hold.verdict(self.idp.id.as_ref(), self.how.trigger, now)
+                },
+            },
         }
     }
 
-    /// The session's latest sign-in was rejected at once, a short while ago.
-    fn is_in_vain(&self) -> bool {
-        let rejected = &self.inner.rejected;
-        rejected.holds(self.current.as_ref(), self.inner.now())
-    }
-
-    /// Whether a refresh that names the granted scopes may bring back what the last refresh lost.
-    fn rescope(&self, failure: Failure) -> bool {
-        let lost = self.current.as_ref().and_then(|c| c.grant().lost.as_ref());
+    fn current_facts(&self, now: u64) -> Current {
+        let Some(current) = &self.current else {
+            return Current::default();
+        };
         let required = &self.challenge.required_scopes;
-        let helps = match failure {
-            Failure::Scope => lost.is_some_and(|lost| lost.covers(required)),
+        let lost = current.grant().lost.as_ref();
+        // Whether a refresh that names the granted scopes may bring back what the last refresh lost.
+        let helps = match Rejection::of(self.challenge) {
+            Rejection::Scope => lost.is_some_and(|lost| lost.covers(required)),
             _ => lost.is_some(),
         };
-        let current = self.current.as_ref();
-        let means = current.and_then(|current| self.inner.renewal_means(current));
-        helps && !self.progress.rescoped && means == Some(Means::Refresh)
-    }
-
-    fn proof(&self) -> Proof {
-        if self.progress.proof == Nonce::Unused {
-            return Proof::Unquestioned;
-        }
-        match self.challenge.dpop_demand() {
-            DpopDemand::Nonce if self.progress.nonces >= MAX_NONCES => Proof::Refused,
-            DpopDemand::Nonce if self.progress.proof == Nonce::Fresh => Proof::NeedsNonce,
-            // Its time may be the reason: again with the server's.
-            DpopDemand::Refused if self.progress.retimed && self.progress.nonces < MAX_NONCES => {
-                Proof::NeedsNonce
-            }
-            DpopDemand::Nonce | DpopDemand::Refused => Proof::Refused,
-            DpopDemand::None | DpopDemand::Token => Proof::Unquestioned,
+        Current {
+            is_other: self.progress.sent.as_ref() != Some(current),
+            is_usable: !current.is_expired(now),
+            covers: current.scopes().covers(required),
+            has_lost: helps && self.renewal_means() == Some(Means::Refresh),
+            is_in_vain: self.inner.rejected.holds(Some(current), now),
         }
     }
 
-    fn protocol(&self, failure: Failure, covered: bool) -> Protocol {
-        let progress = &*self.progress;
-        let tried = progress.renewal(failure).or(progress.held);
-        let widening = failure == Failure::Scope && !covered;
-        let asking = if widening { progress.widening } else { tried };
-        let mint = asking.unwrap_or(Attempt::Untried);
-        match self.inner.grant_type {
-            GrantType::ClientCredentials => Protocol::ClientCredentials { mint },
-            GrantType::WorkloadIdentity => Protocol::WorkloadIdentity { mint },
-            GrantType::Enterprise => Protocol::Enterprise {
-                id_token: self.idp.id_token,
-                idp: progress.idp.unwrap_or(match self.idp.renewable {
-                    true => progress.idp_held.unwrap_or(Attempt::Untried),
-                    false => Attempt::Absent,
-                }),
-                mint,
-            },
-            GrantType::AuthorizationCode => {
-                let renewable = self
-                    .current
-                    .as_ref()
-                    .and_then(|c| self.inner.renewal_means(c));
-                let untouched = match renewable {
-                    Some(_) => Attempt::Untried,
-                    None => Attempt::Absent,
-                };
-                Protocol::Standard {
-                    refresh: tried.unwrap_or(untouched),
-                }
-            }
-        }
+    /// How the current credential can be renewed.
+    fn renewal_means(&self) -> Option<Means> {
+        let current = self.current.as_ref()?;
+        self.inner.renewal_means(current)
     }
 
     /// Carries out a step; the conclusion, if that was the last.
-    async fn take(&mut self, step: Step) -> Option<Conclusion> {
+    async fn take(&mut self, step: Step, facts: &Facts<Error>) -> Option<Conclusion> {
         match step {
-            Step::Retry => Some(self.retry()),
+            Step::Retry => {
+                self.progress.state.record(Recorded::Retried);
+                Some(Conclusion::Retry)
+            }
             Step::RetryWithNonce => {
-                self.progress.nonces = self.progress.nonces.saturating_add(1);
+                self.progress.state.record(Recorded::ProvedAgain);
                 Some(Conclusion::Retry)
             }
             Step::PassThrough => Some(Conclusion::PassThrough),
@@ -344,17 +275,19 @@ impl Drive<'_> {
             Step::Defer | Step::Fail(_) if !self.reread => self.reread(step).await,
             Step::Defer => Some(self.defer()),
             Step::Fail(ending) => {
-                if ending == Ending::Unauthorized && self.progress.reauthorized {
+                if ending == Ending::Unauthorized && self.progress.state.is_reauthorized() {
                     self.note_in_vain().await;
                 }
-                Some(Conclusion::Failed(self.error(ending)))
+                Some(Conclusion::Failed(self.error(ending, facts)))
             }
             Step::CheckIssuer => {
-                self.progress.issuer = self.inner.check_issuer(self.challenge).await;
+                let issuer = self.inner.check_issuer(self.challenge).await;
+                self.progress.state.record(Recorded::IssuerChecked(issuer));
                 None
             }
             Step::Adopt => {
-                self.progress.adopt(self.current.clone());
+                self.progress.sent.clone_from(&self.current);
+                self.progress.state.record(Recorded::Adopted);
                 None
             }
             Step::Renew(Means::IdpSession, _) => self.renew_idp().await,
@@ -377,19 +310,12 @@ impl Drive<'_> {
     /// expired credential says nothing of that. The rejection of one that was just granted does, and so does a move
     /// that was seen; and an application or a server that asks for something else is to get what there is now.
     fn reads_metadata(&self) -> bool {
-        let progress = &*self.progress;
+        let state = &self.progress.state;
         self.how.deliberate
-            || Failure::of(self.challenge) != Failure::Token
-            || progress.issuer == IssuerCheck::Moved
-            || progress.renewed()
-            || progress.reauthorized
-    }
-
-    /// Of the retries that this request's own renewal and authorizations earn there are few; any other is
-    /// owed to another request's.
-    fn retry(&mut self) -> Conclusion {
-        self.progress.retries = self.progress.retries.saturating_add(1);
-        Conclusion::Retry
+            || Rejection::of(self.challenge) != Rejection::Token
+            || state.has_moved()
+            || state.is_renewed()
+            || state.is_reauthorized()
     }
 
     /// Reads the store before giving up: the user may have signed in at another process, which does not report it.
@@ -404,7 +330,7 @@ impl Drive<'_> {
 
     fn defer(&self) -> Conclusion {
         // A renewal that helped nothing would help the next stream as little.
-        if self.progress.renewed() {
+        if self.progress.state.is_renewed() {
             let current = self.current.clone();
             self.inner.hold.note_useless(current, self.inner.now());
         }
@@ -422,17 +348,16 @@ impl Drive<'_> {
                 what: "The renewal",
             }));
         };
-        match &*end {
+        let tried = match &*end {
             Ok(IdpEnd::Renewed) => {
-                self.progress.idp = Some(Attempt::Succeeded);
                 self.inner.hold.release();
+                Tried::Succeeded
             }
-            Ok(IdpEnd::Failed(attempt, error)) => {
-                self.progress.idp = Some(*attempt);
-                self.progress.error = Some(error.clone());
-            }
+            Ok(IdpEnd::Failed(attempt, error)) => Tried::Failed(*attempt, error.clone()),
             Err(error) => return Some(Conclusion::Failed(error.clone())),
-        }
+        };
+        let state = &mut self.progress.state;
+        state.record(Recorded::IdpSessionRenewed(tried));
         None
     }
 
@@ -444,7 +369,7 @@ impl Drive<'_> {
             ask,
             scopes: scopes.clone(),
             challenge: self.challenge.clone(),
-            rediscover: self.progress.issuer == IssuerCheck::Moved,
+            rediscover: self.progress.state.has_moved(),
         };
         let Some(renewal) = self.inner.renew(plan).await else {
             return Some(Conclusion::Failed(Error::Cancelled {
@@ -455,20 +380,19 @@ impl Drive<'_> {
         if renewal.of != self.current || !renewal.asked.covers(&scopes) {
             return None;
         }
-        if let RenewalEnd::Broken(error) = &renewal.end {
-            return Some(Conclusion::Failed(error.clone()));
+        let told = match &renewal.end {
+            RenewalEnd::Broken(error) => return Some(Conclusion::Failed(error.clone())),
+            end => end.told()?,
+        };
+        if ask == Ask::Union && told == Renewal::Tried(Tried::Succeeded) {
+            self.progress.note_authorized_for(self.challenge);
         }
-        self.progress.rescoped |= means == Means::ScopedRefresh;
-        if ask == Ask::Union {
-            let required = &self.challenge.required_scopes;
-            self.progress.note_widening(&renewal.end, required);
-        } else {
-            let failure = Failure::of(self.challenge);
-            self.progress.note_renewal(failure, &renewal.end);
-        }
-        if self.progress.issuer == IssuerCheck::Moved || self.is_offline(&renewal.end) {
-            self.progress.issuer = IssuerCheck::Same;
-        }
+        self.progress.state.record(Recorded::Renewed {
+            means,
+            ask,
+            renewal: told,
+            is_offline: self.is_offline(&renewal.end),
+        });
         None
     }
 
@@ -502,31 +426,27 @@ impl Drive<'_> {
         };
         match self.inner.interact(need, &mut self.place).await {
             Ok(Interacted::Authorized) => {
-                self.progress.answered = Some(self.challenge.required_scopes.clone());
-                self.progress.reauthorized = true;
-                self.progress.issuer = IssuerCheck::Unchecked;
-                if ask == Ask::Union {
-                    self.progress.step_ups = self.progress.step_ups.saturating_add(1);
-                }
+                self.progress.note_authorized_for(self.challenge);
+                self.progress.state.record(Recorded::Authorized(ask));
                 None
             }
             Ok(Interacted::Elsewhere { url, state }) => {
                 Some(Conclusion::Interactive(Some((url, state))))
             }
             Ok(Interacted::Consented) => {
-                self.progress.consent = Consent::Given;
+                self.progress.state.record(Recorded::Consented);
                 None
             }
             Ok(Interacted::Again) => None,
             Err(Error::ConsentDenied { .. }) if ask == Ask::Union => {
-                self.progress.consent = Consent::Declined;
+                self.progress.state.record(Recorded::Declined);
                 None
             }
             Err(error) => Some(Conclusion::Failed(error)),
         }
     }
 
-    fn error(&mut self, ending: Ending) -> Error {
+    fn error(&self, ending: Ending, facts: &Facts<Error>) -> Error {
         let server = self.inner.server.clone();
         let challenge = || Box::new(self.challenge.clone());
         let current = self.current.as_ref();
@@ -552,7 +472,7 @@ impl Drive<'_> {
             },
             Ending::StepUpLimit => Error::StepUpLimit {
                 server,
-                attempts: self.progress.step_ups,
+                attempts: self.progress.state.step_ups(),
                 challenge: challenge(),
             },
             Ending::Unauthorized => Error::Unauthorized {
@@ -562,7 +482,7 @@ impl Drive<'_> {
             Ending::RefreshUnavailable | Ending::RefreshRejected | Ending::PolicyDenied => {
                 let detail = "there is nothing to renew it with".to_owned();
                 let unknown = Error::RefreshRejected { issuer, detail };
-                self.progress.error.take().unwrap_or(unknown)
+                self.progress.state.error(facts).cloned().unwrap_or(unknown)
             }
         }
     }

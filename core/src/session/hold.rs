@@ -1,7 +1,7 @@
 //! Patience: for a while after a silent renewal failed, only callers that have to ask again do so.
 
 use crate::error::Error;
-use crate::recovery::{Attempt, Trigger};
+use crate::recovery::{Attempt, Tried, Trigger};
 use crate::session::credential::Authorization;
 use crate::sync::{Mutex, MutexGuard, lock};
 
@@ -56,7 +56,7 @@ impl<C: PartialEq> Hold<C> {
         of: Option<&C>,
         trigger: Trigger,
         now: u64,
-    ) -> Option<(Attempt, Option<Error>)> {
+    ) -> Option<Tried<Error>> {
         let state = self.lock();
         let failed = state.failed.as_ref().filter(|f| f.of.as_ref() == of)?;
         // A clock that was set back must not hold a caller for longer than agreed.
@@ -65,7 +65,10 @@ impl<C: PartialEq> Hold<C> {
             Trigger::Ambient => failed.pause.is_none_or(within),
             Trigger::Command => failed.retry_after.is_some_and(within),
         };
-        holds.then(|| (failed.attempt, failed.error.clone()))
+        holds.then(|| match &failed.error {
+            Some(error) => Tried::Failed(failed.attempt, error.clone()),
+            None => Tried::Succeeded,
+        })
     }
 
     /// Notes a failed renewal.

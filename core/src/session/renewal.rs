@@ -11,7 +11,7 @@ use crate::issuer::same_issuer;
 use crate::limits::{ANSWER_LIMIT, CALL_TIMEOUT, DISCOVERY_LIMIT, LONGEST_RENEWAL, TURN_LIMIT};
 use crate::oauth::discovery::{Discovered, Preference, discover, still_names};
 use crate::oauth::token::{TokenFailure, TokenGrant};
-use crate::recovery::{Ask, Attempt, Failure, IssuerCheck, Means};
+use crate::recovery::{Ask, Attempt, IssuerCheck, Means, Rejection};
 use crate::runtime::{detached, timeout};
 use crate::scope::ScopeSet;
 use crate::session::credential::Authorization;
@@ -498,7 +498,7 @@ impl Inner {
     /// Whether the resource names another authorization server than the current credential's, or, for a 403 to a
     /// request without a credential, whether it names any. What cannot be found out is no reason to move.
     pub(crate) async fn check_issuer(self: &Arc<Self>, challenge: &AuthChallenge) -> IssuerCheck {
-        if self.current.get().is_none() && Failure::of(challenge) != Failure::Forbidden {
+        if self.current.get().is_none() && Rejection::of(challenge) != Rejection::Forbidden {
             return IssuerCheck::Same;
         }
         let inner = Arc::clone(self);

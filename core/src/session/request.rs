@@ -185,7 +185,7 @@ impl ResourceRequest {
             Some(header_text(value.as_bytes()))
         };
         let inner = self.session.inner();
-        self.progress.proof = match self.proved.take() {
+        self.progress.nonce = match self.proved.take() {
             None => Nonce::Unused,
             Some((url, sent)) => {
                 let nonce = last(HeaderName::from_static(dpop::NONCE));

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use mcp_reauth::recovery::{
-    Attempt, Consent, Failure, IssuerCheck, Proof, Protocol, Situation, Trigger, next_step,
+    Attempt, Consent, Rejection, IssuerCheck, Proof, Protocol, Situation, Trigger, next_step,
 };
 use mcp_reauth::{AuthChallenge, AuthSession, Operation, PrivateKey, SigningKey};
 use mcp_reauth_bench::counted;
@@ -112,7 +112,7 @@ fn signed_in() -> AuthSession {
 /// What requests commonly run into, from the first rule to the last.
 fn situations() -> Vec<Situation> {
     let expired = Situation {
-        failure: Failure::Token,
+        rejection: Rejection::Token,
         trigger: Trigger::Command,
         protocol: Protocol::Standard {
             refresh: Attempt::Untried,
@@ -139,7 +139,7 @@ fn situations() -> Vec<Situation> {
         ..expired
     };
     let step_up = Situation {
-        failure: Failure::Scope,
+        rejection: Rejection::Scope,
         ..expired
     };
     let enterprise = Protocol::Enterprise {
@@ -189,11 +189,11 @@ fn situations() -> Vec<Situation> {
             ..step_up
         },
         Situation {
-            failure: Failure::Forbidden,
+            rejection: Rejection::Forbidden,
             ..expired
         },
         Situation {
-            failure: Failure::Authentication,
+            rejection: Rejection::Authentication,
             consent: Consent::Given,
             ..expired
         },

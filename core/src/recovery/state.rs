@@ -1,0 +1,560 @@
+//! What has been tried for one request, and every transition.
+//!
+//! A recovery is a walk: rejected (`begin`), then step after step (`next`, `record`), to an end. Where the end is that the
+//! request is sent again and it is rejected again, the walk goes on in the same state: what was tried counts over all tries.
+//! It cannot go on for ever, since each step that is no end uses something up:
+//!
+//! - each silent means is tried once, for a request (`renewal`, `scope_renewal`, `idp`, `rescoped`) or for a rejection that
+//!   asks for more (`widening`, which a step-up counts);
+//! - where the issuer is looked up once, and once more after the user has authorized;
+//! - the user is asked once for each rejection, and authorizes once for a 401 and `max_step_ups` times for more;
+//! - what other sessions obtain is adopted [`MAX_ADOPTIONS`] times beyond the retries that this request has earned itself.
+//!
+//! Errors are a parameter: an attempt carries the one that it failed by, and the machine never looks into it.
+
+use super::rules::{Leg, next_step};
+use super::situation::{
+    Ask, Attempt, Consent, IssuerCheck, Means, Proof, Protocol, Rejection, Situation, Step, Trigger,
+};
+
+/// How often a request may be sent again because another session has a newer credential. Sessions that renew all the time
+/// must not keep it going for ever.
+const MAX_ADOPTIONS: u8 = 3;
+/// How often a request may be sent again because its proof lacked a nonce. They are changed from time to time, and after a
+/// renewal the request may meet another server.
+const MAX_NONCES: u8 = 3;
+
+/// How an attempt to get a credential ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Tried<E> {
+    /// It brought one.
+    Succeeded,
+    /// It brought none: how far it got, and why.
+    Failed(Attempt, E),
+}
+
+impl<E> Tried<E> {
+    fn attempt(&self) -> Attempt {
+        match self {
+            Self::Succeeded => Attempt::Succeeded,
+            Self::Failed(attempt, _) => *attempt,
+        }
+    }
+
+    fn error(&self) -> Option<&E> {
+        match self {
+            Self::Succeeded => None,
+            Self::Failed(_, error) => Some(error),
+        }
+    }
+
+    fn is_success(&self) -> bool {
+        self.attempt() == Attempt::Succeeded
+    }
+}
+
+/// What a renewal came to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Renewal<E> {
+    /// A server was asked.
+    Tried(Tried<E>),
+    /// No server was asked, since another session had stored another credential already.
+    Adopted,
+}
+
+/// How credentials are obtained, and which silent means there are now.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source<E> {
+    /// A person's authorization.
+    Person {
+        /// There is a refresh token that can be used.
+        renewable: bool,
+    },
+    /// The client's own credential.
+    ClientCredentials,
+    /// An assertion of the workload's platform.
+    WorkloadIdentity,
+    /// Enterprise-managed authorization.
+    Enterprise {
+        /// Whether a valid ID token is held.
+        id_token: bool,
+        /// Whether the session at the identity provider can be renewed.
+        renewable: bool,
+        /// What renewing that session would come to, as far as a pause after a failure forbids to find out.
+        paused: Option<Tried<E>>,
+    },
+}
+
+/// The current credential, beside the one that was rejected. All of it is `false` where there is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Current {
+    /// It is another one.
+    pub is_other: bool,
+    /// It is not known to be expired.
+    pub is_usable: bool,
+    /// It has all scopes that the rejection names.
+    pub covers: bool,
+    /// The refresh that brought it lost scopes, and a refresh that names them may bring them back.
+    pub has_lost: bool,
+    /// The sign-in that brought it was rejected at once, a few minutes ago.
+    pub is_in_vain: bool,
+}
+
+/// What a rejection says of the proof that came with the request (RFC 9449).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum ProofDemand {
+    /// Nothing, or there was none.
+    #[default]
+    None,
+    /// It lacks a nonce (section 9).
+    Nonce {
+        /// Another one than was sent came along.
+        is_fresh: bool,
+    },
+    /// It is refused, whatever the token.
+    Refused {
+        /// The server's clock was found to differ from what it assumed, so that another proof may do.
+        by_clock: bool,
+    },
+}
+
+/// What a session may do about a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Permissions {
+    /// How many step-ups a request may go through; 0 means that step-ups fail at once.
+    pub max_step_ups: u8,
+    /// There is a host, and policy lets it involve the user.
+    pub interaction: bool,
+    /// There is a host or a machine grant at all, so that something could authorize.
+    pub can_authorize: bool,
+    /// People are to see a step-up that an enterprise session could answer silently.
+    pub confirm: bool,
+}
+
+/// What a step depends on besides the state: how things are at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Facts<E> {
+    /// Whether a caller waits.
+    pub trigger: Trigger,
+    /// The same request comes back with the server's answer to what this comes to. Otherwise a challenge was handed in,
+    /// and its caller sends the request again.
+    pub returns: bool,
+    /// The application asks for a sign-in on purpose.
+    pub deliberate: bool,
+    /// What the session may do.
+    pub permissions: Permissions,
+    /// How credentials are obtained.
+    pub source: Source<E>,
+    /// What a renewal would come to, as far as a pause after a failure forbids to find out.
+    pub paused: Option<Tried<E>>,
+    /// The request carried no credential.
+    pub anonymous: bool,
+    /// The rejection names scopes.
+    pub names_scopes: bool,
+    /// The current credential.
+    pub current: Current,
+    /// What the rejection says of the proof.
+    pub proof: ProofDemand,
+}
+
+/// What came of a step, or happened meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Event<E> {
+    /// The request is sent again with another credential ([`Step::Retry`]).
+    Retried,
+    /// The request is sent again with another proof ([`Step::RetryWithNonce`]).
+    ProvedAgain,
+    /// The current credential is the one to work on from now on ([`Step::Adopt`]).
+    Adopted,
+    /// The resource's metadata was read ([`Step::CheckIssuer`]).
+    IssuerChecked(IssuerCheck),
+    /// A renewal before the request was sent.
+    RenewedAhead(Renewal<E>),
+    /// A renewal ([`Step::Renew`], but for that of the session at the identity provider).
+    Renewed {
+        /// By which means.
+        means: Means,
+        /// For which scopes.
+        ask: Ask,
+        /// What it came to.
+        renewal: Renewal<E>,
+        /// No connection could be made, which is hardly the server's having moved: asking elsewhere would only cost time.
+        is_offline: bool,
+    },
+    /// A renewal of the session at the identity provider.
+    IdpSessionRenewed(Tried<E>),
+    /// There is another ID token: what the old one was refused for, it may not be.
+    IdTokenReplaced,
+    /// The user agreed to the step-up ([`Step::AskConsent`]).
+    Consented,
+    /// The user did not.
+    Declined,
+    /// The user authorized ([`Step::Authorize`]).
+    Authorized(Ask),
+}
+
+/// What has been tried for one request, over all its tries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct State<E> {
+    /// How often what other sessions obtain may be adopted.
+    adoptions: u8,
+    rejection: Rejection,
+    /// Silent renewal of a token that expired or was rejected: at most one for a request.
+    renewal: Option<Tried<E>>,
+    /// Silent renewal of a token that lacked scope: at most one for a request, and whatever was renewed before. The grant
+    /// may have shrunk since.
+    scope_renewal: Option<Tried<E>>,
+    /// It was renewed before it was sent, and not for a 401.
+    ahead: bool,
+    /// Silent widening by a machine grant: at most one for a rejection.
+    widening: Option<Tried<E>>,
+    /// Silent renewal of the session at the identity provider: at most one for a request.
+    idp: Option<Tried<E>>,
+    /// A refresh that names the granted scopes: at most one for a request.
+    rescoped: bool,
+    /// How often a proof was made again.
+    proofs: u8,
+    issuer: IssuerCheck,
+    consent: Consent,
+    /// Since this rejection, a wider credential was authorized or minted.
+    answered: bool,
+    /// What the last rejection asked for was granted without being covered, and this one asks for it again.
+    short: bool,
+    reauthorized: bool,
+    step_ups: u8,
+    /// How often it was sent again.
+    retries: u8,
+    /// How often a renewal found another session's credential.
+    overtaken: u8,
+    /// How often the ID token was replaced.
+    id_tokens: u8,
+}
+
+impl<E> Default for State<E> {
+    fn default() -> Self {
+        Self::with_adoptions(MAX_ADOPTIONS)
+    }
+}
+
+impl<E> State<E> {
+    /// A request that was not sent yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with another bound on how often what other sessions obtain is adopted.
+    #[must_use]
+    pub fn with_adoptions(adoptions: u8) -> Self {
+        Self {
+            adoptions,
+            rejection: Rejection::Token,
+            renewal: None,
+            scope_renewal: None,
+            ahead: false,
+            widening: None,
+            idp: None,
+            rescoped: false,
+            proofs: 0,
+            issuer: IssuerCheck::Unchecked,
+            consent: Consent::NotAsked,
+            answered: false,
+            short: false,
+            reauthorized: false,
+            step_ups: 0,
+            retries: 0,
+            overtaken: 0,
+            id_tokens: 0,
+        }
+    }
+
+    /// Takes a rejection in. `repeats`: it asks for no more than what was authorized after the last one; `consented`: the
+    /// user has agreed to this step-up already.
+    pub fn begin(&mut self, rejection: Rejection, repeats: bool, consented: bool) {
+        self.rejection = rejection;
+        self.short = self.answered && repeats;
+        self.answered = false;
+        self.widening = None;
+        self.consent = match consented {
+            true => Consent::Given,
+            false => Consent::NotAsked,
+        };
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn next(&self, facts: &Facts<E>) -> Step {
+        next_step(&self.situation(facts))
+    }
+
+    /// What the next step depends on, as the rules look at it.
+    #[must_use]
+    pub fn situation(&self, facts: &Facts<E>) -> Situation {
+        let (current, permissions) = (facts.current, facts.permissions);
+        let is_scope = self.rejection == Rejection::Scope;
+        let may_adopt = self.retries < self.earned().saturating_add(self.adoptions);
+        // A server that does not say what it lacks is not known to have it until there was an authorization.
+        let covered = current.covers && (facts.names_scopes || self.answered);
+        // A grant may have another name for what is required: the server is to judge.
+        let worth_trying = !is_scope || current.covers || (self.answered && facts.returns);
+        let adoptable = current.is_other && may_adopt;
+        Situation {
+            rejection: self.rejection,
+            trigger: facts.trigger,
+            protocol: self.protocol(facts, is_scope && !covered),
+            newer_credential: adoptable && current.is_usable && worth_trying,
+            proof: self.proof(facts.proof),
+            covered,
+            store_moved: adoptable,
+            issuer: self.issuer(facts),
+            consent: self.consent,
+            short: self.short || (self.answered && !facts.returns),
+            reauthorized: self.reauthorized || self.renewed_for_both() || current.is_in_vain,
+            anonymous: facts.anonymous,
+            rescope: current.has_lost && !self.rescoped,
+            deliberate: facts.deliberate,
+            step_ups: self.step_ups,
+            max_step_ups: permissions.max_step_ups,
+            interaction: permissions.interaction,
+            can_authorize: permissions.can_authorize,
+            confirm: permissions.confirm,
+        }
+    }
+
+    /// Notes what came of a step, or happened meanwhile.
+    pub fn record(&mut self, event: Event<E>) {
+        match event {
+            Event::Retried => self.retries = self.retries.saturating_add(1),
+            Event::ProvedAgain => self.proofs = self.proofs.saturating_add(1),
+            Event::Adopted => {
+                self.retries = self.retries.saturating_add(1);
+                // It is another's: its own means have not been tried.
+                self.renewal = None;
+                self.scope_renewal = None;
+            }
+            Event::IssuerChecked(issuer) => self.issuer = issuer,
+            Event::RenewedAhead(renewal) => {
+                if let Some(tried) = self.tried(renewal) {
+                    self.renewal = Some(tried);
+                }
+                self.ahead = true;
+            }
+            Event::Renewed {
+                means,
+                ask,
+                renewal,
+                is_offline,
+            } => {
+                self.rescoped |= means == Means::ScopedRefresh;
+                match ask {
+                    Ask::Union => self.note_widening(renewal),
+                    Ask::Afresh => self.note_renewal(renewal),
+                }
+                if self.issuer == IssuerCheck::Moved || is_offline {
+                    self.issuer = IssuerCheck::Same;
+                }
+            }
+            Event::IdpSessionRenewed(tried) => self.idp = Some(tried),
+            Event::IdTokenReplaced => self.note_id_token(),
+            Event::Consented => self.consent = Consent::Given,
+            Event::Declined => self.consent = Consent::Declined,
+            Event::Authorized(ask) => {
+                self.answered = true;
+                self.reauthorized = true;
+                self.issuer = IssuerCheck::Unchecked;
+                if ask == Ask::Union {
+                    self.step_ups = self.step_ups.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// What the silent means failed by that [`next`](Self::next) has judged by.
+    #[must_use]
+    pub fn error<'a>(&'a self, facts: &'a Facts<E>) -> Option<&'a E> {
+        let situation = self.situation(facts);
+        let widens = self.rejection == Rejection::Scope && !situation.covered;
+        let tried = match situation.protocol.decisive() {
+            Leg::IdpSession => self.idp_session(facts),
+            Leg::Own => self.own(facts, widens),
+        };
+        tried.and_then(Tried::error)
+    }
+
+    /// What kind of rejection the last one was.
+    #[must_use]
+    pub fn rejection(&self) -> Rejection {
+        self.rejection
+    }
+
+    /// How many step-ups the request has gone through.
+    #[must_use]
+    pub fn step_ups(&self) -> u8 {
+        self.step_ups
+    }
+
+    /// Whether the user has authorized for this request.
+    #[must_use]
+    pub fn is_reauthorized(&self) -> bool {
+        self.reauthorized
+    }
+
+    /// Whether the resource was found to name another authorization server, which was not asked yet.
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        self.issuer == IssuerCheck::Moved
+    }
+
+    /// Whether a renewal of this request's own brought a credential.
+    #[must_use]
+    pub fn is_renewed(&self) -> bool {
+        self.renewals().into_iter().flatten().any(Tried::is_success)
+    }
+
+    /// What renewal for this rejection came to. A token that was just renewed, for whatever reason, and is rejected is not
+    /// renewed again.
+    fn own_renewal(&self) -> Option<&Tried<E>> {
+        match self.rejection {
+            Rejection::Scope => self.scope_renewal.as_ref(),
+            _ => self.renewal.as_ref().or(self.scope_renewal.as_ref()),
+        }
+    }
+
+    /// What the silent means came to that does without the session at the identity provider.
+    fn own<'a>(&'a self, facts: &'a Facts<E>, widens: bool) -> Option<&'a Tried<E>> {
+        match widens && !matches!(facts.source, Source::Person { .. }) {
+            true => self.widening.as_ref(),
+            false => self.own_renewal().or(facts.paused.as_ref()),
+        }
+    }
+
+    fn idp_session<'a>(&'a self, facts: &'a Facts<E>) -> Option<&'a Tried<E>> {
+        let paused = match &facts.source {
+            Source::Enterprise {
+                renewable: true,
+                paused,
+                ..
+            } => paused.as_ref(),
+            _ => None,
+        };
+        self.idp.as_ref().or(paused)
+    }
+
+    fn protocol(&self, facts: &Facts<E>, widens: bool) -> Protocol {
+        let attempt = |tried: Option<&Tried<E>>, there_is: bool| match (tried, there_is) {
+            (Some(tried), _) => tried.attempt(),
+            (None, true) => Attempt::Untried,
+            (None, false) => Attempt::Absent,
+        };
+        let own = self.own(facts, widens);
+        let mint = attempt(own, true);
+        match facts.source {
+            Source::Person { renewable } => Protocol::Standard {
+                refresh: attempt(own, renewable),
+            },
+            Source::ClientCredentials => Protocol::ClientCredentials { mint },
+            Source::WorkloadIdentity => Protocol::WorkloadIdentity { mint },
+            Source::Enterprise {
+                id_token,
+                renewable,
+                ..
+            } => Protocol::Enterprise {
+                id_token,
+                idp: attempt(self.idp_session(facts), renewable),
+                mint,
+            },
+        }
+    }
+
+    fn proof(&self, demand: ProofDemand) -> Proof {
+        let may_prove = self.proofs < MAX_NONCES;
+        match demand {
+            ProofDemand::None => Proof::Unquestioned,
+            ProofDemand::Nonce { is_fresh: true } | ProofDemand::Refused { by_clock: true }
+                if may_prove =>
+            {
+                Proof::NeedsNonce
+            }
+            ProofDemand::Nonce { .. } | ProofDemand::Refused { .. } => Proof::Refused,
+        }
+    }
+
+    fn issuer(&self, facts: &Facts<E>) -> IssuerCheck {
+        // A session that gives a server time need not look where else to go.
+        match self.own_renewal().is_none() && facts.paused.is_some() {
+            true => IssuerCheck::Same,
+            false => self.issuer,
+        }
+    }
+
+    /// Whether renewals for a 401 and for lacking scope both brought a credential: a server that rejects the second one as
+    /// well contradicts itself, and no sign-in would change that.
+    fn renewed_for_both(&self) -> bool {
+        let succeeded = |tried: Option<&Tried<E>>| tried.is_some_and(Tried::is_success);
+        !self.ahead && self.renewals().into_iter().all(succeeded)
+    }
+
+    fn renewals(&self) -> [Option<&Tried<E>>; 2] {
+        [self.renewal.as_ref(), self.scope_renewal.as_ref()]
+    }
+
+    /// How many retries this request's own renewals and authorizations are worth: any other is owed to another session.
+    fn earned(&self) -> u8 {
+        let renewals = self.renewals().into_iter().flatten();
+        let renewed = renewals.filter(|tried| tried.is_success()).count();
+        let authorized = usize::from(self.reauthorized);
+        let earned = renewed + authorized + usize::from(self.step_ups);
+        u8::try_from(earned).unwrap_or(u8::MAX)
+    }
+
+    /// Notes a renewal, whichever request it was made for.
+    fn note_renewal(&mut self, renewal: Renewal<E>) {
+        let Some(tried) = self.tried(renewal) else {
+            return;
+        };
+        match self.rejection {
+            Rejection::Scope => self.scope_renewal = Some(tried),
+            _ => self.renewal = Some(tried),
+        }
+    }
+
+    fn note_widening(&mut self, renewal: Renewal<E>) {
+        let Some(tried) = self.tried(renewal) else {
+            return;
+        };
+        if tried.is_success() {
+            self.answered = true;
+            self.step_ups = self.step_ups.saturating_add(1);
+        }
+        self.widening = Some(tried);
+    }
+
+    /// What a renewal came to, if a server was asked. Otherwise this request's own is still to come; but where others are
+    /// always faster, what they obtained counts in its place.
+    fn tried(&mut self, renewal: Renewal<E>) -> Option<Tried<E>> {
+        match renewal {
+            Renewal::Tried(tried) => Some(tried),
+            Renewal::Adopted if self.overtaken == self.adoptions => Some(Tried::Succeeded),
+            Renewal::Adopted => {
+                self.overtaken += 1;
+                None
+            }
+        }
+    }
+
+    fn note_id_token(&mut self) {
+        if self.id_tokens == self.adoptions {
+            return;
+        }
+        self.id_tokens += 1;
+        for tried in [
+            &mut self.renewal,
+            &mut self.scope_renewal,
+            &mut self.widening,
+        ] {
+            tried.take_if(|tried| tried.attempt() == Attempt::Rejected);
+        }
+        // The user signed in: that session was not tried yet. Its own renewal a request tries once.
+        self.idp.take_if(|tried| !tried.is_success());
+    }
+}
