@@ -6,4 +6,4 @@ cd "$(dirname "$0")"
 ./build.sh
 cargo build --locked -p mcp-reauth-cli
 node_modules/.bin/tsc -p tsconfig.test.json
-node build/test/bench/main.mjs "$@"
+node --expose-gc build/test/bench/main.mjs "$@"

@@ -17,6 +17,15 @@ export function saysTooLong(response: Response): boolean {
   return Number(response.headers.get('content-length') ?? 0) > MAX_ANSWER;
 }
 
+/**
+ * Whether a response says itself that it is short enough, and cannot be longer then: what is compressed could be. Such a
+ * response may be read by the platform, which is faster.
+ */
+export function saysShort({ headers }: Response): boolean {
+  const length = headers.get('content-length');
+  return length !== null && Number(length) <= MAX_ANSWER && !headers.has('content-encoding');
+}
+
 /** A body as a stream of the platform: responses may be of another implementation. */
 export function streamOf(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   return body instanceof ReadableStream ? body : ReadableStream.from(body);

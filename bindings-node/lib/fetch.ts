@@ -1,4 +1,4 @@
-import { bounded, readAll, saysTooLong, tooLong } from './bounds.js';
+import { bounded, readAll, saysShort, saysTooLong, tooLong } from './bounds.js';
 import type { InFlight } from './cancellation.js';
 import { RequestsInFlight } from './cancellation.js';
 import { flatHeaders } from './challenge.js';
@@ -27,14 +27,14 @@ interface Surroundings {
  * it again. Other requests go through as they are.
  */
 export function recoveringFetch(session: OpenSession, serverUrl: string, fetch: Fetch): Fetch {
-  const { native } = session;
+  const { native, parts } = session;
   const requests = new RequestsInFlight();
   const surroundings = { session, fetch, requests, current: new CurrentCredential(native) };
   // As the SDK writes it; what else the credential applies to, the native part knows.
   const href = new URL(serverUrl).href;
   return async (input, init) => {
     const url = addressOf(input);
-    if (native.isClosed()) throw closed();
+    if (parts.isClosed) throw closed();
     if (url !== href && !native.appliesTo(url)) return fetch(input, init);
     const inFlight = requests.begin(new Outgoing(url, input, init));
     try {
@@ -174,8 +174,9 @@ class Exchange {
       throw tooLong(url, 'the answer');
     }
     if (look === 'events') return this.#watch(response, body);
-    if (look === 'none') return bounded(response, url);
-    const answer = await readAll(body, url);
+    const isShort = saysShort(response);
+    if (look === 'none') return isShort ? response : bounded(response, url);
+    const answer = isShort ? Buffer.from(await response.arrayBuffer()) : await readAll(body, url);
     const passes = !mentionsChallenge(answer) || (await this.#inspect(answer.toString()));
     return passes ? unread(response, answer) : undefined;
   }

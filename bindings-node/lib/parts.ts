@@ -18,6 +18,8 @@ export class Parts implements Callee {
   readonly streams = new Set<EventStream>();
   /** Where events go besides. An application that dropped the session hears nothing of it. */
   target: WeakRef<EventTarget> | undefined;
+  /** Nothing is asked of the session any more. */
+  isClosed = false;
   readonly #options: CheckedOptions;
   readonly #store: CalledStore | undefined;
 

@@ -8,7 +8,7 @@ const originOf = (url: string) => (URL.canParse(url) ? new URL(url).origin : und
 /** Whether another origin answered than was asked. */
 export function isOfAnotherOrigin(response: { url?: unknown }, url: string): boolean {
   const { url: from } = response;
-  return typeof from === 'string' && from !== '' && originOf(from) !== originOf(url);
+  return typeof from === 'string' && from !== url && from !== '' && originOf(from) !== originOf(url);
 }
 
 /** A response is from another origin than the server's. Its challenge is not the server's. */

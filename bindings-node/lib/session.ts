@@ -245,7 +245,9 @@ export class AuthSession extends EventTarget {
   }
 
   async #close(): Promise<void> {
-    const { place, streams } = this.#session.parts;
+    const { parts } = this.#session;
+    const { place, streams } = parts;
+    parts.isClosed = true;
     await this.#session.native.close();
     place.leave();
     for (const stream of streams) stream.end();

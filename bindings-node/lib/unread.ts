@@ -9,16 +9,30 @@ export function like(original: Response, response: Response): Response {
   return response;
 }
 
-/** How a response is read, besides by `text` and `json`. Not all are known to each Node. */
-type OtherReaders = Record<'arrayBuffer' | 'blob' | 'bytes' | 'formData', () => Promise<unknown>>;
-const OTHER_READERS: (keyof OtherReaders)[] = ['arrayBuffer', 'blob', 'bytes', 'formData'];
-const READERS = [...OTHER_READERS, 'text', 'json', 'body', 'bodyUsed', 'clone'];
+/** How a response is read. Not all are known to each Node. */
+type Readers = Record<(typeof READERS)[number], () => Promise<unknown>>;
+const READERS = ['text', 'json', 'arrayBuffer', 'blob', 'bytes', 'formData'] as const;
 
-/**
- * Lets `response` be read as if that had not been done; what was read are `bytes`. Clients take JSON by `json` or
- * `text`, which is free this way. A response made anew costs a tenth of a call over loopback: that is left to clients
- * that read it another way.
- */
+/** What is read in the place of a response that has been read, or is being read, already. */
+interface Instead {
+  /** All of it, where that suffices: clients take JSON by `json` or `text`, which is free this way. */
+  readonly whole: (() => Uint8Array | Promise<Uint8Array>) | undefined;
+  /** The stream, for those that read it as such. */
+  readonly stream: ReadableStream<Uint8Array> | undefined;
+  /** Whether the stream was read. */
+  readonly isRead: () => boolean;
+  /** A response made anew: it costs a tenth of a call over loopback, and is for all other ways to read it. */
+  readonly make: () => Response;
+  made: Response | undefined;
+}
+
+const INSTEAD = Symbol('what is read instead');
+
+type Substituted = Response & { [INSTEAD]: Instead };
+
+const no = () => false;
+
+/** Lets `response` be read as if that had not been done; what was read are `bytes`. */
 export function unread(response: Response, bytes: Uint8Array<ArrayBuffer>): Response {
   return readAs(
     response,
@@ -33,44 +47,72 @@ export function readAs(
   whole: () => Uint8Array | Promise<Uint8Array>,
   make: () => Response,
 ): Response {
-  let made: Response | undefined;
-  const anew = () => {
-    made ??= make();
-    return made;
-  };
-  // From then on it is what it is: one that was read.
-  const take = async () => {
-    for (const name of READERS) Reflect.deleteProperty(response, name);
-    return new TextDecoder().decode(await whole());
-  };
-  return withReaders(response, anew, {
-    text: { value: async () => (made ? made.text() : take()) },
-    json: { value: async () => (made ? made.json() : JSON.parse(await take())) },
-    body: { get: () => anew().body },
-    bodyUsed: { get: () => made?.bodyUsed ?? false },
-  });
+  return substitute(response, { whole, make, stream: undefined, isRead: no, made: undefined });
 }
 
 /** Has `stream` read in the place of the body of `response`; `isRead` tells whether that has begun. */
 export function streamedAs(response: Response, isRead: () => boolean, stream: ReadableStream<Uint8Array>): Response {
-  let made: Response | undefined;
-  const anew = () => {
-    made ??= new Response(stream, response);
-    return made;
-  };
-  return withReaders(response, anew, {
-    text: { value: async () => anew().text() },
-    json: { value: async () => anew().json() },
-    body: { get: () => made?.body ?? stream },
-    bodyUsed: { get: () => made?.bodyUsed ?? isRead() },
-  });
+  const make = () => new Response(stream, response);
+  return substitute(response, { whole: undefined, make, stream, isRead, made: undefined });
 }
 
-/** Gives `response` these readers, and those that are left of the response that `anew` makes when it is first needed. */
-function withReaders(response: Response, anew: () => Response, own: PropertyDescriptorMap): Response {
-  own.clone = { value: () => like(response, anew().clone()) };
-  for (const name of OTHER_READERS.filter((name) => name in response))
-    own[name] = { value: async () => (anew() as unknown as OtherReaders)[name]() };
-  for (const property of Object.values(own)) property.configurable = true;
-  return Object.defineProperties(response, own);
+/** It stays the response that it is, and is read another way: by another prototype, which costs least. */
+function substitute(response: Response, instead: Instead): Response {
+  const base = Object.getPrototypeOf(response) as object;
+  let prototype = PROTOTYPES.get(base);
+  if (!prototype) {
+    prototype = Object.create(base, substitutesOf(base)) as object;
+    PROTOTYPES.set(base, prototype);
+  }
+  (response as Substituted)[INSTEAD] = instead;
+  return Object.setPrototypeOf(response, prototype);
+}
+
+/** Those of each implementation of `Response`. */
+const PROTOTYPES = new WeakMap<object, object>();
+
+function anewOf(response: Substituted): Response {
+  const instead = response[INSTEAD];
+  instead.made ??= instead.make();
+  return instead.made;
+}
+
+/** All of it as a text. From then on the response is what it is: one that was read. */
+async function take(response: Substituted, whole: NonNullable<Instead['whole']>): Promise<string> {
+  const substituted: object = Object.getPrototypeOf(response);
+  Object.setPrototypeOf(response, Object.getPrototypeOf(substituted));
+  return new TextDecoder().decode(await whole());
+}
+
+function substitutesOf(base: object): PropertyDescriptorMap {
+  const substitutes: PropertyDescriptorMap = {
+    body: {
+      get(this: Substituted) {
+        const { stream, made } = this[INSTEAD];
+        return stream && !made ? stream : anewOf(this).body;
+      },
+    },
+    bodyUsed: {
+      get(this: Substituted) {
+        const { made, isRead } = this[INSTEAD];
+        return made?.bodyUsed ?? isRead();
+      },
+    },
+    clone: {
+      value(this: Substituted) {
+        return like(this, anewOf(this).clone());
+      },
+    },
+  };
+  for (const name of READERS.filter((name) => name in base)) {
+    substitutes[name] = {
+      async value(this: Substituted) {
+        const { whole, made } = this[INSTEAD];
+        if (made || !whole || (name !== 'text' && name !== 'json')) return (anewOf(this) as unknown as Readers)[name]();
+        const text = await take(this, whole);
+        return name === 'json' ? JSON.parse(text) : text;
+      },
+    };
+  }
+  return substitutes;
 }

@@ -20,30 +20,26 @@ function median(values: number[]): number {
   return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/** Microseconds that both take, and their ratio; call by call in turns, so that whatever else the machine does hits both. */
+/**
+ * Microseconds that both take, and their ratio: medians over all calls, which are made in turns, so that whatever else the
+ * machine does hits both, and what it does rarely counts for nothing.
+ */
 async function compare(
   { rounds, calls }: Effort,
   ours: () => Promise<unknown>,
   bare: () => Promise<unknown>,
 ): Promise<[number, number, number]> {
-  const [own, other, ratios]: [number[], number[], number[]] = [[], [], []];
-  for (let round = 0; round <= rounds; round++) {
-    const spent: [number, number] = [0, 0];
-    for (let i = 0; i < 2 * calls; i++) {
-      // Neither is always the first of two.
-      const turn = (i + (i >> 1)) % 2 === 0 ? 0 : 1;
-      const start = performance.now();
-      await (turn === 0 ? ours : bare)();
-      spent[turn] += performance.now() - start;
-    }
+  const times: [number[], number[]] = [[], []];
+  for (let i = 0; i < 2 * calls * (rounds + 1); i++) {
+    // Neither is always the first of two.
+    const turn = (i + (i >> 1)) % 2 === 0 ? 0 : 1;
+    const start = performance.now();
+    await (turn === 0 ? ours : bare)();
     // The first round warms up.
-    if (round === 0) continue;
-    const [a, b] = spent;
-    own.push((a * 1000) / calls);
-    other.push((b * 1000) / calls);
-    ratios.push(a / b);
+    if (i >= 2 * calls) times[turn].push(1000 * (performance.now() - start));
   }
-  return [median(own), median(other), median(ratios)];
+  const [own, other] = [median(times[0]), median(times[1])];
+  return [own, other, own / other];
 }
 
 /** A session that is signed in, for any address. */
@@ -57,23 +53,57 @@ async function signedIn(serverUrl: string, fetch?: Fetch): Promise<AuthSession> 
 }
 
 const ANSWER = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'hello' }] } });
+const EVENT = `event: message\ndata: ${ANSWER}\n\n`;
+const STREAM = 'text/event-stream';
 
 /** A `fetch` without a network: what is left is the session's own work. */
 const nothing: Fetch = async (_, init) => {
-  new Headers(init?.headers);
-  return new Response(ANSWER, { headers: { 'content-type': 'application/json' } });
+  const streams = new Headers(init?.headers).get('accept') === STREAM;
+  return new Response(streams ? EVENT : ANSWER, { headers: { 'content-type': streams ? STREAM : 'application/json' } });
 };
 
-/** A call by one `fetch`, its answer read, held against one by another. */
-async function row(effort: Effort, name: string, ours: Call, bare: Call, method = name): Promise<string> {
-  const body = message(method);
-  const drained = (call: Call) => () => call(body).then((response) => response.text());
-  const [own, other, ratio] = await compare(effort, drained(ours), drained(bare));
-  const us = (value: number, width: number) => `${value.toFixed(0).padStart(width)} us`;
-  return `${name.padEnd(24)} ${us(own, 11)} ${us(other, 7)} ${ratio.toFixed(3).padStart(7)} ${(own - other).toFixed(1).padStart(7)} us`;
+type Call = (body: string, headers: Record<string, string>) => Promise<Response>;
+
+/** What is measured: one method, answered as JSON or by an event stream, by so many calls at a time. */
+interface Kind {
+  name: string;
+  method: string;
+  streams?: boolean;
+  atOnce?: number;
 }
 
-type Call = (body: string) => Promise<Response>;
+/** Reads an answer as the SDK does. */
+async function read(response: Response): Promise<void> {
+  if (response.headers.get('content-type') !== STREAM) {
+    await response.json();
+    return;
+  }
+  const reader = response.body?.pipeThrough(new TextDecoderStream() as never).getReader();
+  while (reader && !(await reader.read()).done);
+}
+
+/** A call by one `fetch`, its answer read, held against one by another. */
+async function row(effort: Effort, kind: Kind, ours: Call, bare: Call): Promise<string> {
+  const { name, method, streams = false, atOnce = 1 } = kind;
+  const body = message(method);
+  const headers = streams ? { ...HEADERS, accept: STREAM } : HEADERS;
+  const one = async (call: Call) => read(await call(body, headers));
+  const drained = (call: Call) => () => Promise.all(Array.from({ length: atOnce }, () => one(call)));
+  const calls = Math.ceil(effort.calls / atOnce);
+  const [own, other, ratio] = await compare({ ...effort, calls }, drained(ours), drained(bare));
+  const us = (value: number, width: number) => `${(value / atOnce).toFixed(0).padStart(width)} us`;
+  const more = ((own - other) / atOnce).toFixed(1);
+  return `${name.padEnd(32)} ${us(own, 11)} ${us(other, 7)} ${ratio.toFixed(3).padStart(7)} ${more.padStart(7)} us`;
+}
+
+const KINDS: Kind[] = [
+  { name: 'JSON', method: 'ping' },
+  { name: 'JSON, 16 at a time', method: 'ping', atOnce: 16 },
+  { name: 'JSON of a tool', method: 'tools/call' },
+  { name: 'JSON of a tool, 16 at a time', method: 'tools/call', atOnce: 16 },
+  { name: 'events of a tool', method: 'tools/call', streams: true },
+  { name: 'events of a tool, 16 at a time', method: 'tools/call', streams: true, atOnce: 16 },
+];
 
 /** Calls through `session.fetch`, held against those by `fetch` with the same credential. */
 export async function overhead(effort: Effort): Promise<string> {
@@ -83,23 +113,19 @@ export async function overhead(effort: Effort): Promise<string> {
   await using alone = await signedIn(url, nothing);
   const through =
     (session: AuthSession): Call =>
-    (body) =>
-      session.fetch(url, { method: 'POST', headers: HEADERS, body });
+    (body, headers) =>
+      session.fetch(url, { method: 'POST', headers, body });
   const authorization = session.authorization()?.headerValue ?? '';
   const by =
     (fetch: Fetch): Call =>
-    (body) =>
-      fetch(url, { method: 'POST', headers: { ...HEADERS, authorization }, body });
+    (body, headers) =>
+      fetch(url, { method: 'POST', headers: { ...headers, authorization }, body });
   const bare = by(fetch);
-  const lines = [
-    'over loopback            session.fetch      fetch   ratio (aim 1.05)',
-    await row(effort, 'ping', through(session), bare),
-    await row(effort, 'tools/call', through(session), bare),
-    await row(effort, 'fetch against itself', bare, bare, 'ping'),
-    'without a network',
-    await row(effort, 'ping', through(alone), by(nothing)),
-    await row(effort, 'tools/call', through(alone), by(nothing)),
-  ];
+  const lines = ['over loopback                    session.fetch      fetch   ratio (aim 1.03)'];
+  for (const kind of KINDS) lines.push(await row(effort, kind, through(session), bare));
+  lines.push(await row(effort, { name: 'fetch against itself', method: 'ping' }, bare, bare));
+  lines.push('without a network');
+  for (const kind of KINDS) if (!kind.atOnce) lines.push(await row(effort, kind, through(alone), by(nothing)));
   server.stdin.end();
   return `${lines.join('\n')}\n`;
 }

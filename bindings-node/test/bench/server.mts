@@ -1,4 +1,7 @@
-/** A server that answers every call at once, in a process of its own; prints its address, and ends with its input. */
+/**
+ * A server that answers every call at once, in a process of its own: as JSON, or as an event to who accepts nothing else.
+ * Prints its address, and ends with its input.
+ */
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +14,11 @@ const ANSWER = JSON.stringify({
 
 const server = createServer((request, response) => {
   request.resume().on('end', () => {
-    response.writeHead(200, { 'content-type': 'application/json' }).end(ANSWER);
+    if (request.headers.accept === 'text/event-stream') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(`event: message\ndata: ${ANSWER}\n\n`);
+    } else {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(ANSWER);
+    }
   });
 });
 server.listen(0, '127.0.0.1', () => {

@@ -1,0 +1,48 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+import { AuthSession } from 'mcp-reauth';
+
+const SESSIONS = 2000;
+
+function memory(): number {
+  global.gc?.();
+  return process.memoryUsage().rss;
+}
+
+/** Milliseconds until the package is imported in a process of its own, and a session is open. */
+function start(): [imported: number, opened: number] {
+  const entry = fileURLToPath(import.meta.resolve('mcp-reauth'));
+  const program = `
+    const begun = performance.now();
+    const { AuthSession } = await import(${JSON.stringify(entry)});
+    const imported = performance.now();
+    await AuthSession.open({ serverUrl: 'https://mcp.example/mcp' });
+    console.log(JSON.stringify([imported - begun, performance.now() - imported]));`;
+  const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', program]);
+  return JSON.parse(String(printed)) as [number, number];
+}
+
+const middle = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+/** What a session costs that does nothing, and what it takes to begin. */
+export async function idle(trial: boolean): Promise<string> {
+  const starts = Array.from({ length: trial ? 1 : 15 }, start);
+  const sessions = [await AuthSession.open({ serverUrl: 'https://mcp.example/mcp' })];
+  const before = memory();
+  const begun = performance.now();
+  const count = trial ? 10 : SESSIONS;
+  while (sessions.length <= count) sessions.push(await AuthSession.open({ serverUrl: 'https://mcp.example/mcp' }));
+  const us = (1000 * (performance.now() - begun)) / count;
+  const kB = (memory() - before) / count / 1000;
+  for (const session of sessions) await session.close();
+  const line = (name: string, value: number, unit: string) =>
+    `${name.padEnd(40)} ${value.toFixed(1).padStart(7)} ${unit}`;
+  return [
+    line('import (aim 10)', middle(starts.map(([imported]) => imported)), 'ms'),
+    line('first session', middle(starts.map(([, opened]) => opened)), 'ms'),
+    line('another session (aim 40)', us, 'us'),
+    line('a session that is idle (aim 4)', kB, 'kB'),
+    '',
+  ].join('\n');
+}
