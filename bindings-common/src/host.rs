@@ -11,11 +11,7 @@ use crate::call::Call;
 use crate::refused::Refused;
 
 /// A host of the application's own.
-pub(crate) struct AppHost {
-    pub(crate) caller: Caller,
-    /// The redirect URI, where it is the same for every authorization.
-    pub(crate) redirect_uri: Option<String>,
-}
+pub(crate) struct AppHost(pub(crate) Caller);
 
 /// How the application went on with an authorization.
 #[derive(Deserialize)]
@@ -28,13 +24,8 @@ enum WentOn {
 impl AppHost {
     fn ask_redirect_uri(&self, registered: bool) -> BoxFuture<'_, Result<String, Error>> {
         Box::pin(async move {
-            match &self.redirect_uri {
-                Some(uri) => Ok(uri.clone()),
-                None => {
-                    let asked = self.caller.ask(Call::RedirectUri { registered }).await;
-                    asked.map_err(Refused::host)
-                }
-            }
+            let asked = self.0.ask(Call::RedirectUri { registered }).await;
+            asked.map_err(Refused::host)
         })
     }
 }
@@ -50,14 +41,14 @@ impl AuthHost for AppHost {
 
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(async move {
-            let asked = self.caller.ask(Call::ConfirmStepUp(request)).await;
+            let asked = self.0.ask(Call::ConfirmStepUp(request)).await;
             asked.map_err(Refused::host)
         })
     }
 
     fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
         Box::pin(async move {
-            let asked = self.caller.ask(Call::Authorize(request)).await;
+            let asked = self.0.ask(Call::Authorize(request)).await;
             Ok(match asked.map_err(Refused::host)? {
                 WentOn::Callback(query) => {
                     Authorized::Callback(CallbackParams::parse(query.expose()))
@@ -71,15 +62,13 @@ impl AuthHost for AppHost {
         let server = server.to_owned();
         Box::pin(async move {
             // Whether it could be told changes nothing.
-            let told = self
-                .caller
-                .ask::<IgnoredAny>(Call::SignInElsewhere { server });
+            let told = self.0.ask::<IgnoredAny>(Call::SignInElsewhere { server });
             let _ = told.await;
         })
     }
 
     fn event(&self, event: Event) {
-        self.caller.tell(&Call::Event(event));
+        self.0.tell(&Call::Event(event));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mcp_reauth::{
     AuthSession, AuthSessionBuilder, Client, Credentials, Error, IdentityProvider, PrivateKey,
-    Secret, Settings, TokenStore,
+    Secret, SecretMethod, Settings, TokenStore,
 };
 use serde::Deserialize;
 
@@ -26,7 +26,6 @@ pub(crate) struct Options {
     /// The application has a host.
     #[serde(default)]
     host: bool,
-    redirect_uri: Option<String>,
     /// The application has a store, and what that calls its place.
     store: Option<StoreOptions>,
     /// The application has an HTTP client.
@@ -82,6 +81,7 @@ enum CredentialOptions {
 struct ClientOptions {
     id: String,
     secret: Option<Secret>,
+    secret_method: Option<SecretMethod>,
     key: Option<Secret>,
     issuer: Option<String>,
     #[serde(default)]
@@ -128,6 +128,10 @@ impl ClientOptions {
                     "credentials.client.key",
                 ));
             }
+        };
+        let client = match self.secret_method {
+            Some(method) => client.shows_secret_by(method),
+            None => client,
         };
         Ok(match (self.issuer, self.at_any_issuer) {
             (None, false) => client,
@@ -199,10 +203,7 @@ impl Options {
             (None, None) => builder,
         };
         if self.host {
-            builder = builder.host(AppHost {
-                caller,
-                redirect_uri: self.redirect_uri,
-            });
+            builder = builder.host(AppHost(caller));
         }
         Ok(builder)
     }

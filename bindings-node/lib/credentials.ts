@@ -11,6 +11,11 @@ export interface ClientOptions {
   id: string;
   /** Its secret, if it has one. A client has a secret, a key or neither. */
   secret?: string | undefined;
+  /**
+   * How it shows its secret, for a server whose metadata does not tell, or tells wrong: in the `Authorization` header
+   * (`basic`) or in the form (`post`).
+   */
+  secretMethod?: 'basic' | 'post' | undefined;
   /** Its private key, if it has one (`private_key_jwt`, RFC 7523 section 2.2): PEM, or a JWK as JSON. */
   key?: string | undefined;
   /**
@@ -71,7 +76,14 @@ export type Credentials = PersonCredentials | ClientCredentials | WorkloadCreden
 
 type Kind = NonNullable<Credentials['kind']>;
 
-const CLIENT = { id: TEXT, secret: TEXT, key: TEXT, issuer: TEXT, atAnyIssuer: FLAG };
+const CLIENT = {
+  id: TEXT,
+  secret: TEXT,
+  secretMethod: oneOf('basic', 'post'),
+  key: TEXT,
+  issuer: TEXT,
+  atAnyIssuer: FLAG,
+};
 
 const PROVIDER = { issuer: TEXT, clientId: TEXT, clientSecret: TEXT, clientKey: TEXT, enabled: FLAG };
 

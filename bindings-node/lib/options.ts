@@ -159,10 +159,13 @@ export function checkOptions(options: unknown): CheckedOptions {
   const isSetting = ([name]: [string, unknown]) => name in SETTINGS;
   const json = {
     ...Object.fromEntries(plain.filter((option) => !isSetting(option))),
-    settings: { ...Object.fromEntries(plain.filter(isSetting)), policy: check(policy ?? {}, POLICY, 'policy.') },
+    settings: {
+      ...Object.fromEntries(plain.filter(isSetting)),
+      policy: check(policy ?? {}, POLICY, 'policy.'),
+      redirectUri: host && redirectUriOf(host, redirectUri),
+    },
     credentials: credentials.json,
     host: host !== undefined,
-    redirectUri: host && redirectUriOf(host, redirectUri),
     store: store && { place: placeOf(store) },
     httpClient: true,
   };

@@ -173,7 +173,7 @@ piece('Networks', async (context) => {
 });
 
 piece('What happens meanwhile', async () => {
-  assert.equal(await output('What happens meanwhile'), 'challenged\nauthorization_started\nauthorized\n');
+  assert.equal(await output('What happens meanwhile'), 'authorization_started\nauthorized\n');
 });
 
 piece('Errors', async () => {

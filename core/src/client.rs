@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use crate::grant::AuthMethod;
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 
@@ -17,6 +20,17 @@ pub struct Client {
     pub(crate) issuer: Option<String>,
     /// Any MCP server is trusted to name the issuer that sees what it proves itself by.
     pub(crate) any_issuer: bool,
+    secret_method: Option<SecretMethod>,
+}
+
+/// How a client shows its secret to an authorization server (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretMethod {
+    /// In the `Authorization` header (`client_secret_basic`).
+    Basic,
+    /// In the form (`client_secret_post`).
+    Post,
 }
 
 /// What a client proves itself by.
@@ -34,6 +48,7 @@ impl Client {
             proof,
             issuer: None,
             any_issuer: false,
+            secret_method: None,
         }
     }
 
@@ -72,6 +87,23 @@ impl Client {
         self.issuer = None;
         self.any_issuer = true;
         self
+    }
+
+    /// How the client shows its secret, for a server whose metadata does not tell, or tells wrong. By default it is as the
+    /// metadata offers, and where that does not say, Basic, which every server has to support.
+    #[must_use]
+    pub fn shows_secret_by(mut self, method: SecretMethod) -> Self {
+        self.secret_method = Some(method);
+        self
+    }
+
+    /// How it shows its secret, if that was said.
+    pub(crate) fn said_method(&self) -> Option<AuthMethod> {
+        self.own_secret()?;
+        Some(match self.secret_method? {
+            SecretMethod::Basic => AuthMethod::ClientSecretBasic,
+            SecretMethod::Post => AuthMethod::ClientSecretPost,
+        })
     }
 
     /// Whether it has anything to prove itself by.

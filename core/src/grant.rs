@@ -135,11 +135,20 @@ impl Registration {
         self.client_secret.is_some() || self.auth_method == AuthMethod::PrivateKeyJwt
     }
 
-    /// The same client with the secret, or the key, that the application has for it now.
-    pub(crate) fn with(&self, secret: Option<&Secret>, key: bool) -> Self {
+    /// The same client with the secret, or the key, that the application has for it now, and shown as it says.
+    pub(crate) fn with(
+        &self,
+        secret: Option<&Secret>,
+        key: bool,
+        said: Option<AuthMethod>,
+    ) -> Self {
         let mut client = self.clone();
         if let Some(secret) = secret {
             client.client_secret = Some(secret.clone());
+        }
+        if let Some(said) = said {
+            client.auth_method = said;
+            return client;
         }
         client.auth_method = match (self.auth_method, secret, key) {
             (AuthMethod::None | AuthMethod::PrivateKeyJwt, Some(_), false) => self

@@ -4,6 +4,7 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::callback::CallbackParams;
 use crate::challenge::AuthChallenge;
@@ -21,11 +22,16 @@ use crate::secret::Secret;
 #[auto_impl::auto_impl(Arc)]
 pub trait AuthHost: Send + Sync + 'static {
     /// The redirect URI of the authorization that is about to start. A host with an ephemeral port opens it
-    /// here, since the URI must be registered first.
+    /// here, since the URI must be registered first. A host whose address is always the same says it to the session
+    /// ([`Settings::redirect_uri`](crate::Settings::redirect_uri)), and is not asked.
     ///
     /// # Errors
     /// [`Error::Host`] when no callback can be received.
-    fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>>;
+    fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
+        let missing =
+            "it has no redirect URI: give the session one (redirect_uri), or have the host say it";
+        Box::pin(std::future::ready(Err(Error::host(missing))))
+    }
 
     /// As [`redirect_uri`](Self::redirect_uri), for a client that was registered beforehand or has a metadata document.
     /// It is registered for certain addresses, so that this must be one of them, and never one that a host chooses at
@@ -59,6 +65,19 @@ pub trait AuthHost: Send + Sync + 'static {
     /// Hears what happens. Must return quickly; it is called while requests wait.
     fn event(&self, event: Event) {
         let _ = event;
+    }
+}
+
+/// Hears what happens.
+pub(crate) type Listener = Box<dyn Fn(&Event) + Send + Sync>;
+
+/// Why an address cannot be where callbacks come (RFC 6749 section 3.1.2).
+pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), String> {
+    match Url::parse(uri) {
+        Ok(url) if url.fragment().is_none() => Ok(()),
+        _ => Err(format!(
+            "the redirect URI {uri:?} is no absolute address without a fragment (#)"
+        )),
     }
 }
 

@@ -51,7 +51,7 @@ pub mod wording;
 
 pub use callback::CallbackParams;
 pub use challenge::{AuthChallenge, Operation, Reason};
-pub use client::Client;
+pub use client::{Client, SecretMethod};
 pub use credentials::Credentials;
 pub use enterprise::{IdentityProvider, IdpSession};
 pub use error::{Cause, Error, ErrorCode, UnknownErrorCode};

@@ -17,6 +17,10 @@ pub struct Settings {
     /// client id metadata documents).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_metadata_url: Option<String>,
+    /// Where callbacks come, an absolute address without a fragment (RFC 6749 section 3.1.2), for a host whose address is
+    /// always the same, such as a web server's. Then the host is not asked ([`AuthHost::redirect_uri`](crate::AuthHost)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirect_uri: Option<String>,
     /// Scopes to ask for in any case, besides what the server asks for.
     pub scopes: ScopeSet,
     /// Whose authorization it is (default `default`). Profiles never share anything.
@@ -47,6 +51,7 @@ impl Default for Settings {
         Self {
             client_name: "mcp-reauth".to_owned(),
             client_metadata_url: None,
+            redirect_uri: None,
             scopes: ScopeSet::new(),
             profile: "default".to_owned(),
             policy: Policy::default(),

@@ -1,6 +1,10 @@
 //! What sends requests, and the clock: those that were given, else those of this build.
 
+#[cfg(feature = "tokio")]
+use std::panic::catch_unwind;
 use std::sync::Arc;
+#[cfg(feature = "tokio")]
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::http::{Guard, HttpClient, Limited};
@@ -19,12 +23,17 @@ pub(crate) fn surroundings(
 
 #[cfg(feature = "tokio")]
 fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
-    match tokio::runtime::Handle::try_current() {
-        Ok(_) => Ok(Arc::new(crate::runtime::TokioRuntime)),
-        Err(_) => Err(Error::config(
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(Error::config(
             "a session is opened within a tokio runtime, or is given a runtime of its own (`runtime`)",
-        )),
+        ));
     }
+    // There is no other way to ask a runtime for its timers than to panic where it has none.
+    let timers = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO)));
+    timers.map_err(|_| {
+        Error::config("a session needs the timers of its tokio runtime: build it with enable_time")
+    })?;
+    Ok(Arc::new(crate::runtime::TokioRuntime))
 }
 
 #[cfg(not(feature = "tokio"))]

@@ -177,6 +177,7 @@ fn settings() -> Vec<Settings> {
     let other = Settings {
         client_name: "My client".to_owned(),
         client_metadata_url: Some("https://client.example/metadata.json".to_owned()),
+        redirect_uri: Some("https://app.example/oauth/callback".to_owned()),
         scopes: scopes(),
         profile: "work".to_owned(),
         policy: Policy {

@@ -18,6 +18,17 @@ fn session_that_is_opened_outside_of_tokio_is_a_config_error() {
 }
 
 #[test]
+fn session_that_is_opened_without_timers_is_a_config_error() {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.build().expect("a runtime");
+    let opened = runtime.block_on(AuthSession::builder("https://mcp.example/mcp").open());
+    let Err(error @ Error::Config { .. }) = opened else {
+        panic!("{opened:?}");
+    };
+    assert!(error.to_string().contains("enable_time"), "{error}");
+}
+
+#[test]
 fn file_store_outside_of_tokio_is_a_config_error_that_names_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("credentials.json");

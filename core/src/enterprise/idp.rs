@@ -456,6 +456,7 @@ impl Idp {
             true => held.with(
                 provider.client_secret.as_ref(),
                 provider.client_key.is_some(),
+                None,
             ),
             false => held.clone(),
         }

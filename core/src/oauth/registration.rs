@@ -116,7 +116,9 @@ pub(crate) fn preregistered(client: &Client, server: &ServerMetadata) -> Registr
     };
     Registration {
         client_id: client.id.clone(),
-        auth_method: method(None, offered, has, Origin::Preregistered),
+        auth_method: client
+            .said_method()
+            .unwrap_or_else(|| method(None, offered, has, Origin::Preregistered)),
         secret_method: Some(secret_method(offered)),
         client_secret: client.own_secret().cloned(),
         redirect_uris: Vec::new(),
@@ -126,9 +128,11 @@ pub(crate) fn preregistered(client: &Client, server: &ServerMetadata) -> Registr
     }
 }
 
-/// A preregistered client on record, which authenticates as the metadata offers now. `key`: it has one.
+/// A preregistered client on record, which authenticates as the application says, else as the metadata offers now.
+/// `key`: it has one.
 pub(crate) fn as_offered(
     client: &Registration,
+    said: Option<AuthMethod>,
     key: bool,
     server: &ServerMetadata,
 ) -> Registration {
@@ -138,7 +142,7 @@ pub(crate) fn as_offered(
         key,
     };
     Registration {
-        auth_method: method(None, offered, has, Origin::Preregistered),
+        auth_method: said.unwrap_or_else(|| method(None, offered, has, Origin::Preregistered)),
         secret_method: Some(secret_method(offered)),
         ..client.clone()
     }

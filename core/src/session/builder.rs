@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::enterprise::{IdentityProvider, Idp};
 use crate::error::Error;
-use crate::host::{AuthHost, WorkloadIdentity};
+use crate::host::{AuthHost, Event, Listener, WorkloadIdentity, check_redirect_uri};
 use crate::http::{Guard, HttpClient, check_allowed, is_secure};
 use crate::jose::SigningKey;
 use crate::oauth::registration::ClientIdentity;
@@ -32,6 +32,7 @@ pub struct AuthSessionBuilder {
     credentials: Credentials,
     dpop_key: Option<Arc<dyn SigningKey>>,
     host: Option<Arc<dyn AuthHost>>,
+    listener: Option<Listener>,
     store: Option<Arc<dyn TokenStore>>,
     http: Option<Arc<dyn HttpClient>>,
     runtime: Option<Arc<dyn Runtime>>,
@@ -45,6 +46,7 @@ impl AuthSessionBuilder {
             credentials: Credentials::default(),
             dpop_key: None,
             host: None,
+            listener: None,
             store: None,
             http: None,
             runtime: None,
@@ -73,6 +75,12 @@ impl AuthSessionBuilder {
     /// [`Settings::client_metadata_url`].
     pub fn client_metadata_url(mut self, url: impl Into<String>) -> Self {
         self.settings.client_metadata_url = Some(url.into());
+        self
+    }
+
+    /// [`Settings::redirect_uri`].
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.settings.redirect_uri = Some(uri.into());
         self
     }
 
@@ -135,6 +143,13 @@ impl AuthSessionBuilder {
     /// `Arc` of a host is a host).
     pub fn host(mut self, host: impl AuthHost) -> Self {
         self.host = Some(Arc::new(host));
+        self
+    }
+
+    /// What hears what happens besides the host ([`AuthHost::event`]), also where there is none. It must return quickly:
+    /// it is called while requests wait.
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
         self
     }
 
@@ -206,6 +221,7 @@ impl AuthSessionBuilder {
             possession: Possession::new(self.settings.dpop, self.dpop_key),
             settings: self.settings,
             host: self.host,
+            listener: self.listener,
             store,
             http,
             runtime,
@@ -256,6 +272,9 @@ impl AuthSessionBuilder {
                     text::without_password(url)
                 )));
             }
+        }
+        if let Some(uri) = &self.settings.redirect_uri {
+            check_redirect_uri(uri).map_err(Error::config)?;
         }
         let mut allowed = self.settings.allow_endpoints.iter();
         allowed.try_for_each(|url| check_allowed(url))?;

@@ -140,9 +140,12 @@ pub(crate) async fn drive(
     how: Manner,
 ) -> Conclusion {
     progress.begin(challenge, how.confirmed);
-    inner.event(Event::Challenged {
-        challenge: challenge.clone(),
-    });
+    // No server has asked for a sign-in on purpose.
+    if !how.deliberate {
+        inner.event(Event::Challenged {
+            challenge: challenge.clone(),
+        });
+    }
     let mut drive = Drive {
         current: inner.current.get(),
         inner,

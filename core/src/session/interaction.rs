@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
-use url::Url;
 
 use crate::challenge::{AuthChallenge, Reason};
 use crate::error::Error;
-use crate::host::{AuthHost, AuthorizationRequest, Authorized, Event, StepUpRequest};
+use crate::host::{
+    AuthHost, AuthorizationRequest, Authorized, Event, StepUpRequest, check_redirect_uri,
+};
 use crate::recovery::{Ask, Attempt, Trigger};
 use crate::runtime::timeout;
 use crate::scope::ScopeSet;
@@ -473,17 +474,16 @@ impl Inner {
         host: &dyn AuthHost,
         registered: bool,
     ) -> Result<String, Error> {
+        if let Some(uri) = &self.settings.redirect_uri {
+            return Ok(uri.clone());
+        }
         let said = match registered {
             true => host.registered_redirect_uri(),
             false => host.redirect_uri(),
         };
         let uri = self.within_patience("The sign-in", said).await?;
-        match Url::parse(&uri) {
-            Ok(url) if url.fragment().is_none() => Ok(uri),
-            _ => Err(Error::host(format!(
-                "the redirect URI {uri:?} is no absolute address without a fragment (#)"
-            ))),
-        }
+        check_redirect_uri(&uri).map_err(Error::host)?;
+        Ok(uri)
     }
 
     /// Asks for what the request that follows asks for: `scopes`, no more and no less.

@@ -44,7 +44,7 @@ use crate::challenge::{AuthChallenge, Operation, Reason};
 use crate::enterprise::{Idp, IdpEnd, IdpSession, Minted};
 use crate::error::Error;
 use crate::grant::Grant;
-use crate::host::{AuthHost, Event, WorkloadIdentity};
+use crate::host::{AuthHost, Event, Listener, WorkloadIdentity};
 use crate::http::Limited;
 use crate::limits::{CALL_TIMEOUT, REVOCATION_LIMIT};
 use crate::oauth::metadata::lies_within;
@@ -123,6 +123,7 @@ pub(crate) struct Inner {
     idp: Option<Arc<Idp>>,
     possession: Possession,
     host: Option<Arc<dyn AuthHost>>,
+    listener: Option<Listener>,
     store: Arc<dyn TokenStore>,
     http: Limited,
     runtime: Arc<dyn Runtime>,
@@ -486,6 +487,9 @@ impl Inner {
 
     fn event(&self, event: Event) {
         tracing::debug!(server = %self.server, event = %event, "authorization");
+        if let Some(listener) = &self.listener {
+            listener(&event);
+        }
         if let Some(host) = &self.host {
             host.event(event);
         }

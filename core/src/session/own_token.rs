@@ -1,5 +1,6 @@
 //! A new token of the client's own (RFC 6749 section 4.4, RFC 7523): no user is needed for it.
 
+use crate::client::Client;
 use crate::error::Error;
 use crate::grant::{Grant, Grantor, KeyBinding, Registration};
 use crate::issuer::same_issuer;
@@ -122,7 +123,12 @@ impl Inner {
         };
         let now = Place {
             by: place.by.at_endpoints_of(&server)?,
-            client: as_offered(&place.client, self.key_of(&place.client).is_some(), &server),
+            client: {
+                let own = self.identity.preregistered.as_ref();
+                let said = own.and_then(Client::said_method);
+                let key = self.key_of(&place.client).is_some();
+                as_offered(&place.client, said, key, &server)
+            },
             found: None,
         };
         Ok(now.differs_from(place).then_some(now))

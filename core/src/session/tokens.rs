@@ -196,7 +196,10 @@ impl Inner {
         let client = grant.client.as_ref()?;
         let own = self.identity.preregistered.as_ref();
         Some(match own.filter(|own| own.id == client.client_id) {
-            Some(own) => client.with(own.own_secret(), own.own_key().is_some()),
+            Some(own) => {
+                let key = own.own_key().is_some();
+                client.with(own.own_secret(), key, own.said_method())
+            }
             None => client.clone(),
         })
     }

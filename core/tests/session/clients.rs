@@ -1,6 +1,6 @@
 //! Which client a session acts as, and whom it shows that client's secret.
 
-use mcp_reauth::{Client, Credentials, Secret};
+use mcp_reauth::{Client, Credentials, Secret, SecretMethod};
 
 use crate::support::{
     Answer, Bench, Fault, ISSUER, Journey, Mcp, OTHER, Prm, Register, Token, code, pass,
@@ -212,4 +212,57 @@ async fn a_host_is_told_that_a_client_is_registered_for_certain_addresses_alread
     let sign_ins = bench.host.sign_ins();
     assert!(!sign_ins.is_empty() && sign_ins.iter().all(|s| s.at_identity_provider));
     assert_eq!(bench.host.asked_as_registered(), sign_ins.len());
+}
+
+/// The metadata says that the server takes secrets by the other way.
+#[tokio::test(start_paused = true)]
+async fn a_secret_is_shown_as_the_application_says_also_by_a_client_on_record() {
+    for (method, offered, taken) in [
+        (
+            SecretMethod::Post,
+            "client_secret_basic",
+            "client_secret_post",
+        ),
+        (
+            SecretMethod::Basic,
+            "client_secret_post",
+            "client_secret_basic",
+        ),
+    ] {
+        let bench = Bench::new();
+        bench.world.servers(|s| {
+            s.auth_methods = vec![offered];
+            s.add_client(ISSUER, "machine", SECRET, taken);
+        });
+        let open = |said: Option<SecretMethod>| {
+            let client = Client::secret("machine", Secret::new(SECRET)).at_issuer(ISSUER);
+            let client = match said {
+                Some(method) => client.shows_secret_by(method),
+                None => client,
+            };
+            let credentials = Credentials::client_credentials(client);
+            bench.builder().credentials(credentials).open()
+        };
+        let session = open(None).await.expect("the session opens");
+        assert_eq!(
+            code(&bench.send(&session, "").await),
+            "registration_rejected"
+        );
+        let session = open(Some(method)).await.expect("the session opens");
+        assert_eq!(bench.send(&session, "").await, Ok(200), "{taken}");
+        bench.world.servers(|s| s.revoke_access());
+        assert_eq!(bench.send(&session, "").await, Ok(200), "{taken}");
+        // The token on record was got by the form; from now on it is the other way.
+        let other = match method {
+            SecretMethod::Post => (SecretMethod::Basic, offered),
+            SecretMethod::Basic => (SecretMethod::Post, offered),
+        };
+        bench.world.servers(|s| {
+            s.forget_clients();
+            s.add_client(ISSUER, "machine", SECRET, other.1);
+            s.revoke_access();
+        });
+        let session = open(Some(other.0)).await.expect("the session opens");
+        assert_eq!(bench.send(&session, "").await, Ok(200), "{taken}");
+    }
 }

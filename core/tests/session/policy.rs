@@ -1,6 +1,10 @@
 //! What a session may not do, it does not; the error says what it would take.
 
-use mcp_reauth::{AuthChallenge, AuthSession, Error, OnInsufficientScope, Policy, ScopeSet};
+use std::sync::{Arc, Mutex};
+
+use mcp_reauth::{
+    AuthChallenge, AuthSession, Error, Event, OnInsufficientScope, Outcome, Policy, ScopeSet,
+};
 
 use crate::support::{Bench, Journey, Mcp, Token, code};
 
@@ -135,4 +139,44 @@ async fn no_consent_where_none_was_asked_for_is_an_error_and_no_loop() {
     }));
     assert_eq!(code(&bench.send(&session, "").await), "consent_denied");
     assert_eq!(bench.host.prompts(), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_a_host_is_heard_as_well() {
+    let bench = Bench::new();
+    drop(bench.signed_in("").await);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&heard);
+    let builder = bench.builder().on_event(move |event| {
+        listener.lock().expect("a lock").push(event.to_string());
+    });
+    let session = builder.open().await.expect("the session opens");
+    bench.world.servers(|s| s.revoke_access());
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(*heard.lock().expect("a lock"), ["challenged", "renewed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_uri_of_the_session_is_used_and_the_host_is_not_asked() {
+    let bench = Bench::new();
+    for wrong in ["/callback", "https://app.example/cb#here", "callback", ""] {
+        let opened = bench.builder().redirect_uri(wrong).open().await;
+        assert_eq!(opened.expect_err("it is none").code(), "config", "{wrong}");
+    }
+    let uri = "https://app.example/oauth/callback";
+    let builder = bench.builder().host(bench.host.clone()).redirect_uri(uri);
+    let session = builder.open().await.expect("the session opens");
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_eq!(bench.host.sign_ins()[0].redirect_uri, uri);
+}
+
+/// No server has asked for it.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_on_purpose_is_no_challenge() {
+    let bench = Bench::new();
+    let session = bench.open().await;
+    assert_eq!(session.sign_in(ScopeSet::new()).await, Outcome::Satisfied);
+    assert_eq!(session.sign_in_again().await, Outcome::Satisfied);
+    let challenged = |event: &Event| matches!(event, Event::Challenged { .. });
+    assert!(!bench.host.events().iter().any(challenged));
 }

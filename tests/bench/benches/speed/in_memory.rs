@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use mcp_reauth::recovery::{
-    Attempt, Consent, Rejection, IssuerCheck, Proof, Protocol, Situation, Trigger, next_step,
+    Attempt, Consent, IssuerCheck, Proof, Protocol, Rejection, Situation, Trigger, next_step,
 };
 use mcp_reauth::{AuthChallenge, AuthSession, Operation, PrivateKey, SigningKey};
 use mcp_reauth_bench::counted;
