@@ -119,7 +119,7 @@ export declare class Session {
   request(ambient: boolean, operation?: string | undefined | null): Request | null
   /**
    * Begins the exchange of a request for the server; `sent`: what it was sent with already. `null` when the session is
-   * closed, or the method is none.
+   * closed.
    */
   exchange(outgoing: Outgoing, sent?: Authorization | undefined | null): Exchange | null
   /** Recovers from a challenge, and answers the outcome. */

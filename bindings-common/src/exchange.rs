@@ -47,8 +47,9 @@ enum Told {
 }
 
 impl Exchange {
-    pub(crate) fn new(session: &AuthSession, sent: Sent, stopped: Cancelled) -> Option<Self> {
-        let method: Method = sent.method.parse().ok()?;
+    pub(crate) fn new(session: &AuthSession, sent: Sent, stopped: Cancelled) -> Self {
+        // What is none is refused by the transport when it is sent.
+        let method: Method = sent.method.parse().unwrap_or(Method::POST);
         let mut outgoing = Outgoing::new(method, sent.url, &fields(&sent.headers))
             .with_message(sent.message.unwrap_or_default())
             .with_redirects(sent.redirects);
@@ -59,10 +60,10 @@ impl Exchange {
         if let Some(authorization) = sent.with {
             exchange.set_sent(authorization);
         }
-        Some(Self {
+        Self {
             exchange: Arc::new(Mutex::new(exchange)),
             stopped,
-        })
+        }
     }
 
     /// The header fields to send it with, at once where that is possible. Called within the runtime.

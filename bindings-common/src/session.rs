@@ -126,11 +126,12 @@ impl Session {
         Some(Request::new(session, trigger, operation, end))
     }
 
-    /// Begins the exchange of a request for the server. `None` when the session is closed, or the method is none.
+    /// Begins the exchange of a request for the server. `None` when the session is closed.
     #[must_use]
     pub fn exchange(&self, sent: Sent) -> Option<Exchange> {
         let session = self.lock();
-        Exchange::new(session.as_ref()?, sent, self.end.handle())
+        let exchange = Exchange::new(session.as_ref()?, sent, self.end.handle());
+        Some(exchange)
     }
 
     /// Recovers from a challenge, and answers the outcome. `failed` is the credential that was rejected.

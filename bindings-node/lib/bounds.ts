@@ -23,7 +23,7 @@ export function saysTooLong(response: Response): boolean {
  */
 export function saysShort({ headers }: Response): boolean {
   const length = headers.get('content-length');
-  return length !== null && Number(length) <= MAX_ANSWER && !headers.has('content-encoding');
+  return length !== null && /^\d+$/.test(length) && Number(length) <= MAX_ANSWER && !headers.has('content-encoding');
 }
 
 /** A body as a stream of the platform: responses may be of another implementation. */

@@ -19,6 +19,8 @@ interface Surroundings {
   session: OpenSession;
   current: CurrentCredential;
   fetch: Fetch;
+  /** It is the platform's, which means what its responses say. */
+  isPlatform: boolean;
   requests: RequestsInFlight;
 }
 
@@ -26,10 +28,10 @@ interface Surroundings {
  * A `fetch` that attaches the session's credential to requests for its server, recovers when one is rejected, and sends
  * it again. Other requests go through as they are.
  */
-export function recoveringFetch(session: OpenSession, serverUrl: string, fetch: Fetch): Fetch {
+export function recoveringFetch(session: OpenSession, serverUrl: string, fetch: Fetch, isPlatform: boolean): Fetch {
   const { native, parts } = session;
   const requests = new RequestsInFlight();
-  const surroundings = { session, fetch, requests, current: new CurrentCredential(native) };
+  const surroundings = { session, fetch, isPlatform, requests, current: new CurrentCredential(native) };
   // As the SDK writes it; what else the credential applies to, the native part knows.
   const href = new URL(serverUrl).href;
   return async (input, init) => {
@@ -174,7 +176,7 @@ class Exchange {
       throw tooLong(url, 'the answer');
     }
     if (look === 'events') return this.#watch(response, body);
-    const isShort = saysShort(response);
+    const isShort = this.#surroundings.isPlatform && saysShort(response);
     if (look === 'none') return isShort ? response : bounded(response, url);
     const answer = isShort ? Buffer.from(await response.arrayBuffer()) : await readAll(body, url);
     const passes = !mentionsChallenge(answer) || (await this.#inspect(answer.toString()));
@@ -189,8 +191,9 @@ class Exchange {
   /** Its client may cancel it as long as the stream goes on. */
   #watch(response: Response, body: ReadableStream<Uint8Array>): Response {
     const { requests } = this.#surroundings;
-    const { url, message, callsTool } = this.#outgoing;
-    this.#inFlight.isStreaming = true;
+    const { url, message, callsTool, signal } = this.#outgoing;
+    const inFlight = this.#inFlight;
+    inFlight.isStreaming = true;
     return watched(response, body, new native.EventWatch(callsTool), {
       replace: (data) => this.#replace(data),
       tooLong: () => {
@@ -198,7 +201,13 @@ class Exchange {
         // A stream's reader knows no other errors than those of a stream: the reason becomes the answer to the call.
         return asJsonRpc(message, error, url) ?? error;
       },
-      over: () => requests.end(this.#inFlight),
+      over: () => requests.end(inFlight),
+      left: () => {
+        // The user is not to be asked for it any more.
+        inFlight.stop();
+        requests.end(inFlight);
+      },
+      signal,
     });
   }
 

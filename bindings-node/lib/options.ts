@@ -107,6 +107,7 @@ export interface CheckedOptions {
   readonly json: string;
   readonly serverUrl: string;
   readonly isEnterprise: boolean;
+  readonly isPlatformFetch: boolean;
   readonly host: AuthHost | undefined;
   readonly store: MemoryStore | FileStore | TokenStore | undefined;
   readonly fetch: Fetch;
@@ -176,6 +177,7 @@ export function checkOptions(options: unknown): CheckedOptions {
     host: host as AuthHost | undefined,
     store: store as CheckedOptions['store'],
     fetch: (fetch as Fetch | undefined) ?? globalFetch,
+    isPlatformFetch: fetch === undefined,
     assertion: credentials.assertion,
   };
 }

@@ -3,6 +3,7 @@ import { ADDRESS, check, NAME, OPERATION, oneOf, SIGNAL } from './check.js';
 import { closed, misconfigured } from './error.js';
 import { toJson } from './json.js';
 import type { native } from './native.js';
+import type { OpenSession } from './parts.js';
 import { isOfAnotherOrigin, ofAnotherOrigin } from './redirect.js';
 import { stoppable } from './stoppable.js';
 import type { Operation } from './types.js';
@@ -37,17 +38,18 @@ const SENDING = { method: NAME, url: ADDRESS };
  * wait.
  */
 export class ResourceRequest {
-  readonly #session: native.Session;
+  /** All of it: what the native part calls lives as long as this. */
+  readonly #session: OpenSession;
   readonly #serverUrl: string;
   readonly #request: native.Request;
   readonly #message: string | undefined;
   readonly #signal: AbortSignal | undefined;
 
   /** @internal Begin one by `session.request`. */
-  constructor(session: native.Session, serverUrl: string, options: RequestOptions) {
+  constructor(session: OpenSession, serverUrl: string, options: RequestOptions) {
     const { operation, trigger, signal } = check(options, REQUEST);
     const about = typeof operation === 'object' ? toJson(operation, 'operation') : undefined;
-    const request = session.request(trigger === 'ambient', about);
+    const request = session.native.request(trigger === 'ambient', about);
     if (!request) throw closed();
     this.#session = session;
     this.#serverUrl = serverUrl;
@@ -67,8 +69,8 @@ export class ResourceRequest {
    */
   async authorize(options: { method?: string; url?: string | URL } = {}): Promise<Record<string, string>> {
     const { method = 'POST', url = this.#serverUrl } = check(options, SENDING);
-    if (this.#session.isClosed()) throw closed();
-    if (!this.#session.appliesTo(url)) {
+    if (this.#session.parts.isClosed) throw closed();
+    if (!this.#session.native.appliesTo(url)) {
       throw misconfigured('url is not an address of the server, and the credential is for no other');
     }
     const credential = await stoppable<string[] | null>(this.#signal, async (cancel) => {
@@ -90,7 +92,7 @@ export class ResourceRequest {
    */
   async recover(response: ChallengedResponse): Promise<boolean> {
     const [status, headers] = challengedBy(response);
-    if (this.#session.isClosed()) throw closed();
+    if (this.#session.parts.isClosed) throw closed();
     if (isOfAnotherOrigin(response as { url?: unknown }, this.#serverUrl)) throw ofAnotherOrigin(this.#serverUrl);
     const decision = await stoppable<string>(this.#signal, (cancel) =>
       this.#request.recover(status, headers, this.#message, cancel),

@@ -119,7 +119,7 @@ export class AuthSession extends EventTarget {
     super();
     if (!(session?.parts instanceof Parts)) throw misconfigured('a session is opened by AuthSession.open');
     this.serverUrl = options.serverUrl;
-    this.fetch = recoveringFetch(session, this.serverUrl, options.fetch);
+    this.fetch = recoveringFetch(session, this.serverUrl, options.fetch, options.isPlatformFetch);
     this.authProvider = authProvider(session, this.serverUrl);
     this.identityProvider = options.isEnterprise ? new IdentityProviderSession(session) : undefined;
     this.#session = session;
@@ -133,7 +133,8 @@ export class AuthSession extends EventTarget {
 
   /** Begins a request of a transport of your own: what it is sent with, and what to do about what it is answered. */
   request(options: RequestOptions = {}): ResourceRequest {
-    return new ResourceRequest(this.#native, this.serverUrl, options);
+    if (this.#closing) throw closed();
+    return new ResourceRequest(this.#session, this.serverUrl, options);
   }
 
   /**

@@ -26,6 +26,9 @@ interface Instead {
   made: Response | undefined;
 }
 
+/** What is substituted. */
+const ALL = [...READERS, 'body', 'bodyUsed', 'clone'];
+
 const INSTEAD = Symbol('what is read instead');
 
 type Substituted = Response & { [INSTEAD]: Instead };
@@ -58,7 +61,10 @@ export function streamedAs(response: Response, isRead: () => boolean, stream: Re
 
 /** It stays the response that it is, and is read another way: by another prototype, which costs least. */
 function substitute(response: Response, instead: Instead): Response {
-  const base = Object.getPrototypeOf(response) as object;
+  const base: object | null = Object.getPrototypeOf(response);
+  // What is not as the platform makes it is replaced by what is.
+  const isOther = ALL.some((name) => Object.hasOwn(response, name));
+  if (base === null || isOther || !Object.isExtensible(response)) return like(response, instead.make());
   let prototype = PROTOTYPES.get(base);
   if (!prototype) {
     prototype = Object.create(base, substitutesOf(base)) as object;

@@ -12,8 +12,12 @@ export interface Watcher {
   replace(data: string): Promise<Replacement>;
   /** What takes the place of an event that is too long, and of the rest of the stream: an answer, or its failure. */
   tooLong(): string | Error;
-  /** The reader has left the stream, or it has ended. */
+  /** The stream has ended. */
   over(): void;
+  /** The reader has left the stream. */
+  left(): void;
+  /** What stops the waiting for it. */
+  signal: AbortSignal | undefined;
 }
 
 /** A response whose events pass byte for byte, each when it is complete, but for what `watcher` replaces. */
@@ -34,6 +38,8 @@ class WatchedEvents {
   readonly stream: ReadableStream<Uint8Array>;
   isRead = false;
   readonly #watcher: Watcher;
+  /** What is read next; taken when that begins, so that a response that no caller reads is let go of as any other. */
+  #body: ReadableStream<Uint8Array> | undefined;
   #source: Source | undefined;
   /** `undefined`: what comes was looked through before. */
   #watch: native.EventWatch | undefined;
@@ -41,9 +47,10 @@ class WatchedEvents {
   #parts: native.Part[] = [];
 
   constructor(body: ReadableStream<Uint8Array>, watch: native.EventWatch, watcher: Watcher) {
-    this.#source = streamOf(body).getReader();
+    this.#body = body;
     this.#watch = watch;
     this.#watcher = watcher;
+    watcher.signal?.addEventListener('abort', () => watcher.over(), { once: true });
     this.stream = new ReadableStream<Uint8Array>(
       {
         pull: (controller) => this.#pull(controller),
@@ -69,8 +76,14 @@ class WatchedEvents {
 
   async #leave(reason: unknown): Promise<void> {
     this.isRead = true;
-    this.#watcher.over();
-    await this.#source?.cancel(reason);
+    this.#watcher.left();
+    await this.#reader()?.cancel(reason);
+  }
+
+  #reader(): Source | undefined {
+    if (this.#body) this.#source = streamOf(this.#body).getReader();
+    this.#body = undefined;
+    return this.#source;
   }
 
   /** What passes next; `undefined` at the end. */
@@ -83,7 +96,7 @@ class WatchedEvents {
         await this.#goOnWith(replacement);
         continue;
       }
-      const { done, value } = (await this.#source?.read()) ?? { done: true };
+      const { done, value } = (await this.#reader()?.read()) ?? { done: true };
       if (done) {
         this.#source = undefined;
         this.#parts = this.#watch?.finish() ?? [];
@@ -105,7 +118,7 @@ class WatchedEvents {
     if (typeof replacement === 'string') {
       this.#parts = [asEvent(replacement)];
     } else if (mediaTypeOf(replacement) === 'text/event-stream' && replacement.body) {
-      this.#source = streamOf(replacement.body).getReader();
+      this.#body = replacement.body;
     } else {
       this.#parts = [asEvent(await replacement.text())];
     }
@@ -121,6 +134,7 @@ class WatchedEvents {
 
   /** Nothing more of the source is wanted. */
   #stop(): void {
+    this.#body = undefined;
     void this.#source?.cancel().catch(() => {});
     this.#source = undefined;
     this.#watch = undefined;

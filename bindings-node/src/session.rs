@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// Begins the exchange of a request for the server; `sent`: what it was sent with already. `null` when the session is
-    /// closed, or the method is none.
+    /// closed.
     #[napi]
     pub fn exchange(&self, outgoing: Outgoing, sent: Option<&Authorization>) -> Option<Exchange> {
         self.0.exchange(outgoing.sent(sent)).map(Exchange)

@@ -375,3 +375,31 @@ test('a fetch is the one of the session, whatever becomes of the global one', LI
     globalThis.fetch = original;
   }
 });
+
+const STREAM = { 'content-type': 'text/event-stream' };
+const JSON_TYPE = { 'content-type': 'application/json' };
+const ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}';
+const streamed = () => new Response(`data: ${ANSWER}\n\n`, { headers: STREAM });
+const plain = () => new Response(ANSWER, { headers: JSON_TYPE });
+
+/** Answers as applications make them up: each is to be read as if it had not been looked through. */
+const MADE_UP: Record<string, () => Response> = {
+  'a frozen stream': () => Object.freeze(streamed()),
+  'a frozen answer': () => Object.freeze(plain()),
+  'an answer of its own reading': () => Object.assign(plain(), { json: async () => JSON.parse(ANSWER) }),
+  'an object that is like an answer': () => {
+    const { status, ok, headers, body, url, type, redirected } = plain();
+    const own = { status, ok, headers, body, url, type, redirected, statusText: '' };
+    return { ...own, json: async () => JSON.parse(await new Response(body).text()) } as Response;
+  },
+};
+
+for (const [what, make] of Object.entries(MADE_UP)) {
+  test(`${what} is read by the client of a tool`, LIMIT, async () => {
+    await using session = await open(async () => make());
+    const response = await echo(session);
+    const text = await new Response(response.body).text();
+    assert.deepEqual(JSON.parse(text.replace(/^data: /, '')), JSON.parse(ANSWER));
+    if (!what.includes('stream')) assert.deepEqual(await (await echo(session)).json(), JSON.parse(ANSWER));
+  });
+}

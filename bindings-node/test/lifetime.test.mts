@@ -86,6 +86,13 @@ test('a session of which only its authProvider is kept goes on asking its host a
   assert.ok(await provider.token());
 });
 
+test('a session of which only a request is kept goes on asking its host and its store', LIMIT, async () => {
+  const [request, session] = await kept((session) => session.request());
+  await collectGarbage(session);
+  assert.equal(await request.recover(new Response(null, { status: 401 })), true);
+  assert.match((await request.authorize()).authorization ?? '', /^Bearer /);
+});
+
 test('a session of which only its events are kept goes on telling of them, or ends them', LIMIT, async () => {
   const [events, session] = await kept((session) => session.events());
   await collectGarbage(session);

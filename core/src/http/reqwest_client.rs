@@ -97,8 +97,10 @@ impl ReqwestClient {
     /// # Errors
     /// When TLS could not be set up, or a variable of the environment names no proxy.
     pub fn client_to(&self, url: &str) -> Result<reqwest::Client, HttpError> {
-        let uri = url.parse();
-        let uri: Uri = uri.map_err(|_| HttpError::unreachable("the address is not valid"))?;
+        let uri = Url::parse(url)
+            .ok()
+            .and_then(|url| url.as_str().parse().ok());
+        let uri: Uri = uri.ok_or_else(|| HttpError::unreachable("the address is not valid"))?;
         Ok(self.clients.to(&uri, Egress::ANYWHERE)?.0)
     }
 

@@ -198,6 +198,8 @@ fn one_by_one(events: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The data of an event: its lines of that name, joined by newlines.
 fn data_of(event: &[u8]) -> Vec<u8> {
+    // A stream may begin with a byte order mark.
+    let event = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event);
     let lines = event.split(|byte| matches!(byte, b'\n' | b'\r'));
     let data = lines.filter_map(|line| {
         let data = line.strip_prefix(b"data:")?;
@@ -295,6 +297,9 @@ mod tests {
         // Where no tool is called, no event is.
         let pieces = EventWatch::new(false).push(stream.as_bytes());
         assert_eq!(pieces, Ok(Watched::AsIs));
+        let marked = ["\u{feff}", CHALLENGED].concat();
+        let (_, data) = run(&mut EventWatch::new(true), &[marked.as_bytes()]);
+        assert_eq!(data, [b"{\"www_authenticate\"}".to_vec()]);
         let (_, rest) = run(&mut EventWatch::new(true), &[&CHALLENGED.as_bytes()[..26]]);
         assert_eq!(rest, [b"{\"www_authenticate\"}".to_vec()]);
     }

@@ -240,7 +240,7 @@ impl Exchange {
 
 /// The media type of a response, without parameters.
 fn media_type(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes());
     let essence = value.split(';').next().unwrap_or_default();
     Some(essence.trim().to_ascii_lowercase())
 }

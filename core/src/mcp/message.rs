@@ -20,8 +20,14 @@ pub(super) fn challenge_in(answer: &[u8]) -> Option<AuthChallenge> {
     if !mentions_challenge(answer) {
         return None;
     }
-    let message: Value = serde_json::from_slice(answer).ok()?;
-    AuthChallenge::from_tool_result(message.get("result")?)
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    // Older servers may answer by a list of messages (MCP 2025-03-26).
+    let messages = match &answer {
+        Value::Array(messages) => messages.as_slice(),
+        message => std::slice::from_ref(message),
+    };
+    let mut results = messages.iter().filter_map(|message| message.get("result"));
+    results.find_map(AuthChallenge::from_tool_result)
 }
 
 /// The JSON-RPC answer to `message` that says why it failed; `None` if it is no request.

@@ -9,14 +9,15 @@
 //! # struct Response { status: StatusCode, headers: HeaderMap, body: Vec<u8> }
 //! # async fn post(url: &str, headers: &HeaderMap, body: &[u8]) -> Response { todo() }
 //! # fn todo() -> Response { Response { status: StatusCode::OK, headers: HeaderMap::new(), body: vec![] } }
-//! # async fn run(session: AuthSession, mut headers: HeaderMap, body: Vec<u8>) -> Result<Response, Error> {
+//! # async fn run(session: AuthSession, headers: HeaderMap, body: Vec<u8>) -> Result<Response, Error> {
 //! let outgoing = Outgoing::new(Method::POST, session.server(), &headers).with_message(body.clone());
 //! let mut exchange = Exchange::new(&session, outgoing);
 //! loop {
+//!     let mut sent = headers.clone();
 //!     if let Some(credential) = exchange.authorize().await? {
-//!         credential.insert_into(&mut headers);
+//!         credential.insert_into(&mut sent);
 //!     }
-//!     let response = post(exchange.url(), &headers, &body).await;
+//!     let response = post(exchange.url(), &sent, &body).await;
 //!     match exchange.receive(response.status, &response.headers).await? {
 //!         Next::Send => {}
 //!         Next::Deliver(Look::Message) if exchange.inspect(&response.body).await? => {}

@@ -10,6 +10,9 @@
 //! - the user is asked once for each rejection, and authorizes once for a 401 and `max_step_ups` times for more;
 //! - what other sessions obtain is adopted [`MAX_ADOPTIONS`] times beyond the retries that this request has earned itself.
 //!
+//! A step may come to nothing that is recorded: it joined what another request had under way, for other scopes or another
+//! credential. Of those there are as many as there are other requests.
+//!
 //! Errors are a parameter: an attempt carries the one that it failed by, and the machine never looks into it.
 
 use super::rules::{Leg, next_step};
@@ -363,6 +366,8 @@ impl<E> State<E> {
                 self.reauthorized = true;
                 self.issuer = IssuerCheck::Unchecked;
                 if ask == Ask::Union {
+                    // Who authorizes more has agreed to it.
+                    self.consent = Consent::Given;
                     self.step_ups = self.step_ups.saturating_add(1);
                 }
             }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use mcp_reauth::recovery::{
-    Attempt, Current, Event, Facts, IssuerCheck, Means, Permissions, ProofDemand, Rejection,
+    Ask, Attempt, Current, Event, Facts, IssuerCheck, Means, Permissions, ProofDemand, Rejection,
     Renewal, Source, State, Step, Tried, Trigger,
 };
 
@@ -36,6 +36,8 @@ struct World {
     returns: bool,
     deliberate: bool,
     permissions: Permissions,
+    /// Requests carry proofs, which the server may find fault with.
+    proves: bool,
 }
 
 fn worlds() -> Vec<World> {
@@ -58,8 +60,26 @@ fn worlds() -> Vec<World> {
                     returns,
                     deliberate,
                     permissions,
+                    proves: false,
                 });
             }
+        }
+        // With what a proof may lack, where most may be done about a rejection.
+        let most = permissions(kind).into_iter().rfind(|p| p.can_authorize);
+        // How a token was granted makes no difference to them.
+        if let Some(most) = most.filter(|_| kind != Kind::Enterprise) {
+            worlds.push(World {
+                kind,
+                trigger: Trigger::Command,
+                returns: true,
+                deliberate: false,
+                permissions: Permissions {
+                    max_step_ups: 1,
+                    interaction: kind != Kind::ClientCredentials,
+                    ..most
+                },
+                proves: true,
+            });
         }
     }
     worlds
@@ -180,8 +200,7 @@ impl World {
                 }
             }
         }
-        // What is counted of proofs depends on nothing else, and nothing else on it: one kind of world is enough.
-        if self.kind != Kind::ClientCredentials {
+        if !self.proves {
             return all;
         }
         let proofs = BOTH.into_iter().flat_map(|one| {
@@ -284,7 +303,7 @@ impl Matters {
 }
 
 /// Everything that may come of a step; nothing, if it is an end.
-fn events(step: Step) -> Vec<Event<()>> {
+fn events(step: Step, world: World) -> Vec<Event<()>> {
     match step {
         Step::Renew(Means::IdpSession, _) => tried().map(Event::IdpSessionRenewed).to_vec(),
         Step::Renew(means, ask) => {
@@ -304,7 +323,11 @@ fn events(step: Step) -> Vec<Event<()>> {
             .map(Event::IssuerChecked)
             .to_vec(),
         Step::Adopt => vec![Event::Adopted],
-        Step::AskConsent => vec![Event::Consented, Event::Declined],
+        // The user is asked and, if they agree, goes on to authorize at once, or the token is minted.
+        Step::AskConsent => asked(),
+        // A host that hands the challenge in shows the question itself, and comes back with a yes.
+        Step::ConfirmStepUp if world.returns => asked(),
+        Step::Authorize(_, Ask::Union) => vec![Event::Authorized(Ask::Union), Event::Declined],
         Step::Authorize(_, ask) => vec![Event::Authorized(ask)],
         Step::Retry
         | Step::RetryWithNonce
@@ -315,6 +338,14 @@ fn events(step: Step) -> Vec<Event<()>> {
     }
 }
 
+fn asked() -> Vec<Event<()>> {
+    vec![
+        Event::Consented,
+        Event::Declined,
+        Event::Authorized(Ask::Union),
+    ]
+}
+
 /// What lies before a state, at the most.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 struct Ahead {
@@ -322,8 +353,10 @@ struct Ahead {
     steps: u16,
     /// Times that the request is sent again.
     sends: u16,
-    /// Times that the user is sent somewhere.
+    /// Times that the user authorizes.
     pages: u16,
+    /// Times that the user is asked or sent somewhere.
+    questions: u16,
     /// Requests for a new credential.
     renewals: u16,
 }
@@ -334,6 +367,7 @@ impl Ahead {
             steps: self.steps.max(other.steps),
             sends: self.sends.max(other.sends),
             pages: self.pages.max(other.pages),
+            questions: self.questions.max(other.questions),
             renewals: self.renewals.max(other.renewals),
         }
     }
@@ -343,7 +377,8 @@ impl Ahead {
         Self {
             steps: self.steps + 1,
             sends: self.sends + is(matches!(step, Step::Retry | Step::RetryWithNonce)),
-            pages: self.pages + is(matches!(step, Step::Authorize(..))),
+            pages: self.pages,
+            questions: self.questions + is(asks(step)),
             renewals: self.renewals + is(matches!(step, Step::Renew(..))),
         }
     }
@@ -383,8 +418,10 @@ impl Walk {
         for step in steps {
             self.check(step);
             let mut ahead = Ahead::default();
-            for next in self.next(state, step) {
-                ahead = ahead.most(self.from(&next));
+            for (next, is_page) in self.next(state, step) {
+                let mut beyond = self.from(&next);
+                beyond.pages += u16::from(is_page);
+                ahead = ahead.most(beyond);
             }
             most = most.most(ahead.after(step));
         }
@@ -395,17 +432,28 @@ impl Walk {
         most
     }
 
-    /// The states that a step leads to.
-    fn next(&self, state: &Walker, step: Step) -> Vec<Walker> {
+    /// The states that a step leads to, and whether by the user's authorization.
+    fn next(&self, state: &Walker, step: Step) -> Vec<(Walker, bool)> {
         let with = |event: Event<()>| {
             let mut next = state.clone();
             next.record(event);
             next
         };
+        let again = |state: &Walker| {
+            let states = self.sent_again(state).into_iter();
+            states.map(|state| (state, false)).collect()
+        };
         match step {
-            Step::Retry => self.sent_again(&with(Event::Retried)),
-            Step::RetryWithNonce => self.sent_again(&with(Event::ProvedAgain)),
-            step => events(step).into_iter().map(with).collect(),
+            Step::Retry => again(&with(Event::Retried)),
+            Step::RetryWithNonce => again(&with(Event::ProvedAgain)),
+            step => {
+                let events = events(step, self.world).into_iter();
+                let events = events.map(|event| {
+                    let is_page = matches!(event, Event::Authorized(_));
+                    (with(event), is_page)
+                });
+                events.collect()
+            }
         }
     }
 
@@ -415,13 +463,13 @@ impl Walk {
         if !self.world.returns {
             return Vec::new();
         }
-        let [succeeded, .., refused] = tried();
-        let ahead = [Renewal::Tried(succeeded), Renewal::Tried(refused)].map(|renewal| {
+        let ahead = tried().map(Renewal::Tried).into_iter();
+        let ahead = ahead.chain([Renewal::Adopted]).map(|renewal| {
             let mut state = state.clone();
             state.record(Event::RenewedAhead(renewal));
             state
         });
-        let sent = ahead.into_iter().chain([state.clone()]);
+        let sent = ahead.chain([state.clone()]);
         sent.flat_map(|state| rejected(&state)).collect()
     }
 
@@ -432,13 +480,16 @@ impl Walk {
     }
 
     fn check(&self, step: Step) {
-        let asks = matches!(
-            step,
-            Step::AskConsent | Step::ConfirmStepUp | Step::Authorize(..)
-        );
         let ambient = self.world.trigger == Trigger::Ambient;
-        assert!(!(asks && ambient), "{step:?} where no caller waits");
+        assert!(!(asks(step) && ambient), "{step:?} where no caller waits");
     }
+}
+
+fn asks(step: Step) -> bool {
+    matches!(
+        step,
+        Step::AskConsent | Step::ConfirmStepUp | Step::Authorize(..)
+    )
 }
 
 /// Each rejection that may follow.
@@ -459,8 +510,9 @@ fn walked(world: World) -> (Ahead, usize) {
     let mut walk = Walk::new(world);
     // With a lower bound on adoptions, fewer of the same transitions are taken one after the other.
     let fresh = match (world.kind, world.permissions.max_step_ups) {
+        _ if world.proves => Walker::with_adoptions(0),
         (Kind::Enterprise, 1) => Walker::with_adoptions(0),
-        (Kind::Person, 1) | (Kind::Enterprise, _) => Walker::with_adoptions(1),
+        (_, 1) | (Kind::Enterprise, _) => Walker::with_adoptions(1),
         _ => Walker::new(),
     };
     let mut most = Ahead::default();
@@ -486,6 +538,9 @@ fn every_way_ends_whatever_happens() {
             let (most, states) = walked(world);
             let pages = 1 + u16::from(world.permissions.max_step_ups);
             assert!(most.pages <= pages, "{most:?} in {world:?}");
+            // For each rejection, one question and one page.
+            let questions = 2 * (1 + most.sends);
+            assert!(most.questions <= questions, "{most:?} in {world:?}");
             all = (all.0.most(most), all.1 + states);
         }
         all
@@ -497,5 +552,5 @@ fn every_way_ends_whatever_happens() {
     let (most, states) = (one.0.most(other.0), one.1 + other.1);
     println!("{states} states; at the most, {most:?}");
     assert!(states > 100_000, "only {states} states");
-    assert!(most.steps <= 25 && most.sends <= 9, "{most:?}");
+    assert!(most.steps <= 40 && most.sends <= 9, "{most:?}");
 }

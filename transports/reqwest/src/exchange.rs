@@ -26,7 +26,8 @@ pub(crate) struct Sending {
     pub(crate) exchange: Exchange,
     /// What is sent each time; `None` once it is sent, where its body can be sent once only.
     request: Option<Request>,
-    pub(crate) max_answer: usize,
+    max_answer: usize,
+    pub(crate) max_event: usize,
     /// By which the request is repeated while its answer is being read.
     pub(crate) http: reqwest::Client,
 }
@@ -47,6 +48,7 @@ impl Sending {
             exchange: Exchange::new(&client.session, outgoing),
             request: Some(request),
             max_answer: client.max_answer,
+            max_event: client.max_event,
             http: client.http.clone(),
         }
     }
@@ -72,7 +74,7 @@ impl Sending {
             let request = self.authorized().await?;
             let url = request.url().clone();
             let mut response = sender.send(request).await?;
-            self.check_origin(&url, response.url())?;
+            self.check_address(url, response.url())?;
             let next = self.exchange.receive(response.status(), response.headers());
             let next = next.await?;
             if let Some(sent) = self.exchange.sent() {
@@ -111,21 +113,26 @@ impl Sending {
     }
 
     /// Where the client beneath follows redirects, against what is said of it, another server's challenge must not count
-    /// as this one's.
-    fn check_origin(&self, asked: &Url, answered: &Url) -> Result<(), TransportError> {
-        if asked.origin() == answered.origin() {
+    /// as this one's, nor the answer to another request than was made.
+    fn check_address(&self, mut asked: Url, answered: &Url) -> Result<(), TransportError> {
+        asked.set_fragment(None);
+        if asked == *answered {
             return Ok(());
         }
         let detail = format!(
-            "{} answered in its place: the client beneath follows redirects",
-            answered.origin().ascii_serialization()
+            "{}{} answered in its place: the client beneath follows redirects",
+            answered.origin().ascii_serialization(),
+            answered.path()
         );
         Err(self.exchange.http_error(detail).into())
     }
 }
 
 /// Reads the body of a response.
-async fn read(response: Response, max: usize) -> Result<(Parts, Vec<u8>), TransportError> {
+pub(crate) async fn read(
+    response: Response,
+    max: usize,
+) -> Result<(Parts, Vec<u8>), TransportError> {
     let (parts, body) = taken_apart(response);
     let mut chunks = chunks(body);
     let mut body = Vec::new();

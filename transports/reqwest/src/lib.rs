@@ -23,7 +23,7 @@ use mcp_reauth::http::ReqwestClient;
 use mcp_reauth::mcp::MAX_ANSWER;
 use mcp_reauth::{AuthSession, Error};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Request, Response, Url};
+use reqwest::{ClientBuilder, Method, Request, Response, Url};
 
 pub use error::{TransportError, find_error};
 #[cfg(feature = "middleware")]
@@ -45,6 +45,7 @@ pub struct Client {
     pub(crate) session: AuthSession,
     pub(crate) http: reqwest::Client,
     pub(crate) max_answer: usize,
+    pub(crate) max_event: usize,
 }
 
 impl Client {
@@ -54,14 +55,25 @@ impl Client {
     /// # Errors
     /// [`Error::Config`] when TLS could not be set up, or a variable of the environment names no proxy.
     pub fn new(session: AuthSession) -> Result<Self, Error> {
-        let http = ReqwestClient::new().client_to(session.server());
+        Self::with_settings(session, |builder| builder)
+    }
+
+    /// The same with settings of one's own, such as further certificate authorities or a client certificate. Redirects and
+    /// proxies stay as they are here.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_settings(
+        session: AuthSession,
+        set: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let http = ReqwestClient::with_settings(set).client_to(session.server());
         let http = http.map_err(|error| Error::config(error.to_string()))?;
         Ok(Self::with_http_client(session, http))
     }
 
-    /// A client on `session` that sends by a reqwest client of one's own, with further certificate authorities, a client
-    /// certificate, a proxy and so on. It must follow no redirects ([`Policy::none`](reqwest::redirect::Policy::none)):
-    /// a response of another origin is an error. [`ReqwestClient::client_to`] gives the one that the session's own requests
+    /// A client on `session` that sends by a reqwest client of one's own, such as one with a proxy. It must follow no
+    /// redirects ([`Policy::none`](reqwest::redirect::Policy::none)): a response of another address is an error. [`ReqwestClient::client_to`] gives the one that the session's own requests
     /// go by.
     #[must_use]
     pub fn with_http_client(session: AuthSession, http: reqwest::Client) -> Self {
@@ -69,14 +81,21 @@ impl Client {
             session,
             http,
             max_answer: MAX_ANSWER,
+            max_event: MAX_ANSWER,
         }
     }
 
-    /// With another limit for the length of an answer that is looked into, and of an event of a stream, in bytes, than
-    /// [`MAX_ANSWER`].
+    /// With another limit for the length of an answer in JSON that is looked into, in bytes, than [`MAX_ANSWER`].
     #[must_use]
     pub fn with_max_answer(mut self, max: usize) -> Self {
         self.max_answer = max;
+        self
+    }
+
+    /// With another limit for the length of an event of a stream, in bytes, than [`MAX_ANSWER`].
+    #[must_use]
+    pub fn with_max_event(mut self, max: usize) -> Self {
+        self.max_event = max;
         self
     }
 

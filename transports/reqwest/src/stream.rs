@@ -4,13 +4,18 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::response::Parts;
 use mcp_reauth::Error;
 use mcp_reauth::mcp::{EventWatch, Look, Piece, Watched, event_of};
 use reqwest::{Body, Response};
+use serde_json::Value;
 
 use crate::TransportError;
-use crate::exchange::{Sending, put_together, taken_apart};
+use crate::exchange::{Sending, put_together, read, taken_apart};
+
+/// The longest error that is read of the answer to a repeated call, in bytes.
+const MAX_ERROR: usize = 64 * 1024;
 
 /// A response whose events pass byte for byte, each when it is whole. One that carries a challenge is held back; when
 /// recovery succeeds, the answer to the repeated request takes its place, and when it fails, an error does.
@@ -37,6 +42,7 @@ pub(crate) type Chunks = BoxStream<'static, reqwest::Result<Bytes>>;
 pub(crate) fn chunks(body: Body) -> Chunks {
     Response::from(http::Response::new(body))
         .bytes_stream()
+        .fuse()
         .boxed()
 }
 
@@ -97,6 +103,12 @@ impl Events {
                 self.pieces.push_back(Piece::Pass(event.into()));
             }
             Look::None => {
+                let (answer, body) = read(response, MAX_ERROR).await?;
+                if is_error(&answer, &body) {
+                    let event = event_of(&String::from_utf8_lossy(&body));
+                    self.pieces.push_back(Piece::Pass(event.into()));
+                    return Ok(true);
+                }
                 let detail =
                     format!("the call was answered by HTTP status {status} when it was repeated");
                 return Err(self.sending.exchange.http_error(detail).into());
@@ -128,8 +140,16 @@ impl Events {
     }
 }
 
+/// Whether a response is a JSON-RPC error, which answers the call whatever its status.
+fn is_error(parts: &Parts, body: &[u8]) -> bool {
+    let media_type = parts.headers.get(CONTENT_TYPE);
+    let is_json = media_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let message: Option<Value> = serde_json::from_slice(body).ok();
+    is_json && message.is_some_and(|message| message["error"]["code"].is_i64())
+}
+
 impl Sending {
     fn watch(&self) -> EventWatch {
-        self.exchange.events().with_max(self.max_answer)
+        self.exchange.events().with_max(self.max_event)
     }
 }

@@ -85,7 +85,12 @@ impl ReauthClient {
     }
 
     async fn send(&self, outgoing: Outgoing, max: usize) -> Result<Response, Failure> {
-        let client = self.client.clone().with_max_answer(max);
+        let client = self.client.clone().with_max_event(max);
+        // Its reader says that it wants longer ones.
+        let client = match max > MAX_ANSWER {
+            true => client.with_max_answer(max),
+            false => client,
+        };
         client
             .execute(outgoing.request)
             .await

@@ -186,7 +186,7 @@ async fn so_is_one_in_an_event_stream_where_a_refusal_is_the_answer() {
     }
     // An event that is too long is the end, and the answer says so.
     let client = Client::new(session.clone()).expect("TLS can be set up");
-    let way = Way::Client(client.with_max_answer(20));
+    let way = Way::Client(client.with_max_answer(0).with_max_event(20));
     let answer = way.call(&session, "echo").await.expect("it is answered");
     assert_eq!(answer["error"]["data"]["code"], "http", "{answer}");
     let told = answer["error"]["message"].as_str().expect("a text");
