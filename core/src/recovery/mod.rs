@@ -10,13 +10,15 @@
 //! machine goes on for ever, whatever the facts, is a test (`core/tests/recovery`), which walks these very transitions.
 //! `docs/recovery.md` is printed from the rules and from that walk.
 
+mod facts;
 mod rules;
 mod situation;
 mod state;
 
+pub use facts::{Current, Event, Facts, Permissions, ProofDemand, Renewal, Source, Tried};
 pub use rules::{RULES, Rule, decide, next_step};
 pub use situation::{
     Ask, Attempt, Consent, Ending, IssuerCheck, Means, Proof, Protocol, Rejection, Situation, Step,
     Trigger, Venue,
 };
-pub use state::{Current, Event, Facts, Permissions, ProofDemand, Renewal, Source, State, Tried};
+pub use state::State;
