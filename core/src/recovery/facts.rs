@@ -138,17 +138,17 @@ pub struct Facts<E> {
 /// What came of a step, or happened meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event<E> {
-    /// The request is sent again with another credential ([`Step::Retry`]).
+    /// The request is sent again with another credential ([`Step::Retry`](super::Step::Retry)).
     Retried,
-    /// The request is sent again with another proof ([`Step::RetryWithNonce`]).
+    /// The request is sent again with another proof ([`Step::RetryWithNonce`](super::Step::RetryWithNonce)).
     ProvedAgain,
-    /// The current credential is the one to work on from now on ([`Step::Adopt`]).
+    /// The current credential is the one to work on from now on ([`Step::Adopt`](super::Step::Adopt)).
     Adopted,
-    /// The resource's metadata was read ([`Step::CheckIssuer`]).
+    /// The resource's metadata was read ([`Step::CheckIssuer`](super::Step::CheckIssuer)).
     IssuerChecked(IssuerCheck),
     /// A renewal before the request was sent.
     RenewedAhead(Renewal<E>),
-    /// A renewal ([`Step::Renew`], but for that of the session at the identity provider).
+    /// A renewal ([`Step::Renew`](super::Step::Renew), but for that of the session at the identity provider).
     Renewed {
         /// By which means.
         means: Means,
@@ -163,10 +163,10 @@ pub enum Event<E> {
     IdpSessionRenewed(Tried<E>),
     /// There is another ID token: what the old one was refused for, it may not be.
     IdTokenReplaced,
-    /// The user agreed to the step-up ([`Step::AskConsent`]).
+    /// The user agreed to the step-up ([`Step::AskConsent`](super::Step::AskConsent)).
     Consented,
     /// The user did not.
     Declined,
-    /// The user authorized ([`Step::Authorize`]).
+    /// The user authorized ([`Step::Authorize`](super::Step::Authorize)).
     Authorized(Ask),
 }
