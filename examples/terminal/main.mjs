@@ -1,0 +1,23 @@
+/**
+ * A program at a terminal: it asks there, opens the browser, and keeps its credentials in a file.
+ *
+ *     node main.mjs https://mcp.example.com/mcp
+ */
+
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { AuthSession, FileStore, loopbackHost } from 'mcp-reauth';
+
+const serverUrl = process.argv[2];
+const session = await AuthSession.open({
+  serverUrl,
+  clientName: 'Terminal example',
+  store: new FileStore('credentials.json'),
+  host: loopbackHost(),
+});
+
+const client = new Client({ name: 'terminal-example', version: '1.0.0' });
+await client.connect(new StreamableHTTPClientTransport(new URL(serverUrl), { fetch: session.fetch }));
+for (const { name } of (await client.listTools()).tools) console.log(name);
+await client.close();
+// A token that is on its way reaches the file first.
+await session.close();

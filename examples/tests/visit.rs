@@ -1,0 +1,8 @@
+//! The user's browser in the tests: goes to an address, and on to where that leads.
+
+#[tokio::main]
+async fn main() {
+    let url = std::env::args().nth(1).expect("an address");
+    let answer = reqwest::get(url).await.expect("an answer");
+    assert!(answer.status().is_success(), "{}", answer.status());
+}

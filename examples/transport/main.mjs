@@ -1,0 +1,45 @@
+/**
+ * A transport of one's own: what is sent and received here, a request of the session says what to do about. `session.fetch`
+ * does more: it follows redirects, and looks into the results of tools and into event streams.
+ *
+ *     node main.mjs https://mcp.example.com/mcp
+ */
+
+import { AuthSession, loopbackHost } from 'mcp-reauth';
+
+const serverUrl = process.argv[2];
+const session = await AuthSession.open({ serverUrl, clientName: 'Transport example', host: loopbackHost() });
+
+/** Sends a message until its answer is the caller's. */
+async function send(message) {
+  const body = JSON.stringify(message);
+  const request = session.request({ operation: body });
+  for (;;) {
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': message.method,
+      ...(await request.authorize()),
+    };
+    const response = await fetch(serverUrl, { method: 'POST', headers, body, redirect: 'manual' });
+    if (await request.recover(response)) {
+      await response.body?.cancel();
+      continue;
+    }
+    const text = await response.text();
+    if (!response.ok) throw new Error(`the server answered ${response.status}: ${text}`);
+    // A message, or the events of a stream, of which the last is the answer.
+    const data = text.split('\n').findLast((line) => line.startsWith('data: '));
+    return JSON.parse(data?.slice('data: '.length) ?? text);
+  }
+}
+
+const _meta = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientInfo': { name: 'Transport example', version: '1' },
+  'io.modelcontextprotocol/clientCapabilities': {},
+};
+const answer = await send({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta } });
+for (const { name } of answer.result.tools) console.log(name);
+await session.close();

@@ -1,0 +1,158 @@
+//! A web application: each of its users has a session, and signs in on pages of their own browser.
+//!
+//! ```console
+//! $ cargo run -p mcp-reauth-examples --bin web -- https://mcp.example.com/mcp 8080
+//! ```
+//!
+//! Then open <http://127.0.0.1:8080/tools>.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use futures_util::future::BoxFuture;
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
+use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
+use mcp_reauth::{AuthHost, AuthSession, CallbackParams, Error, wording};
+use mcp_reauth_rmcp::{ReauthClient, find_error};
+use rmcp::ServiceExt;
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use tokio::net::TcpListener;
+
+/// What a user's browser sees: it is sent to each page by the answer to its own request.
+struct Browser;
+
+impl AuthHost for Browser {
+    fn confirm_step_up(&self, _: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
+        // The user has asked for the tool, and sees on the authorization server's page what that needs.
+        Box::pin(async { Ok(true) })
+    }
+
+    fn authorize(&self, _: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
+        // The error of the request that led here has the address.
+        Box::pin(async { Ok(Authorized::Elsewhere) })
+    }
+}
+
+/// The application.
+struct App {
+    server: String,
+    redirect_uri: String,
+    sessions: Mutex<HashMap<String, AuthSession>>,
+}
+
+impl App {
+    /// The session of the user that is signed in to this application. Nothing else says whose callback one is.
+    async fn session(&self, user: &str) -> Result<AuthSession, Error> {
+        if let Some(session) = self.sessions().get(user) {
+            return Ok(session.clone());
+        }
+        let session = AuthSession::builder(&self.server)
+            .client_name("Web example")
+            .profile(user)
+            .redirect_uri(&self.redirect_uri)
+            .host(Browser)
+            .open()
+            .await?;
+        let mut sessions = self.sessions();
+        Ok(sessions.entry(user.to_owned()).or_insert(session).clone())
+    }
+
+    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<String, AuthSession>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn StdError>> {
+    let mut args = std::env::args().skip(1);
+    let (Some(server), Some(port)) = (args.next(), args.next()) else {
+        return Err("usage: web SERVER PORT".into());
+    };
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    println!("{origin}/tools");
+    let app = App {
+        server,
+        redirect_uri: format!("{origin}/callback"),
+        sessions: Mutex::default(),
+    };
+    let pages = Router::new()
+        .route("/tools", get(tools))
+        .route("/callback", get(callback));
+    axum::serve(listener, pages.with_state(Arc::new(app))).await?;
+    Ok(())
+}
+
+/// Lists the tools, or has the user sign in first.
+async fn tools(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let Some(user) = user(&headers) else {
+        // In place of this application's own sign-in.
+        let cookie = format!("user={}; HttpOnly; SameSite=Lax", random());
+        return ([(SET_COOKIE, cookie)], Redirect::to("/tools")).into_response();
+    };
+    match list(&app, &user).await {
+        Ok(names) => names.join("\n").into_response(),
+        Err(error) => match find_error(&*error) {
+            Some(error) => match error.authorization_url() {
+                Some(url) => Redirect::to(url).into_response(),
+                None => (StatusCode::BAD_GATEWAY, wording::failure(error)).into_response(),
+            },
+            None => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+        },
+    }
+}
+
+async fn list(app: &App, user: &str) -> Result<Vec<String>, Box<dyn StdError + Send + Sync>> {
+    let session = app.session(user).await?;
+    let config = StreamableHttpClientTransportConfig::with_uri(session.server());
+    let http = ReauthClient::new(session)?;
+    let client = ().serve(StreamableHttpClientTransport::with_client(http, config)).await?;
+    let tools = client.list_all_tools().await?;
+    client.cancel().await?;
+    Ok(tools
+        .into_iter()
+        .map(|tool| tool.name.into_owned())
+        .collect())
+}
+
+/// Where the authorization server sends the user back to.
+async fn callback(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let Some(user) = user(&headers) else {
+        return StatusCode::UNAUTHORIZED.into_response();
+    };
+    let completed = async {
+        let session = app.session(&user).await?;
+        let params = CallbackParams::parse(&query.unwrap_or_default());
+        session.complete_authorization(params).await
+    };
+    match completed.await {
+        Ok(()) => Redirect::to("/tools").into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, wording::failure(&error)).into_response(),
+    }
+}
+
+/// The user that is signed in to this application, by its cookie.
+fn user(headers: &HeaderMap) -> Option<String> {
+    let cookies = headers.get(COOKIE)?.to_str().ok()?;
+    let mut cookies = cookies.split("; ");
+    cookies
+        .find_map(|cookie| cookie.strip_prefix("user="))
+        .map(str::to_owned)
+}
+
+fn random() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system has random numbers");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
