@@ -417,7 +417,7 @@ impl AuthSession {
     }
 
     /// Waits until no token is under way from a server to the store. A program that is told to end waits for
-    /// this, for a few seconds at most: a rotated refresh token that never reaches the store is lost.
+    /// this, for as long as a call to a server may take (25 s): a rotated refresh token that never reaches the store is lost.
     pub async fn settle(&self) {
         let inner = self.inner();
         let settled = || inner.unsettled.load(Ordering::SeqCst) == 0;
