@@ -202,11 +202,8 @@ class Exchange {
         return asJsonRpc(message, error, url) ?? error;
       },
       over: () => requests.end(inFlight),
-      left: () => {
-        // The user is not to be asked for it any more.
-        inFlight.stop();
-        requests.end(inFlight);
-      },
+      // The user is not to be asked for it any more.
+      left: () => inFlight.stop(),
       signal,
     });
   }

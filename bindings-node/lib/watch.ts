@@ -50,7 +50,7 @@ class WatchedEvents {
     this.#body = body;
     this.#watch = watch;
     this.#watcher = watcher;
-    watcher.signal?.addEventListener('abort', () => watcher.over(), { once: true });
+    watcher.signal?.addEventListener('abort', this.#over);
     this.stream = new ReadableStream<Uint8Array>(
       {
         pull: (controller) => this.#pull(controller),
@@ -59,6 +59,12 @@ class WatchedEvents {
       { highWaterMark: 0 },
     );
   }
+
+  /** A client has one signal for all of its requests: what is over leaves nothing at it. */
+  readonly #over = () => {
+    this.#watcher.signal?.removeEventListener('abort', this.#over);
+    this.#watcher.over();
+  };
 
   async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     this.isRead = true;
@@ -71,12 +77,13 @@ class WatchedEvents {
       // It has most likely failed itself.
       void this.#source?.cancel(error).catch(() => {});
     }
-    this.#watcher.over();
+    this.#over();
   }
 
   async #leave(reason: unknown): Promise<void> {
     this.isRead = true;
     this.#watcher.left();
+    this.#over();
     await this.#reader()?.cancel(reason);
   }
 

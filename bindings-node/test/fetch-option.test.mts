@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -403,3 +404,16 @@ for (const [what, make] of Object.entries(MADE_UP)) {
     if (!what.includes('stream')) assert.deepEqual(await (await echo(session)).json(), JSON.parse(ANSWER));
   });
 }
+
+test('a signal that outlives its requests keeps nothing of them', LIMIT, async () => {
+  await using session = await open(async () => streamed());
+  const { signal } = new AbortController();
+  const ends: Record<string, (response: Response) => Promise<unknown>> = {
+    read: (response) => response.text(),
+    'let go of': async (response) => response.body?.cancel(),
+  };
+  for (const [how, end] of Object.entries(ends)) {
+    await end(await echo(session, signal));
+    assert.equal(getEventListeners(signal, 'abort').length, 0, how);
+  }
+});
