@@ -197,6 +197,10 @@ impl<E> State<E> {
                 self.answered = true;
                 self.reauthorized = true;
                 self.issuer = IssuerCheck::Unchecked;
+                // The new credential is of a server that answers; its own means were not tried.
+                for tried in [&mut self.renewal, &mut self.scope_renewal] {
+                    tried.take_if(|tried| tried.attempt() == Attempt::Unreachable);
+                }
                 if ask == Ask::Union {
                     // Who authorizes more has agreed to it.
                     self.consent = Consent::Given;

@@ -93,6 +93,8 @@ fn permissions(kind: Kind) -> Vec<Permissions> {
     };
     let hosts = match kind {
         Kind::ClientCredentials => &[(false, true)][..],
+        // A silent means authorizes as well.
+        Kind::Enterprise => &[(true, true), (false, true)][..],
         _ => &[(true, true), (false, true), (false, false)][..],
     };
     let mut all = Vec::new();

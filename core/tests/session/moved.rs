@@ -176,3 +176,23 @@ async fn way_back_to_the_old_server_needs_no_new_registration() {
     assert_eq!(bench.world.count(Register), 0);
     assert_eq!(client(&session).await, old);
 }
+
+/// What could not be renewed at the old server says nothing of the sign-in at the new one.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_at_the_new_server_that_is_rejected_is_no_unavailable_renewal() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    moves(&bench);
+    for _ in 0..2 {
+        bench.world.next(Token, Fault::Status(503));
+    }
+    let rejected = r#"Bearer error="invalid_token""#;
+    bench
+        .world
+        .answer(move |_| Some((401, vec![rejected.to_owned()])));
+    assert_eq!(code(&bench.send(&session, "").await), "unauthorized");
+    assert_eq!(bench.host.prompts(), (0, 2), "one page at the new server");
+    // Nor does the next request send the user there again.
+    assert_eq!(code(&bench.send(&session, "").await), "unauthorized");
+    assert_eq!(bench.host.prompts(), (0, 2));
+}
