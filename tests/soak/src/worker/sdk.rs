@@ -4,7 +4,8 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_reauth::AuthSession;
+use mcp_reauth::runtime::timeout;
+use mcp_reauth::{AuthSession, TokioRuntime};
 use mcp_reauth_rmcp::{ReauthClient, find_error};
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
@@ -20,7 +21,8 @@ use tokio::sync::Mutex;
 use super::calls::Failure;
 use crate::kinds::{BROKEN, UNANSWERED, UNSAID};
 
-/// How long a host waits for the SDK, which has no limit of its own; longer than anything that authorization takes.
+/// How long a host waits for the SDK, which has no limit of its own; longer than anything that authorization takes. It
+/// counts time in which the worker runs, as all limits do: a fault stops workers.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
 type Connection = RunningService<RoleClient, ClientConfig>;
@@ -45,7 +47,8 @@ impl Client {
 
     /// Calls a tool, over a new connection if the last one broke.
     pub(crate) async fn call(&self, tool: &str) -> Result<(), Failure> {
-        if let Ok(answer) = tokio::time::timeout(ANSWERED_WITHIN, self.call_now(tool)).await {
+        let answer = timeout(&TokioRuntime, ANSWERED_WITHIN, self.call_now(tool));
+        if let Some(answer) = answer.await {
             return answer;
         }
         drop(self.connection.lock().await.take());
