@@ -252,7 +252,7 @@ async fn a_secret_is_shown_as_the_application_says_also_by_a_client_on_record() 
         assert_eq!(bench.send(&session, "").await, Ok(200), "{taken}");
         bench.world.servers(|s| s.revoke_access());
         assert_eq!(bench.send(&session, "").await, Ok(200), "{taken}");
-        // The token on record was got by the form; from now on it is the other way.
+        // The client on record showed it one way; from now on it is the other.
         let other = match method {
             SecretMethod::Post => (SecretMethod::Basic, offered),
             SecretMethod::Basic => (SecretMethod::Post, offered),
@@ -263,6 +263,12 @@ async fn a_secret_is_shown_as_the_application_says_also_by_a_client_on_record() 
             s.revoke_access();
         });
         let session = open(Some(other.0)).await.expect("the session opens");
+        bench.world.take();
         assert_eq!(bench.send(&session, "").await, Ok(200), "{taken}");
+        assert_eq!(
+            bench.world.count(Token),
+            1,
+            "at once, not when it is refused"
+        );
     }
 }
