@@ -1,5 +1,5 @@
-//! Who may know whom: each module of the crate uses modules of lower layers alone, as the table in `ARCHITECTURE.md` has
-//! them, from the top down. So there is no circle.
+//! The order of modules: each module of the crate, and each part of a session, uses those of lower layers alone, as the
+//! tables in `ARCHITECTURE.md` have them, from the top down. So there is no circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,43 +9,100 @@ fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The layer of each module: 1 is the top. From the rows `| 3 | `store`, ... | what for |`.
-fn layers() -> BTreeMap<String, usize> {
-    let text = fs::read_to_string(here("../ARCHITECTURE.md")).expect("it is read");
-    let rows = text.lines().filter_map(|line| {
-        let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
-        Some((
-            cells.next()?.parse::<usize>().ok()?,
-            cells.next()?.to_owned(),
-        ))
-    });
-    let modules = rows.flat_map(|(layer, cell)| {
-        let names: Vec<_> = cell
-            .split('`')
-            .skip(1)
-            .step_by(2)
-            .map(str::to_owned)
-            .collect();
-        names.into_iter().map(move |name| (name, layer))
-    });
-    modules.collect()
+/// A folder of modules, and the table that orders them.
+struct House {
+    heading: &'static str,
+    folder: &'static str,
+    /// How paths to its modules begin.
+    path: &'static str,
+    /// The file that is none of its modules.
+    left_out: &'static str,
 }
 
-/// The files of each module.
-fn modules() -> BTreeMap<String, Vec<PathBuf>> {
-    let mut modules = BTreeMap::new();
-    for entry in fs::read_dir(here("src")).expect("it is read") {
-        let path = entry.expect("an entry").path();
-        let name = path
-            .file_stem()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned();
-        if name != "lib" {
-            modules.insert(name, files(path));
-        }
+const CORE: House = House {
+    heading: "## The layers of core",
+    folder: "src",
+    path: "crate::",
+    left_out: "lib",
+};
+
+const SESSION: House = House {
+    heading: "## The layers of a session",
+    folder: "src/session",
+    path: "crate::session::",
+    left_out: "mod",
+};
+
+impl House {
+    /// The layer of each module: 1 is the top. From the rows `| 3 | `store`, ... | what for |` below the heading.
+    fn layers(&self) -> BTreeMap<String, usize> {
+        let text = fs::read_to_string(here("../ARCHITECTURE.md")).expect("it is read");
+        let section = text.split(self.heading).nth(1).expect("the heading");
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let rows = section.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+            Some((
+                cells.next()?.parse::<usize>().ok()?,
+                cells.next()?.to_owned(),
+            ))
+        });
+        let modules = rows.flat_map(|(layer, cell)| {
+            let names = cell.split('`').skip(1).step_by(2).map(str::to_owned);
+            let names: Vec<_> = names.collect();
+            names.into_iter().map(move |name| (name, layer))
+        });
+        modules.collect()
     }
-    modules
+
+    /// The files of each module.
+    fn modules(&self) -> BTreeMap<String, Vec<PathBuf>> {
+        let mut modules = BTreeMap::new();
+        for entry in fs::read_dir(here(self.folder)).expect("it is read") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            if name != self.left_out {
+                modules.insert(name.into_owned(), files(path));
+            }
+        }
+        modules
+    }
+
+    /// The modules that the code of a file names, without its comments and its tests.
+    fn used_by(&self, file: &Path) -> BTreeSet<String> {
+        let text = fs::read_to_string(file).expect("it is read");
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let code: Vec<_> = code
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or_default())
+            .collect();
+        let code = code.join("\n");
+        let named = code.split(self.path).skip(1).flat_map(names);
+        // What begins with a capital is a type, of the folder's own `mod.rs`.
+        named
+            .filter(|name| !name.starts_with(char::is_uppercase))
+            .collect()
+    }
+
+    fn check(&self) {
+        let (layers, modules) = (self.layers(), self.modules());
+        let (listed, there): (BTreeSet<_>, BTreeSet<_>) =
+            (layers.keys().collect(), modules.keys().collect());
+        assert_eq!(listed, there, "{} has every module", self.heading);
+        let mut wrong = Vec::new();
+        for (module, files) in &modules {
+            for file in files {
+                let used = self.used_by(file);
+                let used = used.iter().filter(|used| *used != module);
+                let up = used.filter(|used| {
+                    layers
+                        .get(*used)
+                        .is_some_and(|layer| layer <= &layers[module])
+                });
+                wrong.extend(up.map(|used| format!("{} uses {used}", file.display())));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
 }
 
 fn files(path: PathBuf) -> Vec<PathBuf> {
@@ -58,43 +115,28 @@ fn files(path: PathBuf) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The names after `crate::` in the code of a file, without its comments and its tests.
-fn uses(file: &Path) -> BTreeSet<String> {
-    let text = fs::read_to_string(file).expect("it is read");
-    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-    let code: Vec<_> = code
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or_default())
-        .collect();
-    let code = code.join("\n");
-    let names = code.split("crate::").skip(1).map(|after| {
-        let end = after.find(|c: char| !c.is_alphanumeric() && c != '_');
-        after[..end.unwrap_or(after.len())].to_owned()
-    });
-    names.collect()
+/// The first names of the paths that `after` begins with: `a` of `a::b`, `a` and `b` of `{a, b::c}`.
+fn names(after: &str) -> Vec<String> {
+    let first = |path: &str| {
+        let path = path.trim();
+        let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
+        path[..end.unwrap_or(path.len())].to_owned()
+    };
+    match after
+        .strip_prefix('{')
+        .and_then(|group| group.split_once('}'))
+    {
+        Some((group, _)) => group.split(',').map(first).collect(),
+        None => vec![first(after)],
+    }
 }
 
 #[test]
 fn modules_use_lower_layers_alone() {
-    let (layers, modules) = (layers(), modules());
-    let (listed, there): (BTreeSet<_>, BTreeSet<_>) =
-        (layers.keys().collect(), modules.keys().collect());
-    assert_eq!(
-        listed, there,
-        "the table of ARCHITECTURE.md has every module"
-    );
-    let mut wrong = Vec::new();
-    for (module, files) in &modules {
-        for file in files {
-            let used = uses(file);
-            let used = used.iter().filter(|used| *used != module);
-            let up = used.filter(|used| {
-                layers
-                    .get(*used)
-                    .is_some_and(|layer| layer <= &layers[module])
-            });
-            wrong.extend(up.map(|used| format!("{} uses {used}", file.display())));
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    CORE.check();
+}
+
+#[test]
+fn parts_of_a_session_use_lower_layers_alone() {
+    SESSION.check();
 }

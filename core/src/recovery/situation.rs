@@ -71,6 +71,18 @@ pub enum Attempt {
     Refused,
 }
 
+impl Attempt {
+    /// Every value.
+    pub const ALL: [Self; 6] = [
+        Self::Absent,
+        Self::Untried,
+        Self::Succeeded,
+        Self::Unreachable,
+        Self::Rejected,
+        Self::Refused,
+    ];
+}
+
 /// How credentials are obtained, and how far each silent means has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

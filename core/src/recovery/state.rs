@@ -122,6 +122,34 @@ impl<E> State<E> {
         next_step(&self.situation(facts))
     }
 
+    /// Whether the next step, or the error that it ends with, depends on the session at the identity provider, whose record
+    /// has to be read for that.
+    #[must_use]
+    pub fn depends_on_idp(&self, facts: &Facts<E>) -> bool {
+        let situation = self.situation(facts);
+        let Protocol::Enterprise { mint, .. } = situation.protocol else {
+            return false;
+        };
+        let step = |id_token, idp| {
+            let protocol = Protocol::Enterprise {
+                id_token,
+                idp,
+                mint,
+            };
+            next_step(&Situation {
+                protocol,
+                ..situation
+            })
+        };
+        let mut steps = Attempt::ALL
+            .into_iter()
+            .flat_map(|idp| [step(false, idp), step(true, idp)]);
+        let Some(first) = steps.next() else {
+            return false;
+        };
+        matches!(first, Step::Fail(_)) || steps.any(|step| step != first)
+    }
+
     /// What the next step depends on, as the rules look at it.
     #[must_use]
     pub fn situation(&self, facts: &Facts<E>) -> Situation {

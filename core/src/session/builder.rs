@@ -8,17 +8,23 @@ use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::enterprise::{IdentityProvider, Idp};
 use crate::error::Error;
-use crate::host::{AuthHost, Event, Listener, WorkloadIdentity, check_redirect_uri};
+use crate::host::{AuthHost, Event, Listener, check_redirect_uri};
 use crate::http::{Guard, HttpClient, check_allowed, is_secure};
 use crate::jose::SigningKey;
 use crate::oauth::registration::ClientIdentity;
 use crate::policy::{Dpop, Policy};
 use crate::runtime::Runtime;
 use crate::scope::ScopeSet;
-use crate::session::credential::Current;
-use crate::session::possession::Possession;
-use crate::session::watch::Watch;
-use crate::session::{AuthSession, GrantType, Handle, Inner};
+use crate::session::client::SessionClient;
+use crate::session::client::possession::Possession;
+use crate::session::events::Events;
+use crate::session::held::Held;
+use crate::session::idp_renewals::IdpRenewals;
+use crate::session::inner::Inner;
+use crate::session::renewals::Renewals;
+use crate::session::user::User;
+use crate::session::ways::{Way, Ways};
+use crate::session::{AuthSession, Handle};
 use crate::settings::Settings;
 use crate::store::{MemoryStore, StoreKey, TokenStore};
 use crate::surroundings::surroundings;
@@ -186,63 +192,58 @@ impl AuthSessionBuilder {
         let guard = Guard::new(&self.server, &allowed);
         let (http, runtime) = surroundings(self.http, self.runtime, guard)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let GrantSource {
-            grant_type,
-            client,
-            workload,
+        let (way, client) = way(self.credentials, |provider| Idp {
+            key: StoreKey::of_idp(&self.settings.profile, &provider.issuer),
+            http: http.starting_at(&provider.issuer),
             provider,
-        } = self.credentials.into();
-        let idp = provider.map(|provider| {
-            Arc::new(Idp {
-                key: StoreKey::of_idp(&self.settings.profile, &provider.issuer),
-                http: http.starting_at(&provider.issuer),
-                provider,
-                store: Arc::clone(&store),
-                runtime: Arc::clone(&runtime),
-            })
+            store: Arc::clone(&store),
+            runtime: Arc::clone(&runtime),
         });
         let key = StoreKey {
             profile: self.settings.profile.clone(),
-            server: self.server.clone(),
-        };
-        // From before the record is read, so that nothing is missed.
-        let watch = Watch::new(store.stamp(&key).await, runtime.now());
-        let inner = Inner {
-            key,
-            watch,
             server: self.server,
-            grant_type,
-            identity: ClientIdentity {
-                name: self.settings.client_name.clone(),
-                preregistered: client,
-                metadata_url: self.settings.client_metadata_url.clone(),
-            },
-            workload,
-            possession: Possession::new(self.settings.dpop, self.dpop_key),
-            settings: self.settings,
-            host: self.host,
+        };
+        let events = Events {
             listener: self.listener,
-            store,
+            host: self.host.clone(),
+        };
+        let idp = way.idp().ok().cloned();
+        let issuer = idp.as_ref().map(|idp| idp.issuer().to_owned());
+        let runtime_of_user = Arc::clone(&runtime);
+        let held = Arc::new(Held::new(key, store, runtime, events, issuer).await?);
+        let settings = Arc::new(self.settings);
+        let client = Arc::new(SessionClient {
+            held: Arc::clone(&held),
+            settings: Arc::clone(&settings),
+            identity: ClientIdentity {
+                name: settings.client_name.clone(),
+                preregistered: client,
+                metadata_url: settings.client_metadata_url.clone(),
+            },
             http,
-            runtime,
-            current: Current::via(idp.as_ref().map(|idp| idp.issuer().to_owned())),
-            renewal: Default::default(),
-            idp,
-            idp_renewal: Default::default(),
-            issuer_check: Default::default(),
+            possession: Possession::new(settings.dpop, self.dpop_key),
+            is_workload: matches!(way, Way::Workload(_)),
+        });
+        let ways = Arc::new(Ways {
+            client: Arc::clone(&client),
+            way,
+        });
+        let inner = Inner {
+            user: User::new(self.host, Arc::clone(&settings), runtime_of_user),
+            renewals: Arc::new(Renewals::new(Arc::clone(&ways))),
+            idp: idp.map(|idp| Arc::new(IdpRenewals::new(idp, Arc::clone(&held)))),
+            settings,
+            held,
+            client,
+            ways,
             interactions: Default::default(),
-            hold: Default::default(),
             rejected: Default::default(),
             redirected: Default::default(),
-            idp_hold: Default::default(),
-            closed: Default::default(),
-            unsettled: Default::default(),
-            ended: Default::default(),
         };
-        inner.reload().await?;
-        let inner = Arc::new(inner);
         Ok(AuthSession {
-            handle: Arc::new(Handle { inner }),
+            handle: Arc::new(Handle {
+                inner: Arc::new(inner),
+            }),
         })
     }
 
@@ -282,41 +283,18 @@ impl AuthSessionBuilder {
     }
 }
 
-/// Credentials, as the session's parts need them.
-struct GrantSource {
-    grant_type: GrantType,
-    client: Option<Client>,
-    workload: Option<Arc<dyn WorkloadIdentity>>,
-    provider: Option<IdentityProvider>,
-}
-
-impl From<Credentials> for GrantSource {
-    fn from(credentials: Credentials) -> Self {
-        let none = Self {
-            grant_type: GrantType::AuthorizationCode,
-            client: None,
-            workload: None,
-            provider: None,
-        };
-        match credentials {
-            Credentials::Person { client } => Self { client, ..none },
-            Credentials::ClientCredentials { client } => Self {
-                grant_type: GrantType::ClientCredentials,
-                client: Some(client),
-                ..none
-            },
-            Credentials::Workload { client, identity } => Self {
-                grant_type: GrantType::WorkloadIdentity,
-                client: Some(client),
-                workload: Some(identity),
-                ..none
-            },
-            Credentials::Enterprise { provider, client } => Self {
-                grant_type: GrantType::Enterprise,
-                client,
-                provider,
-                ..none
-            },
+/// How a session with these credentials obtains tokens, and the client that the application has configured.
+fn way(
+    credentials: Credentials,
+    idp: impl FnOnce(IdentityProvider) -> Idp,
+) -> (Way, Option<Client>) {
+    match credentials {
+        Credentials::Person { client } => (Way::User, client),
+        Credentials::ClientCredentials { client } => (Way::ClientCredentials, Some(client)),
+        Credentials::Workload { client, identity } => (Way::Workload(identity), Some(client)),
+        Credentials::Enterprise { provider, client } => {
+            let idp = provider.map(|provider| Arc::new(idp(provider)));
+            (Way::Enterprise(idp), client)
         }
     }
 }

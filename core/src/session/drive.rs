@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::challenge::AuthChallenge;
 use crate::enterprise::{IdpEnd, View};
 use crate::error::Error;
@@ -12,25 +10,17 @@ use crate::recovery::{
     Ask, Current, Ending, Event as Recorded, Facts, Means, Permissions, Rejection, Renewal, Source,
     Step, Tried, Trigger,
 };
-use crate::session::credential::Authorization;
-use crate::session::interaction::{Interacted, Need, Place, Purpose};
+use crate::session::coordination::queue::{Joined, Place};
+use crate::session::held::credential::Authorization;
+use crate::session::inner::Inner;
+use crate::session::interact::interact;
+use crate::session::need::{self, Interacted, Need, Purpose};
+use crate::session::outcome::{Conclusion, HandleOptions};
 use crate::session::progress::Progress;
-use crate::session::renewal::{RenewalEnd, RenewalPlan};
-use crate::session::{GrantType, Inner};
+use crate::session::ways::{RenewalEnd, RenewalPlan, Way};
 
 /// How often in a row no connection could be made before it is looked up whether the authorization server has moved.
 const MAX_UNCONNECTED: u32 = 3;
-
-/// What a host says along with a challenge.
-#[derive(Debug, Clone, Default)]
-pub struct HandleOptions {
-    /// The person has agreed to this step-up already.
-    pub confirmed_step_up: bool,
-    /// Whether a caller waits.
-    pub trigger: Trigger,
-    /// The credential that was rejected; `None`: the current one.
-    pub failed: Option<Authorization>,
-}
 
 /// How a recovery is run.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +39,16 @@ pub(crate) struct Manner {
 }
 
 impl Manner {
+    /// For a sign-in that the application asks for: its call is the user's consent.
+    pub(crate) fn deliberate(register_again: bool) -> Self {
+        Self {
+            confirmed: true,
+            deliberate: true,
+            register_again,
+            ..Self::of(&HandleOptions::default())
+        }
+    }
+
     /// For a challenge that a host hands in.
     pub(crate) fn of(options: &HandleOptions) -> Self {
         Self {
@@ -58,76 +58,6 @@ impl Manner {
             returns: false,
             deliberate: false,
             register_again: false,
-        }
-    }
-}
-
-/// How handling a challenge ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(
-    tag = "kind",
-    rename_all = "snake_case",
-    rename_all_fields = "camelCase"
-)]
-pub enum Outcome {
-    /// There is a credential that answers it: send the request again.
-    Satisfied,
-    /// Show what would be asked for, then come back with
-    /// [`confirmed_step_up`](HandleOptions::confirmed_step_up).
-    StepUpConfirm {
-        /// The challenge.
-        challenge: AuthChallenge,
-    },
-    /// A person is needed. With an address: they are on their way there, and the callback goes to
-    /// [`complete_authorization`](crate::AuthSession::complete_authorization). Without: nothing was started;
-    /// hand the challenge in again when a caller waits.
-    Interactive {
-        /// Where the person was sent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        authorization_url: Option<String>,
-        /// The `state` of the callback.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        state: Option<String>,
-        /// The challenge.
-        challenge: AuthChallenge,
-    },
-    /// It could not be answered.
-    Failed {
-        /// Why.
-        error: Error,
-    },
-}
-
-/// How a recovery ended, for the caller that drove it.
-pub(crate) enum Conclusion {
-    Retry,
-    PassThrough,
-    ConfirmStepUp,
-    Interactive(Option<(String, String)>),
-    Failed(Error),
-}
-
-impl Conclusion {
-    pub(crate) fn into_outcome(self, inner: &Inner, challenge: AuthChallenge) -> Outcome {
-        match self {
-            Self::Retry => Outcome::Satisfied,
-            Self::ConfirmStepUp => Outcome::StepUpConfirm { challenge },
-            Self::Interactive(started) => {
-                let (authorization_url, state) = started.unzip();
-                Outcome::Interactive {
-                    authorization_url,
-                    state,
-                    challenge,
-                }
-            }
-            Self::PassThrough => Outcome::Failed {
-                error: Error::Unauthorized {
-                    server: inner.server.clone(),
-                    challenge: Box::new(challenge),
-                },
-            },
-            Self::Failed(error) => Outcome::Failed { error },
         }
     }
 }
@@ -142,17 +72,17 @@ pub(crate) async fn drive(
     progress.begin(challenge, how.confirmed);
     // No server has asked for a sign-in on purpose.
     if !how.deliberate {
-        inner.event(Event::Challenged {
+        inner.held.tell(Event::Challenged {
             challenge: challenge.clone(),
         });
     }
     let mut drive = Drive {
-        current: inner.current.get(),
+        current: inner.held.current(),
         inner,
         progress,
         challenge,
         how,
-        idp: View::default(),
+        idp: None,
         place: None,
         reread: false,
     };
@@ -174,62 +104,84 @@ struct Drive<'a> {
     progress: &'a mut Progress,
     challenge: &'a AuthChallenge,
     how: Manner,
-    /// The session at the identity provider that the next decision is about.
-    idp: View,
+    /// The session at the identity provider, if it was read for the next decision.
+    idp: Option<View>,
     /// The credential that the next decision is about. By the time its step is carried out another may be
     /// current; then neither a server nor the user is asked.
     current: Option<Authorization>,
     /// Its place among the callers that wait for the user.
-    place: Option<Place>,
+    place: Option<Place<Need, need::Ending>>,
     /// The store has been read since the challenge, and there was nothing better in it.
     reread: bool,
 }
 
 impl Drive<'_> {
-    /// How things are, for the next decision.
+    /// Gathers the facts for the next decision. The identity provider's record is read if that depends on it.
     async fn look(&mut self) -> Result<Facts<Error>, Error> {
-        self.idp = self.inner.idp_view().await?;
-        self.progress.note_id_token(self.idp.id.as_ref());
-        self.current = self.inner.current.get();
-        let now = self.inner.now();
-        let hold = &self.inner.hold;
-        let held = hold.verdict(self.current.as_ref(), self.how.trigger, now);
-        let policy = &self.inner.settings.policy;
-        let alone = self.inner.grant_type != GrantType::AuthorizationCode;
-        Ok(Facts {
-            trigger: self.how.trigger,
+        self.idp = None;
+        let facts = self.facts();
+        if !self.progress.state.depends_on_idp(&facts) {
+            return Ok(facts);
+        }
+        self.read_idp().await?;
+        // The credential may have changed meanwhile.
+        Ok(self.facts())
+    }
+
+    async fn read_idp(&mut self) -> Result<(), Error> {
+        let Some(idp) = &self.inner.idp else {
+            return Ok(());
+        };
+        let view = idp.idp().view().await?;
+        self.progress.note_id_token(view.id.as_ref());
+        self.idp = Some(view);
+        Ok(())
+    }
+
+    fn facts(&mut self) -> Facts<Error> {
+        let inner = self.inner;
+        self.current = inner.held.current();
+        let now = inner.held.now();
+        let (backoff, trigger) = (&inner.renewals.backoff, self.how.trigger);
+        let policy = &inner.settings.policy;
+        let has_host = inner.user.has_host();
+        Facts {
+            trigger,
             returns: self.how.returns,
             deliberate: self.how.deliberate,
             permissions: Permissions {
                 max_step_ups: policy.max_step_ups(),
-                interaction: policy.interaction && self.inner.host.is_some(),
-                can_authorize: self.inner.host.is_some() || alone,
+                interaction: policy.interaction && has_host,
+                can_authorize: has_host || !matches!(inner.ways.way, Way::User),
                 confirm: policy.confirm_enterprise_step_up,
             },
-            source: self.source(now),
-            paused: held,
+            source: self.source(),
+            paused: backoff.verdict(self.current.as_ref(), trigger, now),
             anonymous: self.progress.sent.is_none(),
             names_scopes: !self.challenge.required_scopes.is_empty(),
             current: self.current_facts(now),
             proof: self.progress.proof_demand(self.challenge),
-        })
+        }
     }
 
-    fn source(&self, now: u64) -> Source<Error> {
-        match self.inner.grant_type {
-            GrantType::AuthorizationCode => Source::Person {
+    fn source(&self) -> Source<Error> {
+        match &self.inner.ways.way {
+            Way::User => Source::Person {
                 renewable: self.renewal_means().is_some(),
             },
-            GrantType::ClientCredentials => Source::ClientCredentials,
-            GrantType::WorkloadIdentity => Source::WorkloadIdentity,
-            GrantType::Enterprise => Source::Enterprise {
-                id_token: self.idp.id_token,
-                renewable: self.idp.renewable,
-                paused: {
-                    let hold = &self.inner.idp_hold;
-                    hold.verdict(self.idp.id.as_ref(), self.how.trigger, now)
-                },
-            },
+            Way::ClientCredentials => Source::ClientCredentials,
+            Way::Workload(_) => Source::WorkloadIdentity,
+            Way::Enterprise(_) => {
+                let (renewals, view) = (self.inner.idp.as_ref(), self.idp.as_ref());
+                let paused = renewals.zip(view).and_then(|(renewals, view)| {
+                    renewals.verdict(view.id.as_ref(), self.how.trigger)
+                });
+                Source::Enterprise {
+                    id_token: view.is_some_and(|view| view.id_token),
+                    renewable: view.is_some_and(|view| view.renewable),
+                    paused,
+                }
+            }
         }
     }
 
@@ -256,7 +208,7 @@ impl Drive<'_> {
     /// How the current credential can be renewed.
     fn renewal_means(&self) -> Option<Means> {
         let current = self.current.as_ref()?;
-        self.inner.renewal_means(current)
+        self.inner.ways.renewal_means(current)
     }
 
     /// Carries out a step; the conclusion, if that was the last.
@@ -284,7 +236,7 @@ impl Drive<'_> {
                 Some(Conclusion::Failed(self.error(ending, facts)))
             }
             Step::CheckIssuer => {
-                let issuer = self.inner.check_issuer(self.challenge).await;
+                let issuer = self.inner.renewals.check_issuer(self.challenge).await;
                 self.progress.state.record(Recorded::IssuerChecked(issuer));
                 None
             }
@@ -304,9 +256,10 @@ impl Drive<'_> {
     /// Signing in did not help; doing so again for the next request would not either. Later it may, at another server.
     async fn note_in_vain(&self) {
         if let Some(current) = &self.current {
-            self.inner.rejected.note(current, self.inner.now());
+            let now = self.inner.held.now();
+            self.inner.rejected.note(current, now);
         }
-        self.inner.forget_known().await;
+        self.inner.held.forget_known().await;
     }
 
     /// Whether the resource's metadata may have changed, though it was said to be fresh (RFC 9111). A rejected or
@@ -324,7 +277,7 @@ impl Drive<'_> {
     /// Reads the store before giving up: the user may have signed in at another process, which does not report it.
     async fn reread(&mut self, step: Step) -> Option<Conclusion> {
         self.reread = true;
-        match self.inner.reload().await {
+        match self.inner.held.reload().await {
             // Without its store, a session is not helped by a person either.
             Err(error) if step == Step::Defer => Some(Conclusion::Failed(error)),
             _ => None,
@@ -332,13 +285,14 @@ impl Drive<'_> {
     }
 
     fn defer(&self) -> Conclusion {
+        let backoff = &self.inner.renewals.backoff;
         // A renewal that helped nothing would help the next stream as little.
         if self.progress.state.is_renewed() {
-            let current = self.current.clone();
-            self.inner.hold.note_useless(current, self.inner.now());
+            let now = self.inner.held.now();
+            backoff.note_useless(self.current.clone(), now);
         }
-        if self.inner.hold.announce(self.current.clone()) {
-            self.inner.event(Event::InteractionRequired {
+        if backoff.announce(self.current.clone()) {
+            self.inner.held.tell(Event::InteractionRequired {
                 challenge: self.challenge.clone(),
             });
         }
@@ -346,14 +300,17 @@ impl Drive<'_> {
     }
 
     async fn renew_idp(&mut self) -> Option<Conclusion> {
-        let Some(end) = self.inner.renew_idp(self.idp.id.clone()).await else {
-            return Some(Conclusion::Failed(Error::Cancelled {
-                what: "The renewal",
-            }));
+        let Some(idp) = &self.inner.idp else {
+            return Some(Conclusion::Failed(Error::EnterpriseNotConfigured));
+        };
+        let id_token = self.idp.as_ref().and_then(|view| view.id.clone());
+        let end = match idp.renew(id_token).await {
+            Ok(end) => end,
+            Err(error) => return Some(Conclusion::Failed(error)),
         };
         let tried = match &*end {
             Ok(IdpEnd::Renewed) => {
-                self.inner.hold.release();
+                self.inner.renewals.backoff.reset();
                 Tried::Succeeded
             }
             Ok(IdpEnd::Failed(attempt, error)) => Tried::Failed(*attempt, error.clone()),
@@ -365,22 +322,21 @@ impl Drive<'_> {
     }
 
     async fn renew(&mut self, means: Means, ask: Ask) -> Option<Conclusion> {
-        let scopes = self.inner.asked(ask, self.current.as_ref(), self.challenge);
+        let (ways, current) = (&self.inner.ways, self.current.as_ref());
         let plan = RenewalPlan {
-            of: self.current.clone(),
+            credential: self.current.clone(),
             means,
             ask,
-            scopes: scopes.clone(),
+            scopes: ways.requested(ask, current, self.challenge),
             challenge: self.challenge.clone(),
             rediscover: self.progress.state.has_moved(),
         };
-        let Some(renewal) = self.inner.renew(plan).await else {
-            return Some(Conclusion::Failed(Error::Cancelled {
-                what: "The renewal",
-            }));
+        let renewal = match self.inner.renewals.renew(plan.clone()).await {
+            Ok(renewal) => renewal,
+            Err(error) => return Some(Conclusion::Failed(error)),
         };
         // It may have been under way for another credential or for other scopes: then it is not ours.
-        if renewal.of != self.current || !renewal.asked.covers(&scopes) {
+        if !renewal.answers(&plan) {
             return None;
         }
         let told = match &renewal.end {
@@ -412,22 +368,27 @@ impl Drive<'_> {
                 }
             )
         );
-        unconnected && self.inner.hold.failures() < MAX_UNCONNECTED
+        unconnected && self.inner.renewals.backoff.failures() < MAX_UNCONNECTED
     }
 
-    /// Has the person do their part.
+    /// Has the user do their part.
     async fn interact(&mut self, ask: Ask, purpose: Purpose) -> Option<Conclusion> {
+        if self.idp.is_none()
+            && let Err(error) = self.read_idp().await
+        {
+            return Some(Conclusion::Failed(error));
+        }
         let need = Need {
-            of: self.current.clone(),
+            credential: self.current.clone(),
             reads_metadata: self.reads_metadata(),
             ask,
             challenge: self.challenge.clone(),
             purpose,
-            spent: self.idp.id.clone(),
+            spent_id_token: self.idp.as_ref().and_then(|view| view.id.clone()),
             register_again: self.how.register_again,
             deliberate: self.how.deliberate,
         };
-        match self.inner.interact(need, &mut self.place).await {
+        match self.joined(need).await {
             Ok(Interacted::Authorized) => {
                 self.progress.note_authorized_for(self.challenge);
                 self.progress.state.record(Recorded::Authorized(ask));
@@ -449,8 +410,25 @@ impl Drive<'_> {
         }
     }
 
+    /// Interacts with the user together with the callers that need the same.
+    async fn joined(&mut self, need: Need) -> need::Ending {
+        let session = Arc::clone(self.inner);
+        let runtime = &*self.inner.held.runtime;
+        let interactions = &self.inner.interactions;
+        let joined = interactions.join(runtime, need, &mut self.place, |interaction| {
+            Box::pin(interact(session, interaction))
+        });
+        match joined.await {
+            Joined::Own(Some(ending)) => ending,
+            Joined::Own(None) => Err(Error::Cancelled {
+                what: "The sign-in",
+            }),
+            Joined::Other => Ok(Interacted::Again),
+        }
+    }
+
     fn error(&self, ending: Ending, facts: &Facts<Error>) -> Error {
-        let server = self.inner.server.clone();
+        let server = self.inner.held.server().to_owned();
         let challenge = || Box::new(self.challenge.clone());
         let current = self.current.as_ref();
         let missing = || {
@@ -493,9 +471,9 @@ impl Drive<'_> {
     fn advice(&self) -> &'static str {
         if self.inner.settings.policy.max_step_ups() == 0 {
             "Asking for more is off in this program's policy."
-        } else if self.inner.grant_type.is_machine() {
+        } else if self.inner.ways.way.is_machine() {
             "Have the client's own access extended by the server's administrator."
-        } else if self.inner.host.is_none() {
+        } else if !self.inner.user.has_host() {
             "Nobody is there to ask; sign in where somebody is."
         } else {
             "The access on record covers it already, and renewing it changed nothing; sign out and in again, or ask the server's operator."

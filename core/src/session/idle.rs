@@ -44,7 +44,7 @@ impl IdleStream {
         if code != ErrorCode::RefreshUnavailable {
             return changed.await;
         }
-        let runtime = &*self.session.inner().runtime;
+        let runtime = &*self.session.inner().held.runtime;
         let _ = timeout(runtime, self.pause, changed).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }

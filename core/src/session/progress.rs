@@ -4,8 +4,8 @@ use crate::challenge::{AuthChallenge, DpopDemand};
 use crate::error::Error;
 use crate::recovery::{Event, ProofDemand, Rejection, Renewal, State, Tried};
 use crate::scope::ScopeSet;
-use crate::session::credential::Authorization;
-use crate::session::renewal::RenewalEnd;
+use crate::session::held::credential::Authorization;
+use crate::session::ways::RenewalEnd;
 
 /// What is known of one request, over all its rejections.
 pub(crate) struct Progress {

@@ -11,11 +11,12 @@ use crate::oauth::metadata::origin;
 use crate::recovery::{Ask, Means, Trigger};
 use crate::runtime::timeout;
 use crate::session::AuthSession;
-use crate::session::credential::Authorization;
-use crate::session::drive::{Conclusion, Manner, drive};
-use crate::session::possession::RequestCredential;
+use crate::session::client::possession::RequestCredential;
+use crate::session::drive::{Manner, drive};
+use crate::session::held::credential::Authorization;
+use crate::session::outcome::Conclusion;
 use crate::session::progress::{Nonce, Progress};
-use crate::session::renewal::RenewalPlan;
+use crate::session::ways::RenewalPlan;
 use crate::text::header_text;
 
 /// What a transport does after a response.
@@ -94,14 +95,17 @@ impl ResourceRequest {
         method: &str,
         url: &str,
     ) -> Result<Option<RequestCredential>, Error> {
-        self.session.inner().look().await;
+        self.session.inner().held.look().await;
         self.renew_ahead().await;
         self.progress.sent = self.session.authorization();
         let Some(authorization) = self.progress.sent.clone() else {
             return Ok(None);
         };
         let inner = self.session.inner();
-        let credential = inner.credential(authorization, method, url).await?;
+        let (possession, runtime) = (&inner.client.possession, &*inner.held.runtime);
+        let credential = possession
+            .credential(runtime, authorization, method, url)
+            .await?;
         self.proved = credential.authorization().needs_proof().then(|| {
             let nonce = credential.nonce().map(str::to_owned);
             (url.to_owned(), nonce)
@@ -117,13 +121,13 @@ impl ResourceRequest {
 
     async fn renew_ahead(&mut self) {
         let inner = self.session.inner();
-        let Some(current) = inner.current.get() else {
+        let Some(current) = inner.held.current() else {
             return;
         };
-        let Some(means) = inner.due_means(&current) else {
+        let Some(means) = inner.ways.due_means(&current) else {
             return;
         };
-        let now = inner.now();
+        let now = inner.held.now();
         let expired = current.is_expired(now);
         // While the credential is good, an unavailable server is given time.
         let patience = if expired {
@@ -131,32 +135,37 @@ impl ResourceRequest {
         } else {
             Trigger::Ambient
         };
-        if inner.hold.verdict(Some(&current), patience, now).is_some() {
+        if inner
+            .renewals
+            .backoff
+            .verdict(Some(&current), patience, now)
+            .is_some()
+        {
             return;
         }
         let plan = RenewalPlan {
             scopes: inner.settings.scopes.union(current.scopes()),
-            of: Some(current.clone()),
+            credential: Some(current.clone()),
             means,
             ask: Ask::Afresh,
             challenge: AuthChallenge::unauthenticated(),
             rediscover: false,
         };
         let renewal = async {
-            if means == Means::Mint && !inner.idp_is_ready(patience).await {
+            if means == Means::Mint && !inner.can_mint(patience).await {
                 return None;
             }
-            inner.renew(plan).await
+            inner.renewals.renew(plan).await.ok()
         };
         let renewal = if expired {
             renewal.await
         } else {
-            timeout(&*inner.runtime, AHEAD_LIMIT, renewal)
+            timeout(&*inner.held.runtime, AHEAD_LIMIT, renewal)
                 .await
                 .flatten()
         };
         if let Some(renewal) = renewal
-            && renewal.of == Some(current)
+            && renewal.credential == Some(current)
         {
             self.progress.note_renewal_ahead(&renewal.end);
         }
@@ -189,10 +198,10 @@ impl ResourceRequest {
             None => Nonce::Unused,
             Some((url, sent)) => {
                 let nonce = last(HeaderName::from_static(dpop::NONCE));
-                inner.possession.nonces.note(&url, nonce.as_deref());
+                inner.client.possession.nonces.note(&url, nonce.as_deref());
                 self.progress.retimed = status == StatusCode::UNAUTHORIZED && {
-                    let (now, date) = (inner.runtime.now(), last(DATE));
-                    let clocks = &inner.possession.clocks;
+                    let (now, date) = (inner.held.runtime.now(), last(DATE));
+                    let clocks = &inner.client.possession.clocks;
                     clocks.note(origin(&url), date.as_deref(), now)
                 };
                 match nonce.is_some() && nonce.as_deref() != sent.as_deref() {
@@ -206,7 +215,7 @@ impl ResourceRequest {
     /// What to do where a person is needed and was not asked.
     fn advice(&self) -> &'static str {
         let inner = self.session.inner();
-        if inner.host.is_none() {
+        if !inner.user.has_host() {
             "Nobody could be asked, as this session has no host: sign in where somebody can, then try again."
         } else if !inner.settings.policy.interaction {
             "Nobody was asked, as this program's policy has that off: sign in, then try again."
@@ -225,7 +234,7 @@ impl ResourceRequest {
             trigger: self.trigger,
             confirmed: false,
             // A caller waits for this very request: the user is asked, and not sent away to come back.
-            asks: inner.host.is_some(),
+            asks: inner.user.has_host(),
             returns: true,
             deliberate: false,
             register_again: false,
@@ -233,7 +242,7 @@ impl ResourceRequest {
         let conclusion = drive(inner, &mut self.progress, &challenge, how).await;
         let interaction_required = |authorization_url: Option<String>| {
             Recovery::Failed(Error::InteractionRequired {
-                server: inner.server.clone(),
+                server: inner.held.server().to_owned(),
                 challenge: Box::new(challenge),
                 next: match &authorization_url {
                     Some(_) => "Sign in there, then try again.",

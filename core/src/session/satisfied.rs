@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::challenge::{AuthChallenge, Reason};
 use crate::scope::ScopeSet;
-use crate::session::credential::Authorization;
+use crate::session::held::credential::Authorization;
 
 /// What of a stored credential the question depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

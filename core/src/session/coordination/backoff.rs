@@ -1,8 +1,7 @@
-//! Patience: for a while after a silent renewal failed, only callers that have to ask again do so.
+//! Backoff: for a while after a silent renewal has failed, only callers that need it try again.
 
 use crate::error::Error;
 use crate::recovery::{Attempt, Tried, Trigger};
-use crate::session::credential::Authorization;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The first pause after a failure, in seconds; it doubles with each further one.
@@ -10,19 +9,19 @@ const FIRST_PAUSE: u64 = 5;
 /// The longest pause, in seconds.
 const LONGEST_PAUSE: u64 = 300;
 
-/// What is known of the last failed renewal. `C` is what was to be renewed.
-pub(crate) struct Hold<C = Authorization>(Mutex<State<C>>);
+/// The last failed renewal. `C` is what was to be renewed.
+pub(crate) struct Backoff<C>(Mutex<State<C>>);
 
 struct State<C> {
     failed: Option<Failed<C>>,
     /// Failures in a row, of whichever credential.
     failures: u32,
-    /// The credential whose need of a person was announced already.
+    /// The credential whose need of the user was announced already.
     announced: Option<Option<C>>,
 }
 
 struct Failed<C> {
-    of: Option<C>,
+    credential: Option<C>,
     attempt: Attempt,
     /// `None`: it succeeded, and its credential was rejected all the same.
     error: Option<Error>,
@@ -33,7 +32,7 @@ struct Failed<C> {
     retry_after: Option<u64>,
 }
 
-impl<C> Default for Hold<C> {
+impl<C> Default for Backoff<C> {
     fn default() -> Self {
         Self(Mutex::new(State::default()))
     }
@@ -49,16 +48,19 @@ impl<C> Default for State<C> {
     }
 }
 
-impl<C: PartialEq> Hold<C> {
-    /// What a renewal of this credential would come to, as far as patience forbids to find out.
+impl<C: PartialEq> Backoff<C> {
+    /// How the last renewal of this credential failed, if it is too early to try again.
     pub(crate) fn verdict(
         &self,
-        of: Option<&C>,
+        credential: Option<&C>,
         trigger: Trigger,
         now: u64,
     ) -> Option<Tried<Error>> {
         let state = self.lock();
-        let failed = state.failed.as_ref().filter(|f| f.of.as_ref() == of)?;
+        let failed = state
+            .failed
+            .as_ref()
+            .filter(|f| f.credential.as_ref() == credential)?;
         // A clock that was set back must not hold a caller for longer than agreed.
         let within = |pause: u64| now >= failed.since && now < failed.since.saturating_add(pause);
         let holds = match trigger {
@@ -72,7 +74,7 @@ impl<C: PartialEq> Hold<C> {
     }
 
     /// Notes a failed renewal.
-    pub(crate) fn note(&self, of: Option<C>, attempt: Attempt, error: Error, now: u64) {
+    pub(crate) fn note(&self, credential: Option<C>, attempt: Attempt, error: Error, now: u64) {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         let doubled = FIRST_PAUSE << (state.failures - 1).min(6);
@@ -85,7 +87,7 @@ impl<C: PartialEq> Hold<C> {
         };
         let pause = doubled.min(LONGEST_PAUSE).max(retry_after.unwrap_or(0));
         state.failed = Some(Failed {
-            of,
+            credential,
             attempt,
             error: Some(error),
             since: now,
@@ -95,9 +97,9 @@ impl<C: PartialEq> Hold<C> {
     }
 
     /// Notes that a renewed credential was rejected too: until it changes, renewing it is of no use.
-    pub(crate) fn note_useless(&self, of: Option<C>, now: u64) {
+    pub(crate) fn note_useless(&self, credential: Option<C>, now: u64) {
         self.lock().failed = Some(Failed {
-            of,
+            credential,
             attempt: Attempt::Succeeded,
             error: None,
             since: now,
@@ -111,18 +113,18 @@ impl<C: PartialEq> Hold<C> {
         self.lock().failures
     }
 
-    /// Something changed: all callers may ask again.
-    pub(crate) fn release(&self) {
+    /// Something changed: all callers may try again.
+    pub(crate) fn reset(&self) {
         *self.lock() = State::default();
     }
 
-    /// Whether it is news that this credential needs a person.
-    pub(crate) fn announce(&self, of: Option<C>) -> bool {
+    /// Whether this is the first time that this credential is said to need the user.
+    pub(crate) fn announce(&self, credential: Option<C>) -> bool {
         let mut state = self.lock();
-        if state.announced.as_ref() == Some(&of) {
+        if state.announced.as_ref() == Some(&credential) {
             return false;
         }
-        state.announced = Some(of);
+        state.announced = Some(credential);
         true
     }
 

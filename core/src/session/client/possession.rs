@@ -14,21 +14,20 @@ use crate::oauth::discovery::Discovered;
 use crate::oauth::dpop::{self, Nonces, Prover};
 use crate::oauth::metadata::origin;
 use crate::policy::Dpop;
-use crate::runtime::timeout;
+use crate::runtime::{Runtime, timeout};
 use crate::secret::Secret;
-use crate::session::Inner;
-use crate::session::credential::Authorization;
+use crate::session::held::credential::Authorization;
 use crate::sync::{Mutex, lock};
 
 /// What a session needs to bind its tokens.
 #[derive(Default)]
 pub(crate) struct Possession {
-    pub(super) mode: Dpop,
+    pub(crate) mode: Dpop,
     /// The application's own key.
-    pub(super) key: Option<Arc<dyn SigningKey>>,
-    pub(super) nonces: Nonces,
+    pub(crate) key: Option<Arc<dyn SigningKey>>,
+    pub(crate) nonces: Nonces,
     /// The clocks of MCP servers that refused a proof.
-    pub(super) clocks: Clocks,
+    pub(crate) clocks: Clocks,
     /// The key in use: reading one takes longer than signing by it.
     prover: Mutex<Option<Arc<Prover>>>,
     /// The key that new tokens are bound to.
@@ -36,7 +35,7 @@ pub(crate) struct Possession {
 }
 
 impl Possession {
-    pub(super) fn new(mode: Dpop, key: Option<Arc<dyn SigningKey>>) -> Self {
+    pub(crate) fn new(mode: Dpop, key: Option<Arc<dyn SigningKey>>) -> Self {
         Self {
             mode,
             key,
@@ -55,7 +54,7 @@ pub struct RequestCredential {
 }
 
 impl RequestCredential {
-    pub(super) fn nonce(&self) -> Option<&str> {
+    pub(crate) fn nonce(&self) -> Option<&str> {
         self.nonce.as_deref()
     }
 
@@ -93,10 +92,11 @@ impl std::fmt::Debug for RequestCredential {
     }
 }
 
-impl Inner {
+impl Possession {
     /// What a request to `url` by `method` is sent with.
-    pub(super) async fn credential(
+    pub(crate) async fn credential(
         &self,
+        runtime: &dyn Runtime,
         authorization: Authorization,
         method: &str,
         url: &str,
@@ -110,19 +110,16 @@ impl Inner {
             });
         };
         let prover = self.prover(binding)?;
-        let nonce = self.possession.nonces.get(url);
+        let nonce = self.nonces.get(url);
         let request = dpop::Request {
             method,
             url,
             token: Some(grant.access_token.expose()),
             nonce: nonce.as_deref(),
         };
-        let there = self
-            .possession
-            .clocks
-            .there(origin(url), self.runtime.now());
+        let there = self.clocks.there(origin(url), runtime.now());
         let proof = prover.prove(&request, there);
-        let proof = timeout(&*self.runtime, CALL_TIMEOUT, proof).await;
+        let proof = timeout(runtime, CALL_TIMEOUT, proof).await;
         let proof = proof.unwrap_or_else(|| Err(Error::host("the key did not sign in time")))?;
         Ok(RequestCredential {
             authorization,
@@ -132,12 +129,12 @@ impl Inner {
     }
 
     /// The key of `binding`.
-    pub(super) fn prover(&self, binding: &KeyBinding) -> Result<Arc<Prover>, Error> {
-        let held = lock(&self.possession.prover).clone();
+    pub(crate) fn prover(&self, binding: &KeyBinding) -> Result<Arc<Prover>, Error> {
+        let held = lock(&self.prover).clone();
         if let Some(prover) = held.filter(|held| held.thumbprint() == binding.thumbprint) {
             return Ok(prover);
         }
-        let key = match (&binding.key, &self.possession.key) {
+        let key = match (&binding.key, &self.key) {
             (Some(stored), _) => read_key(stored)?,
             (None, Some(key)) => Arc::clone(key),
             (None, None) => return Err(elsewhere()),
@@ -146,20 +143,20 @@ impl Inner {
         if prover.thumbprint() != binding.thumbprint {
             return Err(elsewhere());
         }
-        *lock(&self.possession.prover) = Some(Arc::clone(&prover));
+        *lock(&self.prover) = Some(Arc::clone(&prover));
         Ok(prover)
     }
 
     /// Whether the key is at hand that a grant is bound to.
-    pub(super) fn has_key(&self, grant: &Grant) -> bool {
+    pub(crate) fn has_key(&self, grant: &Grant) -> bool {
         let binding = grant.binding.as_ref();
         binding.is_none_or(|binding| self.prover(binding).is_ok())
     }
 
     /// The key that a new grant is to be bound to: the application's, else the one that `held` is bound to, else one
     /// of the session's own.
-    pub(super) fn new_binding(&self, held: Option<&Grant>) -> Result<KeyBinding, Error> {
-        if let Some(key) = &self.possession.key {
+    pub(crate) fn new_binding(&self, held: Option<&Grant>) -> Result<KeyBinding, Error> {
+        if let Some(key) = &self.key {
             return Ok(KeyBinding {
                 thumbprint: key.public_jwk().thumbprint(),
                 key: None,
@@ -169,7 +166,7 @@ impl Inner {
         if let Some(held) = held.filter(|binding| binding.key.is_some()) {
             return Ok(held.clone());
         }
-        let mut own = lock(&self.possession.own);
+        let mut own = lock(&self.own);
         match &*own {
             Some(own) => Ok(own.clone()),
             None => Ok(own.insert(make_key()?).clone()),
@@ -178,13 +175,13 @@ impl Inner {
 
     /// The key that the answer to `challenge` is to be bound to, if it is to be bound. `found` is what discovery
     /// found, if that was necessary.
-    pub(super) fn binding_for(
+    pub(crate) fn binding_for(
         &self,
         challenge: &AuthChallenge,
         held: Option<&Grant>,
         found: Option<&Discovered>,
     ) -> Result<Option<KeyBinding>, Error> {
-        let always = self.possession.mode == Dpop::Always;
+        let always = self.mode == Dpop::Always;
         let asked = challenge.dpop_demand() != DpopDemand::None
             || found.is_some_and(|found| found.wants_proofs);
         if !always && !asked && held.is_none_or(|grant| grant.binding.is_none()) {

@@ -1,6 +1,6 @@
 //! A sign-in that the server rejected at once: another one a moment later would be in vain too.
 
-use crate::session::credential::Authorization;
+use crate::session::held::credential::Authorization;
 use crate::sync::{Mutex, lock};
 
 /// How long a rejected sign-in keeps further pages away, in seconds.

@@ -1,0 +1,90 @@
+//! Notices what other processes write to the store, before a server rejects an old credential.
+//!
+//! A session that is in use looks once a second at the most whether its store has changed; an idle one does nothing. A
+//! request between two looks reads the clock once more, and does no I/O.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Mutex;
+
+use crate::host::Event;
+use crate::runtime::timeout;
+use crate::session::held::Held;
+use crate::session::held::credential::Authorization;
+use crate::store::Stamp;
+
+/// How long a look at the store is valid.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The state of the store that the session has seen last.
+pub(super) struct Watch {
+    /// `None`: the store cannot tell. Locked by the request that looks; the others wait for it.
+    seen: Option<Mutex<Stamp>>,
+    /// When the store was looked at last, in milliseconds since 1970.
+    looked: AtomicU64,
+}
+
+impl Watch {
+    pub(super) fn new(stamp: Option<Stamp>, now: SystemTime) -> Self {
+        Self {
+            seen: stamp.map(Mutex::new),
+            looked: AtomicU64::new(milliseconds(now)),
+        }
+    }
+
+    pub(super) fn is_look_due(&self, now: SystemTime) -> bool {
+        self.seen.is_some() && {
+            let looked = self.looked.load(Ordering::Relaxed);
+            // A clock that was set back must not keep a session from looking.
+            u128::from(milliseconds(now).abs_diff(looked)) >= PERIOD.as_millis()
+        }
+    }
+
+    /// See [`Held::look`]. A record that cannot be read is an error for the request that needs it, and not for this one.
+    pub(super) async fn look(&self, held: &Held) {
+        if !held.is_look_due() {
+            return;
+        }
+        let Some(seen) = &self.seen else {
+            return;
+        };
+        let mut seen = seen.lock().await;
+        // Another request may have looked meanwhile.
+        if !held.is_look_due() {
+            return;
+        }
+        let stamp = held.store.stamp(&held.key).await;
+        if let Some(stamp) = stamp.filter(|stamp| *stamp != *seen) {
+            let before = held.current();
+            if held.reload().await.is_ok() {
+                *seen = stamp;
+            }
+            let now = held.current();
+            if now.is_some() && now != before {
+                held.tell(Event::Adopted);
+            }
+        }
+        let now = milliseconds(held.runtime.now());
+        self.looked.store(now, Ordering::Relaxed);
+    }
+
+    /// See [`Held::changed`].
+    pub(super) async fn changed(&self, held: &Held, from: Option<&Authorization>) {
+        if self.seen.is_none() {
+            return held.changed_here(from).await;
+        }
+        while timeout(&*held.runtime, PERIOD, held.changed_here(from))
+            .await
+            .is_none()
+        {
+            self.look(held).await;
+        }
+    }
+}
+
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.map_or(0, |since| since.as_millis());
+    u64::try_from(since).unwrap_or(u64::MAX)
+}

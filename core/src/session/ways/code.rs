@@ -1,0 +1,313 @@
+//! The authorization code flow (RFC 6749 section 4.1, RFC 7636): from discovery to the page that the user is sent to, and
+//! from the callback to the grant.
+
+use std::time::Duration;
+
+use crate::challenge::AuthChallenge;
+use crate::error::Error;
+use crate::grant::{Grant, Registration};
+use crate::host::{AuthorizationRequest, Event};
+use crate::issuer::same_issuer;
+use crate::limits::PENDING_KEPT;
+use crate::oauth::authorization::{self, Parameters, Prepared};
+use crate::oauth::discovery::Discovered;
+use crate::oauth::metadata::ServerMetadata;
+use crate::oauth::registration::{Purpose, register};
+use crate::oauth::token::{TokenFailure, TokenGrant};
+use crate::recovery::Ask;
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+use crate::session::client::{Requester, SessionClient};
+use crate::session::need::Need;
+use crate::session::user::User;
+use crate::session::ways::scheme::{
+    Scheme, asks_for_refresh_token, prompts_for_consent, without_offline_access,
+};
+use crate::store::record::{Pending, Record};
+
+/// How many scopes an authorization server may list for a registration to name them all.
+const MAX_LISTED: usize = 32;
+
+/// The code flow of one session.
+pub(crate) struct CodeFlow<'a> {
+    pub(crate) client: &'a SessionClient,
+}
+
+impl CodeFlow<'_> {
+    /// Prepares the page: registers the client where needed, and notes the authorization that is about to start.
+    pub(crate) async fn prepare(
+        &self,
+        user: &User,
+        need: &Need,
+        scheme: Scheme,
+    ) -> Result<AuthorizationRequest, Error> {
+        let prepared = self.prepare_at(user, need, scheme).await;
+        if prepared.is_err() {
+            // Its endpoints may have moved.
+            self.client.held.forget_known().await;
+        }
+        prepared
+    }
+
+    async fn prepare_at(
+        &self,
+        user: &User,
+        need: &Need,
+        scheme: Scheme,
+    ) -> Result<AuthorizationRequest, Error> {
+        let Scheme {
+            found,
+            known,
+            scopes,
+        } = scheme;
+        let (server, client, held) = (&found.server, self.client, &self.client.held);
+        server.require_code_flow()?;
+        server.check_reach(&client.http).await?;
+        let grantor = found.grantor(client.settings.send_resource)?;
+        let registered = client.identity.is_known_at(server);
+        let redirect_uri = user.redirect_uri(registered).await?;
+        let record = held.reload().await?.record;
+        let recorded = reusable(&record, &grantor.issuer, need);
+        let purpose = Purpose {
+            redirect_uri: Some(&redirect_uri),
+            scopes: &scopes,
+            supported: &registrable(&found),
+        };
+        let identity = &client.identity;
+        let registration = register(&client.http, server, identity, purpose, recorded).await?;
+        let (challenge, grant) = (&need.challenge, record.grant.as_ref());
+        let possession = &client.possession;
+        let binding = possession.binding_for(challenge, grant, Some(&found))?;
+        let prompted = client.settings.consent_prompt
+            && prompts_for_consent(&record, &grantor.issuer, &scopes);
+        let prepared = authorization::prepare(
+            server,
+            &Parameters {
+                client_id: &registration.client_id,
+                redirect_uri: &redirect_uri,
+                scopes: &scopes,
+                resource: grantor.resource.as_deref(),
+                challenge,
+                dpop_jkt: binding.as_ref().map(|binding| binding.thumbprint.as_str()),
+                consent_prompt: prompted,
+                nonce: None,
+            },
+        )?;
+        let issuer = &grantor.issuer;
+        let url = self.page(server, &prepared, issuer, &registration).await?;
+        let pending = Pending {
+            by: grantor,
+            iss_expected: server.authorization_response_iss_parameter_supported,
+            verifier: prepared.verifier,
+            redirect_uri,
+            scopes,
+            widen: need.ask == Ask::Union,
+            reused: registration.dynamic && recorded == Some(&registration),
+            prompted,
+            client: registration,
+            created_at: held.now(),
+            required: challenge.required_scopes.clone(),
+            binding,
+            idp: None,
+        };
+        let oldest = oldest_pending(&pending, user.patience());
+        held.note_pending(&prepared.state, &pending, Some(&known), oldest)
+            .await?;
+        Ok(request(
+            client.server(),
+            url,
+            prepared.state,
+            pending,
+            challenge,
+        ))
+    }
+
+    /// The address that the user is sent to: of the request itself, or of the one that was pushed (RFC 9126).
+    async fn page(
+        &self,
+        server: &ServerMetadata,
+        prepared: &Prepared,
+        issuer: &str,
+        registration: &Registration,
+    ) -> Result<String, Error> {
+        let client = self.client;
+        let Some(endpoint) = server.push_to(client.settings.push_requests)? else {
+            return Ok(prepared.url());
+        };
+        let pushed = prepared
+            .push(&client.at(issuer, registration, None), endpoint)
+            .await;
+        if matches!(pushed, Err(Error::RegistrationRejected { .. })) {
+            client.held.discard_client(issuer, registration).await?;
+        }
+        pushed
+    }
+
+    /// Exchanges a code for tokens, and keeps them. Returns the error of scopes that were required and not granted; the
+    /// credential is kept all the same.
+    pub(crate) async fn redeem(
+        &self,
+        pending: &Pending,
+        code: &Secret,
+    ) -> Result<Option<Error>, Error> {
+        let held = &self.client.held;
+        let grant = self.exchange(pending, code).await?;
+        let requested = without_offline_access(&pending.scopes);
+        let wanted_refresh = asks_for_refresh_token(&pending.scopes);
+        let mut replaced = None;
+        let stored = held.update(|record| {
+            replaced = record.grant.clone();
+            record.requested = match pending.widen {
+                true => record.requested.union(&requested),
+                false => requested.clone(),
+            };
+            record.set_grant(&grant);
+            if wanted_refresh {
+                let refreshable = grant.refresh_token.is_some();
+                let habits = record.habits.entry(grant.by.issuer.clone()).or_default();
+                habits.note_consent_prompt(pending.prompted, refreshable);
+            }
+            true
+        });
+        if let Err(error) = stored.await {
+            held.keep_unstored(&grant, replaced.as_ref());
+            return Err(error);
+        }
+        let short = short_of(&pending.required, &grant);
+        held.tell(Event::Authorized {
+            issuer: grant.by.issuer,
+            scopes: grant.granted,
+        });
+        Ok(short)
+    }
+
+    async fn exchange(&self, pending: &Pending, code: &Secret) -> Result<Grant, Error> {
+        let presented = TokenGrant::Code {
+            code,
+            verifier: &pending.verifier,
+            redirect_uri: &pending.redirect_uri,
+        };
+        let requester = Requester {
+            grantor: &pending.by,
+            client: &pending.client,
+            binding: pending.binding.as_ref(),
+            is_bound: false,
+        };
+        let client = self.client;
+        // The metadata may be on record since yesterday.
+        let (grantor, answer) = client.token_by_record(requester, &presented, None).await;
+        let failure = match answer {
+            Ok(tokens) => {
+                let requester = Requester {
+                    grantor: &grantor,
+                    ..requester
+                };
+                return Ok(client.granted(tokens, &requester, &pending.scopes));
+            }
+            Err(failure) => failure,
+        };
+        if matches!(failure, TokenFailure::InvalidClient { .. }) {
+            let held = &client.held;
+            held.discard_client(&grantor.issuer, &pending.client)
+                .await?;
+        }
+        client.held.forget_known().await;
+        Err(failure.into_error(&grantor.issuer, &grantor.token_endpoint))
+    }
+
+    /// Notes what an error of the callback tells for the next time. After `invalid_scope`, which a server would answer to
+    /// every sign-in that requests the scope, only the required scopes are requested; a server that does not know the
+    /// client has it registered again.
+    pub(crate) async fn note_denial(&self, pending: &Pending, error: &Error) -> Result<(), Error> {
+        let held = &self.client.held;
+        let code = match error {
+            Error::AuthorizationDenied { error, .. } => error.as_str(),
+            _ => "",
+        };
+        if matches!(code, "invalid_client" | "unauthorized_client") {
+            held.discard_client(&pending.by.issuer, &pending.client)
+                .await?;
+        }
+        if code != "access_denied" {
+            // The metadata on record may be out of date.
+            held.update(|record| record.known.take().is_some()).await?;
+        }
+        if code != "invalid_scope" {
+            return Ok(());
+        }
+        if pending.client.dynamic {
+            let (issuer, client) = (&pending.by.issuer, &pending.client.client_id);
+            held.update(|record| record.note_refused(issuer, client, &pending.scopes))
+                .await?;
+        }
+        if !pending.widen || pending.required.is_empty() {
+            held.update(|record| {
+                let changes = record.requested != pending.required;
+                record.requested = pending.required.clone();
+                changes
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The request that the host shows the user.
+pub(super) fn request(
+    server: &str,
+    url: String,
+    state: String,
+    pending: Pending,
+    challenge: &AuthChallenge,
+) -> AuthorizationRequest {
+    let mut challenge = challenge.clone();
+    challenge.authorization_scopes = pending.scopes.clone();
+    challenge.resource = pending.by.resource;
+    challenge.audience = Some(pending.by.issuer.clone());
+    AuthorizationRequest {
+        url,
+        state,
+        redirect_uri: pending.redirect_uri,
+        server: server.to_owned(),
+        issuer: pending.by.issuer,
+        at_identity_provider: pending.idp.is_some(),
+        scopes: pending.scopes,
+        challenge,
+    }
+}
+
+/// Since when (seconds since 1970) authorizations that were started before `pending` are kept.
+pub(super) fn oldest_pending(pending: &Pending, patience: Duration) -> u64 {
+    let kept = PENDING_KEPT.max(patience);
+    pending.created_at.saturating_sub(kept.as_secs())
+}
+
+/// The error of a grant that lacks required scopes.
+pub(crate) fn short_of(required: &ScopeSet, grant: &Grant) -> Option<Error> {
+    let missing = required.difference(&grant.granted);
+    (!missing.is_empty()).then(|| Error::ScopeNotGranted {
+        issuer: grant.by.issuer.clone(),
+        missing,
+    })
+}
+
+/// The scopes that a registration names besides those that are asked for now: what the resource and its authorization
+/// server list. A later step-up asks for one of them, and many servers grant only what was registered.
+fn registrable(found: &Discovered) -> ScopeSet {
+    let listed = &found.server.scopes_supported;
+    // A server with a long list serves many resources: most of it is not about this one.
+    let listed = listed.iter().filter(|_| listed.len() <= MAX_LISTED);
+    let listed = listed.map(String::as_str).collect();
+    found.scopes_supported.union(&listed)
+}
+
+/// The registration on record for `issuer`, unless it is to be replaced: because the application says so, or because a
+/// page that was opened with it never came back.
+fn reusable<'a>(record: &'a Record, issuer: &str, need: &Need) -> Option<&'a Registration> {
+    let known = record.client_at(issuer)?;
+    let mut pending = record.pending.values();
+    let lost = pending.any(|pending| {
+        pending.reused && same_issuer(&pending.by.issuer, issuer) && pending.client == *known
+    });
+    (!lost && !need.register_again).then_some(known)
+}

@@ -1,0 +1,247 @@
+//! The ways to a credential, one file each: a refresh token, the client's own credential, an organization's identity
+//! provider, the user. All but the last are silent.
+
+pub(crate) mod code;
+pub(crate) mod enterprise;
+pub(crate) mod idp_sign_in;
+mod machine;
+mod refresh;
+pub(crate) mod scheme;
+
+use std::sync::Arc;
+
+use self::enterprise::Minting;
+use self::machine::Machine;
+use self::refresh::Refresh;
+use crate::challenge::AuthChallenge;
+use crate::enterprise::Idp;
+use crate::error::Error;
+use crate::grant::{Grant, Grantor};
+use crate::host::{Event, WorkloadIdentity};
+use crate::oauth::token::TokenFailure;
+use crate::recovery::{Ask, Attempt, Means};
+use crate::scope::ScopeSet;
+use crate::session::client::SessionClient;
+use crate::session::held::credential::Authorization;
+use crate::store::lease::Lease;
+use crate::store::record::Versioned;
+
+/// How a session obtains credentials: the application's choice, with what it takes.
+pub(crate) enum Way {
+    /// The user authorizes (authorization code).
+    User,
+    /// The client's own credential (RFC 6749 section 4.4).
+    ClientCredentials,
+    /// An assertion of the workload's platform (RFC 7523).
+    Workload(Arc<dyn WorkloadIdentity>),
+    /// The user signs in at their organization's identity provider; `None`: which one is not configured.
+    Enterprise(Option<Arc<Idp>>),
+}
+
+impl Way {
+    /// Whether no user is ever involved.
+    pub(crate) fn is_machine(&self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::Workload(_))
+    }
+
+    /// # Errors
+    /// [`Error::EnterpriseNotConfigured`].
+    pub(crate) fn idp(&self) -> Result<&Arc<Idp>, Error> {
+        match self {
+            Self::Enterprise(Some(idp)) => Ok(idp),
+            _ => Err(Error::EnterpriseNotConfigured),
+        }
+    }
+}
+
+/// What to renew, and by which means.
+#[derive(Clone)]
+pub(crate) struct RenewalPlan {
+    /// The credential that the decision to renew was about. If another is current by now, no server is asked.
+    pub(crate) credential: Option<Authorization>,
+    pub(crate) means: Means,
+    pub(crate) ask: Ask,
+    /// The scopes to request, if the means requests any (a refresh does not).
+    pub(crate) scopes: ScopeSet,
+    pub(crate) challenge: AuthChallenge,
+    /// The resource names another authorization server now: find it first.
+    pub(crate) rediscover: bool,
+}
+
+/// How a silent renewal ended.
+pub(crate) enum RenewalEnd {
+    /// A new credential was obtained.
+    Renewed,
+    /// Another session had stored another credential already; no server was asked for one.
+    Adopted,
+    /// No credential: how far it got, and why.
+    Failed(Attempt, Error),
+    /// The store or the configuration failed, so that another means would fail as well.
+    Broken(Error),
+}
+
+/// The ways of one session.
+pub(crate) struct Ways {
+    pub(crate) client: Arc<SessionClient>,
+    pub(crate) way: Way,
+}
+
+impl Ways {
+    /// The silent means by which a credential can be renewed, if there is one.
+    pub(crate) fn renewal_means(&self, credential: &Authorization) -> Option<Means> {
+        let grant = credential.grant();
+        match self.way {
+            Way::ClientCredentials | Way::Workload(_) => Some(Means::NewToken),
+            Way::Enterprise(_) => Some(Means::Mint),
+            Way::User => {
+                let renewable = grant.refresh_token.is_some() && grant.client.is_some();
+                // Without the key that it is bound to, a refresh token is of no use.
+                let renewable = renewable && self.client.possession.has_key(grant);
+                renewable.then_some(Means::Refresh)
+            }
+        }
+    }
+
+    /// The means to renew a credential ahead of its expiry, if it expires soon.
+    pub(crate) fn due_means(&self, credential: &Authorization) -> Option<Means> {
+        let ahead = self.client.settings.policy.refresh_ahead.as_secs();
+        let due = credential.is_due(self.client.held.now(), ahead);
+        due.then(|| self.renewal_means(credential)).flatten()
+    }
+
+    /// The scopes that a silent request asks for; a refresh asks for none.
+    pub(crate) fn requested(
+        &self,
+        ask: Ask,
+        held: Option<&Authorization>,
+        challenge: &AuthChallenge,
+    ) -> ScopeSet {
+        if matches!(self.way, Way::User) {
+            return ScopeSet::new();
+        }
+        let held = held.map(|c| c.scopes().clone()).unwrap_or_default();
+        let configured = &self.client.settings.scopes;
+        let wanted = configured.union(&challenge.required_scopes);
+        match ask {
+            Ask::Afresh => wanted,
+            Ask::Union => held.union(&wanted),
+        }
+    }
+
+    /// Renews by the means of `plan`, with the lease held; `read` is the record as it was read under the lease.
+    pub(crate) async fn renew(
+        &self,
+        plan: &RenewalPlan,
+        lease: &Lease,
+        read: Versioned,
+    ) -> Result<RenewalEnd, Error> {
+        let client = &*self.client;
+        let by_machine = |workload| Machine {
+            client,
+            plan,
+            workload,
+        };
+        match (plan.means, &self.way) {
+            (Means::Refresh | Means::ScopedRefresh, _) => {
+                let refresh = Refresh {
+                    client,
+                    plan,
+                    lease,
+                };
+                refresh.run(read).await
+            }
+            (Means::NewToken, Way::Workload(platform)) => {
+                by_machine(Some(&**platform)).run(read).await
+            }
+            (Means::NewToken, _) => by_machine(None).run(read).await,
+            (Means::Mint, way) => {
+                let minting = Minting {
+                    client,
+                    idp: way.idp()?,
+                    plan,
+                    lease,
+                };
+                minting.run(read).await
+            }
+            (Means::IdpSession, _) => Err(Error::config(
+                "the identity provider's session is renewed by itself",
+            )),
+        }
+    }
+}
+
+/// Stores a renewed grant, and adds `requested` to the scopes that were requested over time. A grant that another
+/// session has replaced or cleared since `read` is not overwritten. `presented` is the grant whose refresh token was used.
+async fn keep(
+    client: &SessionClient,
+    read: Versioned,
+    plan: &RenewalPlan,
+    new: Grant,
+    presented: Option<&Grant>,
+    requested: &ScopeSet,
+) -> Result<RenewalEnd, Error> {
+    let held = &client.held;
+    let mut kept = false;
+    let replaces = read.record.grant.clone();
+    let written = held.update_known(Some(read), |record| {
+        // The grant that was renewed may not have been stored until now.
+        let planned = plan.credential.as_ref().map(Authorization::grant);
+        kept = match (&record.grant, &replaces) {
+            (Some(now), then) => {
+                let replaced = [then.as_ref(), planned, presented];
+                replaced.into_iter().flatten().any(|g| now.is(g))
+            }
+            (None, then) => then.is_none(),
+        };
+        if kept {
+            record.set_grant(&new);
+            record.requested = record.requested.union(requested);
+            if plan.means == Means::ScopedRefresh && new.lost.is_none() {
+                let habits = record.habits.entry(new.by.issuer.clone()).or_default();
+                habits.scoped_refresh = true;
+            }
+        }
+        kept
+    });
+    if let Err(error) = written.await {
+        // The request at hand gets its token all the same; the next write stores it.
+        held.keep_unstored(&new, replaces.as_ref());
+        held.tell_renewal_failed(&new.by.issuer, &error);
+        return Ok(RenewalEnd::Renewed);
+    }
+    if !kept {
+        return Ok(RenewalEnd::Adopted);
+    }
+    held.tell(Event::Renewed {
+        issuer: new.by.issuer,
+        scopes: new.granted,
+    });
+    Ok(RenewalEnd::Renewed)
+}
+
+/// The end of a renewal that `grantor` did not grant.
+fn failed(grantor: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, Error> {
+    let detail = failure.detail();
+    let issuer = grantor.issuer.clone();
+    Ok(match failure {
+        TokenFailure::Local(error) => return Err(*error),
+        TokenFailure::Transient(trouble) => {
+            RenewalEnd::Failed(Attempt::Unreachable, Error::unavailable(&issuer, trouble))
+        }
+        TokenFailure::InvalidGrant { .. } => {
+            RenewalEnd::Failed(Attempt::Rejected, Error::RefreshRejected { issuer, detail })
+        }
+        _ => RenewalEnd::Failed(Attempt::Refused, Error::RefreshRejected { issuer, detail }),
+    })
+}
+
+/// The end of a renewal that failed before it came to a token endpoint: a transient error counts as it does there.
+fn failed_before(error: Error, server: &str) -> Result<RenewalEnd, Error> {
+    match error {
+        Error::Http { .. } | Error::Timeout { .. } => Ok(RenewalEnd::Failed(
+            Attempt::Unreachable,
+            Error::unavailable(server, error),
+        )),
+        error => Err(error),
+    }
+}

@@ -1,0 +1,132 @@
+//! What a sign-in will request, and where: settled before the user is asked, so that the question and the request
+//! that follows it are the same.
+
+use crate::challenge::Reason;
+use crate::error::Error;
+use crate::grant::Grant;
+use crate::issuer::same_issuer;
+use crate::oauth::discovery::{Discovered, Preference, discover};
+use crate::oauth::known::Known;
+use crate::recovery::Ask;
+use crate::scope::ScopeSet;
+use crate::session::client::SessionClient;
+use crate::session::need::Need;
+use crate::store::record::Record;
+
+/// The scope that asks for a refresh token (OpenID Connect Core section 11).
+const OFFLINE_ACCESS: &str = "offline_access";
+
+/// A sign-in before it is prepared.
+pub(crate) struct Scheme {
+    pub(super) found: Discovered,
+    /// What goes on record of it.
+    pub(super) known: Known,
+    pub(crate) scopes: ScopeSet,
+}
+
+impl Scheme {
+    /// Settles which scopes a sign-in at the server that was found asks for.
+    pub(crate) fn new(client: &SessionClient, need: &Need, record: &Record, known: Known) -> Self {
+        let found = known.found();
+        Self {
+            scopes: wanted(&client.settings.scopes, need, record, &found),
+            known,
+            found,
+        }
+    }
+}
+
+/// Finds the authorization server that a sign-in goes to. Reads the metadata that is not on record, or not fresh.
+pub(crate) async fn find_server(
+    client: &SessionClient,
+    need: &Need,
+    record: &Record,
+) -> Result<Known, Error> {
+    let now = client.held.now();
+    let named = need.challenge.resource_metadata.as_deref();
+    let bound = client.bound_issuer(record);
+    let at_home = |known: &&Known| {
+        let bound = bound.as_deref();
+        bound.is_none_or(|bound| same_issuer(bound, known.issuer()))
+    };
+    let known = record.known.as_ref().filter(at_home);
+    if let Some(known) = known {
+        let grant = record.grant.as_ref();
+        let fresh = !need.reads_metadata && known.is_fresh(named, now);
+        if fresh || is_proven(known, grant, need) {
+            return Ok(known.clone());
+        }
+    }
+    let preference = Preference {
+        required: bound.as_deref(),
+        current: record.grant.as_ref().map(|grant| grant.by.issuer.as_str()),
+        known: known.and_then(|known| known.server_at(now)),
+        usable: &|server| {
+            server.require_code_flow()?;
+            let recorded = record.client_at(&server.issuer);
+            client.identity.fits(server, recorded)
+        },
+    };
+    let found = discover(&client.http, client.server(), named, &preference).await?;
+    client.check_may_authenticate(&found, bound.as_deref())?;
+    Ok(Known::new(&found, named, known, now))
+}
+
+/// The scopes to request. What was requested and granted before at the same issuer always comes along (SEP-2350): a user
+/// who signs in again does not want to lose what they have agreed to.
+fn wanted(configured: &ScopeSet, need: &Need, record: &Record, found: &Discovered) -> ScopeSet {
+    let held = record.grant.as_ref();
+    let held = held.filter(|grant| same_issuer(&grant.by.issuer, &found.server.issuer));
+    let before = match (held, need.ask) {
+        (None, _) => ScopeSet::new(),
+        (Some(_), Ask::Afresh) => record.requested.clone(),
+        (Some(grant), Ask::Union) => record.requested.union(&grant.granted),
+    };
+    let required = &need.challenge.required_scopes;
+    let mut wanted = before.union(configured).union(required);
+    if required.is_empty() && configured.is_empty() {
+        wanted = wanted.union(&found.scopes_supported);
+    }
+    let mut wanted = without_offline_access(&wanted);
+    let supported = &found.server.scopes_supported;
+    // Alone it would request a refresh token for access to nothing.
+    if !wanted.is_empty() && supported.iter().any(|scope| scope == OFFLINE_ACCESS) {
+        wanted.insert(OFFLINE_ACCESS);
+    }
+    wanted
+}
+
+/// Whether a sign-in that asks for `scopes` prompts the user for consent: only where that is known to bring a refresh
+/// token that does not come without it.
+pub(super) fn prompts_for_consent(record: &Record, issuer: &str, scopes: &ScopeSet) -> bool {
+    let habits = record.habits.get(issuer);
+    let helps = habits.and_then(|habits| habits.consent_prompt) == Some(true);
+    helps && scopes.contains(OFFLINE_ACCESS)
+}
+
+/// Whether a server that refused the request has shown that it accepts the token, and so that the token's issuer is still
+/// its authorization server.
+fn is_proven(known: &Known, grant: Option<&Grant>, need: &Need) -> bool {
+    let challenge = &need.challenge;
+    let takes = matches!(
+        challenge.reason,
+        Reason::InsufficientScope | Reason::InsufficientUserAuthentication
+    );
+    // A sign-in that the application asks for comes without a server's answer.
+    let said = challenge.raw.www_authenticate.is_some();
+    // Where it does not say what it lacks, the resource's metadata may, and that can have changed.
+    let named =
+        challenge.reason != Reason::InsufficientScope || !challenge.required_scopes.is_empty();
+    let same = grant.is_some_and(|grant| same_issuer(&grant.by.issuer, known.issuer()));
+    takes && said && named && same
+}
+
+/// The scopes that are about the resource.
+pub(crate) fn without_offline_access(scopes: &ScopeSet) -> ScopeSet {
+    scopes.difference(&ScopeSet::parse(OFFLINE_ACCESS))
+}
+
+/// Whether a refresh token was asked for.
+pub(super) fn asks_for_refresh_token(scopes: &ScopeSet) -> bool {
+    scopes.contains(OFFLINE_ACCESS)
+}
