@@ -1,4 +1,4 @@
-//! The parameters of an authorization response, kept unread until its issuer is known to be right.
+//! The parameters of an authorization response, kept opaque until `state` and `iss` have been checked.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use url::form_urlencoded;
 
 use crate::secret::Secret;
 
-/// The query of a callback, undecided: whether anything of it may be used, stored or shown depends on `state`
-/// and `iss` (RFC 9207 section 2.4), which core checks first. Hence nothing of it is read here.
+/// The query of a callback, kept opaque: `state` and `iss` decide whether any part of it may be used, stored or shown
+/// (RFC 9207 section 2.4), and core checks them first.
 #[derive(Clone)]
 pub struct CallbackParams {
     query: Secret,
 }
 
 impl CallbackParams {
-    /// Takes a whole callback: a URL, a query with or without its question mark, or form-encoded parameters.
+    /// Parses a callback: a URL, a query with or without its question mark, or form-encoded parameters.
     #[must_use]
     pub fn parse(callback: &str) -> Self {
         let callback = callback.trim();
         let callback = callback.split('#').next().unwrap_or_default();
-        // A value may hold anything, another URL too: only what stands before the first `=` tells the form.
+        // A value may contain anything, even a URL: only the text before the first `=` tells the form.
         let head = callback.split('=').next().unwrap_or_default();
         let query = match head.find('?') {
             Some(mark) => &callback[mark + 1..],
@@ -31,7 +31,7 @@ impl CallbackParams {
         }
     }
 
-    /// Takes parameters that a web framework has decoded already.
+    /// Builds a callback from parameters that a web framework has already decoded.
     #[must_use]
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, V)>,
@@ -52,15 +52,15 @@ impl CallbackParams {
             .is_ok_and(|own| own.is_some_and(|own| own.as_bytes().ct_eq(state.as_bytes()).into()))
     }
 
-    /// The query as it came, for handing it on to where the authorization is completed, as another part of a program
-    /// may have to. It is as undecided there.
+    /// Returns the query as received, to pass it to the part of the program that completes the authorization. It is
+    /// still unchecked.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.query.expose()
     }
 
-    /// A parameter's value, decoded. A parameter that stands twice makes the response invalid
-    /// (RFC 6749 section 3.1).
+    /// Returns the decoded value of a parameter. A repeated parameter makes the response invalid (RFC 6749 section
+    /// 3.1).
     pub(crate) fn get(&self, name: &str) -> Result<Option<String>, Repeated> {
         let mut values = form_urlencoded::parse(self.query.expose().as_bytes())
             .filter(|(key, _)| key == name)
@@ -72,7 +72,7 @@ impl CallbackParams {
     }
 }
 
-/// A parameter stands more than once.
+/// A parameter occurs more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Repeated;
 

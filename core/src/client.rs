@@ -1,4 +1,4 @@
-//! Clients that are registered already.
+//! Pre-registered clients.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,31 +9,31 @@ use crate::grant::AuthMethod;
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 
-/// A client that is registered at an authorization server already. `Debug` shows no secret.
+/// A client that is already registered at an authorization server. `Debug` shows no secret.
 ///
-/// One that proves itself by a secret, a key or a workload's assertion has to be bound to the authorization server that
-/// it is registered at ([`at_issuer`](Self::at_issuer)), since an MCP server may name any.
+/// A client that authenticates with a secret, a key or a workload's assertion must be bound to its authorization server
+/// ([`at_issuer`](Self::at_issuer)), because an MCP server may name any.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) id: String,
     pub(crate) proof: Proof,
     pub(crate) issuer: Option<String>,
-    /// Any MCP server is trusted to name the issuer that sees what it proves itself by.
+    /// Any issuer that the MCP server names may receive the secret, key or assertion.
     pub(crate) any_issuer: bool,
     secret_method: Option<SecretMethod>,
 }
 
-/// How a client shows its secret to an authorization server (RFC 6749 section 2.3.1).
+/// How a client sends its secret to an authorization server (RFC 6749 section 2.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretMethod {
     /// In the `Authorization` header (`client_secret_basic`).
     Basic,
-    /// In the form (`client_secret_post`).
+    /// In the request body (`client_secret_post`).
     Post,
 }
 
-/// What a client proves itself by.
+/// What a client authenticates with.
 #[derive(Clone)]
 pub(crate) enum Proof {
     None,
@@ -52,27 +52,27 @@ impl Client {
         }
     }
 
-    /// A client that proves itself by nothing, as a program on a person's machine (RFC 6749 section 2.1).
+    /// Creates a client without a secret or key, such as a program on the user's machine (RFC 6749 section 2.1).
     #[must_use]
     pub fn public(id: impl Into<String>) -> Self {
         Self::new(id, Proof::None)
     }
 
-    /// A client with a secret (`client_secret_basic` or `client_secret_post`, whichever the server takes).
+    /// Creates a client with a secret (`client_secret_basic` or `client_secret_post`, whichever the server supports).
     #[must_use]
     pub fn secret(id: impl Into<String>, secret: Secret) -> Self {
         Self::new(id, Proof::Secret(secret))
     }
 
-    /// A client with a private key (`private_key_jwt`, RFC 7523 section 2.2).
+    /// Creates a client with a private key (`private_key_jwt`, RFC 7523 section 2.2).
     #[must_use]
     pub fn key(id: impl Into<String>, key: impl SigningKey) -> Self {
         Self::new(id, Proof::Key(Arc::new(key)))
     }
 
-    /// Binds the client to the authorization server it is registered at. Its secret, key and assertions go nowhere
-    /// else, also when the MCP server names another. Without it, nothing is sent, and the error
-    /// ([`Error::ClientIssuerUnknown`](crate::Error::ClientIssuerUnknown)) names the issuer that was found.
+    /// Binds the client to the authorization server that it is registered at. Its secret, key and assertions are sent
+    /// to no other, even if the MCP server names another. An unbound client sends none of them, and the error
+    /// ([`Error::ClientIssuerUnknown`](crate::Error::ClientIssuerUnknown)) names the discovered issuer.
     #[must_use]
     pub fn at_issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
@@ -80,8 +80,8 @@ impl Client {
         self
     }
 
-    /// Shows the client's secret, key and assertions to whichever authorization server the MCP server names. Only for
-    /// MCP servers that are trusted with them.
+    /// Sends the client's secret, key and assertions to any authorization server that the MCP server names. Use it only
+    /// for MCP servers that are trusted with them.
     #[must_use]
     pub fn at_any_issuer(mut self) -> Self {
         self.issuer = None;
@@ -89,15 +89,15 @@ impl Client {
         self
     }
 
-    /// How the client shows its secret, for a server whose metadata does not tell, or tells wrong. By default it is as the
-    /// metadata offers, and where that does not say, Basic, which every server has to support.
+    /// Sets how the client sends its secret, for a server whose metadata omits the method or names a wrong one. The
+    /// default is a method from the metadata, or Basic, which every server has to support, if the metadata has none.
     #[must_use]
     pub fn shows_secret_by(mut self, method: SecretMethod) -> Self {
         self.secret_method = Some(method);
         self
     }
 
-    /// How it shows its secret, if that was said.
+    /// Returns the method that was set for the client's secret, if any.
     pub(crate) fn said_method(&self) -> Option<AuthMethod> {
         self.own_secret()?;
         Some(match self.secret_method? {
@@ -106,7 +106,7 @@ impl Client {
         })
     }
 
-    /// Whether it has anything to prove itself by.
+    /// Whether the client authenticates with a secret or a key.
     pub(crate) fn proves(&self) -> bool {
         !matches!(self.proof, Proof::None)
     }

@@ -1,4 +1,4 @@
-//! The parties that obtain a session's tokens, and what they prove themselves by.
+//! How a session obtains its tokens, and how its client authenticates.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,33 +8,32 @@ use crate::enterprise::IdentityProvider;
 use crate::error::Error;
 use crate::host::WorkloadIdentity;
 
-/// How a session gets its tokens. The default is a person, with a client that registers itself.
+/// How a session obtains its tokens. By default the user signs in, with a client that registers itself.
 #[derive(Clone)]
 pub enum Credentials {
-    /// A person signs in (authorization code grant, RFC 6749 section 4.1).
+    /// The user signs in (authorization code grant, RFC 6749 section 4.1).
     Person {
-        /// A client that is registered already; `None`: it is found by its metadata URL or registers itself
-        /// (RFC 7591).
+        /// A pre-registered client. With `None`, the client uses its metadata URL or registers itself (RFC 7591).
         client: Option<Client>,
     },
-    /// The client acts for itself (RFC 6749 section 4.4): no person, no host.
+    /// The client acts for itself (client credentials grant, RFC 6749 section 4.4): no user, no host.
     ClientCredentials {
-        /// With a secret or a key.
+        /// A client with a secret or a key.
         client: Client,
     },
-    /// The client is a workload, whose platform vouches for it (RFC 7523 section 2.1): no person, no host.
+    /// The client is a workload that presents its platform's assertions (RFC 7523 section 2.1): no user, no host.
     Workload {
-        /// What it is registered as.
+        /// The workload's pre-registered client.
         client: Client,
-        /// Gets its assertions.
+        /// Provides the assertions.
         identity: Arc<dyn WorkloadIdentity>,
     },
-    /// Access is managed by the organization whose identity provider this is ([`enterprise`](crate::enterprise)).
+    /// An organization manages access through its identity provider ([`enterprise`](crate::enterprise)).
     Enterprise {
-        /// Where people sign in. `None`, or one that is not [enabled](IdentityProvider::enabled), makes
-        /// [`open`](crate::AuthSessionBuilder::open) fail by an error that says so.
+        /// Where users sign in. With `None`, or with a provider that is not [enabled](IdentityProvider::enabled),
+        /// [`open`](crate::AuthSessionBuilder::open) fails with an error that says so.
         provider: Option<IdentityProvider>,
-        /// A client that is registered already at the MCP server's authorization server; `None`: as for a person.
+        /// A client that is pre-registered at the MCP server's authorization server; `None` as for `Person`.
         client: Option<Client>,
     },
 }
@@ -45,7 +44,7 @@ impl Default for Credentials {
     }
 }
 
-/// A person signs in, by this client.
+/// The user signs in with this client.
 impl From<Client> for Credentials {
     fn from(client: Client) -> Self {
         Self::Person {
@@ -70,7 +69,7 @@ impl Credentials {
         }
     }
 
-    /// Access is managed by an organization, and the client registers itself.
+    /// An organization manages access, and the client registers itself.
     #[must_use]
     pub fn enterprise(provider: impl Into<Option<IdentityProvider>>) -> Self {
         Self::Enterprise {

@@ -1,4 +1,4 @@
-//! Doors to what is private otherwise, for the fuzz targets in `fuzz/`. Only in a build for the fuzzer.
+//! Access to private functions for the fuzz targets in `fuzz/`. Compiled for the fuzzer only.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ use crate::store::record::{self, Record};
 /// A scheme with its parameters.
 pub type Challenge = (String, Vec<(String, String)>);
 
-/// All challenges of these field lines.
+/// Parses all challenges in these field lines.
 pub fn challenges<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
     let owned =
         |(name, value): (&str, std::borrow::Cow<'_, str>)| (name.to_owned(), value.into_owned());
@@ -39,12 +39,12 @@ pub fn challenges<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Challenge
         .collect()
 }
 
-/// A parameter of a callback; `Err` when it stands twice.
+/// Returns a parameter of a callback; `Err` if it occurs twice.
 pub fn callback_param(params: &CallbackParams, name: &str) -> Result<Option<String>, ()> {
     params.get(name).map_err(drop)
 }
 
-/// The code of a callback.
+/// Returns the code of a callback.
 pub fn callback_code(
     params: &CallbackParams,
     issuer: &str,
@@ -53,7 +53,7 @@ pub fn callback_code(
     authorization::code(params, issuer, expected)
 }
 
-/// The access token and the refresh token in an answer of the token endpoint, or what is reported of the failure.
+/// Returns the access token and the refresh token of a token response, or what is reported of the failure.
 pub fn token_answer(
     response: Response,
     sent: &str,
@@ -68,7 +68,7 @@ pub fn token_answer(
     }
 }
 
-/// The subject of an ID token that a fixed client expects now, checked by a set of keys in JSON.
+/// Verifies an ID token for a fixed client and time with a JSON key set, and returns its subject.
 pub fn id_token(token: &str, keys: &str) -> Result<String, &'static str> {
     let keys = serde_json::from_str(keys).map_err(|_| "no keys")?;
     let expected = id_token::Expected {
@@ -81,7 +81,7 @@ pub fn id_token(token: &str, keys: &str) -> Result<String, &'static str> {
         .map_err(id_token::Refusal::reason)
 }
 
-/// Reads a key file; whether the key's public part confirms what it signs. `None`: it is no key.
+/// Reads a key file, and returns whether its public key verifies its signature; `None` if it is no key.
 pub fn key_file(text: &str) -> Option<bool> {
     let key = PrivateKey::read(text).ok()?;
     let keys = serde_json::json!({ "keys": [key.public_jwk()] });
@@ -97,8 +97,8 @@ pub fn key_file(text: &str) -> Option<bool> {
     Some(keys.verify(&signed).is_ok())
 }
 
-/// Where a person would be sent by a server that gives these answers, in turn, to requests for metadata. Asks
-/// `seen` about each request.
+/// Returns the URL that the user would be sent to, if the server gives these responses, in turn, to metadata requests.
+/// Passes each request to `seen`.
 pub fn authorization_url(
     server: &str,
     named: Option<&str>,

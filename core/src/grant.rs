@@ -1,11 +1,11 @@
-//! What was granted, by which authorization server, to which client, bound to which key: as it is on record.
+//! A grant as recorded: by which authorization server, to which client, bound to which key.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
-/// The server that grants, and what for: all that is needed to ask again without asking another server where.
+/// The authorization server and the resource of a grant: enough to request another token without discovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grantor {
     pub(crate) issuer: String,
@@ -20,12 +20,12 @@ pub(crate) struct Grantor {
 /// What an authorization server granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grant {
-    /// Stands for this one act of granting. Tokens do not: a server may issue one twice.
+    /// Identifies this grant. A token does not: a server may issue the same one twice.
     pub(crate) id: String,
     pub(crate) by: Grantor,
     pub(crate) access_token: Secret,
     pub(crate) granted: ScopeSet,
-    /// Seconds since 1970, by this machine's clock; `None`: use until rejected.
+    /// Seconds since 1970, by this machine's clock; `None`: the token is used until it is rejected.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -35,19 +35,19 @@ pub(crate) struct Grant {
     pub(crate) obtained_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<Secret>,
-    /// The client it was granted to, the only one that can renew it. `None`: its server no longer knows it.
+    /// The client it was granted to, the only one that can renew it. `None`: the server no longer knows that client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client: Option<Registration>,
-    /// The key that its tokens are bound to (RFC 9449); `None`: any holder may use them.
+    /// The key that its tokens are bound to (RFC 9449); `None` for bearer tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) binding: Option<KeyBinding>,
-    /// Stands for the sign-in that it goes back to, over all renewals.
+    /// Identifies the sign-in that the grant descends from; renewals keep it.
     #[serde(default)]
     pub(crate) sign_in: String,
-    /// The scopes there were before a refresh brought others (RFC 6749 section 6 lets a client name them).
+    /// The scopes granted before a refresh returned others; the next refresh can name them (RFC 6749 section 6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lost: Option<ScopeSet>,
-    /// The issuer of the identity provider's session it was minted through.
+    /// The issuer of the IdP session that the grant was obtained through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) via: Option<String>,
 }
@@ -62,10 +62,10 @@ pub(crate) struct KeyBinding {
     pub(crate) key: Option<Secret>,
 }
 
-/// The latest time on record, in seconds since 1970: later ones are no numbers for JavaScript.
+/// The latest time in a record, in seconds since 1970: JavaScript cannot represent later ones exactly.
 const LATEST: u64 = (1 << 53) - 1;
 
-/// Reads a time; older versions of this program wrote any that a server named.
+/// Reads a time and bounds it: older versions of this program recorded any time that a server named.
 pub(crate) fn date<'de, D: Deserializer<'de>>(reader: D) -> Result<u64, D::Error> {
     u64::deserialize(reader).map(|at| at.min(LATEST))
 }
@@ -76,52 +76,52 @@ fn some_date<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u64>, D::Err
 }
 
 impl Grant {
-    /// A name for a new grant.
+    /// Creates the id of a new grant.
     pub(crate) fn new_id() -> String {
-        // Without randomness all grants look alike, and a renewal is noticed by its time alone.
+        // Without randomness all grants have the same id, and only their times tell them apart.
         format!("{:016x}", getrandom::u64().unwrap_or_default())
     }
 
-    /// Whether both stand for one act of granting, whatever has been discarded since.
+    /// Whether both are the same grant, even if tokens of one have been discarded since.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.id == other.id && self.obtained_at == other.obtained_at
     }
 }
 
-/// A client as one authorization server knows it.
+/// A client as registered at one authorization server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Registration {
     pub(crate) client_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_secret: Option<Secret>,
     pub(crate) auth_method: AuthMethod,
-    /// How its server would take a secret that is given later; `None`: the server was not asked.
+    /// How its server accepts a secret that the application supplies later; `None`: the server was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) secret_method: Option<AuthMethod>,
-    /// The redirect URIs it was registered with; empty when that was not for us to say.
+    /// The redirect URIs it was registered with; empty if this program did not choose them.
     #[serde(default)]
     pub(crate) redirect_uris: Vec<String>,
-    /// Registered by us (RFC 7591), so that it can be registered again.
+    /// Registered by this program (RFC 7591), so that it can be registered again.
     #[serde(default)]
     pub(crate) dynamic: bool,
-    /// The scopes its server registered it with; `None`: the server did not say, and may not care.
+    /// The scopes that its server registered; `None`: the server did not say, and may not restrict them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scopes: Option<ScopeSet>,
-    /// The scopes that the registration asked for.
+    /// The scopes that the registration request named.
     #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
     pub(crate) scopes_sent: ScopeSet,
 }
 
 impl Registration {
-    /// Whether these scopes may be asked for, as far as is known. What the server left out of the registration it
-    /// would leave out of another: that is no reason to register again.
+    /// Whether these scopes may be requested, as far as is known. Scopes that the server dropped from this registration
+    /// count as allowed: it would drop them from another one too.
     pub(crate) fn allows(&self, scopes: &ScopeSet) -> bool {
         let known = self.scopes.as_ref();
         known.is_none_or(|known| known.union(&self.scopes_sent).covers(scopes))
     }
 
-    /// Notes that the server refused these scopes as unknown to it, where it was not said which it knows: it knows those of
-    /// the registration. Returns whether that is new.
+    /// Records that the server rejected these scopes as unknown, if it did not say which it knows: only those of the
+    /// registration request then count as known. Returns whether the registration changed.
     pub(crate) fn note_refused(&mut self, scopes: &ScopeSet) -> bool {
         let unknown = self.dynamic && self.scopes.is_none() && !self.scopes_sent.covers(scopes);
         if unknown {
@@ -130,12 +130,12 @@ impl Registration {
         unknown
     }
 
-    /// Whether it proves itself by a secret or a key.
+    /// Whether the client authenticates with a secret or a key.
     pub(crate) fn proves(&self) -> bool {
         self.client_secret.is_some() || self.auth_method == AuthMethod::PrivateKeyJwt
     }
 
-    /// The same client with the secret, or the key, that the application has for it now, and shown as it says.
+    /// Returns the client with the secret or key that the application has for it now, and the method that it set.
     pub(crate) fn with(
         &self,
         secret: Option<&Secret>,

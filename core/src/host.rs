@@ -1,4 +1,4 @@
-//! What only the application can do: ask for consent, show a page to the person, hear what happens.
+//! What only the application can do: ask for consent, show a page to the user, receive events.
 
 use std::fmt;
 
@@ -14,64 +14,63 @@ use crate::secret::Secret;
 
 /// The application around a session.
 ///
-/// Both interactive shapes work. A terminal or desktop program stays where it is: its
-/// [`authorize`](AuthHost::authorize) opens the address, waits for the callback and returns its parameters.
-/// A web page navigates away: it returns [`Authorized::Elsewhere`], and the code that receives the callback later,
-/// also after a restart, hands it to
+/// There are two kinds of host. In a terminal or desktop program, [`authorize`](AuthHost::authorize) opens the URL,
+/// waits for the callback and returns its parameters. In a web page that navigates away, it returns
+/// [`Authorized::Elsewhere`], and the code that receives the callback later, even after a restart, passes it to
 /// [`AuthSession::complete_authorization`](crate::AuthSession::complete_authorization).
 #[auto_impl::auto_impl(Arc)]
 pub trait AuthHost: Send + Sync + 'static {
-    /// The redirect URI of the authorization that is about to start. A host with an ephemeral port opens it
-    /// here, since the URI must be registered first. A host whose address is always the same says it to the session
-    /// ([`Settings::redirect_uri`](crate::Settings::redirect_uri)), and is not asked.
+    /// Returns the redirect URI of the authorization that is about to start. A host with an ephemeral port opens it
+    /// here, since the URI must be registered first. If the URI is always the same, set it for the session
+    /// ([`Settings::redirect_uri`](crate::Settings::redirect_uri)) instead; the host is then not asked.
     ///
     /// # Errors
-    /// [`Error::Host`] when no callback can be received.
+    /// [`Error::Host`] if no callback can be received.
     fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
         let missing =
             "it has no redirect URI: give the session one (redirect_uri), or have the host say it";
         Box::pin(std::future::ready(Err(Error::host(missing))))
     }
 
-    /// As [`redirect_uri`](Self::redirect_uri), for a client that was registered beforehand or has a metadata document.
-    /// It is registered for certain addresses, so that this must be one of them, and never one that a host chooses at
-    /// the moment, such as a free port in place of one that is taken.
+    /// As [`redirect_uri`](Self::redirect_uri), for a client that is pre-registered or has a metadata document. Such a
+    /// client is registered for certain URIs: return one of them, never one chosen on the spot, such as one with a free
+    /// port because the registered port is taken.
     ///
     /// # Errors
-    /// [`Error::Host`] when no callback can be received there.
+    /// [`Error::Host`] if no callback can be received there.
     fn registered_redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
         self.redirect_uri()
     }
 
-    /// Asks the person whether to extend access. `false` is a no; the session lives on.
+    /// Asks the user whether to extend access. `false` declines; the session continues.
     ///
     /// # Errors
-    /// [`Error::Host`] when the person could not be asked, [`Error::Cancelled`] when they stopped it.
+    /// [`Error::Host`] if the user could not be asked, [`Error::Cancelled`] if the user cancelled.
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>>;
 
-    /// Sends the person to sign in or to grant access.
+    /// Sends the user to sign in or to grant access.
     ///
     /// # Errors
-    /// [`Error::Host`] when the page could not be shown, [`Error::Cancelled`] when the person stopped it.
+    /// [`Error::Host`] if the page could not be shown, [`Error::Cancelled`] if the user cancelled.
     fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>>;
 
-    /// Tells the user that another session or program has the sign-in page for `server` open, which this one waits for.
-    /// The future is dropped when the wait is over. The default tells nothing.
+    /// Tells the user that this session waits for the sign-in page for `server` that another session or program has
+    /// open. The future is dropped when the wait is over. Does nothing by default.
     fn sign_in_elsewhere(&self, server: &str) -> BoxFuture<'_, ()> {
         let _ = server;
         Box::pin(std::future::ready(()))
     }
 
-    /// Hears what happens. Must return quickly; it is called while requests wait.
+    /// Receives an event. Must return quickly: requests wait for it.
     fn event(&self, event: Event) {
         let _ = event;
     }
 }
 
-/// Hears what happens.
+/// Receives events.
 pub(crate) type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 
-/// Why an address cannot be where callbacks come (RFC 6749 section 3.1.2).
+/// Checks a redirect URI (RFC 6749 section 3.1.2); the error says what is wrong.
 pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), String> {
     match Url::parse(uri) {
         Ok(url) if url.fragment().is_none() => Ok(()),
@@ -81,38 +80,38 @@ pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), String> {
     }
 }
 
-/// Where the assertions of a workload come from by which it gets its tokens (RFC 7523 section 2.1): from its platform.
+/// Provides the assertions of a workload's platform, which the workload exchanges for tokens (RFC 7523 section 2.1).
 #[auto_impl::auto_impl(Arc)]
 pub trait WorkloadIdentity: Send + Sync + 'static {
-    /// An assertion that is meant for the authorization server with the issuer `audience`. It is asked for each time
-    /// one is needed, and used once: give a fresh one where the platform makes them. Where it makes none for an
-    /// audience of one's choice, bind the client to its issuer
-    /// ([`at_issuer`](crate::Client::at_issuer)): an MCP server may name any.
+    /// Returns an assertion for the authorization server with the issuer `audience`. It is requested each time one is
+    /// needed, and used once: return a fresh one if the platform can issue it. If the platform cannot issue one for any
+    /// given audience, bind the client to its issuer ([`at_issuer`](crate::Client::at_issuer)), because an MCP server
+    /// may name any.
     ///
     /// # Errors
-    /// [`Error::Host`] when there is none.
+    /// [`Error::Host`] if no assertion is available.
     fn assertion(&self, audience: &str) -> BoxFuture<'_, Result<Secret, Error>>;
 }
 
-/// What the person is asked to agree to.
+/// What the user is asked to agree to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StepUpRequest {
     /// The MCP server.
     pub server: String,
-    /// What the server asked for, with the operation it was asked for.
+    /// The server's challenge, with the rejected operation.
     pub challenge: AuthChallenge,
-    /// The scopes that are new.
+    /// The new scopes.
     pub new_scopes: ScopeSet,
-    /// All scopes that would be asked for.
+    /// All scopes that would be requested.
     pub scopes: ScopeSet,
-    /// The organization's identity provider, if it would be asked, silently, and not the person's own access.
+    /// The organization's identity provider, if access would be extended silently through it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_provider: Option<String>,
 }
 
-/// An authorization that has been prepared: the person goes to `url`.
+/// A prepared authorization: the host sends the user to `url`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -121,30 +120,30 @@ pub struct AuthorizationRequest {
     pub url: String,
     /// The `state` that the callback must carry.
     pub state: String,
-    /// Where the callback will come.
+    /// Where the callback will arrive.
     pub redirect_uri: String,
     /// The MCP server.
     pub server: String,
-    /// The authorization server; enterprise-managed, the identity provider.
+    /// The authorization server, or the identity provider if access is enterprise-managed.
     pub issuer: String,
-    /// Whether that is the organization's identity provider.
+    /// Whether `issuer` is the organization's identity provider.
     pub at_identity_provider: bool,
-    /// The scopes asked for.
+    /// The requested scopes.
     pub scopes: ScopeSet,
-    /// What made it necessary.
+    /// The challenge that made it necessary.
     pub challenge: AuthChallenge,
 }
 
-/// How an authorization went on.
+/// What [`AuthHost::authorize`] returns.
 #[derive(Debug, Clone)]
 pub enum Authorized {
-    /// The callback came; these are its parameters, unread.
+    /// The callback arrived; its parameters are not checked yet.
     Callback(CallbackParams),
-    /// The person is on another page; the callback will arrive elsewhere.
+    /// The user is on another page; the callback will arrive elsewhere.
     Elsewhere,
 }
 
-/// What happens in a session, for a host to show or to log. Events hold no secrets.
+/// An event of a session, for a host to show or to log. Events contain no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -156,24 +155,24 @@ pub enum Authorized {
 pub enum Event {
     /// A request was rejected.
     Challenged {
-        /// What the server asked for.
+        /// The server's challenge.
         challenge: AuthChallenge,
     },
     /// The credential was renewed silently.
     Renewed {
-        /// By which server.
+        /// The authorization server.
         issuer: String,
-        /// What is granted now.
+        /// The scopes that are granted now.
         scopes: ScopeSet,
     },
-    /// Another session or process had renewed it already.
+    /// Another session or process had already renewed the credential.
     Adopted,
     /// The session at the organization's identity provider was renewed silently.
     IdpSessionRenewed {
         /// The identity provider.
         issuer: String,
     },
-    /// Silent renewal failed. A session that only waited for another's renewal does not hear of it.
+    /// Silent renewal failed. A session that only waited for another session's renewal does not receive this event.
     RenewalFailed {
         /// The authorization server, or the identity provider.
         issuer: String,
@@ -182,35 +181,35 @@ pub enum Event {
         /// What happened.
         message: String,
     },
-    /// The person was asked whether to extend access.
+    /// The user was asked whether to extend access.
     ConsentAsked {
-        /// The scopes that are new.
+        /// The new scopes.
         new_scopes: ScopeSet,
     },
-    /// The person was sent to an authorization server.
+    /// The user was sent to an authorization server.
     AuthorizationStarted {
-        /// Which one.
+        /// Its issuer.
         issuer: String,
-        /// The scopes asked for.
+        /// The requested scopes.
         scopes: ScopeSet,
     },
-    /// The person's authorization arrived.
+    /// The user authorized the client.
     Authorized {
-        /// By which server.
+        /// The authorization server.
         issuer: String,
-        /// What is granted now.
+        /// The scopes that are granted now.
         scopes: ScopeSet,
     },
-    /// The user is needed, and no caller waits: for the next user action.
+    /// The user is needed, but no caller waits: the host prompts at the next user action.
     InteractionRequired {
-        /// What the server asked for.
+        /// The server's challenge.
         challenge: AuthChallenge,
     },
     /// The credential was cleared.
     SignedOut,
 }
 
-/// The code of an event, as in its JSON form.
+/// The `kind` of an event, as in its JSON form.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

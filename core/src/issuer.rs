@@ -1,10 +1,10 @@
-//! Issuer identifiers (RFC 8414 section 2): strings that are compared byte for byte, but for one spelling.
+//! Issuer identifiers (RFC 8414 section 2): compared byte for byte, except for one trailing slash.
 
-/// Whether two issuer identifiers name the same authorization server. An issuer without a path and the same issuer
-/// with one trailing slash have the same metadata document (RFC 8414 section 3.1), and libraries that normalize
-/// addresses write either for the other. Any other difference makes another server.
+/// Whether two issuer identifiers name the same authorization server. An issuer without a path and the same issuer with
+/// one trailing slash have the same metadata document (RFC 8414 section 3.1), and libraries that normalize URLs turn
+/// one into the other. Any other difference means another server.
 ///
-/// This is for finding metadata, grants and registrations. `iss` (RFC 9207, OpenID Connect Core) is compared byte for
+/// This comparison finds metadata, grants and registrations. `iss` (RFC 9207, OpenID Connect Core) is compared byte for
 /// byte with the issuer as its metadata writes it.
 pub(crate) fn same_issuer(a: &str, b: &str) -> bool {
     if a == b {
@@ -14,7 +14,7 @@ pub(crate) fn same_issuer(a: &str, b: &str) -> bool {
     long.strip_suffix('/') == Some(short) && is_bare(short)
 }
 
-/// The other way to write an issuer, if there is one: see [`same_issuer`].
+/// Returns the issuer with its trailing slash added or removed, if that names the same server: see [`same_issuer`].
 pub(crate) fn other_spelling(issuer: &str) -> Option<String> {
     if is_bare(issuer) {
         return Some(format!("{issuer}/"));
@@ -23,7 +23,7 @@ pub(crate) fn other_spelling(issuer: &str) -> Option<String> {
     is_bare(short).then(|| short.to_owned())
 }
 
-/// Whether there is nothing but scheme and authority.
+/// Whether the issuer consists of a scheme and an authority only.
 fn is_bare(issuer: &str) -> bool {
     let authority = issuer.split_once("://").map(|(_, rest)| rest);
     authority.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '\\']))

@@ -5,9 +5,9 @@
 //! ([`AuthSession::handle_auth_challenge`]), is decided by one pure function ([`recovery::next_step`]), and ends
 //! in one of four [`Outcome`]s.
 //!
-//! Start with [`AuthSession::builder`]. An application implements [`AuthHost`], or takes the ready-made
-//! [`TerminalHost`](loopback::TerminalHost). A transport drives an [`mcp::Exchange`]: the crate `mcp-reauth-rmcp` does for
-//! the official Rust SDK, `mcp-reauth-reqwest` for reqwest.
+//! Start with [`AuthSession::builder`]. An application implements [`AuthHost`], or uses the ready-made
+//! [`TerminalHost`](loopback::TerminalHost). A transport drives an [`mcp::Exchange`]: the crate `mcp-reauth-rmcp` does
+//! so for the official Rust SDK, `mcp-reauth-reqwest` for reqwest.
 
 mod callback;
 pub mod challenge;
@@ -55,7 +55,7 @@ pub use client::{Client, SecretMethod};
 pub use credentials::Credentials;
 pub use enterprise::{IdentityProvider, IdpSession};
 pub use error::{Cause, Error, ErrorCode, UnknownErrorCode};
-/// What the methods of traits return that an application implements.
+/// The return type of the methods of the traits that an application implements.
 pub use futures_util::future::BoxFuture;
 pub use host::{AuthHost, Event, WorkloadIdentity};
 #[cfg(feature = "jwt")]

@@ -1,4 +1,4 @@
-//! How long a caller waits for a server that is unavailable.
+//! Retry policy for token requests.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use crate::oauth::token::TokenFailure;
 use crate::runtime::Runtime;
 use crate::store::lease::Lease;
 
-/// The pause before the second try.
+/// The usual pause before the second try.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Within this time both tries are made, where the server answers at once.
+/// Both tries are made within this time, if the server responds at once.
 const BOTH_TRIES: Duration = Duration::from_millis(500);
-/// The pause before the second try, when the first one took most of the time.
+/// The pause before the second try, if the first one took most of the time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// A server that takes longer to fail is not asked again: the caller has waited enough, and an answer that is merely
-/// late may still arrive.
+/// A request that took longer to fail is not repeated: the caller has waited long enough, and the response may merely
+/// be late.
 const SLOW: Duration = Duration::from_secs(2);
-/// The longest time that a server can ask for before a code is sent again. The user has just signed in: telling them to
-/// come back later would cost them another page.
+/// The longest Retry-After that is waited for before a code is sent again. The user has just signed in: a failure now
+/// would cost another sign-in page.
 const WAIT_WITH_CODE: Duration = Duration::from_secs(5);
 
-/// Asks again, once, when the server is unavailable; but only while the lease is held: a process or a machine that stood
-/// still must not present what another process may have used meanwhile. A server that asks for time is not asked again: the time
-/// it asks for is told to the caller.
+/// Runs a token request, and repeats it once after a transient error, but only while the lease is held: after a
+/// suspension, a process must not present a token that another process may have used meanwhile. If the server sent
+/// Retry-After, the request is not repeated, and the caller is told the delay.
 pub(crate) async fn patiently<T, A>(
     runtime: &dyn Runtime,
     lease: Option<&Lease>,
@@ -38,8 +38,8 @@ where
     twice(runtime, wait, again, ask).await
 }
 
-/// Presents a code, which is good for one request (RFC 6749 section 4.1.2): again, once, only where it cannot have been
-/// used, since no connection could be made or the server asks to come back.
+/// Presents a code, which may be used once (RFC 6749 section 4.1.2). Repeats the request, once, only if the code cannot
+/// have been used: no connection was made, or the server sent Retry-After.
 pub(crate) async fn once<T, A>(
     runtime: &dyn Runtime,
     ask: impl FnMut() -> A,
@@ -56,7 +56,8 @@ where
     twice(runtime, wait, async || Ok(()), ask).await
 }
 
-/// Asks again, once, after a transient error for which `wait` gives the shortest wait; and if `again` agrees then.
+/// Repeats a request, once, after a transient error for which `wait` returns the shortest delay, if `again` agrees
+/// then.
 async fn twice<T, A>(
     runtime: &dyn Runtime,
     wait: impl Fn(&Trouble) -> Option<Duration>,
@@ -71,14 +72,14 @@ where
     let Err(TokenFailure::Transient(trouble)) = &answer else {
         return answer;
     };
-    // A clock that was set back tells nothing.
+    // If the clock was set back, the elapsed time counts as zero.
     let took = runtime.now().duration_since(begun).unwrap_or_default();
     let Some(asked) = wait(trouble).filter(|_| took <= SLOW) else {
         return answer;
     };
     let left = BOTH_TRIES.saturating_sub(took);
     let pause = jittered(PAUSE).min(left).max(SHORTEST_PAUSE);
-    // A server that asks for less than it takes to recover is not taken at its word.
+    // A Retry-After that is shorter than the pause does not shorten it.
     runtime.sleep(pause.max(asked)).await;
     again().await?;
     ask().await
@@ -94,10 +95,10 @@ async fn in_time(lease: Option<&Lease>) -> Result<(), TokenFailure> {
     Ok(())
 }
 
-/// Up to half as long again, so that a fleet does not come back in step.
+/// Adds up to half of the pause, so that many clients do not retry at the same time.
 fn jittered(pause: Duration) -> Duration {
     let mut byte = [0_u8; 1];
-    // Without randomness there is merely no jitter.
+    // Without randomness there is no jitter.
     let _ = getrandom::fill(&mut byte);
     pause + pause * u32::from(byte[0]) / 512
 }

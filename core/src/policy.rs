@@ -9,26 +9,26 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnInsufficientScope {
-    /// Ask the person, then authorize again with the union of scopes.
+    /// Ask the user, then authorize again with the union of scopes.
     #[default]
     Reauthorize,
     /// Fail with the typed error at once; the caller decides.
     Throw,
 }
 
-/// Whether tokens are bound to a key, so that no other party can use them (RFC 9449).
+/// When tokens are bound to a key, so that no other party can use them (RFC 9449).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Dpop {
-    /// Where the server asks for it.
+    /// If the server asks for it.
     #[default]
     WhenAsked,
-    /// Always; a server that does not bind tokens is not signed in to.
+    /// Always; the session does not sign in at a server that does not bind tokens.
     Always,
 }
 
-/// What a session may do by itself. The default suits a program with a person in front of it.
+/// What a session may do by itself. The default suits a program with a user in front of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -37,16 +37,16 @@ pub struct Policy {
     pub on_insufficient_scope: OnInsufficientScope,
     /// How many step-ups one request may go through (default 1); 0 is as [`OnInsufficientScope::Throw`].
     pub max_step_up_retries: u8,
-    /// Whether people are asked before an enterprise session extends access, which it could do silently (default no:
+    /// Whether the user is asked before an enterprise session extends access, which it could do silently (default no:
     /// the organization has decided).
     pub confirm_enterprise_step_up: bool,
-    /// Whether a person may be involved at all (default yes).
+    /// Whether the user may be involved at all (default yes).
     pub interaction: bool,
     /// How long before expiry a credential is renewed (default 30 s). In JSON `refreshAheadMs`, in milliseconds.
     #[serde(rename = "refreshAheadMs", with = "milliseconds")]
     #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub refresh_ahead: Duration,
-    /// How long a person may take to answer or to sign in (default 15 minutes). In JSON `interactionTimeoutMs`, in
+    /// How long the user may take to answer or to sign in (default 15 minutes). In JSON `interactionTimeoutMs`, in
     /// milliseconds.
     #[serde(rename = "interactionTimeoutMs", with = "milliseconds")]
     #[cfg_attr(feature = "schema", schemars(with = "u64"))]
@@ -67,7 +67,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// How many step-ups a request may go through, both settings taken together.
+    /// Returns the maximum number of step-ups per request, from both settings.
     pub(crate) fn max_step_ups(&self) -> u8 {
         match self.on_insufficient_scope {
             OnInsufficientScope::Reauthorize => self.max_step_up_retries,

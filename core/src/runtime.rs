@@ -1,4 +1,4 @@
-//! What core needs of its surroundings: the wall clock, waiting, and running a task on its own.
+//! What core needs from its environment: the wall clock, sleeping, and running a task in the background.
 
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
@@ -6,32 +6,31 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-/// The clock, sleeping and spawning. Replaceable, so that tests can own time and a host can bring its
-/// own executor.
+/// The clock, sleeping and spawning. Replaceable, so that tests can control time and a host can bring its own executor.
 #[auto_impl::auto_impl(Arc)]
 pub trait Runtime: Send + Sync + 'static {
-    /// Wall-clock time. Expiry is reckoned by it, so it goes on while the machine sleeps.
+    /// Returns the wall-clock time. Expiry is computed from it, so it advances while the machine sleeps.
     fn now(&self) -> SystemTime;
 
     /// Completes after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// Runs `task` to its end, on its own: dropping a caller must not cancel it.
+    /// Runs `task` to completion in the background: dropping a caller must not cancel it.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 }
 
-/// Seconds since 1970 (UTC), the form times have in records; 0 for anything earlier.
+/// Returns seconds since 1970 (UTC), the form of times in records; 0 for anything earlier.
 pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs())
 }
 
-/// In how many parts a limit is counted.
+/// Into how many parts a limit is divided.
 const PARTS: u32 = 20;
 
-/// Runs `future`, but not longer than `limit` of the time in which the process runs. A process that is stopped, or whose
-/// machine sleeps, finds all its timers over when it goes on, and what came meanwhile not read yet: so the limit is
-/// counted in parts, of which one is over then.
+/// Runs `future` for at most `limit` of the time in which the process runs. When a suspended process or machine
+/// resumes, its timers have expired, but it has not yet read what arrived meanwhile. The limit is therefore counted in
+/// parts, and a suspension uses up only one of them.
 pub async fn timeout<T>(
     runtime: &dyn Runtime,
     limit: Duration,
@@ -53,8 +52,8 @@ pub async fn timeout<T>(
     }
 }
 
-/// Runs `work` on its own, and waits for it, but not longer than `limit`: `None`, and it goes on; `late` is given what
-/// it comes to.
+/// Runs `work` in the background and waits for it for at most `limit`. After that it returns `None`, `work` continues,
+/// and `late` receives its result.
 pub(crate) async fn detached<T: Send + 'static>(
     runtime: &dyn Runtime,
     limit: Duration,

@@ -1,7 +1,7 @@
 //! Scope sets: parse, union, covers, difference.
 //!
-//! Scopes are opaque, case-sensitive strings (RFC 6749 section 3.3). Nothing here guesses at a
-//! hierarchy: `files` does not cover `files:read`.
+//! Scopes are opaque, case-sensitive strings (RFC 6749 section 3.3). No hierarchy is assumed: `files` does not cover
+//! `files:read`.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -11,16 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::text;
 
-/// How many scopes a set holds at the most; more are dropped. No server means as many, and one that sends them
-/// must not make comparing sets slow.
+/// The maximum number of scopes in a set; more are dropped. No server needs as many, and one that sends them must not
+/// make comparing sets slow.
 const MAX_SCOPES: usize = 256;
 
-/// The longest scope there is, in bytes; a longer one is dropped too. It would be shown to people and stand in
-/// addresses.
+/// The maximum length of a scope, in bytes; longer ones are dropped. Scopes are shown to the user and appear in URLs.
 const MAX_SCOPE: usize = 1024;
 
-/// An ordered set of scopes. Order is that of first appearance, and is kept when sets are joined, so
-/// that what a person is shown does not jump about.
+/// An ordered set of scopes. It keeps the order of first appearance, also in a union, so that the list shown to the
+/// user is stable.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
@@ -33,8 +32,8 @@ impl ScopeSet {
         Self(Vec::new())
     }
 
-    /// Reads the value of a `scope` parameter (RFC 6749 section 3.3): parts separated by spaces. Empty
-    /// parts and repeats are dropped, as are parts with control characters, which no scope can have.
+    /// Parses the value of a `scope` parameter (RFC 6749 section 3.3): parts separated by spaces. Drops empty parts,
+    /// duplicates, and parts with control characters, which no scope can have.
     #[must_use]
     pub fn parse(value: &str) -> Self {
         value.split(' ').collect()
@@ -63,7 +62,7 @@ impl ScopeSet {
         self.0.iter().any(|own| own == scope)
     }
 
-    /// Adds one scope at the end, unless it is there, is empty, overlong or has control characters, or the set is full.
+    /// Adds one scope at the end, unless it is present, empty, too long or has control characters, or the set is full.
     pub fn insert(&mut self, scope: &str) {
         let length = 1..=MAX_SCOPE;
         let usable = length.contains(&scope.len()) && !text::has_controls(scope);
@@ -72,7 +71,7 @@ impl ScopeSet {
         }
     }
 
-    /// Both sets together: this one's order first, then what only the other has.
+    /// Returns both sets together: this one's order first, then what only the other has.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let mut all = self.clone();
@@ -92,7 +91,7 @@ impl ScopeSet {
         self.len() > other.len() && self.covers(other)
     }
 
-    /// What this set has and `other` lacks, in this set's order.
+    /// Returns the scopes of this set that `other` lacks, in this set's order.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         self.iter().filter(|scope| !other.contains(scope)).collect()

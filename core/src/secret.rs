@@ -5,20 +5,20 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::ZeroizeOnDrop;
 
-/// A token, code, verifier or client secret. Its memory is wiped when it is dropped and `Debug` never
-/// shows it; serialization does, since that is how a [`TokenStore`](crate::TokenStore) keeps it.
+/// A token, code, verifier or client secret. Its memory is wiped on drop, and `Debug` never shows it. Serialization
+/// does, because a [`TokenStore`](crate::TokenStore) keeps it in that form.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes over a plain string.
+    /// Wraps a plain string.
     #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The secret itself: for sending it to where it belongs, never for showing.
+    /// Returns the secret itself: to send it to its recipient, never to show it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,48 +1,48 @@
-//! What can be set of a session without handing over any component.
+//! The settings of a session that are plain data.
 
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{Dpop, Policy};
 use crate::scope::ScopeSet;
 
-/// The settings of a session: plain data, which every language has by the same names and which may come from a file. What
-/// is absent has its default; a name that is not known is an error.
+/// The settings of a session: plain data with the same names in every language, which may come from a file. Absent
+/// settings have their defaults; an unknown name is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
     /// The name shown on consent pages.
     pub client_name: String,
-    /// An https URL that serves the client's metadata and is its client id wherever that is supported (MCP 2026-07-28,
-    /// client id metadata documents).
+    /// An https URL that serves the client's metadata and is its client ID where the server supports that (MCP
+    /// 2026-07-28, client ID metadata documents).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_metadata_url: Option<String>,
-    /// Where callbacks come, an absolute address without a fragment (RFC 6749 section 3.1.2), for a host whose address is
-    /// always the same, such as a web server's. Then the host is not asked ([`AuthHost::redirect_uri`](crate::AuthHost)).
+    /// The redirect URI, absolute and without a fragment (RFC 6749 section 3.1.2), if it is always the same, as for a
+    /// web server. The host is then not asked ([`AuthHost::redirect_uri`](crate::AuthHost)).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect_uri: Option<String>,
-    /// Scopes to ask for in any case, besides what the server asks for.
+    /// Scopes to request in addition to those that the server requires.
     pub scopes: ScopeSet,
-    /// Whose authorization it is (default `default`). Profiles never share anything.
+    /// The user or tenant that the authorization belongs to (default `default`). Profiles share nothing.
     pub profile: String,
     /// What the session may do by itself.
     pub policy: Policy,
-    /// When tokens are bound to a key (RFC 9449; default: where the server asks for it). Requests then need a proof
-    /// each, which [`ResourceRequest::authorize`](crate::ResourceRequest::authorize) makes.
+    /// When tokens are bound to a key (RFC 9449; default: if the server asks for it). Each request then needs a proof,
+    /// which [`ResourceRequest::authorize`](crate::ResourceRequest::authorize) makes.
     pub dpop: Dpop,
     /// Whether to send resource indicators (RFC 8707; default yes). Some servers reject them.
     pub send_resource: bool,
-    /// Whether authorization requests are pushed to the server beforehand where it offers that (RFC 9126; default
-    /// no). Where a server insists on it, they always are.
+    /// Whether authorization requests are pushed to the server beforehand if it offers that (RFC 9126; default no). If
+    /// the server requires it, they always are.
     pub push_requests: bool,
-    /// Whether the authorization server may be told to ask the user for consent (`prompt=consent`, OpenID Connect Core
-    /// section 11; default yes). It is told so only after a refresh token was asked for and did not come; where users
-    /// may not consent themselves, such a page is a dead end.
+    /// Whether an authorization request may ask for the consent page (`prompt=consent`, OpenID Connect Core section 11;
+    /// default yes). It does so only after a refresh token was requested and not issued. Where users may not consent
+    /// themselves, such a page is a dead end.
     pub consent_prompt: bool,
-    /// Origins (`https://login.corp.example`) that the MCP server may lead to although they are in a narrower network
-    /// than the server, such as an intranet's authorization server for an MCP server on the internet
+    /// Origins (`https://login.corp.example`) that the MCP server may name although they are in a narrower network than
+    /// the server, such as an intranet's authorization server for an MCP server on the internet
     /// ([`Error::BlockedEndpoint`](crate::Error::BlockedEndpoint)). The issuer that a client is bound to
-    /// ([`at_issuer`](crate::Client::at_issuer)) is allowed anyway.
+    /// ([`at_issuer`](crate::Client::at_issuer)) is always allowed.
     pub allow_endpoints: Vec<String>,
 }
 

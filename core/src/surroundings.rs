@@ -1,4 +1,4 @@
-//! What sends requests, and the clock: those that were given, else those of this build.
+//! The HTTP client and the runtime of a session: the given ones, or the defaults of this build.
 
 #[cfg(feature = "tokio")]
 use std::panic::catch_unwind;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::http::{Guard, HttpClient, Limited};
 use crate::runtime::Runtime;
 
-/// What was given, else what this build has of its own.
+/// Returns the given HTTP client and runtime, or the defaults of this build.
 pub(crate) fn surroundings(
     http: Option<Arc<dyn HttpClient>>,
     runtime: Option<Arc<dyn Runtime>>,
@@ -28,7 +28,7 @@ fn default_runtime() -> Result<Arc<dyn Runtime>, Error> {
             "a session is opened within a tokio runtime, or is given a runtime of its own (`runtime`)",
         ));
     }
-    // There is no other way to ask a runtime for its timers than to panic where it has none.
+    // Only a panic shows that a runtime has no timers.
     let timers = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO)));
     timers.map_err(|_| {
         Error::config("a session needs the timers of its tokio runtime: build it with enable_time")

@@ -1,3 +1,3 @@
-//! Checks for what an application brings along (feature `testing`): its tests run them.
+//! Contract tests for an application's own components (feature `testing`), to be called from its tests.
 
 pub use crate::store::contract::{StoreCheck, check_store};

@@ -1,28 +1,28 @@
-//! Text that came from a server, made fit to be shown to a person.
+//! Makes text from a server fit to be shown to the user.
 
 use std::borrow::Cow;
 
-/// What is shorter is no secret, and could be part of any word.
+/// A shorter string does not count as a secret: it could be part of any word.
 const MIN_SECRET: usize = 8;
-/// How many characters of a server's text are shown at the most.
+/// The maximum number of characters of a server's text that are shown.
 const MAX_SHOWN: usize = 512;
 
-/// Whether a character could make text look like what it is not: control characters, line separators, and those
-/// that turn the direction of writing.
+/// Whether a character could make text look like something else: control characters, line separators, and those that
+/// change the direction of writing.
 pub(crate) fn deceives(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a text is printable ASCII, as almost all of it is: then nothing in it is a control character or deceives.
+/// Whether a text is printable ASCII, as almost all text is: it then has no control characters and none that deceive.
 fn is_plain(text: &str) -> bool {
-    // All of it, without stopping early: many bytes at a time.
+    // Reads all of it, without stopping early, so that many bytes are processed at a time.
     text.bytes()
         .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))
 }
 
-/// The text of a header's value: UTF-8, or else Latin-1 (RFC 9110, section 5.5), in which every byte is a character. One
-/// byte that is no UTF-8 thus does not cost the rest of the header.
+/// Decodes a header's value: as UTF-8, or else as Latin-1 (RFC 9110 section 5.5), in which every byte is a character.
+/// One invalid byte thus does not cost the rest of the header.
 pub(crate) fn header_text(value: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(value) {
         Ok(text) => text.into(),
@@ -30,12 +30,12 @@ pub(crate) fn header_text(value: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Whether there are control characters in a text.
+/// Whether a text has control characters.
 pub(crate) fn has_controls(text: &str) -> bool {
     !is_plain(text) && text.contains(char::is_control)
 }
 
-/// The text without characters that deceive, trimmed and bounded; `None` if nothing is left.
+/// Returns the text without characters that deceive, trimmed and bounded; `None` if nothing is left.
 pub(crate) fn displayable(text: &str) -> Option<String> {
     let clean: Cow<'_, str> = if is_plain(text) {
         text.into()
@@ -52,8 +52,8 @@ pub(crate) fn displayable(text: &str) -> Option<String> {
     (!shown.is_empty()).then(|| shown.to_owned())
 }
 
-/// The text with every character that deceives written as `\uXXXX`, but for newlines and tabs: whole, and without effect
-/// on a terminal. Of a line that ends in CR LF, the newline stays.
+/// Returns the text with every character that deceives, except newline and tab, written as `\uXXXX`: complete, and
+/// without effect on a terminal. CR LF becomes a newline.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     let stays = |c: char| matches!(c, '\n' | '\t') || !deceives(c);
     if is_plain(text) || text.chars().all(stays) {
@@ -65,18 +65,18 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
         if stays(c) {
             escaped.push(c);
         } else if c != '\r' || rest.peek() != Some(&'\n') {
-            // All of them are in the basic plane.
+            // All of them are in the Basic Multilingual Plane.
             escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
         }
     }
     escaped.into()
 }
 
-/// What stands in the place of a secret.
+/// The replacement for a secret.
 const REDACTED: &str = "[redacted]";
 
-/// The text without these secrets: a server may quote what it was sent. Text that was bounded before may end in
-/// the middle of one.
+/// Returns the text without these secrets, which a server may quote. Text that was truncated may end in the middle of
+/// one.
 pub(crate) fn without<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = text.to_owned();
     for secret in secrets.into_iter().filter(|secret| is_secret(secret)) {
@@ -94,7 +94,7 @@ pub(crate) fn without<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>
     text
 }
 
-/// Whether a secret stands in a text.
+/// Whether a text contains a secret.
 pub(crate) fn quotes(text: &str, secret: &str) -> bool {
     is_secret(secret) && text.contains(secret)
 }
@@ -103,12 +103,12 @@ fn is_secret(secret: &str) -> bool {
     secret.len() >= MIN_SECRET
 }
 
-/// An address without its query and fragment.
+/// Returns a URL without its query and fragment.
 pub(crate) fn without_query(url: &str) -> &str {
     url.find(['?', '#']).map_or(url, |end| &url[..end])
 }
 
-/// An address without user name and password, be it a valid one or not.
+/// Returns a URL, valid or not, without user name and password.
 pub(crate) fn without_password(url: &str) -> Cow<'_, str> {
     let start = url.find("//").map_or(0, |at| at + 2);
     let end = url[start..].find('/').map_or(url.len(), |at| start + at);

@@ -1,15 +1,15 @@
-//! What an application's own part failed by.
+//! The error of an application's own component.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-/// What an application's own part failed by. Two are equal if they are one and the same.
+/// The error of an application's own component. Two are equal if they are the same object.
 #[derive(Clone)]
 pub struct Cause(pub(super) Arc<dyn StdError + Send + Sync>);
 
 impl Cause {
-    /// Keeps an error.
+    /// Wraps an error.
     #[must_use]
     pub fn new(error: impl StdError + Send + Sync + 'static) -> Self {
         Self(Arc::new(error))
@@ -30,7 +30,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Nothing of it: what an application keeps in its errors is not for logs, and an HTTP client's may quote a token.
+/// Shows nothing of the error: an application's error is not meant for logs, and an HTTP client's may quote a token.
 impl fmt::Debug for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Cause(..)")

@@ -1,4 +1,4 @@
-//! The codes of errors: the same in every language, and stable.
+//! Error codes: stable, and the same in every language.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal,)+) => {
-        /// What kind of [`Error`](crate::Error) it is: stable, and the same in every language.
+        /// The kind of an [`Error`](crate::Error): stable, and the same in every language.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[non_exhaustive]
@@ -16,10 +16,10 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// All of them.
+            /// All codes.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// The code, in snake_case.
+            /// Returns the code in snake_case.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -31,25 +31,25 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The server needs more scope than was granted, and asking for it is off, impossible or was in vain.
+    /// The server needs more scope than was granted, and a step-up is disabled, impossible or did not help.
     InsufficientScope = "insufficient_scope",
-    /// The person was asked whether to grant more access, and said no.
+    /// The user was asked to grant more access and declined.
     ConsentDenied = "consent_denied",
-    /// The authorization server answered with less than the operation needs.
+    /// The authorization server granted less than the operation needs.
     ScopeNotGranted = "scope_not_granted",
     /// The server asked for more scope after as many step-ups as the policy allows.
     StepUpLimit = "step_up_limit",
-    /// A person is needed, and now is not the time.
+    /// The user is needed but cannot be asked now.
     InteractionRequired = "interaction_required",
     /// The server rejects every credential.
     Unauthorized = "unauthorized",
-    /// The credential could not be renewed now.
+    /// A transient error prevented the renewal of the credential.
     RefreshUnavailable = "refresh_unavailable",
-    /// The credential was refused for renewal.
+    /// The authorization server refused to renew the credential.
     RefreshRejected = "refresh_rejected",
     /// The authorization response names another issuer (RFC 9207).
     IssuerMismatch = "issuer_mismatch",
-    /// The authorization response belongs to no sign-in that is under way.
+    /// The authorization response belongs to no pending sign-in.
     StateMismatch = "state_mismatch",
     /// The authorization server ended the sign-in with an error.
     AuthorizationDenied = "authorization_denied",
@@ -61,21 +61,21 @@ codes! {
     PkceUnsupported = "pkce_unsupported",
     /// No client registration was obtained.
     RegistrationRejected = "registration_rejected",
-    /// An address is neither https nor on this machine.
+    /// A URL is neither https nor loopback.
     InsecureEndpoint = "insecure_endpoint",
-    /// An address is in a narrower network than the server that led there.
+    /// An address is in a narrower network than the server that named it.
     BlockedEndpoint = "blocked_endpoint",
     /// An organization's policy refuses access.
     PolicyDenied = "policy_denied",
-    /// An ID token cannot be trusted.
+    /// An ID token failed validation.
     IdTokenInvalid = "id_token_invalid",
-    /// No identity provider was given.
+    /// No identity provider is configured.
     EnterpriseNotConfigured = "enterprise_not_configured",
-    /// The identity provider is switched off.
+    /// The identity provider is disabled.
     EnterpriseDisabled = "enterprise_disabled",
-    /// It was stopped.
+    /// The operation was cancelled.
     Cancelled = "cancelled",
-    /// It took too long.
+    /// The operation took too long.
     Timeout = "timeout",
     /// The store failed.
     Store = "store",
@@ -83,9 +83,9 @@ codes! {
     Http = "http",
     /// The application's own callback failed.
     Host = "host",
-    /// The session was set up in a way that cannot work.
+    /// The session is configured in a way that cannot work.
     Config = "config",
-    /// A defect of this library, where a language's binding caught it.
+    /// A defect of this library, caught by a language binding.
     Internal = "internal",
 }
 
@@ -104,7 +104,7 @@ impl FromStr for ErrorCode {
     }
 }
 
-/// A text that is no [`ErrorCode`].
+/// A text that is not an [`ErrorCode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is no error code")]
 pub struct UnknownErrorCode;

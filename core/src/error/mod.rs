@@ -1,4 +1,4 @@
-//! Everything that can go wrong, with a stable code for each.
+//! All errors, with a stable code for each.
 
 mod cause;
 mod code;
@@ -17,32 +17,32 @@ pub use code::{ErrorCode, UnknownErrorCode};
 pub use form::ErrorForm;
 pub(crate) use trouble::{Delivery, Trouble};
 
-/// What ended a recovery or a call.
+/// The error that ended a recovery or a call.
 ///
-/// [`code`](Error::code) is stable and the same in every language; the message says what happened, to
-/// which server, and what to do next. No variant ever holds a secret.
+/// [`code`](Error::code) is stable and the same in every language; the message says what happened, at which server, and
+/// what to do next. No variant ever holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server needs more scope than was granted, and asking for it is off, impossible or was in vain.
+    /// The server needs more scope than was granted, and a step-up is disabled, impossible or did not help.
     InsufficientScope {
         /// The MCP server.
         server: String,
-        /// What the server asked for.
+        /// The server's challenge.
         challenge: Box<AuthChallenge>,
         /// What to do next.
         next: &'static str,
     },
-    /// The person was asked whether to grant more access, and said no.
+    /// The user was asked to grant more access and declined.
     ConsentDenied {
         /// The MCP server.
         server: String,
-        /// What would have been granted anew.
+        /// The scopes that would have been new.
         wanted: ScopeSet,
-        /// What the server asked for.
+        /// The server's challenge.
         challenge: Box<AuthChallenge>,
     },
-    /// The authorization server answered with less than the operation needs.
+    /// The authorization server granted less than the operation needs.
     ScopeNotGranted {
         /// The authorization server.
         issuer: String,
@@ -55,10 +55,10 @@ pub enum Error {
         server: String,
         /// How many step-ups this request went through.
         attempts: u8,
-        /// What the server asked for last.
+        /// The server's last challenge.
         challenge: Box<AuthChallenge>,
     },
-    /// A client's secret, key or assertion is bound to no issuer. It was sent nowhere.
+    /// A client's secret, key or assertion is not bound to an issuer, so it was not sent.
     ClientIssuerUnknown {
         /// The MCP server.
         server: String,
@@ -67,25 +67,25 @@ pub enum Error {
         /// The issuer that the MCP server names.
         issuer: String,
     },
-    /// The user is needed, and now is not the time: no caller waits, or interaction is off.
+    /// The user is needed but cannot be asked now: no caller waits, or interaction is off.
     InteractionRequired {
         /// The MCP server.
         server: String,
-        /// What the server asked for.
+        /// The server's challenge.
         challenge: Box<AuthChallenge>,
-        /// Where the person was sent, when an authorization has been started.
+        /// The URL that the user was sent to, if an authorization was started.
         authorization_url: Option<String>,
         /// What to do next, which depends on why the user was not asked.
         next: &'static str,
     },
-    /// The server rejects every credential, a fresh one too.
+    /// The server rejects every credential, even a new one.
     Unauthorized {
         /// The MCP server.
         server: String,
-        /// What the server said last.
+        /// The server's last challenge.
         challenge: Box<AuthChallenge>,
     },
-    /// The credential could not be renewed now. It is kept, and may well be renewed later.
+    /// A transient error prevented the renewal of the credential, which is kept and may be renewed later.
     RefreshUnavailable {
         /// The authorization server.
         issuer: String,
@@ -93,24 +93,24 @@ pub enum Error {
         detail: String,
         /// How many seconds the server asked to wait.
         retry_after: Option<u64>,
-        /// Whether a connection could be made, and held.
+        /// Whether a connection was made and did not break.
         connected: bool,
-        /// What the application's own HTTP client failed by.
+        /// The error of the application's own HTTP client.
         cause: Option<Cause>,
     },
-    /// The credential was refused for renewal, and no other way is left.
+    /// The authorization server refused to renew the credential, and there is no other way to obtain one.
     RefreshRejected {
         /// The authorization server.
         issuer: String,
         /// What the server said.
         detail: String,
     },
-    /// The authorization response names another issuer (RFC 9207). Nothing of it was used.
+    /// The authorization response names another issuer (RFC 9207). No part of it was used.
     IssuerMismatch {
-        /// The issuer the person was sent to.
+        /// The issuer that the user was sent to.
         expected: String,
     },
-    /// The authorization response belongs to no sign-in that is under way.
+    /// The authorization response belongs to no pending sign-in.
     StateMismatch,
     /// The authorization server ended the sign-in with an error (RFC 6749 section 4.1.2.1).
     AuthorizationDenied {
@@ -118,7 +118,7 @@ pub enum Error {
         issuer: String,
         /// The OAuth error code.
         error: String,
-        /// The server's words.
+        /// The server's description of the error.
         description: Option<String>,
     },
     /// The metadata is about another resource than the server that was called (RFC 9728 section 3.3).
@@ -130,7 +130,7 @@ pub enum Error {
     },
     /// A metadata document cannot be used.
     MetadataInvalid {
-        /// Where it was read.
+        /// Its URL.
         url: String,
         /// What is wrong with it.
         detail: String,
@@ -147,15 +147,15 @@ pub enum Error {
         /// What happened.
         detail: String,
     },
-    /// An address is neither https nor on this machine.
+    /// A URL is neither https nor loopback.
     InsecureEndpoint {
-        /// The address.
+        /// The URL.
         url: String,
     },
-    /// A server led to an address in a narrower network than its own ([`Egress`](crate::http::Egress)). It was not
-    /// contacted; what is there, or whether anything is, makes no difference.
+    /// A server named an address in a narrower network than its own ([`Egress`](crate::http::Egress)). It was not
+    /// contacted, whether or not there is a server at that address.
     BlockedEndpoint {
-        /// The address, without its query.
+        /// The URL, without its query.
         url: String,
     },
     /// An organization's policy refuses access.
@@ -165,26 +165,26 @@ pub enum Error {
         /// What it said.
         detail: String,
     },
-    /// An ID token cannot be trusted (OpenID Connect Core section 3.1.3.7). Nothing of it was used.
+    /// An ID token failed validation (OpenID Connect Core section 3.1.3.7). No part of it was used.
     IdTokenInvalid {
         /// The identity provider.
         issuer: String,
         /// What is wrong with it.
         detail: String,
     },
-    /// Enterprise-managed authorization was asked for, and no identity provider was given.
+    /// Enterprise-managed authorization was requested, but no identity provider is configured.
     EnterpriseNotConfigured,
-    /// Enterprise-managed authorization was asked for; it is configured, and switched off.
+    /// Enterprise-managed authorization was requested; it is configured, but disabled.
     EnterpriseDisabled {
         /// The identity provider.
         issuer: String,
     },
-    /// It was stopped.
+    /// The operation was cancelled.
     Cancelled {
-        /// What was stopped.
+        /// What was cancelled.
         what: &'static str,
     },
-    /// It took too long.
+    /// The operation took too long.
     Timeout {
         /// What took too long.
         what: String,
@@ -193,33 +193,33 @@ pub enum Error {
     },
     /// The store could not be read or written.
     Store {
-        /// What happened, with the store's place.
+        /// What happened, and where the store is.
         detail: String,
-        /// What the application's own store failed by.
+        /// The error of the application's own store.
         cause: Option<Cause>,
     },
     /// An HTTP exchange outside token renewal failed.
     Http {
-        /// The address, without its query.
+        /// The URL, without its query.
         url: String,
         /// What happened.
         detail: String,
-        /// What the application's own HTTP client failed by.
+        /// The error of the application's own HTTP client.
         cause: Option<Cause>,
     },
     /// The application's own callback failed.
     Host {
-        /// What it said.
+        /// What it reported.
         detail: String,
-        /// What it failed by.
+        /// The error behind it.
         cause: Option<Cause>,
     },
-    /// The session was set up in a way that cannot work.
+    /// The session is configured in a way that cannot work.
     Config {
         /// What is wrong and where.
         detail: String,
     },
-    /// An error of another process or language, as it was told there.
+    /// An error that another process or language reported.
     Told(Box<ErrorForm>),
 }
 
@@ -230,7 +230,7 @@ impl StdError for Error {
     }
 }
 
-/// From its [form](ErrorForm): [`Error::Told`].
+/// Deserializes the [form](ErrorForm) of an error into [`Error::Told`].
 impl<'de> Deserialize<'de> for Error {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self::Told(Box::deserialize(deserializer)?))
@@ -238,7 +238,7 @@ impl<'de> Deserialize<'de> for Error {
 }
 
 impl Error {
-    /// What kind of error it is: stable, and the same in every language.
+    /// Returns the kind of the error: stable, and the same in every language.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -273,7 +273,7 @@ impl Error {
         }
     }
 
-    /// The server that did not renew a credential, where the error is of one.
+    /// The server that did not renew a credential, if the error is about a renewal.
     pub(crate) fn issuer_of_renewal(&self) -> Option<&str> {
         match self {
             Self::RefreshUnavailable { issuer, .. }
@@ -286,8 +286,8 @@ impl Error {
         }
     }
 
-    /// The challenge behind the error, where there is one: its scopes, metadata URL and description tell
-    /// a program what it would take.
+    /// The challenge behind the error, if any: its scopes, metadata URL and description tell a program what the server
+    /// requires.
     #[must_use]
     pub fn challenge(&self) -> Option<&AuthChallenge> {
         match self {
@@ -301,7 +301,7 @@ impl Error {
         }
     }
 
-    /// The MCP server that it is about, where it is about one.
+    /// The MCP server that the error is about, if any.
     #[must_use]
     pub fn server(&self) -> Option<&str> {
         match self {
@@ -317,7 +317,7 @@ impl Error {
         }
     }
 
-    /// The authorization server or identity provider that it is about, where it is about one.
+    /// The authorization server or identity provider that the error is about, if any.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         match self {
@@ -337,7 +337,7 @@ impl Error {
         }
     }
 
-    /// The address that it is about, where it is about one: without a query, a user name and a password.
+    /// The URL that the error is about, if any, without query, user name and password.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         match self {
@@ -350,7 +350,7 @@ impl Error {
         }
     }
 
-    /// The scopes that are missing, where that is what it is about.
+    /// The missing scopes, if the error is about scopes.
     #[must_use]
     pub fn scopes(&self) -> Option<&ScopeSet> {
         match self {
@@ -366,7 +366,7 @@ impl Error {
         }
     }
 
-    /// What happened, without the words around it: for a message of the application's own, or for another error.
+    /// What happened, without the surrounding words: for the application's own message, or for another error.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         match self {
@@ -385,7 +385,7 @@ impl Error {
         }
     }
 
-    /// How many seconds a server asked to wait before it is asked again.
+    /// How many seconds a server asked to wait before the next request.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         match self {
@@ -395,7 +395,7 @@ impl Error {
         }
     }
 
-    /// Where a person was sent, whose answer is still to come.
+    /// The URL that the user was sent to, while the callback is pending.
     #[must_use]
     pub fn authorization_url(&self) -> Option<&str> {
         match self {
@@ -407,7 +407,7 @@ impl Error {
         }
     }
 
-    /// Whether the same may work later, with nothing changed here: nothing was lost, and no answer was a no.
+    /// Whether the same call may succeed later, with nothing changed here: nothing was lost, and nothing was refused.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(
@@ -416,7 +416,7 @@ impl Error {
         )
     }
 
-    /// An error of a [`TokenStore`](crate::TokenStore): what happened, with the store's place.
+    /// Creates an error of a [`TokenStore`](crate::TokenStore): what happened, and where the store is.
     #[must_use]
     pub fn store(detail: impl Into<String>) -> Self {
         Self::Store {
@@ -425,7 +425,7 @@ impl Error {
         }
     }
 
-    /// An error of an [`AuthHost`](crate::AuthHost): what it could not do, and why.
+    /// Creates an error of an [`AuthHost`](crate::AuthHost): what it could not do, and why.
     #[must_use]
     pub fn host(detail: impl Into<String>) -> Self {
         Self::Host {
@@ -434,8 +434,8 @@ impl Error {
         }
     }
 
-    /// Keeps what the application's own part failed by, for an error of [`store`](Self::store) or
-    /// [`host`](Self::host); of any other error, nothing is kept.
+    /// Attaches the error of the application's own component to an error of [`store`](Self::store) or
+    /// [`host`](Self::host). Leaves any other error as it is.
     #[must_use]
     pub fn caused_by(mut self, error: impl StdError + Send + Sync + 'static) -> Self {
         if let Self::Store { cause, .. } | Self::Host { cause, .. } = &mut self {
@@ -444,7 +444,7 @@ impl Error {
         self
     }
 
-    /// What the application's own part failed by, as it was given to [`caused_by`](Self::caused_by) or to
+    /// The error of the application's own component, as given to [`caused_by`](Self::caused_by) or to
     /// [`HttpError::caused_by`](crate::http::HttpError::caused_by).
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
@@ -461,7 +461,7 @@ impl Error {
         }
     }
 
-    /// An error of set-up: what is wrong and where.
+    /// Creates a configuration error: what is wrong and where.
     #[must_use]
     pub fn config(detail: impl Into<String>) -> Self {
         Self::Config {
@@ -469,7 +469,7 @@ impl Error {
         }
     }
 
-    /// A document that cannot be used. What is wrong with it may quote it, so it is made fit to be shown.
+    /// Creates an error about a document that cannot be used. `detail` may quote it, so it is made fit to be shown.
     pub(crate) fn metadata(url: &str, detail: impl AsRef<str>) -> Self {
         Self::MetadataInvalid {
             url: shown(url),
@@ -477,17 +477,17 @@ impl Error {
         }
     }
 
-    /// An address in a network that is not to be reached.
+    /// Creates an error about a URL in a network that must not be reached.
     pub(crate) fn blocked(url: &str) -> Self {
         Self::BlockedEndpoint { url: shown(url) }
     }
 
-    /// An address that is not protected, made fit to be shown.
+    /// Creates an error about a URL without TLS.
     pub(crate) fn insecure(url: &str) -> Self {
         Self::InsecureEndpoint { url: shown(url) }
     }
 
-    /// An HTTP failure; the query of `url` is left out, since it can carry secrets.
+    /// Creates an error about a failed HTTP exchange. The query of `url` is left out, since it can contain secrets.
     pub(crate) fn http(url: &str, trouble: impl Into<Trouble>) -> Self {
         let Trouble { detail, cause, .. } = trouble.into();
         Self::Http {
@@ -497,7 +497,7 @@ impl Error {
         }
     }
 
-    /// Trouble on the way to a renewal by `issuer`.
+    /// Creates an error about a transient error during a renewal by `issuer`.
     pub(crate) fn unavailable(issuer: &str, trouble: impl Into<Trouble>) -> Self {
         let Trouble {
             detail,
@@ -515,7 +515,7 @@ impl Error {
     }
 }
 
-/// An address, made fit to be shown: its query, user name and password can hold secrets.
+/// Makes a URL fit to be shown: its query, user name and password can hold secrets.
 fn shown(url: &str) -> String {
     let url = text::without_password(text::without_query(url));
     text::displayable(&url).unwrap_or_default()

@@ -1,8 +1,8 @@
-//! A transient error of another's service, on its way to becoming an error.
+//! A transient error of a service, before it becomes an [`Error`].
 
 use super::{Cause, Error};
 
-/// A transient error of another's service.
+/// A transient error of a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Trouble {
     /// What happened.
@@ -11,26 +11,26 @@ pub(crate) struct Trouble {
     pub(crate) retry_after: Option<u64>,
     /// How far the request got.
     pub(crate) delivery: Delivery,
-    /// What the application's own HTTP client failed by.
+    /// The error of the application's own HTTP client.
     pub(crate) cause: Option<Cause>,
 }
 
-/// How far a request got that brought nothing.
+/// How far a failed request got.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Delivery {
     /// No connection could be made.
     Unsent,
-    /// The connection broke: nothing is known of what became of it.
+    /// The connection broke: whether the server received the request is unknown.
     Broken,
-    /// No answer came in time.
+    /// No response arrived in time.
     Late,
-    /// The server answered.
+    /// The server responded.
     #[default]
     Answered,
 }
 
 impl Trouble {
-    /// The same, of a request that presented a code: that is used up, whatever became of the answer.
+    /// Rewrites the detail for a request that presented a code, which is used up even if the response was lost.
     pub(crate) fn of_sign_in(mut self) -> Self {
         if matches!(self.delivery, Delivery::Broken | Delivery::Late) {
             let detail = self.detail;
