@@ -1,4 +1,4 @@
-//! From a rejected response to one typed [`AuthChallenge`].
+//! Reads a rejected response into one typed [`AuthChallenge`].
 
 pub(crate) mod parser;
 
@@ -9,15 +9,15 @@ use crate::scope::ScopeSet;
 use crate::text;
 use parser::RawChallenge;
 
-/// Where challenges travel inside a successful tool result: a string, or a list of them.
+/// The `_meta` key for challenges inside a tool result: a string, or a list of strings.
 pub const TOOL_RESULT_CHALLENGE: &str = "mcp/www_authenticate";
 
-/// The error that asks for a proof with the nonce that comes along (RFC 9449 sections 8 and 9).
+/// The error that demands a proof with the nonce in the same response (RFC 9449 sections 8 and 9).
 pub(crate) const USE_DPOP_NONCE: &str = "use_dpop_nonce";
 /// The error that refuses a proof, whatever the token (RFC 9449 section 5).
 pub(crate) const INVALID_DPOP_PROOF: &str = "invalid_dpop_proof";
 
-/// How much of a response is kept with its challenge, in bytes. It goes along with events, errors and questions.
+/// How much of a response its challenge keeps, in bytes. Events, errors and questions carry it.
 const MAX_RAW: usize = 16 * 1024;
 
 /// Why a server rejected a request.
@@ -25,20 +25,20 @@ const MAX_RAW: usize = 16 * 1024;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// 403 that does not say `insufficient_scope`: the person may not do this, whatever the token.
+    /// 403 without `insufficient_scope`: the user may not do this, whatever the token.
     Unauthorized,
-    /// 401 that does not say more: no token, or one that is no longer valid.
+    /// 401 without a more specific error: no token, or one that is no longer valid.
     TokenExpired,
     /// 401 with `error="invalid_token"` (RFC 6750 section 3.1).
     InvalidToken,
     /// `error="insufficient_scope"` (RFC 6750 section 3.1): the token lacks scope.
     InsufficientScope,
-    /// 401 with `error="insufficient_user_authentication"` (RFC 9470): the person must sign in again,
-    /// more strongly or more recently.
+    /// 401 with `error="insufficient_user_authentication"` (RFC 9470): the user must authenticate again, with a
+    /// stronger method or more recently.
     InsufficientUserAuthentication,
 }
 
-/// What was being done when a request was rejected.
+/// What a rejected request was doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
@@ -58,7 +58,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Reads the operation from a JSON-RPC message. Of anything that is not a request, the empty one.
+    /// Reads the operation from a JSON-RPC message. It is empty if the message has no method.
     #[must_use]
     pub fn of_message(message: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -67,8 +67,7 @@ impl Operation {
         Self::of(method, param("name"), param("uri"))
     }
 
-    /// As [`of_message`](Self::of_message), for a message as it is sent: no more of it is taken apart than that
-    /// needs.
+    /// As [`of_message`](Self::of_message), for serialized JSON: parses no more of it than needed.
     #[must_use]
     pub fn of_json(message: &[u8]) -> Self {
         #[derive(Deserialize)]
@@ -86,7 +85,7 @@ impl Operation {
                 let params = params.unwrap_or_default();
                 Self::of(method, params.name, params.uri)
             }
-            // Other methods may have other things by these names.
+            // Other methods may use these names for other types.
             Err(_) => {
                 let message = serde_json::from_slice(message);
                 Self::of_message(&message.unwrap_or_default())
@@ -110,79 +109,79 @@ impl Operation {
         }
     }
 
-    /// Whether nothing is known of it.
+    /// Whether nothing is known of the operation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// The response a challenge was read from.
+/// The response that a challenge was read from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct RawResponse {
-    /// The HTTP status; for a challenge inside a tool result, the one it is read as.
+    /// The HTTP status; for a challenge inside a tool result, the status it is read as.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// The field lines, joined by commas (RFC 9110 section 5.3); of more than 16 KiB, the beginning.
+    /// The field lines, joined by commas (RFC 9110 section 5.3) and truncated to 16 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub www_authenticate: Option<String>,
 }
 
 impl RawResponse {
-    /// Whether nothing is known of it.
+    /// Whether nothing is known of the response.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// One rejected request, normalized. Its JSON form is the same on every wire and in every language; what is not
-/// known is absent from it.
+/// One rejected request, normalized. Its JSON form is the same on every wire and in every language; unknown members are
+/// absent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AuthChallenge {
     /// Why the request was rejected.
     pub reason: Reason,
-    /// The scopes the server says this operation needs; empty when it does not say so.
+    /// The scopes that the server says this operation needs; empty if it names none.
     #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
     pub required_scopes: ScopeSet,
-    /// The scopes a re-authorization asks for: requested, granted and required ones together. Set while
-    /// recovery is under way, not by the server.
+    /// The scopes that a re-authorization requests: requested, granted and required ones together. Set by the recovery,
+    /// not by the server.
     #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
     pub authorization_scopes: ScopeSet,
-    /// The resource identifier, when known.
+    /// The resource identifier, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
-    /// Where the protected resource metadata is (RFC 9728 section 5.1), exactly as the server wrote it.
+    /// The URL of the protected resource metadata (RFC 9728 section 5.1), exactly as the server wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_metadata: Option<String>,
-    /// The issuer identifier of the authorization server, when known.
+    /// The issuer identifier of the authorization server, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
-    /// Authentication context classes asked for, the most wanted first (RFC 9470 section 3).
+    /// The requested authentication context classes, in order of preference (RFC 9470 section 3).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acr_values: Vec<String>,
-    /// How many seconds ago the person may have signed in at the most (RFC 9470 section 3).
+    /// The maximum age of the user's sign-in, in seconds (RFC 9470 section 3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
-    /// The server's own words (`error_description`), without control characters and bounded.
+    /// The server's `error_description`, without control characters and bounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// What was being done.
+    /// What the request was doing.
     #[serde(default, skip_serializing_if = "Operation::is_empty")]
     pub context: Operation,
-    /// What it was read from.
+    /// The response that it was read from.
     #[serde(default, skip_serializing_if = "RawResponse::is_empty")]
     pub raw: RawResponse,
 }
 
-/// What a challenge says of DPoP (RFC 9449 sections 7.1 and 9).
+/// What a challenge demands of DPoP (RFC 9449 sections 7.1 and 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DpopDemand {
-    /// Nothing: a bearer token would do.
+    /// Nothing: a bearer token is accepted.
     None,
     /// A token that is bound to a key, or another proof for it.
     Token,
@@ -193,12 +192,13 @@ pub(crate) enum DpopDemand {
 }
 
 impl AuthChallenge {
-    /// What it says of DPoP. Where bearer tokens are taken too, there is no demand.
+    /// Returns what the challenge demands of DPoP. A server that also accepts bearer tokens does not demand a bound
+    /// token.
     pub(crate) fn dpop_demand(&self) -> DpopDemand {
         let Some(lines) = self.raw.www_authenticate.as_deref() else {
             return DpopDemand::None;
         };
-        // Nothing is taken apart for servers that never heard of it.
+        // Servers without DPoP cost no parsing.
         if !contains_dpop(lines) {
             return DpopDemand::None;
         }
@@ -217,7 +217,7 @@ impl AuthChallenge {
         }
     }
 
-    /// Whether it blames the token, whatever its status (`invalid_token`, RFC 6750 section 3.1).
+    /// Whether the error is `invalid_token` (RFC 6750 section 3.1), whatever the status.
     pub(crate) fn blames_token(&self) -> bool {
         let lines = self.raw.www_authenticate.as_deref();
         lines.is_some_and(|lines| {
@@ -227,8 +227,8 @@ impl AuthChallenge {
         })
     }
 
-    /// Reads a response: its status and its `WWW-Authenticate` field lines, in order. `None` when the
-    /// status is neither 401 nor 403.
+    /// Reads a response: its status and its `WWW-Authenticate` field lines, in order. `None` if the status is neither
+    /// 401 nor 403.
     #[must_use]
     pub fn from_response<'a>(
         status: u16,
@@ -242,8 +242,8 @@ impl AuthChallenge {
         Some(Self::normalize(status, select(&challenges), &lines))
     }
 
-    /// Reads a tool result: challenges in its `_meta`, when it says `isError`
-    /// ([`TOOL_RESULT_CHALLENGE`]). It is read as 403 when its error is `insufficient_scope`, else as 401.
+    /// Reads the challenges in the `_meta` of a tool result with `isError` ([`TOOL_RESULT_CHALLENGE`]). The result is
+    /// read as 403 if the error is `insufficient_scope`, otherwise as 401.
     #[must_use]
     pub fn from_tool_result(result: &Value) -> Option<Self> {
         if result.get("isError")? != &Value::Bool(true) {
@@ -263,21 +263,21 @@ impl AuthChallenge {
         Some(Self::normalize(status, Some(chosen), &lines))
     }
 
-    /// A 401 that says nothing: what a client without any credential starts from.
+    /// Creates a 401 without details, from which a client without a credential starts.
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::normalize(401, None, &[])
     }
 
-    /// Adds what was being done.
+    /// Adds what the request was doing.
     #[must_use]
     pub fn with_operation(mut self, operation: Operation) -> Self {
         self.context = operation;
         self
     }
 
-    /// Takes out the token that was sent, should the server have quoted it. What it stands in goes into addresses
-    /// and questions, and is of no use with a part taken out.
+    /// Removes the token that was sent, in case the server quoted it. A scope, ACR value or URL that contains it is
+    /// dropped whole: URLs and questions would show it, and it is useless with a part missing.
     pub(crate) fn redact(&mut self, token: &str) {
         let quotes = |text: &str| text::quotes(text, token);
         if self.required_scopes.iter().any(quotes) {
@@ -326,7 +326,7 @@ impl AuthChallenge {
     }
 }
 
-/// The field lines as they are kept.
+/// Joins the field lines and truncates them.
 fn raw(lines: &[&str]) -> String {
     let mut raw = lines.join(", ");
     if raw.len() > MAX_RAW {
@@ -336,8 +336,7 @@ fn raw(lines: &[&str]) -> String {
     raw
 }
 
-/// The challenge that counts: of the Bearer and DPoP ones the first that carries an `error`, else the
-/// first.
+/// Selects the challenge that counts: of the Bearer and DPoP ones the first with an `error`, otherwise the first.
 fn select<'a, 'b>(challenges: &'b [RawChallenge<'a>]) -> Option<&'b RawChallenge<'a>> {
     let mut ours = challenges.iter().filter(|challenge| {
         ["Bearer", "DPoP"]
@@ -362,7 +361,7 @@ mod tests {
     use super::{AuthChallenge, Operation};
     use serde_json::json;
 
-    /// What is not known is not written, and a challenge reads back the same without it.
+    /// Unknown members are not written, and a challenge reads back the same without them.
     #[test]
     fn nothing_empty_is_written() {
         let challenge = AuthChallenge::from_response(401, []).expect("a challenge");
@@ -381,7 +380,7 @@ mod tests {
         );
     }
 
-    /// However it is read, a message is the same operation.
+    /// Both ways to read a message give the same operation.
     #[test]
     fn an_operation_is_read_from_either_form() {
         let messages = [

@@ -6,16 +6,16 @@
 //! auth-param = token BWS "=" BWS ( token / quoted-string )
 //! ```
 //!
-//! The reader is lenient where servers in the field are wrong in a way that has one sensible reading
-//! (an unquoted URL, a missing comma), and otherwise drops the smallest piece it cannot read. It goes
-//! forward only, so it is linear in the length of the input, and it cannot fail.
+//! The parser is lenient where a common mistake of servers has one sensible reading (an unquoted URL, a missing comma),
+//! and otherwise drops the smallest piece that it cannot read. It only moves forward, so it is linear in the length of
+//! the input, and it cannot fail.
 
 use std::borrow::Cow;
 
 use memchr::memchr2;
 
-/// One challenge of the field: a scheme and its parameters. A token68 is read and forgotten, since the
-/// schemes that matter here carry none.
+/// One challenge of the field: a scheme and its parameters. A token68 is dropped, since the schemes that matter here
+/// have none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawChallenge<'a> {
     pub(crate) scheme: &'a str,
@@ -23,7 +23,7 @@ pub(crate) struct RawChallenge<'a> {
 }
 
 impl RawChallenge<'_> {
-    /// The value of a parameter, by its name in any case. Of duplicates the first counts.
+    /// Returns the value of a parameter; its name is case-insensitive. Of duplicates the first counts.
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
         self.params
             .iter()
@@ -32,8 +32,8 @@ impl RawChallenge<'_> {
     }
 }
 
-/// Reads all field lines, in order. A line that begins with a parameter continues the challenge before
-/// it, as it would if the lines had arrived joined by a comma.
+/// Parses all field lines, in order. A line that begins with a parameter continues the challenge before it, as if the
+/// lines had been joined by a comma.
 pub(crate) fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<RawChallenge<'a>> {
     let mut challenges = Vec::new();
     for line in lines {
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
             if name.is_empty() {
                 self.skip_element();
             } else if self.at_equals() {
-                // A parameter with no challenge before it belongs to nothing, but is still read.
+                // A parameter without a challenge before it is read and dropped.
                 let Some(value) = self.value() else { return };
                 if let Some(challenge) = challenges.last_mut() {
                     challenge.params.push((name, value));
@@ -84,8 +84,7 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// A parameter's value, or `None` when a quoted string does not end: then neither does anything
-    /// that can be trusted after it.
+    /// Reads a parameter's value; `None` if a quoted string does not end, because nothing after it can be trusted.
     fn value(&mut self) -> Option<Cow<'a, str>> {
         match self.rest.strip_prefix('"') {
             Some(inside) => {
@@ -97,7 +96,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// After a value: a comma, or, leniently, another parameter right away; anything else is skipped.
+    /// Reads the end of a parameter: a comma or, leniently, the start of another parameter. Skips anything else.
     fn end_of_param(&mut self) {
         let spaced = self.rest.starts_with([' ', '\t']);
         self.skip(is_space);
@@ -108,7 +107,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Right after a scheme: passes over a token68, which a comma or the end must follow.
+    /// Skips a token68 after a scheme, if a comma or the end follows.
     fn skip_token68(&mut self) {
         let start = past(self.rest, is_space);
         let after = past(start, is_token68);
@@ -121,7 +120,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over what cannot be read, up to the next comma outside quotes.
+    /// Skips what cannot be parsed, up to the next comma outside quotes.
     fn skip_element(&mut self) {
         loop {
             self.skip(|b| b != b',' && b != b'"');
@@ -144,14 +143,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What is left of a text after the bytes that are wanted. A caller that wants any byte of a character wants all of
-/// them, since all the grammar's own characters are ASCII.
+/// Returns what is left of a text after its leading `wanted` bytes. A predicate that accepts any byte of a non-ASCII
+/// character accepts all of them, since all characters of the grammar are ASCII.
 fn past(text: &str, wanted: impl Fn(u8) -> bool) -> &str {
     let end = text.bytes().position(|byte| !wanted(byte));
     &text[end.unwrap_or(text.len())..]
 }
 
-/// The inside of a quoted string and what follows its closing quote, or `None` if it has none.
+/// Returns the inside of a quoted string and what follows its closing quote, or `None` if it has none.
 fn quoted(inside: &str) -> Option<(Cow<'_, str>, &str)> {
     let stop = memchr2(b'"', b'\\', inside.as_bytes())?;
     if inside[stop..].starts_with('"') {
@@ -188,7 +187,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A parameter as a server may write it, with the value a reader must find.
+    /// A parameter as a server may write it, with the value that a parser must find.
     fn params() -> impl Strategy<Value = (String, String, String)> {
         let name = "[a-z_]{1,10}";
         let value = prop_oneof!["[a-z0-9:/.]{1,12}", "[ -~\u{e9}]{0,16}"];
@@ -251,7 +250,7 @@ mod tests {
             }
         }
 
-        /// Damage to one line is damage to what that line says.
+        /// Damage to one line affects only that line.
         #[test]
         fn damage_stays_where_it_is(
             generated in challenges(),
@@ -280,13 +279,13 @@ mod tests {
             let Some((last, earlier)) = whole.split_last() else { return Ok(()) };
             prop_assert!(read.len() >= whole.len());
             prop_assert_eq!(&read[..earlier.len()], earlier);
-            // A line that begins with a parameter goes on with the challenge before it.
+            // A line that begins with a parameter continues the challenge before it.
             let continued = &read[earlier.len()];
             prop_assert_eq!(&continued.0, &last.0);
             prop_assert!(continued.1.starts_with(&last.1));
         }
 
-        /// Whatever is read reads the same when it is written as the grammar has it.
+        /// What was parsed parses the same after it is written by the grammar.
         #[test]
         fn what_is_read_can_be_written(line in "[ -~\t\u{80}-\u{ff}]{0,80}") {
             let read: Vec<_> = parse([line.as_str()]).into_iter().map(owned).collect();
@@ -306,7 +305,7 @@ mod tests {
         }
     }
 
-    /// Work is bounded by the length of the input, whatever it holds.
+    /// The work is bounded by the length of the input.
     #[test]
     fn large_inputs_end() {
         for unit in [

@@ -1,4 +1,4 @@
-//! Why a connection failed, in words that a user can act on. What the libraries say is kept as the cause.
+//! Describes why a connection failed in words that a user can act on. The library's error is kept as the cause.
 
 use std::error::Error as StdError;
 use std::io;
@@ -10,13 +10,13 @@ use rustls::{AlertDescription, CertificateError, Error as Tls};
 use super::HttpError;
 use super::trust;
 
-/// What a reqwest client failed by. `proxy` is the one that it goes through.
+/// Converts a reqwest error. `proxy` is the proxy that the request went through.
 pub(crate) fn failed(error: reqwest::Error, proxy: Option<&str>) -> HttpError {
-    // Its query may hold secrets.
+    // The URL's query may hold secrets.
     let error = error.without_url();
     let words = in_words(&error);
     let detail = match (proxy, tls_error(&error)) {
-        // Behind a tunnel it is the server that speaks TLS.
+        // A TLS error comes from the server at the end of the tunnel.
         (Some(proxy), None) if error.is_connect() => {
             format!("the proxy {proxy}, which the environment names, does not lead there: {words}")
         }
@@ -31,8 +31,8 @@ pub(crate) fn failed(error: reqwest::Error, proxy: Option<&str>) -> HttpError {
     told.caused_by(error)
 }
 
-/// An error and what it was caused by, from the outside in. `io::Error` names the source of what it holds, not what it
-/// holds.
+/// Iterates over an error and its causes, from the outside in. The `source` of an `io::Error` is not the error that it
+/// holds but that one's source.
 fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -67,7 +67,7 @@ fn in_words(error: &reqwest::Error) -> String {
     found.unwrap_or_else(|| innermost(error))
 }
 
-/// The innermost cause says what happened; the outer ones where.
+/// Returns the innermost cause, which says what happened; the outer ones say where.
 fn innermost(error: &reqwest::Error) -> String {
     let last = chain(error).skip(1).last().map(ToString::to_string);
     match last {
@@ -77,7 +77,7 @@ fn innermost(error: &reqwest::Error) -> String {
     }
 }
 
-/// What the system says of sockets and names.
+/// Describes an error of sockets or name resolution.
 fn system(error: &io::Error) -> Option<String> {
     let text = error.to_string();
     if text.contains("lookup address information") {
@@ -116,7 +116,7 @@ const NOTHING_IN_COMMON: &str =
     "it has no version or cipher of TLS in common with this program, which needs TLS 1.2 or 1.3";
 const NO_HTTP: &str = "it speaks neither HTTP/1.1 nor HTTP/2 there";
 
-/// What is wrong with a server's certificate.
+/// Describes what is wrong with a server's certificate.
 fn wrong(certificate: &CertificateError) -> String {
     use CertificateError as Wrong;
     match certificate {
@@ -151,7 +151,7 @@ fn wrong(certificate: &CertificateError) -> String {
     }
 }
 
-/// What a server says when it ends the handshake (RFC 8446 section 6.2).
+/// Describes the alert with which a server ended the handshake (RFC 8446 section 6.2).
 fn alerted(alert: AlertDescription) -> String {
     use AlertDescription as Alert;
     let words = match alert {
@@ -173,7 +173,7 @@ fn alerted(alert: AlertDescription) -> String {
     words.to_owned()
 }
 
-/// The name alone of what else may be wrong: the rest is for programmers.
+/// Returns only the name of another certificate error: its details are for programmers.
 fn name_of(certificate: &CertificateError) -> String {
     let text = format!("{certificate:?}");
     let name = text.split(|c: char| !c.is_alphanumeric()).next();

@@ -1,8 +1,8 @@
 //! Which networks a server may lead a client to.
 //!
 //! An MCP server names its metadata and its authorization server, which names its endpoints. None of them may be in a
-//! narrower network than the MCP server itself: a server on the internet cannot have a client ask what only the client
-//! can reach, such as a router, an intranet, or the service by which a cloud tells a machine its secrets.
+//! narrower network than the MCP server itself: a server on the internet cannot make a client send requests to what
+//! only the client can reach, such as a router, an intranet or a cloud's instance metadata service.
 
 use std::net::IpAddr;
 
@@ -13,10 +13,11 @@ use super::{HttpClient, HttpError, is_loopback};
 use crate::error::Error;
 use crate::text;
 
-/// The addresses that a request may go to; an extension of every [`Request`](super::Request) that a session sends.
+/// The addresses that a request may go to: an extension of every [`Request`](super::Request) that a session sends.
 ///
-/// Names are looked up and checked before a request is sent. An [`HttpClient`] that looks names up itself checks again
-/// what it connects to, so that a name cannot have another address by then (DNS rebinding). [`ReqwestClient`] does.
+/// Names are resolved and checked before a request is sent. An [`HttpClient`] that resolves names itself checks the
+/// address again when it connects, so that a name cannot change its address in between (DNS rebinding).
+/// [`ReqwestClient`] does so.
 ///
 /// [`ReqwestClient`]: super::ReqwestClient
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +26,12 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// Public addresses alone.
+    /// Public addresses only.
     pub const PUBLIC: Self = Self {
         narrowest: Network::Public,
     };
 
-    /// Anywhere.
+    /// Any address.
     pub const ANYWHERE: Self = Self {
         narrowest: Network::Loopback,
     };
@@ -42,12 +43,12 @@ impl Egress {
     }
 }
 
-/// Where what a server leads to may be.
+/// Limits the addresses that a server may lead to.
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     /// Where the chain starts: the MCP server, or the identity provider.
     start: String,
-    /// Origins that may be asked wherever they are.
+    /// Origins that are allowed in any network.
     allowed: Vec<String>,
 }
 
@@ -62,7 +63,7 @@ impl Guard {
         }
     }
 
-    /// The same for where another server leads.
+    /// Returns the same guard for a chain that starts at another server.
     pub(crate) fn starting_at(&self, server: &str) -> Self {
         Self {
             start: server.to_owned(),
@@ -70,10 +71,10 @@ impl Guard {
         }
     }
 
-    /// The addresses that a request to `url` may go to.
+    /// Returns the addresses that a request to `url` may go to.
     ///
     /// # Errors
-    /// [`HttpError::Blocked`]: none.
+    /// [`HttpError::Blocked`] if there are none.
     pub(crate) async fn check(
         &self,
         url: &str,
@@ -89,8 +90,8 @@ impl Guard {
         let reach = client.reach().narrowest;
         let narrowest = if own.is_some() && own == origin(&start) {
             reach
-        // Its name may have any address at any time, which does not make a server part of this machine. Over https
-        // that gains nothing: the certificate at that address is for another name.
+        // The starting server's name may resolve to loopback at any time; that does not make the server part of this
+        // machine. Over https this is harmless: the certificate at that address is for another name.
         } else if target.scheme() == "http" && !is_loopback(&start) {
             return Err(HttpError::Blocked);
         } else {
@@ -100,7 +101,7 @@ impl Guard {
         let permitted = egress.narrowest == Network::Loopback
             || match addresses(&target, client).await {
                 Some(found) => found.iter().any(|address| egress.permits(*address)),
-                // It is looked up at the connection.
+                // It is resolved when the client connects.
                 None => true,
             };
         permitted.then_some(egress).ok_or(HttpError::Blocked)
@@ -111,7 +112,7 @@ impl Guard {
     }
 }
 
-/// Checks an address that is to be allowed: an origin.
+/// Checks that an endpoint to be allowed is an origin.
 pub(crate) fn check_allowed(endpoint: &str) -> Result<(), Error> {
     let url = Url::parse(endpoint).ok();
     let bare = url.filter(|url| {
@@ -132,19 +133,19 @@ fn origin(url: &Url) -> Option<String> {
     (web && origin.is_tuple()).then(|| origin.ascii_serialization())
 }
 
-/// The network of a chain's start. Of several addresses the widest counts, and what cannot be told is public.
+/// Returns the network of a chain's start. Of several addresses the widest counts; an unknown address counts as public.
 async fn network(start: &Url, client: &dyn HttpClient) -> Network {
     let found = addresses(start, client).await.unwrap_or_default();
     let networks = found.into_iter().map(Network::of);
     networks.min().unwrap_or(Network::Public)
 }
 
-/// The addresses of a URL's host; `None` where they are not known here.
+/// Returns the addresses of a URL's host; `None` if they are not known here.
 async fn addresses(url: &Url, client: &dyn HttpClient) -> Option<Vec<IpAddr>> {
     match url.host()? {
         Host::Ipv4(address) => Some(vec![address.into()]),
         Host::Ipv6(address) => Some(vec![address.into()]),
-        // RFC 6761 section 6.3, whatever a look-up says.
+        // Loopback, whatever a lookup says (RFC 6761 section 6.3).
         Host::Domain(name) if is_localhost(name) => Some(vec![IpAddr::from([127, 0, 0, 1])]),
         Host::Domain(name) => client.resolve(name).await,
     }
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
     use crate::http::{Request, Response};
 
-    /// Looks names up in a table, and sends nothing.
+    /// Resolves names from a table, and sends nothing.
     struct Names(Egress);
 
     impl HttpClient for Names {
@@ -269,7 +270,7 @@ mod tests {
     fn what_connects_is_told_the_limit() {
         let limit = |start, url| leads(start, &[], url).map(|egress| egress.narrowest);
         let start = "https://public.example/mcp";
-        // One of its addresses will do, and no other is connected to.
+        // One permitted address is enough; no other is connected to.
         let both = leads(start, &[], "https://both.example/").expect("permitted");
         assert!(both.permits(IpAddr::from([203, 0, 113, 3])));
         assert!(!both.permits(IpAddr::from([10, 0, 0, 3])));
@@ -281,7 +282,7 @@ mod tests {
             limit("https://corp.example", "https://router.example"),
             Ok(Network::Private)
         );
-        // Its own origin, whatever its address: it is what the user named.
+        // Its own origin may have any address: the user named it.
         assert_eq!(
             limit(start, "https://public.example:443/token"),
             Ok(Network::Loopback)
@@ -312,7 +313,7 @@ mod tests {
             ] {
                 assert_eq!(public(start, url), Err(HttpError::Blocked), "{start} {url}");
             }
-            // What is allowed by name is so wherever it is.
+            // An origin that is allowed by name may be in any network.
             assert_eq!(public(start, "https://corp.example/"), Ok(Egress::ANYWHERE));
         }
     }

@@ -1,4 +1,4 @@
-//! Outgoing calls of the authorization protocol, and every security limit on them.
+//! Outgoing calls of the authorization protocol, and all security limits on them.
 
 #[cfg(feature = "reqwest")]
 mod connecting;
@@ -24,7 +24,7 @@ use crate::error::{Cause, Delivery, Error, Trouble};
 use crate::limits::CALL_TIMEOUT;
 use crate::runtime::{Runtime, timeout};
 use crate::text;
-/// The types of the `http` crate that are part of this crate's own.
+/// Types of the `http` crate that are part of this crate's API.
 pub use ::http::{HeaderMap, Method, StatusCode};
 pub use egress::Egress;
 pub(crate) use egress::{Guard, check_allowed};
@@ -33,7 +33,7 @@ pub use reqwest_client::ReqwestClient;
 #[cfg(feature = "reqwest")]
 pub(crate) use shared::SharedClient;
 
-/// The longest body that is read, in bytes.
+/// The maximum length of a response body, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 /// How many redirects within one origin a metadata request follows.
 const MAX_REDIRECTS: usize = 3;
@@ -43,71 +43,70 @@ pub type Request = http::Request<Vec<u8>>;
 /// An HTTP response with its whole body.
 pub type Response = http::Response<Vec<u8>>;
 
-/// Sends one HTTP request. The default is [`ReqwestClient`]; a host with its own HTTP stack brings its own.
+/// Sends one HTTP request. The default is [`ReqwestClient`]; a host with its own HTTP stack implements its own.
 ///
 /// An implementation must not follow redirects, must not add credentials or cookies, must stop
 /// reading when a body grows past `max_body` bytes, and should connect to no address that the request's [`Egress`]
 /// (an extension) does not permit.
 #[auto_impl::auto_impl(Arc)]
 pub trait HttpClient: Send + Sync + 'static {
-    /// Sends `request` and reads the whole answer.
+    /// Sends `request` and reads the whole response.
     ///
     /// # Errors
-    /// [`HttpError`] when no whole answer was had.
+    /// [`HttpError`] if no complete response was received.
     fn send(
         &self,
         request: Request,
         max_body: usize,
     ) -> BoxFuture<'static, Result<Response, HttpError>>;
 
-    /// Where this client goes at all: nowhere else, whichever server leads there and even if the MCP server itself is
-    /// there, but for endpoints that are allowed by name. The default: anywhere that the server may lead to.
+    /// Returns the addresses that this client connects to at all, whichever server leads there and wherever the MCP
+    /// server itself is. Only endpoints that are allowed by name are exempt. The default is any address.
     fn reach(&self) -> Egress {
         Egress::ANYWHERE
     }
 
-    /// The addresses of a host, as this client finds them; `None` where it does not look them up itself, as behind a
-    /// proxy, or found none. Without it (the default), only addresses that are written as numbers are kept apart by
-    /// their networks.
+    /// Resolves a host to its addresses; `None` if this client does not resolve names itself (behind a proxy), or found
+    /// none. With the default, which returns `None`, only literal IP addresses are checked for their network.
     fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
         let _ = host;
         Box::pin(ready(None))
     }
 }
 
-/// Why an HTTP exchange gave no answer.
+/// Why an HTTP exchange failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// No connection could be made, or it broke before the answer was whole: see [`unreachable`](Self::unreachable) and
-    /// [`broken`](Self::broken).
+    /// No connection could be made, or it broke before the response was complete: see
+    /// [`unreachable`](Self::unreachable) and [`broken`](Self::broken).
     #[error("{detail}")]
     #[non_exhaustive]
     Connection {
         /// What happened, in words for a user.
         detail: String,
-        /// Nothing was sent, so that the request can be sent again, whatever it is.
+        /// Nothing was sent, so that any request can be sent again.
         unsent: bool,
-        /// What it failed by.
+        /// The underlying error.
         #[source]
         cause: Option<Cause>,
     },
-    /// The body is longer than is read.
+    /// The body is too long.
     #[error("the answer is longer than {MAX_BODY} bytes")]
     BodyTooLarge,
-    /// The answer did not come within this time.
+    /// No response arrived within this time.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
-    /// The address is neither https nor on this machine.
+    /// The URL is neither https nor loopback.
     #[error("the address is not protected by https")]
     Insecure,
-    /// The address has a user name or password in it.
+    /// The URL contains a user name or password.
     #[error("the address has a user name or password in it")]
     UserInfo,
     /// The address is in a narrower network than the server that leads there: see [`Egress`].
     #[error("the address is in a network that the server which leads there is not in")]
     Blocked,
-    /// The server points to another origin or in a circle, or by a status that is not followed: only 307 and 308 are.
+    /// The server redirects to another origin, in a circle, or with a status that is not followed (only 307 and 308 are).
     #[error("it redirects to {0}, which is not followed")]
     Redirect(String),
 }
@@ -119,7 +118,7 @@ impl HttpError {
         Self::connection(detail.into(), true)
     }
 
-    /// The connection broke. The server may have acted on the request all the same.
+    /// The connection broke. The server may still have acted on the request.
     #[must_use]
     pub fn broken(detail: impl Into<String>) -> Self {
         Self::connection(detail.into(), false)
@@ -133,7 +132,7 @@ impl HttpError {
         }
     }
 
-    /// Keeps what a connection failed by; of any other error, nothing is kept.
+    /// Attaches the underlying error of a failed connection. Leaves any other error as it is.
     #[must_use]
     pub fn caused_by(mut self, error: impl StdError + Send + Sync + 'static) -> Self {
         if let Self::Connection { cause, .. } = &mut self {
@@ -146,7 +145,7 @@ impl HttpError {
         Self::Redirect(text::without_password(text::without_query(to)).into_owned())
     }
 
-    /// Nothing was sent, and it would be the same the next time.
+    /// Whether nothing was sent, and sending again would fail in the same way.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::UserInfo | Self::Blocked)
     }
@@ -161,7 +160,7 @@ impl HttpError {
     }
 }
 
-/// The client all of core goes through: the caller's [`HttpClient`] within the limits.
+/// The HTTP client of all of core: the caller's [`HttpClient`] within the limits.
 #[derive(Clone)]
 pub(crate) struct Limited {
     client: Arc<dyn HttpClient>,
@@ -182,7 +181,7 @@ impl Limited {
         }
     }
 
-    /// The same for where another server leads.
+    /// Returns the same client for a chain that starts at another server.
     pub(crate) fn starting_at(&self, server: &str) -> Self {
         Self {
             guard: Arc::new(self.guard.starting_at(server)),
@@ -194,7 +193,7 @@ impl Limited {
         self.runtime.now()
     }
 
-    /// Runs `work`, but not longer than `limit`.
+    /// Runs `work` for at most `limit`.
     pub(crate) async fn within<T>(
         &self,
         limit: Duration,
@@ -203,7 +202,7 @@ impl Limited {
         timeout(&*self.runtime, limit, work).await
     }
 
-    /// Whether a request may be sent there, or a user.
+    /// Checks that a request or the user may be sent to a URL.
     ///
     /// # Errors
     /// [`HttpError::Insecure`], [`HttpError::UserInfo`], [`HttpError::Blocked`].
@@ -217,18 +216,18 @@ impl Limited {
         self.guard.check(url, &*self.client).await
     }
 
-    /// As [`check`](Self::check), ahead of a sign-in that needs the address.
+    /// As [`check`](Self::check), before a sign-in that needs the URL.
     pub(crate) async fn check_reach(&self, url: &str) -> Result<(), Error> {
         let checked = self.check(url).await;
         checked.map(drop).map_err(|error| error.at(url))
     }
 
-    /// One request, no redirects: what registration endpoints get.
+    /// Sends one request and follows no redirects, as for registration endpoints.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, HttpError> {
         self.send_within(CALL_TIMEOUT, request).await
     }
 
-    /// The same, whose answer is waited for so long.
+    /// As [`send`](Self::send), with a time limit for the response.
     pub(crate) async fn send_within(
         &self,
         limit: Duration,
@@ -249,8 +248,8 @@ impl Limited {
         Ok(response)
     }
 
-    /// Reads a document. Redirects within one origin are followed by 307 and 308, a few of them; those to another
-    /// origin are an error. Any other is the response: gateways send unknown paths to a page of their own.
+    /// Reads a document. Follows a few redirects by 307 and 308 within one origin; any redirect to another origin is an
+    /// error. Other redirects are returned as the response: gateways redirect unknown paths to a page of their own.
     pub(crate) async fn get_json(&self, url: &str) -> Result<Response, HttpError> {
         let mut at = url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
@@ -290,7 +289,7 @@ fn request(method: Method, url: &str, body: Vec<u8>) -> Result<Request, HttpErro
         .map_err(|_| HttpError::unreachable("the address is not valid"))
 }
 
-/// Whether others would follow it (RFC 9110 section 15.4).
+/// Whether it is a redirect that has a location (RFC 9110 section 15.4).
 pub(crate) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
@@ -300,14 +299,14 @@ pub(crate) fn keeps_method(status: StatusCode) -> bool {
     matches!(status.as_u16(), 307 | 308)
 }
 
-/// Where a response points to, from the address that was asked.
+/// Returns the URL that a response points to, relative to the requested URL.
 pub(crate) fn location(from: &str, headers: &HeaderMap) -> Option<String> {
     let location = headers.get(header::LOCATION)?;
     let location = String::from_utf8_lossy(location.as_bytes());
     Some(Url::parse(from).ok()?.join(&location).ok()?.into())
 }
 
-/// Whether two addresses share scheme, host and port.
+/// Whether two URLs share scheme, host and port.
 pub(crate) fn same_origin(a: &str, b: &str) -> bool {
     match (Url::parse(a), Url::parse(b)) {
         (Ok(a), Ok(b)) => a.origin().is_tuple() && a.origin() == b.origin(),
@@ -315,17 +314,17 @@ pub(crate) fn same_origin(a: &str, b: &str) -> bool {
     }
 }
 
-/// Whether an address has a user name or password in it.
+/// Whether a URL contains a user name or password.
 pub(crate) fn has_userinfo(url: &str) -> bool {
     let authority = url.split_once("//").map_or("", |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#', '\\']).next();
-    // Read by hand as well, lest one parser see none where another sees one.
+    // Also read by hand, in case this parser sees none where another parser sees one.
     authority.is_some_and(|authority| authority.contains('@'))
         || Url::parse(url).is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
 }
 
-/// Whether credentials may go there: https, or plain http on this very machine. Only literal loopback
-/// addresses and the name `localhost` itself count; a name that merely looks like one does not.
+/// Whether credentials may be sent there: https, or plain http to this machine. Only literal loopback addresses and the
+/// name `localhost` itself count; a name that merely looks like one does not.
 pub(crate) fn is_secure(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else {
         return false;
@@ -337,7 +336,7 @@ pub(crate) fn is_secure(url: &str) -> bool {
     }
 }
 
-/// Whether an address is on this very machine.
+/// Whether the host of a URL is this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -381,7 +380,7 @@ mod tests {
             "http://[::1]:80/",
             "http://localhost:6276/cb",
             "http://LOCALHOST/",
-            // Other spellings of 127.0.0.1, which is what is connected to.
+            // Other spellings of 127.0.0.1, which a client connects to.
             "http://2130706433/",
             "http://0x7f000001/",
             "http://0177.0.0.1/",

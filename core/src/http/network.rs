@@ -7,21 +7,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub(crate) enum Network {
     /// The internet.
     Public,
-    /// An intranet (RFC 1918, RFC 4193), behind a carrier's translation (RFC 6598), or an address for no single host on
-    /// the internet (RFC 6890).
+    /// An intranet (RFC 1918, RFC 4193), carrier-grade NAT (RFC 6598), or an address for no single host on the internet
+    /// (RFC 6890).
     Private,
-    /// The link that the machine is on (RFC 3927, RFC 4291 section 2.5.6), where clouds tell machines their secrets.
+    /// The machine's link (RFC 3927, RFC 4291 section 2.5.6), where clouds serve instance metadata with secrets.
     LinkLocal,
-    /// This very machine.
+    /// This machine.
     Loopback,
 }
 
 impl Network {
-    /// How many there are.
+    /// The number of networks.
     #[cfg(feature = "reqwest")]
     pub(crate) const COUNT: usize = Self::Loopback as usize + 1;
 
-    /// The network of an address, by the address that is reached: of one that carries an IPv4 address, by that.
+    /// Returns the network of an address. An IPv6 address that carries an IPv4 address counts as that one.
     pub(crate) fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => of_v4(address),
@@ -32,7 +32,7 @@ impl Network {
 
 fn of_v4(address: Ipv4Addr) -> Network {
     match address.octets() {
-        // What is sent to 0.0.0.0 arrives at this machine.
+        // A packet to 0.0.0.0 arrives at this machine.
         [0 | 127, ..] => Network::Loopback,
         [169, 254, ..] => Network::LinkLocal,
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Network::Private,
@@ -46,7 +46,7 @@ fn of_v6(address: Ipv6Addr) -> Network {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Network::Loopback,
         [0xfe80..=0xfebf, ..] => Network::LinkLocal,
-        // Unique local and, of old, site-local; multicast; Teredo, whose servers choose what is reached.
+        // Unique local and the former site-local; multicast; Teredo, whose servers choose what is reached.
         [0xfc00..=0xfdff | 0xfec0..=0xfeff | 0xff00..=0xffff, ..] | [0x2001, 0, ..] => {
             Network::Private
         }
@@ -56,8 +56,8 @@ fn of_v6(address: Ipv6Addr) -> Network {
     }
 }
 
-/// The IPv4 address that is reached by an IPv6 address: mapped or compatible (RFC 4291 section 2.5.5), translated
-/// (RFC 6052), or by 6to4 (RFC 3056).
+/// Returns the IPv4 address that an IPv6 address carries: mapped or compatible (RFC 4291 section 2.5.5), translated
+/// (RFC 6052), or 6to4 (RFC 3056).
 fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let join = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());

@@ -1,4 +1,4 @@
-//! The default [`HttpClient`], by reqwest with rustls.
+//! The default [`HttpClient`]: reqwest with rustls.
 
 use crate::limits::CALL_TIMEOUT;
 use std::net::{IpAddr, SocketAddr};
@@ -16,32 +16,32 @@ use super::network::Network;
 use super::{Egress, HttpClient, HttpError, Request, Response, is_loopback};
 use super::{connecting, trust};
 
-/// Sends requests by reqwest. Connections are kept and shared by all clones. It uses the environment's proxies, but not
-/// to reach this machine itself, and connects to no address that a request's [`Egress`] does not permit; behind a
-/// proxy, that is for the proxy. Servers are spoken to by HTTP/1.1 or HTTP/2, as they choose.
+/// Sends requests with reqwest. All clones share their connections. It uses the environment's proxies, except for
+/// loopback, and connects to no address that a request's [`Egress`] does not permit; behind a proxy, that is up to the
+/// proxy. The server chooses HTTP/1.1 or HTTP/2.
 #[derive(Debug, Clone)]
 pub struct ReqwestClient {
     clients: Arc<Clients>,
 }
 
-/// Each is made when it is first needed: TLS takes a while to set up, and may not be possible where it is not needed.
+/// Each client is built when it is first needed: TLS takes a while to set up, and may fail where it is not needed.
 struct Clients {
     set: Set,
     proxies: Proxies,
     by_proxy: OnceLock<reqwest::Client>,
-    /// For what is sent in the clear, which is on this machine.
+    /// For plain http, which goes to this machine only.
     plain: [OnceLock<reqwest::Client>; Network::COUNT],
-    /// One for each limit, so that no connection is used beyond the limit under which it was made.
+    /// One for each limit, so that no request uses a connection that its own limit does not permit.
     direct: [OnceLock<reqwest::Client>; Network::COUNT],
 }
 
 type Set = Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 
-/// The environment's proxies.
+/// The proxies that the environment names.
 enum Proxies {
     Unused,
     Used(Box<Matcher>),
-    /// One of them is wrong.
+    /// One of them is invalid.
     Wrong(HttpError),
 }
 
@@ -52,15 +52,14 @@ impl Default for ReqwestClient {
 }
 
 impl ReqwestClient {
-    /// A client that follows no redirects and keeps no cookies.
+    /// Creates a client that follows no redirects and keeps no cookies.
     #[must_use]
     pub fn new() -> Self {
         Self::with_settings(|builder| builder)
     }
 
-    /// The same with settings of one's own, such as further certificate authorities or a client certificate. `set` is
-    /// called for each of the few clients that are needed. Proxies, redirects and the look-up of names stay as they are
-    /// here.
+    /// Creates a client with further settings, such as certificate authorities or a client certificate. `set` is called
+    /// for each of the few underlying clients. Proxies, redirects and name resolution stay as they are here.
     #[must_use]
     pub fn with_settings(
         set: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
@@ -72,9 +71,9 @@ impl ReqwestClient {
         Self::with(set, proxies)
     }
 
-    /// A client that trusts these certificate authorities (PEM, any number in each) and not those of the system, and
-    /// uses the environment's proxies only where that is said. What is no certificate is passed over; where none is
-    /// left, the system's are trusted.
+    /// Creates a client that trusts these certificate authorities (PEM, any number in each string) instead of the
+    /// system's, and uses the environment's proxies only if `env_proxies` is set. Skips what is not a certificate; if
+    /// no certificate is left, the system's authorities are trusted.
     #[must_use]
     pub fn with_authorities(pem: &[String], env_proxies: bool) -> Self {
         let read = pem
@@ -91,11 +90,11 @@ impl ReqwestClient {
         }
     }
 
-    /// The client by which `url` is reached, for a transport of one's own: it follows no redirects, and has the same
-    /// settings, connections and proxies.
+    /// Returns the reqwest client for `url`, for your own transport: it follows no redirects, and shares settings,
+    /// connections and proxies.
     ///
     /// # Errors
-    /// When TLS could not be set up, or a variable of the environment names no proxy.
+    /// If TLS could not be set up, or an environment variable names no valid proxy.
     pub fn client_to(&self, url: &str) -> Result<reqwest::Client, HttpError> {
         let uri = Url::parse(url)
             .ok()
@@ -121,14 +120,14 @@ impl ReqwestClient {
 }
 
 impl Clients {
-    /// The client for requests to an address, and the proxy that they go through.
+    /// Returns the client for requests to a URL, and the proxy that they go through.
     fn to(
         &self,
         uri: &Uri,
         egress: Egress,
     ) -> Result<(reqwest::Client, Option<String>), HttpError> {
         let url = Url::parse(&uri.to_string()).ok();
-        // What is sent to this machine in the clear is not for a proxy to see.
+        // A proxy must not see what is sent to this machine in the clear.
         let here = url.as_ref().is_some_and(is_loopback);
         if !here && let Some(proxy) = self.proxy(uri)? {
             let client = build(&self.by_proxy, || self.builder())?;
@@ -136,7 +135,7 @@ impl Clients {
         }
         let builder = || self.builder().no_proxy().dns_resolver(Vetted(egress));
         let client = match here && url.is_some_and(|url| url.scheme() == "http") {
-            // Without a certificate on the machine it works all the same.
+            // It works without certificate authorities on this machine.
             true => build(&self.plain[egress.narrowest as usize], || {
                 builder().tls_certs_only([])
             }),
@@ -158,7 +157,7 @@ impl Clients {
     }
 }
 
-/// The proxy to an address, without user name and password.
+/// Returns the proxy for a URL, without user name and password.
 fn proxy(proxies: &Matcher, uri: &Uri) -> Option<String> {
     let found = proxies.intercept(uri)?;
     let address = found.uri();
@@ -176,7 +175,7 @@ impl std::fmt::Debug for Clients {
     }
 }
 
-/// Those that can be trusted at all: a given list may have one of an old form, which is no reason to trust none.
+/// Returns the authorities that rustls accepts: one of an old form in the list is no reason to trust none.
 fn usable(authorities: Vec<Certificate>) -> Vec<Certificate> {
     let builds = |authorities: &[Certificate]| {
         let builder = reqwest::Client::builder().tls_certs_only(authorities.iter().cloned());
@@ -205,7 +204,7 @@ fn build(
     Ok(made.get_or_init(|| client).clone())
 }
 
-/// What a client failed by that uses the environment's proxies, such as those of [`ReqwestClient::client_to`].
+/// Converts the error of a client that uses the environment's proxies, such as [`ReqwestClient::client_to`] returns.
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
         let url = error.url().filter(|url| !is_loopback(url));
@@ -215,7 +214,7 @@ impl From<reqwest::Error> for HttpError {
     }
 }
 
-/// Looks names up, and gives only the addresses that may be connected to.
+/// Resolves names, and returns only the addresses that may be connected to.
 struct Vetted(Egress);
 
 /// A name has no address that may be connected to.
@@ -240,7 +239,7 @@ impl Resolve for Vetted {
     }
 }
 
-/// What all of this crate's clients have in common.
+/// The settings that all of this crate's clients share.
 fn client_builder() -> ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("mcp-reauth/", env!("CARGO_PKG_VERSION")))

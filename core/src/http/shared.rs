@@ -1,4 +1,4 @@
-//! The client of sessions that are not given one.
+//! The HTTP client of sessions that are not given one.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,25 +8,25 @@ use tokio::runtime::{Handle, Id};
 
 use super::{HttpClient, HttpError, Request, ReqwestClient, Response};
 
-/// A [`ReqwestClient`] that is made when the first request is sent, and that all sessions of a runtime have in
-/// common. One alone takes as much memory as a hundred sessions, most of which send no request for hours.
+/// A [`ReqwestClient`] that is created when the first request is sent, and shared by all sessions of a runtime. One
+/// client takes as much memory as a hundred sessions, most of which send no request for hours.
 ///
-/// It is not shared any further than that: a connection is served by a task of the runtime it was opened on, and
-/// stands still when that runtime does.
+/// It is not shared between runtimes: a connection is served by a task of the runtime it was opened on, and stalls when
+/// that runtime does.
 #[derive(Default)]
 pub(crate) struct SharedClient {
-    /// What this session used last. The runtime's client lives as long as any session holds it.
+    /// The client that this session used last. A runtime's client lives as long as any session holds it.
     used: Mutex<Option<Used>>,
 }
 
 type Used = (Option<Id>, Arc<ReqwestClient>);
 
-/// The clients that are in use, and the runtimes they are used on.
+/// The clients in use, by runtime.
 static IN_USE: Mutex<Vec<(Option<Id>, Weak<ReqwestClient>)>> = Mutex::new(Vec::new());
 
 impl SharedClient {
     fn client(&self) -> Arc<ReqwestClient> {
-        // Without a runtime reqwest will say so itself.
+        // Without a runtime, reqwest reports the error.
         let runtime = Handle::try_current().ok().map(|handle| handle.id());
         let mut used = lock(&self.used);
         if let Some((of, client)) = &*used

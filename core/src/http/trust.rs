@@ -1,5 +1,4 @@
-//! The certificate authorities that the system trusts, and the proxies that the environment names, as far as they are
-//! wrong.
+//! Finds what is wrong with the system's certificate authorities and with the environment's proxies.
 
 use std::env;
 use std::fs;
@@ -9,10 +8,10 @@ use url::Url;
 
 use super::HttpError;
 
-/// What to do where a server's certificate is not trusted.
+/// What to do if a server's certificate is not trusted.
 pub(super) const REMEDY: &str = "If it is to be trusted, add its authority to the system's, or name a file with all that are to be trusted in SSL_CERT_FILE";
 
-/// Where the system's authorities may be named.
+/// The variable that can name a file of trusted authorities.
 const FILE: &str = "SSL_CERT_FILE";
 
 /// The variables that name a proxy.
@@ -26,7 +25,7 @@ const PROXIES: [&str; 6] = [
 ];
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
-/// Why a client cannot be made that speaks TLS.
+/// Explains why a TLS client could not be built.
 pub(super) fn untrusting(error: &reqwest::Error) -> String {
     let wrong_file = env::var_os(FILE).and_then(|file| {
         let shown = file.to_string_lossy().into_owned();
@@ -56,13 +55,13 @@ pub(super) fn untrusting(error: &reqwest::Error) -> String {
     }
 }
 
-/// Whether the proxies that the environment names can be used.
+/// Checks the proxies that the environment names.
 ///
 /// # Errors
-/// [`HttpError::Connection`], nothing sent.
+/// [`HttpError::Connection`] if one of them is invalid.
 pub(crate) fn check_proxies() -> Result<(), HttpError> {
     for name in PROXIES {
-        // Its value may hold a password.
+        // The value may contain a password, so the error does not quote it.
         let value = env::var_os(name).unwrap_or_default();
         if !value.is_empty() && !value.to_str().is_some_and(is_proxy) {
             return Err(HttpError::unreachable(format!(

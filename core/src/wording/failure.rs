@@ -1,4 +1,4 @@
-//! What an error says to the user of the program: what it means for them, and what they can do.
+//! Error texts for the user of the program: what an error means for them, and what they can do.
 
 use super::{
     cancelled, displayable, failure_detail, issuer_mismatch, list, lost_authorization_state,
@@ -7,7 +7,7 @@ use super::{
 use crate::challenge::Reason;
 use crate::error::Error;
 
-/// Why something failed, in a sentence or two for a person. What a log says of it is the error's
+/// Explains an error to the user, in a sentence or two. The text for logs is the error's
 /// [`Display`](std::fmt::Display).
 #[must_use]
 pub fn failure(error: &Error) -> String {

@@ -1,4 +1,4 @@
-//! What an error says in a log, and to the program's operator: what happened, at which server, and what to do next.
+//! Error texts for logs and for the program's operator: what happened, at which server, and what to do next.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::scope::ScopeSet;
 use crate::text;
 
-/// For a log, and for the operator of the program: what happened, at which server, and what to do next.
+/// The text for logs and for the program's operator: what happened, at which server, and what to do next.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&message(self))
@@ -126,7 +126,7 @@ fn message(error: &Error) -> String {
 }
 
 fn scopes(set: &ScopeSet) -> String {
-    // A server may name any number, of any length.
+    // A server may name any number of scopes, of any length.
     let shown = text::displayable(&set.to_string()).unwrap_or_default();
     match set.len() {
         0 => "more access".to_owned(),

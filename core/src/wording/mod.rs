@@ -14,10 +14,10 @@ use crate::scope::ScopeSet;
 use crate::text;
 pub use failure::failure;
 
-/// How many permissions a sentence names at the most.
+/// The maximum number of permissions that a sentence names.
 const MAX_NAMED: usize = 8;
 
-/// A sentence and what goes into it, as other languages ask for it:
+/// A sentence and its parameters, as other languages request it:
 /// `{"sentence": "success", "server": "...", "newScopes": []}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(
@@ -82,7 +82,7 @@ pub enum Sentence {
 }
 
 impl Sentence {
-    /// The sentence, as a person reads it.
+    /// Returns the sentence for the user.
     #[must_use]
     pub fn say(&self) -> String {
         match self {
@@ -124,7 +124,7 @@ pub fn step_up_title(challenge: &AuthChallenge) -> &'static str {
     }
 }
 
-/// The body of a step-up question. `new_scopes` are those not granted yet.
+/// The body of a step-up question. `new_scopes` are the scopes that are not granted yet.
 #[must_use]
 pub fn step_up_body(server: &str, challenge: &AuthChallenge, new_scopes: &ScopeSet) -> String {
     let doing = doing(&challenge.context);
@@ -144,7 +144,7 @@ pub fn step_up_body(server: &str, challenge: &AuthChallenge, new_scopes: &ScopeS
     )
 }
 
-/// The body of a step-up question where an organization manages access and no page is visited.
+/// The body of a step-up question, if an organization manages access and no page is shown.
 #[must_use]
 pub fn organization_step_up_body(
     server: &str,
@@ -158,7 +158,7 @@ pub fn organization_step_up_body(
     )
 }
 
-/// While the person is at the authorization server.
+/// While the user is at the authorization server.
 #[must_use]
 pub fn in_progress(server: &str) -> String {
     format!("Waiting for you to finish signing in to {server} in the browser\u{2026}")
@@ -172,7 +172,7 @@ pub fn in_progress_elsewhere(server: &str) -> String {
     )
 }
 
-/// After an authorization. `added` are the scopes that came with it, if it was a step-up.
+/// After an authorization. `added` are the scopes that it added, if it was a step-up.
 #[must_use]
 pub fn success(server: &str, added: &ScopeSet) -> String {
     if added.is_empty() {
@@ -182,7 +182,7 @@ pub fn success(server: &str, added: &ScopeSet) -> String {
     }
 }
 
-/// What happens to the operation that was interrupted.
+/// What happens to the interrupted operation.
 #[must_use]
 pub fn retry_hint(operation: &Operation) -> String {
     match name(operation) {
@@ -191,7 +191,7 @@ pub fn retry_hint(operation: &Operation) -> String {
     }
 }
 
-/// After the person said no, or closed the page.
+/// After the user declined, or closed the page.
 #[must_use]
 pub fn cancelled(server: &str) -> String {
     format!(
@@ -212,7 +212,7 @@ pub fn not_granted(server: &str, missing: &ScopeSet) -> String {
     )
 }
 
-/// When the credential is gone and cannot be renewed.
+/// When the credential is no longer valid and cannot be renewed.
 #[must_use]
 pub fn session_expired(server: &str) -> String {
     format!(
@@ -220,7 +220,7 @@ pub fn session_expired(server: &str) -> String {
     )
 }
 
-/// A banner for later: the user is needed, and no caller was waiting.
+/// A banner for later: the user is needed, but no caller waits.
 #[must_use]
 pub fn reauthentication_banner(server: &str, challenge: &AuthChallenge) -> String {
     match challenge.reason {
@@ -237,19 +237,19 @@ pub fn reauthentication_banner(server: &str, challenge: &AuthChallenge) -> Strin
     }
 }
 
-/// A callback that belongs to no authorization under way.
+/// For a callback that belongs to no pending authorization.
 #[must_use]
 pub fn lost_authorization_state() -> &'static str {
     "This sign-in is not known here: it took too long, was finished already, or began in another program. Start again."
 }
 
-/// A callback from another server than the user was sent to.
+/// For a callback from another server than the user was sent to.
 #[must_use]
 pub fn issuer_mismatch() -> &'static str {
     "The answer did not come from where you were sent to sign in, so it was not used. Start again; if it happens again, do not trust that page."
 }
 
-/// A failure's detail as a person can read it: of a JSON document only what it says, never the document, and
+/// Makes a failure's detail readable for the user: shows the message of a JSON document, never the document, and
 /// nothing that could be mistaken for the program's own words.
 #[must_use]
 pub fn failure_detail(detail: &str) -> String {
@@ -263,7 +263,7 @@ pub fn failure_detail(detail: &str) -> String {
     text::displayable(&shown).unwrap_or_else(|| "It failed without saying why.".to_owned())
 }
 
-/// What a JSON error document says in words.
+/// Returns the message of a JSON error document.
 fn said(document: &serde_json::Value) -> String {
     ["error_description", "message", "detail", "title", "error"]
         .iter()
@@ -275,23 +275,22 @@ fn said(document: &serde_json::Value) -> String {
         .unwrap_or_else(|| "(the server's answer has no readable message)".to_owned())
 }
 
-/// Text that came from a server as it may be shown: without characters that control a terminal or turn the
-/// direction of writing, and bounded.
+/// Makes text from a server fit to be shown: without characters that control a terminal or change the direction of
+/// writing, and bounded.
 #[must_use]
 pub fn displayable(text: &str) -> String {
     text::displayable(text).unwrap_or_default()
 }
 
-/// Text of any length that is printed as it came, such as a tool's result, made harmless to the terminal it is printed
-/// on: characters that control a terminal or turn the direction of writing are written as `\uXXXX`; newlines and tabs
-/// stay. JSON stays JSON that says the same.
+/// Makes text of any length, such as a tool result, harmless to a terminal: writes characters that control a terminal
+/// or change the direction of writing as `\uXXXX`, and keeps newlines and tabs. JSON keeps its meaning.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
     text::escaped(text)
 }
 
-/// A name that a server supplied, in quotation marks that it cannot end: no name reads as the program's own words.
-/// `None` if nothing is left to show.
+/// Puts a name from a server in quotation marks that it cannot close, so that it never reads as the program's own
+/// words. `None` if nothing is left to show.
 fn quoted(name: &str) -> Option<String> {
     let shown = text::displayable(name)?;
     Some(format!("\"{}\"", shown.replace('"', "'")))
@@ -323,7 +322,7 @@ fn doing(operation: &Operation) -> String {
 }
 
 fn list(scopes: &ScopeSet) -> String {
-    // A server may name any number, of any length.
+    // A server may name any number of scopes, of any length.
     let names: Vec<String> = scopes.iter().filter_map(quoted).collect();
     if let [first @ .., _] = names.as_slice()
         && first.len() > MAX_NAMED
