@@ -1,4 +1,4 @@
-//! Signed tokens: the keys that sign them, and the form they have (RFC 7515, RFC 7517).
+//! Signed tokens: their keys and their form (RFC 7515, RFC 7517).
 
 #[cfg(feature = "jwt")]
 mod private_key;
@@ -96,7 +96,7 @@ impl PublicJwk {
     /// The SHA-256 thumbprint (RFC 7638), in base64url: what a DPoP-bound token names as `jkt`.
     #[must_use]
     pub fn thumbprint(&self) -> String {
-        // The required members alone, in lexicographic order; `Value` keeps its members sorted.
+        // Only the required members, in lexicographic order; `Value` keeps its members sorted.
         let members = match self {
             Self::Ec { crv, x, y } => json!({ "crv": crv, "kty": "EC", "x": x, "y": y }),
             Self::Rsa { n, e } => json!({ "e": e, "kty": "RSA", "n": n }),
@@ -106,17 +106,17 @@ impl PublicJwk {
     }
 }
 
-/// A set of keys as its owner publishes it (RFC 7517 section 5). What cannot be used is kept, and passed over.
+/// A key set as its owner publishes it (RFC 7517 section 5). Unusable keys are kept and skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JwkSet {
     pub(crate) keys: Vec<serde_json::Value>,
 }
 
-/// How many keys are kept of a set. A server has a few at a time.
+/// The maximum number of keys that are kept of a set. A server has a few at a time.
 const MAX_KEYS: usize = 32;
 
 impl JwkSet {
-    /// The keys that something could be signed by, and no more of them than a server has.
+    /// Returns the keys that can verify a signature, up to [`MAX_KEYS`].
     pub(crate) fn usable(mut self) -> Self {
         self.keys.retain(|key| PublicJwk::deserialize(key).is_ok());
         self.keys.truncate(MAX_KEYS);
@@ -124,36 +124,36 @@ impl JwkSet {
     }
 }
 
-/// Signs with a private key, wherever that is: in memory ([`PrivateKey`]), in the key store of an operating
-/// system, or in hardware.
+/// Signs with a private key that is in memory ([`PrivateKey`]), in the key store of an operating system, or in
+/// hardware.
 #[auto_impl::auto_impl(Arc)]
 pub trait SigningKey: Send + Sync + 'static {
-    /// How it signs.
+    /// The algorithm that it signs with.
     fn algorithm(&self) -> SigningAlgorithm;
 
-    /// Its public part. It must not change while the key is in use.
+    /// Its public part, which must not change while the key is in use.
     fn public_jwk(&self) -> PublicJwk;
 
-    /// The name that servers know the key by (`kid`), if it has one.
+    /// The name by which servers know the key (`kid`), if it has one.
     fn key_id(&self) -> Option<&str> {
         None
     }
 
-    /// Signs `message`. The signature has the form that JWS wants: for ECDSA both numbers one after the other
-    /// in full length (RFC 7518 section 3.4), not DER.
+    /// Signs `message`. The signature has the form of JWS: for ECDSA both numbers concatenated in full length (RFC 7518
+    /// section 3.4), not DER.
     ///
     /// # Errors
-    /// [`Error::Host`] when the key could not be used.
+    /// [`Error::Host`] if the key could not be used.
     fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Error>>;
 }
 
-/// A part of a token, as it stands there.
+/// Encodes a part of a token.
 pub(crate) fn encoded(part: &impl Serialize) -> Result<String, Error> {
     let json = serde_json::to_vec(part).map_err(|error| Error::config(error.to_string()))?;
     Ok(base64url(json))
 }
 
-/// Signs what is encoded already: `header` and `claims`.
+/// Signs `header` and `claims`, which are already encoded.
 pub(crate) async fn sign(
     key: &dyn SigningKey,
     header: &str,
@@ -173,7 +173,7 @@ pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A name for one token that no other has (`jti`): 128 random bits.
+/// Creates a unique token id (`jti`): 128 random bits.
 pub(crate) fn fresh_id() -> Result<String, Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)

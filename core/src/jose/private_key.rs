@@ -19,8 +19,8 @@ use super::{PublicJwk, SigningAlgorithm, SigningKey, base64url};
 use crate::error::Error;
 use crate::secret::Secret;
 
-/// A private key in memory: of an elliptic curve (P-256, P-384), RSA (2048 bits and more) or Ed25519. `Debug` shows
-/// its public part only.
+/// A private key in memory: elliptic curve (P-256, P-384), RSA (2048 bits or more) or Ed25519. `Debug` shows only its
+/// public part.
 pub struct PrivateKey {
     pair: Pair,
     algorithm: SigningAlgorithm,
@@ -35,10 +35,10 @@ enum Pair {
 }
 
 impl PrivateKey {
-    /// Makes a new key, for ES256.
+    /// Generates a new key for ES256.
     ///
     /// # Errors
-    /// [`Error::Config`] when there is no source of randomness.
+    /// [`Error::Config`] if there is no source of randomness.
     pub fn generate() -> Result<Self, Error> {
         EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
             .map_err(|_| Error::config("a key could not be made: there is no randomness"))
@@ -48,7 +48,7 @@ impl PrivateKey {
     /// Reads a key file: PEM (PKCS #8, SEC 1 or PKCS #1, not encrypted) or a private JWK (RFC 7517).
     ///
     /// # Errors
-    /// [`Error::Config`] that says what the text is instead; it quotes nothing of it.
+    /// [`Error::Config`] that says what the text is instead, without quoting it.
     pub fn read(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         if text.is_empty() {
@@ -65,7 +65,7 @@ impl PrivateKey {
         ))
     }
 
-    /// Reads what [`to_pkcs8`](Self::to_pkcs8) wrote.
+    /// Reads a key that [`to_pkcs8`](Self::to_pkcs8) wrote.
     pub(crate) fn from_pkcs8(stored: &Secret) -> Result<Self, Error> {
         let damaged = || Error::store("a stored key is damaged");
         let der = BASE64_URL_SAFE_NO_PAD.decode(stored.expose());
@@ -73,7 +73,7 @@ impl PrivateKey {
         Self::from_der(&der).ok_or_else(damaged)
     }
 
-    /// The whole key, for a store.
+    /// Returns the whole key in PKCS #8, for a store.
     pub(crate) fn to_pkcs8(&self) -> Result<Secret, Error> {
         let document = match &self.pair {
             Pair::Ecdsa(pair) => pair.to_pkcs8v1(),
@@ -85,7 +85,7 @@ impl PrivateKey {
             .map_err(|_| Error::config("the key cannot be written"))
     }
 
-    /// Reads PKCS #8, or the older form of its kind.
+    /// Reads a key in PKCS #8, SEC 1 or PKCS #1.
     fn from_der(der: &[u8]) -> Option<Self> {
         for (curve, algorithm) in CURVES {
             if let Ok(pair) = EcdsaKeyPair::from_private_key_der(curve, der) {
@@ -227,7 +227,7 @@ fn unsupported(what: &str) -> Error {
     ))
 }
 
-/// A private key (RFC 7518 section 6, RFC 8037 section 2).
+/// A private JWK (RFC 7518 section 6, RFC 8037 section 2).
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,

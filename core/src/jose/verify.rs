@@ -1,4 +1,4 @@
-//! Checking a signature against a set of keys (RFC 7515 section 5.2, RFC 7517 section 5).
+//! Verifies signatures with a key set (RFC 7515 section 5.2, RFC 7517 section 5).
 
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, RsaParameters, UnparsedPublicKey, VerificationAlgorithm};
@@ -8,27 +8,27 @@ use serde::Deserialize;
 
 use super::{JwkSet, PublicJwk};
 
-/// Why a signature does not count.
+/// Why a signature is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unverified {
-    /// `none`, a symmetric algorithm, or one that is not known.
+    /// `none`, a symmetric algorithm, or an unknown one.
     Algorithm,
     /// No key of the set is meant for it.
     UnknownKey,
-    /// It is not by any key that it could be by.
+    /// No key that is meant for it verifies it.
     Signature,
 }
 
-/// What a token says of its signature.
+/// A token's signature, and what it was made with.
 pub(crate) struct Signed<'a> {
     pub(crate) algorithm: &'a str,
     pub(crate) key_id: Option<&'a str>,
-    /// Header and claims, as they stand in the token.
+    /// Header and claims, as encoded in the token.
     pub(crate) message: &'a str,
     pub(crate) signature: &'a [u8],
 }
 
-/// What else a key says of itself (RFC 7517 section 4).
+/// What a key may be used for (RFC 7517 section 4).
 #[derive(Deserialize)]
 struct Usage {
     kid: Option<String>,
@@ -45,7 +45,7 @@ enum Verifier {
 }
 
 impl Verifier {
-    /// The asymmetric algorithms (RFC 7518 section 3.1, RFC 8037): no other can tell the signer.
+    /// Selects an asymmetric algorithm (RFC 7518 section 3.1, RFC 8037); only those identify the signer.
     fn of(algorithm: &str) -> Option<Self> {
         Some(match algorithm {
             "RS256" => Self::Rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
@@ -61,7 +61,7 @@ impl Verifier {
         })
     }
 
-    /// Whether a key is of its kind.
+    /// Whether the algorithm works with this kind of key.
     fn takes(&self, key: &PublicJwk) -> bool {
         match (self, key) {
             (Self::Rsa(_), PublicJwk::Rsa { .. }) => true,
@@ -93,7 +93,7 @@ impl Verifier {
 }
 
 impl JwkSet {
-    /// Checks a signature.
+    /// Verifies a signature.
     pub(crate) fn verify(&self, signed: &Signed<'_>) -> Result<(), Unverified> {
         let verifier = Verifier::of(signed.algorithm).ok_or(Unverified::Algorithm)?;
         let mut fitting = self.meant_for(signed).filter(|key| verifier.takes(key));

@@ -1,4 +1,4 @@
-//! Event streams that are looked through on their way to their reader (HTML, section 9.2.6: server-sent events).
+//! Scans event streams on their way to the reader (server-sent events, HTML section 9.2.6).
 
 use std::mem;
 
@@ -6,28 +6,29 @@ use memchr::memrchr2;
 
 use super::message::mentions_challenge;
 
-/// An event of a stream is longer than is read, in bytes.
+/// An event of a stream exceeds the maximum length, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an event is longer than {0} bytes")]
 pub struct EventTooLong(pub usize);
 
-/// What becomes of a chunk of a stream.
+/// What to pass on for a chunk of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
-    /// It passes as it is, as nearly all do.
+    /// Pass the chunk on unchanged, as nearly always.
     AsIs,
-    /// These pass in its place, in order: whole events. What is left of it is kept until its event is whole.
+    /// Pass these on instead, in order: whole events. The rest of the chunk is kept until its event is complete.
     Pieces(Vec<Piece>),
 }
 
 /// A part of a stream, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// Events that pass.
+    /// Events to pass on.
     Pass(Vec<u8>),
-    /// An event that may hold a challenge. If [`Exchange::inspect`](super::Exchange::inspect) of its data says that the
-    /// request is sent again, the events of the repeated request take its place and that of the rest of the stream, since the
-    /// call is answered by them; if it fails, [`Exchange::failure`](super::Exchange::failure) does. Otherwise it passes.
+    /// An event that may contain a challenge: call [`Exchange::inspect`](super::Exchange::inspect) with its data. If
+    /// that returns true, the request is sent again, and the events of the repeated request replace this event and the
+    /// rest of the stream; if it fails, [`Exchange::failure`](super::Exchange::failure) replaces them. Otherwise pass
+    /// the event on.
     Suspect {
         /// The event.
         event: Vec<u8>,
@@ -36,22 +37,22 @@ pub enum Piece {
     },
 }
 
-/// Cuts the bytes of an event stream where events end, passes each event when it is whole, and holds back those that may
-/// hold a challenge. Memory is bounded by the longest event.
+/// Splits the bytes of an event stream into events, passes each event on when it is complete, and holds back those that
+/// may contain a challenge. Memory is bounded by the longest event.
 #[derive(Debug)]
 pub struct EventWatch {
-    /// Whether challenges are looked for.
+    /// Whether to look for challenges.
     looks: bool,
     max: usize,
-    /// The event that is not whole yet.
+    /// The incomplete event.
     held: Vec<u8>,
     /// The last two bytes before the next chunk.
     last: [u8; 2],
 }
 
 impl EventWatch {
-    /// `looks`: whether the request calls a tool, whose result may hold a challenge; otherwise each event passes.
-    /// [`Exchange::events`](super::Exchange::events) knows.
+    /// `looks`: whether the request calls a tool, whose result may contain a challenge; otherwise each event passes.
+    /// [`Exchange::events`](super::Exchange::events) sets it.
     #[must_use]
     pub fn new(looks: bool) -> Self {
         Self {
@@ -62,17 +63,17 @@ impl EventWatch {
         }
     }
 
-    /// With another limit for the length of an event, in bytes, than [`MAX_ANSWER`](super::MAX_ANSWER).
+    /// Sets another maximum length of an event, in bytes, than [`MAX_ANSWER`](super::MAX_ANSWER).
     #[must_use]
     pub fn with_max(mut self, max: usize) -> Self {
         self.max = max;
         self
     }
 
-    /// Takes the next chunk in, and says what passes of it.
+    /// Takes the next chunk, and returns what to pass on.
     ///
     /// # Errors
-    /// When an event is too long. The stream is over then: its source is to be cancelled.
+    /// When an event is too long. The stream is over then: cancel its source.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Watched, EventTooLong> {
         self.check_length(chunk)?;
         let end = self.last_end(chunk);
@@ -92,7 +93,7 @@ impl EventWatch {
         Ok(Watched::Pieces(self.pieces(events)))
     }
 
-    /// What is left when the stream has ended.
+    /// Returns what is left when the stream has ended.
     pub fn finish(&mut self) -> Vec<Piece> {
         let rest = mem::take(&mut self.held);
         match rest.is_empty() {
@@ -101,7 +102,7 @@ impl EventWatch {
         }
     }
 
-    /// The byte that stands `before` bytes before position `at` of the chunk.
+    /// Returns the byte that is `before` bytes before position `at` of the chunk.
     fn byte(&self, chunk: &[u8], at: usize, before: usize) -> u8 {
         match at.checked_sub(before) {
             Some(at) => chunk[at],
@@ -124,7 +125,7 @@ impl EventWatch {
         }
     }
 
-    /// Behind the last end of an event in the chunk; 0 if there is none.
+    /// Returns the position after the last end of an event in the chunk; 0 if there is none.
     fn last_end(&self, chunk: &[u8]) -> usize {
         let mut until = chunk.len();
         while let Some(at) = memrchr2(b'\n', b'\r', &chunk[..until]) {
@@ -153,7 +154,7 @@ impl EventWatch {
         Ok(())
     }
 
-    /// Events as they pass: together, but for those that may hold a challenge.
+    /// Returns the events to pass on: together, except for those that may contain a challenge.
     fn pieces(&self, events: Vec<u8>) -> Vec<Piece> {
         if !self.looks || !mentions_challenge(&events) {
             return vec![Piece::Pass(events)];
@@ -180,7 +181,7 @@ impl EventWatch {
     }
 }
 
-/// The events in `events`, each with its end.
+/// Splits `events` into events, each with its end.
 fn one_by_one(events: &[u8]) -> impl Iterator<Item = &[u8]> {
     let cutter = EventWatch::new(false);
     let mut rest = events;
@@ -196,7 +197,7 @@ fn one_by_one(events: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The data of an event: its lines of that name, joined by newlines.
+/// Returns the data of an event: its `data` lines, joined by newlines.
 fn data_of(event: &[u8]) -> Vec<u8> {
     // A stream may begin with a byte order mark.
     let event = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event);
@@ -208,7 +209,7 @@ fn data_of(event: &[u8]) -> Vec<u8> {
     data.collect::<Vec<_>>().join(&b'\n')
 }
 
-/// A message as an event of a stream.
+/// Formats a message as an event of a stream.
 #[must_use]
 pub fn event_of(message: &str) -> String {
     let lines = message.split(['\n', '\r']);
@@ -224,7 +225,7 @@ mod tests {
 
     const CHALLENGED: &str = "data: {\"www_authenticate\"}\n\n";
 
-    /// What passes of a stream that comes in these chunks, and the data of what was held back.
+    /// Returns what passes of a stream in these chunks, and the data of what was held back.
     fn run(watch: &mut EventWatch, chunks: &[&[u8]]) -> (Vec<u8>, Vec<Vec<u8>>) {
         let (mut passed, mut suspects) = (Vec::new(), Vec::new());
         let mut take = |pieces: Vec<Piece>| {
@@ -294,7 +295,7 @@ mod tests {
         let passes = |text: &str| Piece::Pass(text.into());
         let expected = vec![passes(before), suspect, passes("data: y\n\n")];
         assert_eq!(pieces, Ok(Watched::Pieces(expected)));
-        // Where no tool is called, no event is.
+        // If the request calls no tool, no event is held back.
         let pieces = EventWatch::new(false).push(stream.as_bytes());
         assert_eq!(pieces, Ok(Watched::AsIs));
         let marked = ["\u{feff}", CHALLENGED].concat();
@@ -337,7 +338,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the chunks, all bytes pass in order, events are found where they are, and none passes in part.
+        /// However a stream is chunked, all bytes pass in order, each event is found, and none passes in part.
         #[test]
         fn chunks_make_no_difference(
             lines in prop::collection::vec(prop::sample::select(

@@ -19,35 +19,35 @@ use crate::session::{
 /// What a transport does after a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Lets go of the response, and sends the request again, to [`url`](Exchange::url), with what
-    /// [`authorize`](Exchange::authorize) says then.
+    /// Drop the response, and send the request again, to [`url`](Exchange::url), with what
+    /// [`authorize`](Exchange::authorize) returns then.
     Send,
-    /// The response is the caller's, once it is looked through.
+    /// Return the response to the caller, after scanning it.
     Deliver(Look),
 }
 
-/// How a response is looked through before it is the caller's.
+/// How to scan a response before the caller gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     /// Not at all.
     None,
-    /// It may be a message with a challenge: [`inspect`](Exchange::inspect) of its whole body tells.
+    /// It may be a message with a challenge: call [`inspect`](Exchange::inspect) with its whole body.
     Message,
-    /// It is an event stream: its bytes go by way of [`events`](Exchange::events).
+    /// It is an event stream: pass its bytes through [`events`](Exchange::events).
     Events,
 }
 
-/// One request to the MCP server, over all tries.
+/// One request to the MCP server, over all its tries.
 #[derive(Debug)]
 pub struct Exchange {
     session: AuthSession,
     outgoing: Outgoing,
     request: ResourceRequest,
-    /// When to open a stream again that no caller waits for.
+    /// When to reopen a stream that no caller waits for.
     stream: Option<IdleStream>,
-    /// The error by which the stream could not be opened, until it is worth trying again.
+    /// The error that kept the stream from opening, until it is worth trying again.
     waits_after: Option<ErrorCode>,
-    /// Where it goes next.
+    /// Where the request is sent next.
     url: String,
     /// How many redirects led there.
     redirects: usize,
@@ -55,7 +55,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Begins an exchange. `outgoing` is for the session's server: see [`AuthSession::applies_to`].
+    /// Begins an exchange. `outgoing` must be for the session's server: see [`AuthSession::applies_to`].
     #[must_use]
     pub fn new(session: &AuthSession, outgoing: Outgoing) -> Self {
         Self {
@@ -70,44 +70,45 @@ impl Exchange {
         }
     }
 
-    /// Says what it was sent with, for a transport that has sent it already.
+    /// Sets what the request was sent with, for a transport that has already sent it.
     pub fn set_sent(&mut self, authorization: Authorization) {
         self.request.set_sent(authorization);
     }
 
-    /// What it is for.
+    /// What the request is for.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.outgoing.kind
     }
 
-    /// How it is sent.
+    /// The HTTP method.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.outgoing.method
     }
 
-    /// Where it is sent to next.
+    /// The URL to send the request to next.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The credential it was sent with last.
+    /// The credential that the request was last sent with.
     #[must_use]
     pub fn sent(&self) -> Option<&Authorization> {
         self.request.sent()
     }
 
-    /// What to send it with, to [`url`](Self::url). An idle stream that could not be authorized waits here until it is
-    /// worth trying again: until the credential has changed, or where a server was unavailable, for a while.
+    /// Returns the credential to send the request with, to [`url`](Self::url). An idle stream that could not be
+    /// authorized waits here until it is worth trying again: until the credential has changed or, if a server was
+    /// unavailable, for a while.
     ///
     /// # Errors
     /// As [`ResourceRequest::authorize`].
     pub async fn authorize(&mut self) -> Result<Option<RequestCredential>, Error> {
         if let (Some(stream), Some(code)) = (&mut self.stream, self.waits_after) {
             stream.wait_to_retry(code, self.request.sent()).await;
-            // What was tried before no longer counts.
+            // Earlier tries no longer count.
             let operation = self.operation().clone();
             self.request = self.session.request(operation, self.outgoing.trigger());
             self.waits_after = None;
@@ -116,10 +117,10 @@ impl Exchange {
         self.request.authorize(method, &self.url).await
     }
 
-    /// What to do about a response, by its status and its header fields.
+    /// Decides what to do about a response, by its status and header fields.
     ///
     /// # Errors
-    /// When the request failed for good: its authorization, or by a redirect that is not followed (`http`).
+    /// When the request failed for good: in its authorization, or at a redirect that is not followed (`http`).
     pub async fn receive(
         &mut self,
         status: StatusCode,
@@ -139,8 +140,8 @@ impl Exchange {
         }
     }
 
-    /// What to do about a message that answers the request: whether to send it again, as it holds a challenge that was
-    /// answered; otherwise it is the caller's.
+    /// Whether to send the request again after a message that answers it: true if the message contains a challenge that
+    /// the recovery resolved. Otherwise the message is the caller's.
     ///
     /// # Errors
     /// When the authorization failed for good.
@@ -154,20 +155,19 @@ impl Exchange {
         self.conclude(recovery)
     }
 
-    /// What the bytes of a response go through that is an event stream.
+    /// Returns what the bytes of an event stream must pass through.
     #[must_use]
     pub fn events(&self) -> EventWatch {
         EventWatch::new(self.calls_tool())
     }
 
-    /// The JSON-RPC answer that says why the request failed, for a caller that reads events already; `None` if it has no id
-    /// to be answered under.
+    /// Returns the JSON-RPC error response for a caller that already reads events; `None` if the request has no id.
     #[must_use]
     pub fn failure(&self, error: &Error) -> Option<String> {
         message::failure_of(&self.outgoing.message, error)
     }
 
-    /// An error of the exchange with the server that is none of authorization (`http`): `detail` says what happened.
+    /// Creates an error of the HTTP exchange that is not about authorization (`http`): `detail` says what happened.
     #[must_use]
     pub fn http_error(&self, detail: impl Into<String>) -> Error {
         Error::http(&self.url, detail.into())
@@ -178,7 +178,7 @@ impl Exchange {
             .get_or_init(|| Operation::of_json(&self.outgoing.message))
     }
 
-    /// Whether its answer may hold a challenge.
+    /// Whether the response may contain a challenge.
     fn calls_tool(&self) -> bool {
         !self.outgoing.message.is_empty() && self.operation().tool_name.is_some()
     }
@@ -232,13 +232,13 @@ impl Exchange {
         Ok(again)
     }
 
-    /// Whether it is a stream that waits until it can be authorized.
+    /// Whether this is a stream that waits until it can be authorized.
     fn retries_after(&self, error: &Error) -> bool {
         self.stream.is_some() && IdleStream::retries_after(error.code())
     }
 }
 
-/// The media type of a response, without parameters.
+/// Returns the media type of a response, without parameters.
 fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes());
     let essence = value.split(';').next().unwrap_or_default();

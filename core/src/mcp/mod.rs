@@ -1,6 +1,6 @@
-//! One request of an MCP client over HTTP, from before it is sent until its answer is the caller's: what all transports
-//! have in common. Without I/O: a transport sends and receives, and asks an [`Exchange`] what to send, to where, and what
-//! a response means (MCP, Streamable HTTP transport).
+//! One request of an MCP client over HTTP, from before it is sent until the caller gets its response: the part that all
+//! transports share. It does no I/O: a transport sends and receives, and asks an [`Exchange`] what to send, where to
+//! send it, and what a response means (MCP, Streamable HTTP transport).
 //!
 //! ```no_run
 //! # use http::{HeaderMap, Method, StatusCode};
@@ -39,5 +39,5 @@ pub use exchange::{Exchange, Look, Next};
 pub use message::{failure_of, quotable};
 pub use outgoing::{Kind, Outgoing, Redirects};
 
-/// The longest answer, and the longest event of a stream, that transports read unless they are told otherwise, in bytes.
+/// The default maximum length of a response, and of an event in a stream, that a transport reads, in bytes.
 pub const MAX_ANSWER: usize = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! What a request is, before it is sent.
+//! A request before it is sent.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, HeaderMap};
@@ -10,23 +10,23 @@ const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What a request is for, which decides who waits for it.
+/// What a request is for, which decides whether a caller waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A message, and whatever else its sender waits for. The older transport (HTTP with SSE, 2024-11-05) opens its stream
-    /// before there is a session, and connecting waits for that too.
+    /// A message, or anything else that its sender waits for. The older transport (HTTP with SSE, 2024-11-05) opens its
+    /// stream before there is a session, and connecting waits for that.
     Command,
-    /// Opens the event stream on which a server sends what answers no request. No caller waits for it, and clients open
-    /// it once: while it cannot be authorized, it waits until it can.
+    /// Opens the event stream for the server's own messages. No caller waits for it, and clients open it only once: if
+    /// it cannot be authorized, it waits until it can.
     IdleStream,
-    /// Resumes the event stream of an answer.
+    /// Resumes the event stream of a response.
     ResumedStream,
     /// Ends the MCP session.
     SessionEnd,
 }
 
 impl Kind {
-    /// Reads it from the method and the header fields of a request.
+    /// Determines the kind from the method and the header fields of a request.
     #[must_use]
     pub fn of(method: &Method, headers: &HeaderMap) -> Self {
         if *method == Method::DELETE {
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// Whether a caller waits for it: only then may the user be asked.
+    /// Whether a caller waits for the request: only then may the user be asked.
     #[must_use]
     pub fn trigger(self) -> Trigger {
         match self {
@@ -57,20 +57,20 @@ impl Kind {
     }
 }
 
-/// What is done about redirects.
+/// How redirects are handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Redirects {
-    /// Followed within the server's origin where they keep method and body (307 and 308), a few of them; any other is an
-    /// error. What else there is would take the message or the credential elsewhere, or change the method.
+    /// Follow 307 and 308, which keep method and body, within the server's origin, a few times. Any other redirect is
+    /// an error: it would send the message or the credential elsewhere, or change the method.
     #[default]
     Follow,
-    /// The caller gets them as they are, and may send requests to where they lead within the origin.
+    /// Return them to the caller, which may send requests to their targets within the origin.
     GiveBack,
-    /// They are errors.
+    /// Treat them as errors.
     Refuse,
 }
 
-/// A request as it is about to be sent, but for its credential.
+/// A request to be sent, without its credential.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     pub(super) method: Method,
@@ -82,7 +82,7 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// A request without a message: what it is for, its method and its own header fields tell.
+    /// Creates a request without a message. Its method and its header fields tell what it is for.
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>, headers: &HeaderMap) -> Self {
         Self {
@@ -95,22 +95,22 @@ impl Outgoing {
         }
     }
 
-    /// With the JSON-RPC message that it carries. It is looked into only when that is needed.
+    /// Sets the JSON-RPC message that the request carries. It is parsed only when needed.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<Bytes>) -> Self {
         self.message = message.into();
         self
     }
 
-    /// With another way to treat redirects than following them.
+    /// Sets how redirects are handled.
     #[must_use]
     pub fn with_redirects(mut self, redirects: Redirects) -> Self {
         self.redirects = redirects;
         self
     }
 
-    /// Its body can be sent once only. When it is rejected, the session recovers as far as that is possible without the
-    /// user, and the response is the caller's all the same.
+    /// Marks a request whose body can be sent only once. If it is rejected, the session recovers as far as possible
+    /// without the user, and the caller still gets the response.
     #[must_use]
     pub fn once(mut self) -> Self {
         self.repeatable = false;
@@ -120,7 +120,7 @@ impl Outgoing {
     pub(super) fn trigger(&self) -> Trigger {
         match self.repeatable {
             true => self.kind.trigger(),
-            // The user is not to be asked for what cannot be sent again.
+            // The user must not be asked for a request that cannot be sent again.
             false => Trigger::Ambient,
         }
     }
@@ -157,7 +157,7 @@ mod tests {
                 vec![accept, session, last],
                 Kind::ResumedStream,
             ),
-            // The older transport, and what is no stream.
+            // The older transport, and requests that open no stream.
             (Method::GET, vec![accept], Kind::Command),
             (Method::GET, vec![accept, last], Kind::Command),
             (Method::GET, vec![session], Kind::Command),

@@ -5,11 +5,11 @@ use http::{HeaderMap, StatusCode};
 use crate::error::Error;
 use crate::http::{HttpError, has_userinfo, keeps_method, location, same_origin};
 
-/// How many redirects of one request are followed.
+/// The maximum number of redirects of one request.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
-/// Where a redirect points that keeps method and body (307, 308), if that is within the origin: so far credentials may
-/// go.
+/// Returns the target of a redirect that keeps method and body (307, 308), if it is within the origin, where
+/// credentials may be sent.
 pub(super) fn target(from: &str, status: StatusCode, headers: &HeaderMap) -> Option<String> {
     if !keeps_method(status) {
         return None;
@@ -18,7 +18,7 @@ pub(super) fn target(from: &str, status: StatusCode, headers: &HeaderMap) -> Opt
     (same_origin(from, &target) && !has_userinfo(&target)).then_some(target)
 }
 
-/// Why a redirect is not followed.
+/// Returns the error for a redirect that is not followed.
 pub(super) fn not_followed(from: &str, headers: &HeaderMap) -> Error {
     let target = location(from, headers);
     HttpError::redirect(target.as_deref().unwrap_or("nowhere")).at(from)

@@ -1,13 +1,13 @@
-//! What the driver tells the state machine: how things are at a moment, and what came of a step.
+//! What the driver tells the state machine: the facts of the moment, and the result of a step.
 
 use super::situation::{Ask, Attempt, IssuerCheck, Means, Trigger};
 
-/// How an attempt to get a credential ended.
+/// The result of an attempt to obtain a credential.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Tried<E> {
-    /// It brought one.
+    /// It obtained one.
     Succeeded,
-    /// It brought none: how far it got, and why.
+    /// It obtained none: how far it got, and the error.
     Failed(Attempt, E),
 }
 
@@ -31,21 +31,21 @@ impl<E> Tried<E> {
     }
 }
 
-/// What a renewal came to.
+/// The result of a renewal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Renewal<E> {
     /// A server was asked.
     Tried(Tried<E>),
-    /// No server was asked, since another session had stored another credential already.
+    /// No server was asked, because another session had already stored another credential.
     Adopted,
 }
 
-/// How credentials are obtained, and which silent means there are now.
+/// How credentials are obtained, and which silent means are available now.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source<E> {
-    /// A person's authorization.
+    /// The user's authorization.
     Person {
-        /// There is a refresh token that can be used.
+        /// There is a usable refresh token.
         renewable: bool,
     },
     /// The client's own credential.
@@ -58,40 +58,40 @@ pub enum Source<E> {
         id_token: bool,
         /// Whether the session at the identity provider can be renewed.
         renewable: bool,
-        /// What renewing that session would come to, as far as a pause after a failure forbids to find out.
+        /// The last renewal of that session, while a backoff after its failure lasts.
         paused: Option<Tried<E>>,
     },
 }
 
-/// The current credential, beside the one that was rejected. All of it is `false` where there is none.
+/// The current credential, compared with the rejected one. All fields are `false` if there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Current {
-    /// It is another one.
+    /// It is not the rejected one.
     pub is_other: bool,
     /// It is not known to be expired.
     pub is_usable: bool,
-    /// It has all scopes that the rejection names.
+    /// It covers all scopes that the rejection names.
     pub covers: bool,
-    /// The refresh that brought it lost scopes, and a refresh that names them may bring them back.
+    /// The refresh that returned it lost scopes, and a refresh that names them may restore them.
     pub has_lost: bool,
-    /// The sign-in that brought it was rejected at once, a few minutes ago.
+    /// The sign-in that obtained it was rejected at once, a few minutes ago.
     pub is_in_vain: bool,
 }
 
-/// What a rejection says of the proof that came with the request (RFC 9449).
+/// What a rejection says about the request's proof (RFC 9449).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum ProofDemand {
-    /// Nothing, or there was none.
+    /// Nothing, or the request had no proof.
     #[default]
     None,
     /// It lacks a nonce (section 9).
     Nonce {
-        /// Another one than was sent came along.
+        /// The response provides another nonce than the one that was sent.
         is_fresh: bool,
     },
     /// It is refused, whatever the token.
     Refused {
-        /// The server's clock was found to differ from what it assumed, so that another proof may do.
+        /// The server's clock differs from what the proof assumed, so that another proof may be accepted.
         by_clock: bool,
     },
 }
@@ -103,27 +103,27 @@ pub struct Permissions {
     pub max_step_ups: u8,
     /// There is a host, and policy lets it involve the user.
     pub interaction: bool,
-    /// There is a host or a machine grant at all, so that something could authorize.
+    /// There is a host or a machine grant, so that something could authorize.
     pub can_authorize: bool,
-    /// People are to see a step-up that an enterprise session could answer silently.
+    /// The user must confirm a step-up that an enterprise session could make silently.
     pub confirm: bool,
 }
 
-/// What a step depends on besides the state: how things are at the moment.
+/// What a step depends on besides the state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Facts<E> {
     /// Whether a caller waits.
     pub trigger: Trigger,
-    /// The same request comes back with the server's answer to what this comes to. Otherwise a challenge was handed in,
-    /// and its caller sends the request again.
+    /// This request is sent again, and the server's response to the result comes back here. Otherwise a challenge was
+    /// handed in, and its caller sends the request again.
     pub returns: bool,
-    /// The application asks for a sign-in on purpose.
+    /// The application explicitly requests a sign-in.
     pub deliberate: bool,
     /// What the session may do.
     pub permissions: Permissions,
     /// How credentials are obtained.
     pub source: Source<E>,
-    /// What a renewal would come to, as far as a pause after a failure forbids to find out.
+    /// The last renewal, while a backoff after its failure lasts.
     pub paused: Option<Tried<E>>,
     /// The request carried no credential.
     pub anonymous: bool,
@@ -131,41 +131,41 @@ pub struct Facts<E> {
     pub names_scopes: bool,
     /// The current credential.
     pub current: Current,
-    /// What the rejection says of the proof.
+    /// What the rejection says about the proof.
     pub proof: ProofDemand,
 }
 
-/// What came of a step, or happened meanwhile.
+/// The result of a step, or something that happened meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event<E> {
     /// The request is sent again with another credential ([`Step::Retry`](super::Step::Retry)).
     Retried,
     /// The request is sent again with another proof ([`Step::RetryWithNonce`](super::Step::RetryWithNonce)).
     ProvedAgain,
-    /// The current credential is the one to work on from now on ([`Step::Adopt`](super::Step::Adopt)).
+    /// The recovery continues with the current credential ([`Step::Adopt`](super::Step::Adopt)).
     Adopted,
     /// The resource's metadata was read ([`Step::CheckIssuer`](super::Step::CheckIssuer)).
     IssuerChecked(IssuerCheck),
-    /// A renewal before the request was sent.
+    /// A renewal ahead of the request.
     RenewedAhead(Renewal<E>),
-    /// A renewal ([`Step::Renew`](super::Step::Renew), but for that of the session at the identity provider).
+    /// A renewal ([`Step::Renew`](super::Step::Renew), except that of the session at the identity provider).
     Renewed {
         /// By which means.
         means: Means,
         /// For which scopes.
         ask: Ask,
-        /// What it came to.
+        /// Its result.
         renewal: Renewal<E>,
-        /// No connection could be made, which is hardly the server's having moved: asking elsewhere would only cost time.
+        /// No connection could be made. A server that moved is unlikely then, and a lookup would only cost time.
         is_offline: bool,
     },
     /// A renewal of the session at the identity provider.
     IdpSessionRenewed(Tried<E>),
-    /// There is another ID token: what the old one was refused for, it may not be.
+    /// The ID token was replaced: what the old one was refused for may not apply to the new one.
     IdTokenReplaced,
     /// The user agreed to the step-up ([`Step::AskConsent`](super::Step::AskConsent)).
     Consented,
-    /// The user did not.
+    /// The user declined.
     Declined,
     /// The user authorized ([`Step::Authorize`](super::Step::Authorize)).
     Authorized(Ask),

@@ -1,14 +1,14 @@
-//! What to do about a rejected request: one state machine, pure. No I/O, no clock, nothing that waits.
+//! What to do about a rejected request: one pure state machine, without I/O, clock or waiting.
 //!
-//! - A [`State`] is what has been tried for one request, over all its tries. [`State::begin`] takes a rejection in,
-//!   [`State::next`] says the next [`Step`], and [`State::record`] notes what came of it, until a step is one that
-//!   ends the recovery. There are no other transitions.
-//! - What a step depends on besides are the [`Facts`] of the moment. Both together are a [`Situation`].
+//! - A [`State`] records what has been tried for one request, over all its tries. [`State::begin`] takes in a
+//!   rejection, [`State::next`] returns the next [`Step`], and [`State::record`] records its result, until a step ends
+//!   the recovery. There are no other transitions.
+//! - A step also depends on the [`Facts`] of the moment. State and facts together are a [`Situation`].
 //! - [`next_step`] decides: the first of the [`RULES`] that applies.
 //!
-//! The code that drives a recovery gathers the facts, carries the steps out and reports events. That no way through the
-//! machine goes on for ever, whatever the facts, is a test (`core/tests/recovery`), which walks these very transitions.
-//! `docs/recovery.md` is printed from the rules and from that walk.
+//! The driver of a recovery gathers the facts, executes the steps and reports events. A test (`core/tests/recovery`)
+//! walks these very transitions and shows that every path ends, whatever the facts. `docs/recovery.md` is printed from
+//! the rules and from that walk.
 
 mod facts;
 mod rules;

@@ -1,4 +1,5 @@
-//! THE table: what to do next about a rejected request. It is read from the top, and the first rule that applies wins.
+//! The decision table: what to do next about a rejected request. It is read from the top; the first rule that applies
+//! wins.
 
 use super::situation::{
     Ask, Attempt, Consent, Ending, IssuerCheck, Means, Proof, Protocol, Rejection, Situation, Step,
@@ -8,7 +9,7 @@ use super::situation::{
 /// One row of the table.
 #[derive(Debug)]
 pub struct Rule {
-    /// Its number, for talking about it.
+    /// Its number, to refer to it.
     pub id: &'static str,
     /// Which rejections it is about, in words.
     pub about: &'static str,
@@ -19,13 +20,13 @@ pub struct Rule {
     step: fn(&Situation) -> Option<Step>,
 }
 
-/// What to do next in `situation`: the step of the first rule that applies.
+/// Returns the step of the first rule that applies to `situation`.
 #[must_use]
 pub fn next_step(situation: &Situation) -> Step {
     decide(situation).1
 }
 
-/// As [`next_step`], with the rule that decided.
+/// As [`next_step`], but also returns the rule that decided.
 #[must_use]
 pub fn decide(situation: &Situation) -> (&'static Rule, Step) {
     for rule in RULES {
@@ -310,10 +311,10 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// Which silent means of a protocol decides.
+/// The silent means of a protocol that decides.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leg {
-    /// That which brings the credential itself.
+    /// The one that obtains the credential itself.
     Own,
     /// The session at the identity provider.
     IdpSession,
@@ -331,7 +332,7 @@ impl Protocol {
         };
         match mint {
             Attempt::Absent | Attempt::Untried if !id_token => Leg::IdpSession,
-            // The ID token was refused. Another one may not be.
+            // The ID token was refused; another one may not be.
             Attempt::Rejected if matches!(idp, Attempt::Untried | Attempt::Unreachable) => {
                 Leg::IdpSession
             }
@@ -340,7 +341,7 @@ impl Protocol {
     }
 }
 
-/// What the silent means of a protocol come to, taken together.
+/// The combined result of a protocol's silent means.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Silent {
     Nothing,
@@ -352,7 +353,7 @@ enum Silent {
 
 impl Situation {
     fn token(&self) -> bool {
-        // What rule 3 lets pass is a server that asks for a credential by 403.
+        // A 403 that rule 3 lets pass is a server's demand for a credential.
         matches!(self.rejection, Rejection::Token | Rejection::Forbidden)
     }
 
@@ -422,8 +423,9 @@ impl Situation {
         }
     }
 
-    /// The exchange or the grant itself was refused, or the exchange of an ID token that could not be fresher. A
-    /// session at the identity provider that is over is not that: it takes a new sign-in there.
+    /// Whether access was refused by policy: the exchange or the grant itself was refused, or the exchange of an ID
+    /// token that could not be fresher. An expired session at the identity provider does not count: it takes a new
+    /// sign-in there.
     fn refused_by_policy(&self) -> bool {
         let Protocol::Enterprise { idp, mint, .. } = self.protocol else {
             return false;
@@ -435,8 +437,8 @@ impl Situation {
     fn ask_consent(&self) -> Option<Step> {
         match self.consent {
             Consent::Declined => Some(Step::Fail(Ending::ConsentDenied)),
-            // Where an organization manages access and does not want its people asked, a sign-in at its
-            // identity provider is all they see.
+            // If an organization manages access and no confirmation is configured, users see only the sign-in at its
+            // identity provider.
             Consent::NotAsked if !self.enterprise() || self.confirm => Some(Step::AskConsent),
             Consent::NotAsked | Consent::Given => None,
         }

@@ -1,10 +1,10 @@
-//! What a decision depends on, and what it can be: plain data.
+//! What a decision depends on, and its results: plain data.
 
 use serde::{Deserialize, Serialize};
 
 use crate::challenge::{AuthChallenge, Reason};
 
-/// What kind of rejection it is: the only thing about a challenge that the rules look at.
+/// The kind of a rejection: the only part of a challenge that the rules look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rejection {
@@ -12,16 +12,16 @@ pub enum Rejection {
     Token,
     /// The credential lacks scope.
     Scope,
-    /// The person must sign in again (RFC 9470).
+    /// The user must authenticate again (RFC 9470).
     Authentication,
     /// 403 that does not say what would help.
     Forbidden,
-    /// 403 that blames the token all the same (`invalid_token`).
+    /// 403 with `invalid_token`.
     RefusedToken,
 }
 
 impl Rejection {
-    /// The kind of rejection a challenge stands for.
+    /// Returns the kind of rejection that a challenge stands for.
     #[must_use]
     pub fn of(challenge: &AuthChallenge) -> Self {
         match challenge.reason {
@@ -46,11 +46,11 @@ pub enum Trigger {
     /// A caller waits for it.
     #[default]
     Command,
-    /// No caller does: an idle event stream, a session being closed.
+    /// No caller waits: an idle event stream, a session being closed.
     Ambient,
 }
 
-/// How far one silent means of getting a credential has come for this request.
+/// How far one silent means of obtaining a credential has got for this request.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -59,15 +59,15 @@ pub enum Attempt {
     /// There is no such means.
     #[default]
     Absent,
-    /// There is, and it was not tried yet.
+    /// It has not been tried yet.
     Untried,
-    /// It brought a credential.
+    /// It obtained a credential.
     Succeeded,
-    /// The server could not be reached or asked to come back later, after all tries.
+    /// The server was unavailable or asked to retry later, after all tries.
     Unreachable,
     /// The server rejected it for good (`invalid_grant`).
     Rejected,
-    /// The server answered with another error: of no use now.
+    /// The server returned another error: this means is of no use now.
     Refused,
 }
 
@@ -87,7 +87,7 @@ impl Attempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Protocol {
-    /// A person's authorization (authorization code), with a refresh token or without.
+    /// The user's authorization (authorization code grant), with or without a refresh token.
     Standard {
         /// The refresh token.
         refresh: Attempt,
@@ -103,24 +103,24 @@ pub enum Protocol {
     },
     /// The client's own credential (RFC 6749 section 4.4).
     ClientCredentials {
-        /// Asking for a new token.
+        /// The request for a new token.
         mint: Attempt,
     },
     /// An assertion of the workload's platform (RFC 7523).
     WorkloadIdentity {
-        /// Asking for a new token.
+        /// The request for a new token.
         mint: Attempt,
     },
 }
 
-/// What a challenge says of the proof that came with the request (RFC 9449).
+/// What a challenge says about the request's proof (RFC 9449).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// Nothing.
     #[default]
     Unquestioned,
-    /// It lacks a nonce, which came along (section 9).
+    /// It lacks a nonce, which the response provides (section 9).
     NeedsNonce,
     /// It is refused, whatever the token; or it lacks another nonce each time.
     Refused,
@@ -130,16 +130,16 @@ pub enum Proof {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IssuerCheck {
-    /// The session has not looked.
+    /// Not checked yet.
     #[default]
     Unchecked,
-    /// The same, or it could not be found out.
+    /// The same one, or the check failed.
     Same,
-    /// Another.
+    /// Another one.
     Moved,
 }
 
-/// The person's answer to a step-up.
+/// The user's answer to a step-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
@@ -156,16 +156,16 @@ pub enum Consent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Situation {
-    /// What kind of rejection it is.
+    /// The kind of rejection.
     pub rejection: Rejection,
     /// Whether a caller waits.
     pub trigger: Trigger,
     /// How credentials are obtained.
     pub protocol: Protocol,
-    /// The request carried another credential than the current one, and the current one could answer: it
-    /// is not known to be expired and, where scope is lacking, covers what is required.
+    /// The request carried another credential than the current one, and the current one may succeed: it is not known to
+    /// be expired and, if scope is lacking, covers what is required.
     pub newer_credential: bool,
-    /// What the challenge says of the proof of possession.
+    /// What the challenge says about the proof of possession.
     pub proof: Proof,
     /// The current grant covers what is required.
     pub covered: bool,
@@ -173,52 +173,53 @@ pub struct Situation {
     pub store_moved: bool,
     /// Whether the resource still names the same authorization server.
     pub issuer: IssuerCheck,
-    /// The person's answer to a step-up.
+    /// The user's answer to a step-up.
     pub consent: Consent,
-    /// A step-up for these scopes was granted before without covering them, and the server refused the result.
+    /// A step-up for these scopes was granted without covering them, and the server rejected the result.
     #[serde(default)]
     pub short: bool,
-    /// Another sign-in would not help: a person has authorized for this request before; or it was renewed for a 401 and
-    /// for lacking scope, and is rejected still; or the session's latest sign-in was rejected at once a few minutes ago.
+    /// Another sign-in would not help: the user has already authorized for this request; or it was renewed both for a
+    /// 401 and for lacking scope and is still rejected; or the session's latest sign-in was rejected at once a few
+    /// minutes ago.
     pub reauthorized: bool,
     /// The request carried no credential.
     #[serde(default)]
     pub anonymous: bool,
-    /// The last refresh brought other scopes than had been granted, and one that names those was not tried.
+    /// The last refresh returned other scopes than had been granted, and a refresh that names those was not tried.
     #[serde(default)]
     pub rescope: bool,
-    /// The application asks for a sign-in on purpose.
+    /// The application explicitly requests a sign-in.
     #[serde(default)]
     pub deliberate: bool,
     /// How many step-ups this request has gone through.
     pub step_ups: u8,
     /// Policy: how many step-ups a request may go through; 0 means step-ups fail at once.
     pub max_step_ups: u8,
-    /// Policy, and whether there is a host to do it: the user may be involved now.
+    /// The user may be involved now: policy allows it, and there is a host.
     pub interaction: bool,
-    /// There is a host or a machine grant at all, so that something could authorize.
+    /// There is a host or a machine grant, so that something could authorize.
     pub can_authorize: bool,
-    /// Policy: people are to see a step-up that an enterprise session could answer silently.
+    /// Policy: the user must confirm a step-up that an enterprise session could make silently.
     pub confirm: bool,
 }
 
-/// A silent means of getting a credential.
+/// A silent means of obtaining a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Means {
     /// The refresh token, at the authorization server.
     Refresh,
-    /// The same, in a request that names the scopes that were granted.
+    /// The refresh token, in a request that names the granted scopes.
     ScopedRefresh,
     /// The identity provider's refresh token, for a new ID token.
     IdpSession,
-    /// The ID token, exchanged and granted.
+    /// The exchange of the ID token, then the JWT bearer grant.
     Mint,
-    /// A new token by the client's own credential or the workload's assertion.
+    /// A new token, with the client's own credential or the workload's assertion.
     NewToken,
 }
 
-/// Where a person is sent.
+/// Where the user is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Venue {
@@ -228,11 +229,11 @@ pub enum Venue {
     IdentityProvider,
 }
 
-/// Which scopes are asked for.
+/// Which scopes are requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
-    /// What there was before: a sign-in whose grant replaces the old one, or that grant renewed.
+    /// The scopes as before: a sign-in whose grant replaces the old one, or a renewal of that grant.
     Afresh,
     /// Requested, granted and required scopes together.
     Union,
@@ -257,26 +258,26 @@ pub enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Ends it: send the request again with the current credential.
+    /// Ends the recovery: send the request again with the current credential.
     Retry,
-    /// Ends it: keep the nonce and send the request again with a new proof.
+    /// Ends the recovery: keep the nonce and send the request again with a new proof.
     RetryWithNonce,
-    /// Ends it: the response is the caller's.
+    /// Ends the recovery: return the response to the caller.
     PassThrough,
-    /// Take over the credential that another session has stored.
+    /// Adopt the credential that another session has stored.
     Adopt,
-    /// Get a credential silently.
+    /// Obtain a credential silently.
     Renew(Means, Ask),
-    /// Read the resource's metadata: does it name another authorization server?
+    /// Read the resource's metadata, to see whether it names another authorization server.
     CheckIssuer,
-    /// Ends it for now: a person is needed, later.
+    /// Ends the recovery for now: the user is needed later.
     Defer,
-    /// Ends it for now: the host shows what would be asked for, and comes back with a yes.
+    /// Ends the recovery for now: the host shows what would be requested, and calls again with the user's consent.
     ConfirmStepUp,
-    /// Ask the person whether to extend access.
+    /// Ask the user whether to extend access.
     AskConsent,
-    /// Send the person to sign in or to grant access.
+    /// Send the user to sign in or to grant access.
     Authorize(Venue, Ask),
-    /// Ends it.
+    /// Ends the recovery with an error.
     Fail(Ending),
 }

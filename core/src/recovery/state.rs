@@ -1,19 +1,20 @@
 //! What has been tried for one request, and every transition.
 //!
-//! A recovery is a walk: rejected (`begin`), then step after step (`next`, `record`), to an end. Where the end is that the
-//! request is sent again and it is rejected again, the walk goes on in the same state: what was tried counts over all tries.
-//! It cannot go on for ever, since each step that is no end uses something up:
+//! A recovery is a walk: a rejection (`begin`), then step after step (`next`, `record`), to an end. If it ends with
+//! sending the request again and the server rejects that too, the walk continues in the same state: what was tried
+//! counts over all tries. Every walk ends, since each step that does not end it uses something up:
 //!
-//! - each silent means is tried once, for a request (`renewal`, `scope_renewal`, `idp`, `rescoped`) or for a rejection that
-//!   asks for more (`widening`, which a step-up counts);
-//! - where the issuer is looked up once, and once more after the user has authorized;
-//! - the user is asked once for each rejection, and authorizes once for a 401 and `max_step_ups` times for more;
-//! - what other sessions obtain is adopted [`MAX_ADOPTIONS`] times beyond the retries that this request has earned itself.
+//! - each silent means is tried once, per request (`renewal`, `scope_renewal`, `idp`, `rescoped`) or per rejection that
+//!   asks for more (`widening`, which counts as a step-up);
+//! - the issuer is looked up once, and once more after the user has authorized;
+//! - the user is asked once per rejection, and authorizes once for a 401 and `max_step_ups` times for more;
+//! - other sessions' credentials are adopted [`MAX_ADOPTIONS`] times, beyond the retries that this request has earned
+//!   itself.
 //!
-//! A step may come to nothing that is recorded: it joined what another request had under way, for other scopes or another
-//! credential. Of those there are as many as there are other requests.
+//! A step may record nothing: it joined another request's renewal, for other scopes or another credential. There are at
+//! most as many of those as other requests.
 //!
-//! Errors are a parameter: an attempt carries the one that it failed by, and the machine never looks into it.
+//! Errors are a type parameter: an attempt carries its error, and the machine never inspects it.
 
 use super::facts::{Event, Facts, ProofDemand, Renewal, Source, Tried};
 use super::rules::{Leg, next_step};
@@ -21,43 +22,43 @@ use super::situation::{
     Ask, Attempt, Consent, IssuerCheck, Means, Proof, Protocol, Rejection, Situation, Step,
 };
 
-/// How often a request may be sent again because another session has a newer credential. Sessions that renew all the time
-/// must not keep it going for ever.
+/// How often a request may be sent again because another session has a newer credential. Sessions that renew all the
+/// time must not keep it going for ever.
 const MAX_ADOPTIONS: u8 = 3;
-/// How often a request may be sent again because its proof lacked a nonce. They are changed from time to time, and after a
-/// renewal the request may meet another server.
+/// How often a request may be sent again because its proof lacked a nonce. Servers change nonces from time to time, and
+/// after a renewal the request may reach another server.
 const MAX_NONCES: u8 = 3;
 
 /// What has been tried for one request, over all its tries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State<E> {
-    /// How often what other sessions obtain may be adopted.
+    /// How often another session's credential may be adopted.
     adoptions: u8,
     rejection: Rejection,
-    /// Silent renewal of a token that expired or was rejected: at most one for a request.
+    /// Silent renewal of a token that expired or was rejected: at most one per request.
     renewal: Option<Tried<E>>,
-    /// Silent renewal of a token that lacked scope: at most one for a request, and whatever was renewed before. The grant
-    /// may have shrunk since.
+    /// Silent renewal of a token that lacked scope: at most one per request, whatever was renewed before. The grant may
+    /// have shrunk since.
     scope_renewal: Option<Tried<E>>,
-    /// It was renewed before it was sent, and not for a 401.
+    /// The token was renewed before the request was sent, and not for a 401.
     ahead: bool,
-    /// Silent widening by a machine grant: at most one for a rejection.
+    /// Silent step-up, enterprise-managed or by a machine grant: at most one per rejection.
     widening: Option<Tried<E>>,
-    /// Silent renewal of the session at the identity provider: at most one for a request.
+    /// Silent renewal of the session at the identity provider: at most one per request.
     idp: Option<Tried<E>>,
-    /// A refresh that names the granted scopes: at most one for a request.
+    /// A refresh that names the granted scopes: at most one per request.
     rescoped: bool,
-    /// How often a proof was made again.
+    /// How often a new proof was made.
     proofs: u8,
     issuer: IssuerCheck,
     consent: Consent,
-    /// Since this rejection, a wider credential was authorized or minted.
+    /// A wider credential was authorized or minted after this rejection.
     answered: bool,
-    /// What the last rejection asked for was granted without being covered, and this one asks for it again.
+    /// A wider credential was obtained after the last rejection, and this one asks for no more.
     short: bool,
     reauthorized: bool,
     step_ups: u8,
-    /// How often it was sent again.
+    /// How often the request was sent again.
     retries: u8,
     /// How often a renewal found another session's credential.
     overtaken: u8,
@@ -72,13 +73,13 @@ impl<E> Default for State<E> {
 }
 
 impl<E> State<E> {
-    /// A request that was not sent yet.
+    /// Creates the state of a request that was not sent yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with another bound on how often what other sessions obtain is adopted.
+    /// Creates the same with another limit on adoptions of other sessions' credentials.
     #[must_use]
     pub fn with_adoptions(adoptions: u8) -> Self {
         Self {
@@ -103,8 +104,8 @@ impl<E> State<E> {
         }
     }
 
-    /// Takes a rejection in. `repeats`: it asks for no more than what was authorized after the last one; `consented`: the
-    /// user has agreed to this step-up already.
+    /// Takes in a rejection. `repeats`: it asks for no more than what was authorized after the last one; `consented`:
+    /// the user has already agreed to this step-up.
     pub fn begin(&mut self, rejection: Rejection, repeats: bool, consented: bool) {
         self.rejection = rejection;
         self.short = self.answered && repeats;
@@ -116,7 +117,7 @@ impl<E> State<E> {
         };
     }
 
-    /// What to do next.
+    /// Returns the next step.
     #[must_use]
     pub fn next(&self, facts: &Facts<E>) -> Step {
         next_step(&self.situation(facts))
@@ -150,15 +151,15 @@ impl<E> State<E> {
         matches!(first, Step::Fail(_)) || steps.any(|step| step != first)
     }
 
-    /// What the next step depends on, as the rules look at it.
+    /// Returns what the next step depends on, as the rules see it.
     #[must_use]
     pub fn situation(&self, facts: &Facts<E>) -> Situation {
         let (current, permissions) = (facts.current, facts.permissions);
         let is_scope = self.rejection == Rejection::Scope;
         let may_adopt = self.retries < self.earned().saturating_add(self.adoptions);
-        // A server that does not say what it lacks is not known to have it until there was an authorization.
+        // If a rejection names no scopes, only a credential authorized after it counts as covering them.
         let covered = current.covers && (facts.names_scopes || self.answered);
-        // A grant may have another name for what is required: the server is to judge.
+        // A grant may have another name for what is required: the server decides.
         let worth_trying = !is_scope || current.covers || (self.answered && facts.returns);
         let adoptable = current.is_other && may_adopt;
         Situation {
@@ -184,14 +185,14 @@ impl<E> State<E> {
         }
     }
 
-    /// Notes what came of a step, or happened meanwhile.
+    /// Records the result of a step, or something that happened meanwhile.
     pub fn record(&mut self, event: Event<E>) {
         match event {
             Event::Retried => self.retries = self.retries.saturating_add(1),
             Event::ProvedAgain => self.proofs = self.proofs.saturating_add(1),
             Event::Adopted => {
                 self.retries = self.retries.saturating_add(1);
-                // It is another's: its own means have not been tried.
+                // It is another session's credential: its own means have not been tried.
                 self.renewal = None;
                 self.scope_renewal = None;
             }
@@ -225,12 +226,12 @@ impl<E> State<E> {
                 self.answered = true;
                 self.reauthorized = true;
                 self.issuer = IssuerCheck::Unchecked;
-                // The new credential is of a server that answers; its own means were not tried.
+                // The server of the new credential responds; the means of the new credential were not tried.
                 for tried in [&mut self.renewal, &mut self.scope_renewal] {
                     tried.take_if(|tried| tried.attempt() == Attempt::Unreachable);
                 }
                 if ask == Ask::Union {
-                    // Who authorizes more has agreed to it.
+                    // A user who authorizes more has agreed to it.
                     self.consent = Consent::Given;
                     self.step_ups = self.step_ups.saturating_add(1);
                 }
@@ -238,7 +239,7 @@ impl<E> State<E> {
         }
     }
 
-    /// What the silent means failed by that [`next`](Self::next) has judged by.
+    /// Returns the error of the silent means that [`next`](Self::next) decided by.
     #[must_use]
     pub fn error<'a>(&'a self, facts: &'a Facts<E>) -> Option<&'a E> {
         let situation = self.situation(facts);
@@ -250,7 +251,7 @@ impl<E> State<E> {
         tried.and_then(Tried::error)
     }
 
-    /// What kind of rejection the last one was.
+    /// Returns the kind of the last rejection.
     #[must_use]
     pub fn rejection(&self) -> Rejection {
         self.rejection
@@ -268,19 +269,19 @@ impl<E> State<E> {
         self.reauthorized
     }
 
-    /// Whether the resource was found to name another authorization server, which was not asked yet.
+    /// Whether the resource names another authorization server, which was not asked yet.
     #[must_use]
     pub fn has_moved(&self) -> bool {
         self.issuer == IssuerCheck::Moved
     }
 
-    /// Whether a renewal of this request's own brought a credential.
+    /// Whether one of this request's own renewals obtained a credential.
     #[must_use]
     pub fn is_renewed(&self) -> bool {
         self.renewals().into_iter().flatten().any(Tried::is_success)
     }
 
-    /// What renewal for this rejection came to. A token that was just renewed, for whatever reason, and is rejected is not
+    /// Returns the renewal for this rejection. A rejected token that was just renewed, for whatever reason, is not
     /// renewed again.
     fn own_renewal(&self) -> Option<&Tried<E>> {
         match self.rejection {
@@ -289,7 +290,7 @@ impl<E> State<E> {
         }
     }
 
-    /// What the silent means came to that does without the session at the identity provider.
+    /// Returns the result of the silent means other than the session at the identity provider.
     fn own<'a>(&'a self, facts: &'a Facts<E>, widens: bool) -> Option<&'a Tried<E>> {
         match widens && !matches!(facts.source, Source::Person { .. }) {
             true => self.widening.as_ref(),
@@ -349,15 +350,15 @@ impl<E> State<E> {
     }
 
     fn issuer(&self, facts: &Facts<E>) -> IssuerCheck {
-        // A session that gives a server time need not look where else to go.
+        // A session that backs off does not look for another server.
         match self.own_renewal().is_none() && facts.paused.is_some() {
             true => IssuerCheck::Same,
             false => self.issuer,
         }
     }
 
-    /// Whether renewals for a 401 and for lacking scope both brought a credential: a server that rejects the second one as
-    /// well contradicts itself, and no sign-in would change that.
+    /// Whether renewals for a 401 and for lacking scope both obtained a credential: a server that rejects the second
+    /// one too contradicts itself, and no sign-in would change that.
     fn renewed_for_both(&self) -> bool {
         let succeeded = |tried: Option<&Tried<E>>| tried.is_some_and(Tried::is_success);
         !self.ahead && self.renewals().into_iter().all(succeeded)
@@ -367,7 +368,7 @@ impl<E> State<E> {
         [self.renewal.as_ref(), self.scope_renewal.as_ref()]
     }
 
-    /// How many retries this request's own renewals and authorizations are worth: any other is owed to another session.
+    /// How many retries this request's own renewals and authorizations justify; other sessions cause any more.
     fn earned(&self) -> u8 {
         let renewals = self.renewals().into_iter().flatten();
         let renewed = renewals.filter(|tried| tried.is_success()).count();
@@ -376,7 +377,7 @@ impl<E> State<E> {
         u8::try_from(earned).unwrap_or(u8::MAX)
     }
 
-    /// Notes a renewal, whichever request it was made for.
+    /// Records a renewal, whichever request it was made for.
     fn note_renewal(&mut self, renewal: Renewal<E>) {
         let Some(tried) = self.tried(renewal) else {
             return;
@@ -398,8 +399,8 @@ impl<E> State<E> {
         self.widening = Some(tried);
     }
 
-    /// What a renewal came to, if a server was asked. Otherwise this request's own is still to come; but where others are
-    /// always faster, what they obtained counts in its place.
+    /// Returns the result of a renewal, if a server was asked. Otherwise this request's own renewal is still to come;
+    /// but if other sessions keep being faster, their result counts instead.
     fn tried(&mut self, renewal: Renewal<E>) -> Option<Tried<E>> {
         match renewal {
             Renewal::Tried(tried) => Some(tried),
@@ -423,7 +424,7 @@ impl<E> State<E> {
         ] {
             tried.take_if(|tried| tried.attempt() == Attempt::Rejected);
         }
-        // The user signed in: that session was not tried yet. Its own renewal a request tries once.
+        // After a new sign-in, the session at the identity provider is untried. A request renews it successfully once.
         self.idp.take_if(|tried| !tried.is_success());
     }
 }

@@ -1,8 +1,8 @@
-//! The JSON forms in which what happens here crosses to other languages, processes and pages.
+//! The JSON forms that cross to other languages, processes and pages.
 //!
 //! Challenges, outcomes and events are their own forms ([`AuthChallenge`](crate::AuthChallenge),
 //! [`Outcome`](crate::Outcome), [`Event`](crate::Event)); an error is written as [`ErrorForm`], and read as
-//! [`Error::Told`]. Names are in camelCase, and what is absent is left out.
+//! [`Error::Told`]. Names are in camelCase; absent values are left out.
 
 #[cfg(feature = "schema")]
 mod schema;
@@ -39,20 +39,20 @@ impl From<&Error> for ErrorForm {
     }
 }
 
-/// Its [form](ErrorForm).
+/// Serializes the [form](ErrorForm) of the error.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         ErrorForm::from(self).serialize(serializer)
     }
 }
 
-/// The code of a JSON-RPC error that stands for an [`Error`]: of those that are an implementation's own
-/// (JSON-RPC 2.0 section 5.1), and none that MCP or its SDKs use, lest a no be taken for a timeout and tried again.
+/// The code of a JSON-RPC error that represents an [`Error`]: in the range for implementations (JSON-RPC 2.0 section
+/// 5.1), and not used by MCP or its SDKs, so that a refusal is not taken for a timeout and retried.
 const JSON_RPC_CODE: i64 = -32080;
 
 impl Error {
-    /// The answer to the JSON-RPC request `id` that says why it failed: for transports that have no other way to
-    /// tell. Its `data` is the error's [form](ErrorForm).
+    /// Returns the error response to the JSON-RPC request `id`, for transports that have no other way to report an
+    /// error. Its `data` is the error's [form](ErrorForm).
     #[must_use]
     pub fn to_json_rpc(&self, id: &Value) -> Value {
         json!({

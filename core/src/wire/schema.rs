@@ -14,8 +14,8 @@ use crate::oauth::revocation::Revocation;
 use crate::session::{ConnectionState, Outcome};
 use crate::settings::Settings;
 
-/// The JSON Schema (draft 2020-12) of every form: an object with any of them, each by its name. Those that are read
-/// elsewhere allow members that are not in it, so that later versions may add some.
+/// Returns the JSON Schema (draft 2020-12) of all forms: an object that may have any of them, each by its name. Forms
+/// that other programs read allow further members, so that later versions may add some.
 #[must_use]
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
@@ -58,8 +58,8 @@ pub fn schema() -> Value {
     })
 }
 
-/// Descriptions are the documentation comments, whose links lead nowhere from here; formats are those of Rust's integers,
-/// which validators elsewhere do not know.
+/// Removes what has no meaning outside Rust: the links in descriptions, which are documentation comments, and the
+/// formats of Rust's integers, which other validators do not know.
 fn plain(schema: &mut Schema) {
     schema.remove("format");
     if let Some(Value::String(description)) = schema.get_mut("description") {
@@ -67,7 +67,7 @@ fn plain(schema: &mut Schema) {
     }
 }
 
-/// Markdown without its links: `[text](target)` and `[text]` as `text`.
+/// Removes the links from Markdown: `[text](target)` and `[text]` become `text`.
 fn text_of(markdown: &str) -> String {
     let mut text = String::with_capacity(markdown.len());
     let mut rest = markdown;
@@ -84,7 +84,7 @@ fn text_of(markdown: &str) -> String {
     text + rest
 }
 
-/// As its [form](ErrorForm).
+/// The schema of its [form](ErrorForm).
 impl JsonSchema for Error {
     fn inline_schema() -> bool {
         ErrorForm::inline_schema()
