@@ -1,4 +1,4 @@
-//! Reading what token endpoints answer (RFC 6749 section 5), as servers in the field write it.
+//! Reads the responses of token endpoints (RFC 6749 section 5), as real servers write them.
 
 use std::time::SystemTime;
 
@@ -13,14 +13,13 @@ use crate::http::{HttpError, Response};
 use crate::secret::Secret;
 use crate::text;
 
-/// The longest lifetime of a token, in seconds (ten years). What is longer, or no number of seconds at all, would be
-/// no date that other programs can read.
+/// The maximum lifetime of a token, in seconds (ten years). Other programs could not read the date of a longer one.
 pub(crate) const MAX_LIFETIME: u64 = 10 * 365 * 86400;
-/// The longest wait that a server can ask for, in seconds.
+/// The longest `Retry-After` that is honoured, in seconds.
 const MAX_RETRY_AFTER: u64 = 86400;
 
-/// Reads an answer of a token endpoint: its members, or what its failure means. `now` is only for servers that do not
-/// say when they answered.
+/// Reads a response of a token endpoint: returns its members, or what its failure means. `now` matters only for servers
+/// that send no `Date`.
 pub(crate) fn read(
     answer: Result<Response, HttpError>,
     now: SystemTime,
@@ -67,7 +66,7 @@ fn is_error(body: &Map<String, Value>) -> bool {
     member(body, "access_token").is_none() && body.contains_key("error")
 }
 
-/// The tokens in an answer. `proven`: a proof came with the request, so that they may be bound to its key.
+/// Returns the tokens in a response. `proven`: the request had a proof, so that they may be bound to its key.
 pub(crate) fn tokens(body: &Map<String, Value>, proven: bool) -> Result<Tokens, TokenFailure> {
     let Some(access_token) = member(body, "access_token") else {
         let detail = "its answer is not a token response".to_owned();
@@ -102,13 +101,14 @@ pub(crate) fn tokens(body: &Map<String, Value>, proven: bool) -> Result<Tokens, 
     })
 }
 
-/// A text of an answer. An empty one counts as absent, and so does anything else than a text.
+/// Returns a text member of a response. An empty text counts as absent, and so does any other type.
 pub(crate) fn member<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     let text = body.get(name)?.as_str()?;
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// The scopes in the `scope` of an answer. Some servers send a list in place of a text; an empty one counts as absent.
+/// Returns the scopes in the `scope` of a response. Some servers send a list in place of a text; an empty one counts as
+/// absent.
 pub(crate) fn scope_member(body: &Map<String, Value>) -> Option<Vec<String>> {
     let texts: Vec<&str> = match body.get("scope")? {
         Value::String(text) => vec![text],
@@ -123,8 +123,8 @@ pub(crate) fn scope_member(body: &Map<String, Value>) -> Option<Vec<String>> {
     (!scopes.is_empty()).then_some(scopes)
 }
 
-/// A lifetime in seconds: some servers write it as a text or with a fraction. No server issues tokens that are dead
-/// already, so what is not above zero is unknown.
+/// Reads a lifetime in seconds, which some servers write as a text or with a fraction. Zero or less counts as unknown:
+/// no server issues tokens that have already expired.
 fn lifetime(written: &Value) -> Option<u64> {
     let seconds = match written {
         Value::String(text) => text.trim().parse().ok()?,
@@ -133,7 +133,7 @@ fn lifetime(written: &Value) -> Option<u64> {
     whole_seconds(seconds).filter(|seconds| *seconds > 0)
 }
 
-/// Seconds without their fraction, and not more than a token can live for.
+/// Drops the fraction of the seconds, and limits them to [`MAX_LIFETIME`].
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -144,25 +144,25 @@ fn whole_seconds(seconds: f64) -> Option<u64> {
     usable.then(|| seconds.min(MAX_LIFETIME as f64) as u64)
 }
 
-/// Whether an error is transient by its status alone, whatever the body says.
+/// Whether the status alone makes an error transient, whatever the body says.
 pub(crate) fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
-/// Whether an error is transient by its code. A proof that is refused is the clock's fault, or that of a server which
-/// wants another nonce each time: no token is to blame, and no user would help.
+/// Whether the code makes an error transient. If a proof is refused, the clock is wrong, or the server wants another
+/// nonce each time: no token is to blame, and the user could not help.
 fn is_transient_code(code: &str) -> bool {
     let transient = ["temporarily_unavailable", "server_error"];
     transient.contains(&code) || [USE_DPOP_NONCE, INVALID_DPOP_PROOF].contains(&code)
 }
 
-/// Whether a status means that there is no token endpoint at this address.
+/// Whether a status means that there is no token endpoint at this URL.
 fn is_gone(status: StatusCode) -> bool {
     matches!(status.as_u16(), 404 | 405 | 410)
 }
 
-/// What an answer means that rejects the request. `body`: as JSON, if it is any. Only an error that names the grant or
-/// the client says that it is dead; a server that says so in other words discards nothing.
+/// Returns what a rejection means. `body`: the response as JSON, if it is any. Only `invalid_grant` and
+/// `invalid_client` say that the grant or the client is dead; a rejection in other words discards nothing.
 fn rejection(
     status: StatusCode,
     raw: &[u8],
@@ -196,13 +196,13 @@ fn rejection(
             retry_after,
             ..detail.into()
         }),
-        // Frameworks write `{"error": "Not Found"}` there.
+        // Frameworks respond with `{"error": "Not Found"}`.
         _ if is_gone(status) => TokenFailure::Gone { detail: answered() },
         _ => TokenFailure::Other { code, detail },
     }
 }
 
-/// A rejection that is no OAuth error.
+/// A rejection that is not an OAuth error.
 fn in_other_words(detail: String) -> TokenFailure {
     TokenFailure::Other {
         code: "invalid_response".to_owned(),
@@ -210,7 +210,7 @@ fn in_other_words(detail: String) -> TokenFailure {
     }
 }
 
-/// The sentence that a server answered with in place of a JSON object, if it is one; a page is none.
+/// Returns the sentence with which a server responded in place of a JSON object, if it is one; a page is not.
 fn plain(raw: &[u8], body: Option<&Value>) -> Option<String> {
     let text = match body {
         Some(Value::String(text)) => text,
@@ -222,17 +222,17 @@ fn plain(raw: &[u8], body: Option<&Value>) -> Option<String> {
     text::displayable(text).filter(|_| sentence)
 }
 
-/// The longest text that is taken for a sentence, in bytes.
+/// The maximum length of such a sentence, in bytes.
 const MAX_SENTENCE: usize = 200;
 
-/// `Retry-After` in seconds (RFC 9110 section 10.2.3), within a bound. A date is read by the server's own clock, which
-/// its `Date` tells, and only without one by ours.
+/// Returns `Retry-After` in seconds (RFC 9110 section 10.2.3), bounded. A date is compared with the `Date` of the
+/// response, or with this machine's clock if there is none.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<u64> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let date = |text: &str| httpdate::parse_http_date(text).ok();
     let value = text(header::RETRY_AFTER).filter(|value| !value.is_empty())?;
     let seconds = if value.bytes().all(|b| b.is_ascii_digit()) {
-        // More than fits is more than the bound.
+        // A number that does not fit exceeds the bound.
         value.parse().unwrap_or(u64::MAX)
     } else {
         let now = text(header::DATE).and_then(date).unwrap_or(now);

@@ -1,5 +1,5 @@
-//! The authorization request (RFC 6749 section 4.1.1 with RFC 7636, RFC 8707, RFC 9470) and what may be
-//! taken from its response (RFC 9207).
+//! The authorization request (RFC 6749 section 4.1.1 with RFC 7636, RFC 8707, RFC 9470), and what may be used of its
+//! response (RFC 9207).
 
 use oauth2::{CsrfToken, PkceCodeChallenge};
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub(crate) struct Prepared {
     pub(crate) verifier: Secret,
 }
 
-/// What goes into an authorization request.
+/// The parameters of an authorization request.
 pub(crate) struct Parameters<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) redirect_uri: &'a str,
@@ -31,15 +31,15 @@ pub(crate) struct Parameters<'a> {
     pub(crate) resource: Option<&'a str>,
     /// Its `acr_values` and `max_age` are passed on (RFC 9470 section 4).
     pub(crate) challenge: &'a AuthChallenge,
-    /// The thumbprint of the key that the code, too, is to be bound to (RFC 9449 section 10).
+    /// The thumbprint of the key that the code is bound to as well (RFC 9449 section 10).
     pub(crate) dpop_jkt: Option<&'a str>,
-    /// The user is to be asked for consent (OpenID Connect Core section 3.1.2.1).
+    /// The server must ask the user for consent (OpenID Connect Core section 3.1.2.1).
     pub(crate) consent_prompt: bool,
-    /// What the ID token is to repeat (OpenID Connect Core section 3.1.2.1).
+    /// The value that the ID token must repeat (OpenID Connect Core section 3.1.2.1).
     pub(crate) nonce: Option<&'a str>,
 }
 
-/// Prepares the request that a person is sent with, with a fresh `state` and PKCE verifier.
+/// Prepares an authorization request, with a fresh `state` and PKCE verifier.
 pub(crate) fn prepare(server: &ServerMetadata, with: &Parameters<'_>) -> Result<Prepared, Error> {
     let endpoint = server.authorization_endpoint()?;
     let mut endpoint = Url::parse(endpoint).map_err(|error| {
@@ -88,17 +88,17 @@ pub(crate) fn prepare(server: &ServerMetadata, with: &Parameters<'_>) -> Result<
 }
 
 impl Prepared {
-    /// The address a person is sent to.
+    /// Returns the URL that the user is sent to.
     pub(crate) fn url(&self) -> String {
         self.with(self.params.iter().map(|(name, value)| (*name, &**value)))
     }
 
-    /// Hands the request to the server beforehand, so that no intermediary can read or change it; the address that
-    /// the user is sent to then (RFC 9126).
+    /// Pushes the request to the server, so that no intermediary can read or change it, and returns the URL that the
+    /// user is sent to (RFC 9126).
     pub(crate) async fn push(&self, client: &Client<'_>, to: &str) -> Result<String, Error> {
         let id = &client.registration.client_id;
         let params = self.params.iter().map(|(name, value)| (*name, &**value));
-        // A client that authenticates by a form is named in it already.
+        // Some ways to authenticate already put the client id into the form.
         let named = client.is_named_in_forms();
         let params: Vec<_> = params
             .filter(|(n, _)| *n != "client_id" || !named)
@@ -121,8 +121,8 @@ impl Prepared {
     }
 }
 
-/// Whether a response comes from `issuer`, by its `iss` alone (RFC 9207 section 2.4, MCP 2026-07-28
-/// authorization response validation). `expected`: the issuer's metadata promises `iss`.
+/// Whether a response comes from `issuer`, by its `iss` alone (RFC 9207 section 2.4, MCP 2026-07-28 authorization
+/// response validation). `expected`: the issuer's metadata promises `iss`.
 #[must_use]
 pub fn is_from_issuer(params: &CallbackParams, issuer: &str, expected: bool) -> bool {
     match params.get("iss") {
@@ -132,8 +132,8 @@ pub fn is_from_issuer(params: &CallbackParams, issuer: &str, expected: bool) -> 
     }
 }
 
-/// The code of an authorization response. The issuer is checked before anything else is read: of a response
-/// that is not from `issuer` nothing is used, stored, logged or shown.
+/// Returns the code of an authorization response. The issuer is checked before anything else is read: no part of a
+/// response from another issuer is used, stored, logged or shown.
 pub(crate) fn code(params: &CallbackParams, issuer: &str, expected: bool) -> Result<Secret, Error> {
     if !is_from_issuer(params, issuer, expected) {
         return Err(Error::IssuerMismatch {

@@ -1,4 +1,4 @@
-//! A client as it speaks to one authorization server.
+//! A client at one authorization server.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,28 +16,28 @@ use crate::http::{HttpError, Limited, Request, Response};
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 
-/// A client, with all it takes to prove its identity to one authorization server.
+/// A client, with all it needs to authenticate at one authorization server.
 #[derive(Clone, Copy)]
 pub(crate) struct Client<'a> {
     pub(crate) http: &'a Limited,
-    /// Its identity there.
+    /// Its registration there.
     pub(crate) registration: &'a Registration,
     /// The authorization server.
     pub(crate) issuer: &'a str,
-    /// The key of a client that authenticates by one.
+    /// The key of a client that authenticates with one.
     pub(crate) key: Option<&'a dyn SigningKey>,
-    /// What its tokens are bound to.
+    /// What its tokens are bound to, and the nonces of the servers.
     pub(crate) proof: Option<(&'a Prover, &'a Nonces)>,
-    /// How long an answer is waited for.
+    /// How long to wait for a response.
     pub(crate) limit: Duration,
 }
 
-/// What became of a request.
+/// The result of a request.
 pub(crate) struct Posted {
     pub(crate) answer: Result<Response, HttpError>,
-    /// What of the client's own secrets was sent, should the server quote it.
+    /// The client's own secrets that were sent, which the server may quote.
     pub(crate) secrets: Vec<String>,
-    /// By how much the clocks differ, where that was made up for.
+    /// The clock skew, if the request was repeated because of it.
     pub(crate) skew: Option<Skew>,
     /// The nonce in the proof.
     nonce: Option<String>,
@@ -54,14 +54,14 @@ impl Posted {
     }
 }
 
-/// A request as it goes out.
+/// A request that is ready to be sent.
 struct Form {
     request: Request,
     secrets: Vec<String>,
 }
 
 impl<'a> Client<'a> {
-    /// The same without proofs, for what is not bound to a key.
+    /// Returns the same client without proofs, for what is not bound to a key.
     pub(crate) fn without_proof(self) -> Self {
         Self {
             proof: None,
@@ -69,7 +69,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Whether its way to authenticate puts its id into each form.
+    /// Whether its authentication method puts the client id into each form.
     pub(crate) fn is_named_in_forms(&self) -> bool {
         let Registration {
             auth_method,
@@ -87,11 +87,11 @@ impl<'a> Client<'a> {
         self.http.now()
     }
 
-    /// Posts a form to an endpoint of the authorization server, authenticated (RFC 6749 section 2.3, RFC 7523
-    /// section 2.2). A server that asks for a nonce in the proof is given it, once.
+    /// Posts an authenticated form to an endpoint of the authorization server (RFC 6749 section 2.3, RFC 7523 section
+    /// 2.2). Repeats it once if the server asks for a nonce in the proof, and once if the clocks differ.
     ///
     /// # Errors
-    /// When a key could not be used, or nothing may be sent to the endpoint.
+    /// If a key could not be used, or nothing may be sent to the endpoint.
     pub(crate) async fn post(
         &self,
         endpoint: &str,
@@ -102,7 +102,7 @@ impl<'a> Client<'a> {
             let now = self.now();
             let mut posted = self.post_once(endpoint, params, sent, now).await?;
             let given = self.nonce(endpoint);
-            // It may have come with another answer meanwhile.
+            // Another response may have brought it meanwhile.
             let another = given.is_some() && given != posted.nonce;
             if another && posted.answer.as_ref().is_ok_and(wants_nonce) {
                 posted = self.post_once(endpoint, params, given, now).await?;
@@ -118,12 +118,12 @@ impl<'a> Client<'a> {
             }
             Ok(posted)
         };
-        // As long as one call may take, with its key's part in it.
+        // All of it may take as long as one call, including the signatures.
         let posted = self.http.within(self.limit, twice).await;
         posted.unwrap_or_else(|| Ok(Posted::of(Err(HttpError::Timeout(self.limit)))))
     }
 
-    /// The nonce that the server at `endpoint` gave last.
+    /// Returns the last nonce of the server at `endpoint`.
     fn nonce(&self, endpoint: &str) -> Option<String> {
         let (_, nonces) = self.proof?;
         nonces.get(endpoint)
@@ -159,8 +159,8 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// By how much the clocks differ, where the server refused a proof or an assertion, which may be why. Neither was
-    /// used then, nor what came along.
+    /// Returns the clock skew, if the server refused a proof or an assertion, which may be the reason. The server has
+    /// then used neither of them, nor the code or token in the same request.
     fn refused_for_its_time(&self, posted: &Posted) -> Option<Skew> {
         let answer = posted.answer.as_ref().ok()?;
         let keyed = self.registration.auth_method == AuthMethod::PrivateKeyJwt;
@@ -261,12 +261,12 @@ fn sensitive(value: &str) -> Result<HeaderValue, http::Error> {
     Ok(value)
 }
 
-/// Whether an answer asks for a nonce in the proof (RFC 9449 section 8).
+/// Whether a response asks for a nonce in the proof (RFC 9449 section 8).
 fn wants_nonce(answer: &Response) -> bool {
     error_of(answer).is_some_and(|error| error == USE_DPOP_NONCE)
 }
 
-/// The error code of a refusal.
+/// Returns the error code of a 400 or 401.
 fn error_of(answer: &Response) -> Option<String> {
     #[derive(Deserialize)]
     struct Body {

@@ -1,4 +1,4 @@
-//! How a client proves its identity at an authorization server.
+//! How a client authenticates at an authorization server.
 
 use std::time::SystemTime;
 
@@ -13,32 +13,32 @@ use crate::jose::{SigningKey, encoded, fresh_id, sign};
 use crate::runtime::unix_seconds;
 use crate::secret::Secret;
 
-/// What a client assertion is, where it is presented (RFC 7523 section 2.2).
+/// The type of a client assertion (RFC 7523 section 2.2).
 pub(crate) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// How long an assertion is good, in seconds: for the request it is made for.
+/// How long an assertion is valid, in seconds: for one request.
 const ASSERTION_LIFE: u64 = 60;
 
-/// What a client has to prove itself by.
+/// What a client can authenticate with.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Means {
     pub(crate) secret: bool,
     pub(crate) key: bool,
 }
 
-/// How a client became known to the authorization server.
+/// How a client was registered at the authorization server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// By this program's own registration (RFC 7591).
+    /// By this program (RFC 7591).
     SelfRegistered,
     /// Beforehand, out of band.
     Preregistered,
 }
 
-/// The methods by a secret, the better one first.
+/// Returns the methods that use a secret, the better one first.
 ///
-/// Servers that are strict reject a `client_id` beside Basic, and servers that are lax look for it in the form before
-/// they look at anything else. The form pleases both kinds, but a client that was registered out of band is mostly
-/// registered for Basic, which every server has to support (RFC 6749 section 2.3.1).
+/// Strict servers reject a `client_id` beside Basic, and lax servers require it in the form. The form satisfies both
+/// kinds, but a client that was registered out of band is mostly registered for Basic, which every server has to
+/// support (RFC 6749 section 2.3.1).
 fn by_secret(origin: Origin) -> [&'static str; 2] {
     match origin {
         Origin::SelfRegistered => ["client_secret_post", "client_secret_basic"],
@@ -46,8 +46,8 @@ fn by_secret(origin: Origin) -> [&'static str; 2] {
     }
 }
 
-/// Chooses a method by what registration said, else by what the server's metadata offers
-/// (RFC 7591 section 2, RFC 8414 section 2).
+/// Chooses a method: the one that the registration names, otherwise one that the server's metadata offers (RFC 7591
+/// section 2, RFC 8414 section 2).
 pub(crate) fn method(
     said: Option<&str>,
     offered: Option<&[String]>,
@@ -63,7 +63,7 @@ pub(crate) fn method(
         return method;
     }
     let offers = |name: &str| match offered {
-        // What a server supports that does not say (RFC 8414 section 2).
+        // The default for metadata without this list (RFC 8414 section 2).
         None | Some([]) => name == "client_secret_basic",
         Some(offered) => offered.iter().any(|own| own == name),
     };
@@ -74,13 +74,13 @@ pub(crate) fn method(
         .find(|method| usable(*method));
     match best {
         Some(method) => method,
-        // A key proves nothing to a server that does not know it: it is no risk to show what it signs.
+        // A signature proves nothing to a server that does not know the key, so that sending one is no risk.
         None if has.key => AuthMethod::PrivateKeyJwt,
         None => AuthMethod::None,
     }
 }
 
-/// The method of a preregistered client that authenticates by a secret.
+/// Returns the method of a pre-registered client that authenticates with a secret.
 pub(crate) fn secret_method(offered: Option<&[String]>) -> AuthMethod {
     let has = Means {
         secret: true,
@@ -89,7 +89,7 @@ pub(crate) fn secret_method(offered: Option<&[String]>) -> AuthMethod {
     method(None, offered, has, Origin::Preregistered)
 }
 
-/// The method to register with. A program on a user's machine cannot keep a secret, so it asks for none where the
+/// Returns the method to register with. A program on a user's machine cannot keep a secret, so it asks for none if the
 /// server offers that.
 pub(crate) fn wanted_method(offered: Option<&[String]>) -> &'static str {
     let offered = offered.unwrap_or_default();
@@ -121,7 +121,7 @@ pub(crate) struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// The audience is the issuer, and no endpoint: another server can put any endpoint in its metadata
+    /// The audience is the issuer, not an endpoint: another server can put any endpoint in its metadata
     /// (draft-ietf-oauth-rfc7523bis section 4).
     pub(crate) fn new(client_id: &'a str, issuer: &'a str, jti: String, now: SystemTime) -> Self {
         let iat = unix_seconds(now);
@@ -156,7 +156,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// An assertion by which a client authenticates at `issuer`, once.
+/// Creates an assertion with which a client authenticates at `issuer`, once.
 pub(crate) async fn assertion(
     key: &dyn SigningKey,
     client_id: &str,
@@ -168,15 +168,15 @@ pub(crate) async fn assertion(
     sign(key, &header, &claims).await
 }
 
-/// A secret as it stands in a form, and as it is.
+/// Returns a secret as encoded in a form, and as it is.
 pub(crate) fn spellings(secret: &Secret) -> [String; 2] {
     let text = secret.expose();
     let encoded = form_urlencoded::byte_serialize(text.as_bytes()).collect();
     [encoded, text.to_owned()]
 }
 
-/// The credentials of the `Basic` scheme (RFC 6749 section 2.3.1). Each part is form-encoded first, which leaves
-/// `-._*` and alphanumerics as they are.
+/// Encodes the credentials of the `Basic` scheme (RFC 6749 section 2.3.1). Each part is form-encoded first, which keeps
+/// `-._*` and alphanumerics.
 pub(crate) fn basic(id: &str, secret: &Secret) -> String {
     let part = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     BASE64_STANDARD.encode(format!("{}:{}", part(id), part(secret.expose())))
@@ -220,7 +220,7 @@ mod tests {
                 SECRET,
                 AuthMethod::ClientSecretPost,
             ),
-            // A secret where only `none` is offered is no reason to use it.
+            // A secret is not used at a server that offers only `none`.
             (None, only("none"), SECRET, AuthMethod::None),
             (Some("client_secret_basic"), None, NOTHING, AuthMethod::None),
             (
@@ -271,7 +271,7 @@ mod tests {
                 AuthMethod::ClientSecretPost,
                 AuthMethod::ClientSecretBasic,
             ),
-            // A secret that comes all the same is used.
+            // A secret that the server issues unasked is used.
             (
                 &all[..],
                 "none",
@@ -297,7 +297,7 @@ mod tests {
                 assert_eq!(by(None, &offered, Origin::SelfRegistered), own);
                 assert_eq!(by(None, &offered, Origin::Preregistered), other);
                 assert_eq!(secret_method(Some(&offered)), other);
-                // What registration said wins.
+                // The method that the registration names wins.
                 for said in ["none", "client_secret_basic", "client_secret_post"] {
                     let method = by(Some(said), &offered, Origin::SelfRegistered);
                     assert_eq!(Some(method), by_name(said));

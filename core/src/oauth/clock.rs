@@ -1,5 +1,5 @@
-//! This machine's clock beside a server's, which its `Date` tells (RFC 9110 section 6.6.1). Proofs and assertions name
-//! the time that they were made at, and servers refuse those that are too old or not of today.
+//! Clock skew: this machine's clock compared with a server's, by its `Date` (RFC 9110 section 6.6.1). Proofs and
+//! assertions name the time when they were made, and servers refuse those that are too old or from the future.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,22 +7,22 @@ use std::time::{Duration, SystemTime};
 
 use crate::sync::{Mutex, lock};
 
-/// Clocks that differ by less agree: a response is under way for a while, and servers allow for that.
+/// A smaller skew is ignored: a response takes a while to arrive, and servers tolerate it.
 const AGREE: Duration = Duration::from_secs(30);
-/// For how many servers it is known. A session speaks with two or three.
+/// The maximum number of servers whose skew is kept. A session speaks with two or three.
 const MAX_ORIGINS: usize = 16;
 
-/// By how much a server's clock differs from this machine's.
+/// The difference between this machine's clock and a server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Skew {
-    /// The server's clock is ahead.
+    /// This machine's clock is behind.
     Behind(Duration),
-    /// The server's clock is behind.
+    /// This machine's clock is ahead.
     Ahead(Duration),
 }
 
 impl Skew {
-    /// What the `Date` of a response says, if the clocks do not agree.
+    /// Reads the skew from the `Date` of a response; `None` if the clocks agree.
     pub(crate) fn of(date: Option<&str>, now: SystemTime) -> Option<Self> {
         let server = httpdate::parse_http_date(date?.trim()).ok()?;
         let skew = match server.duration_since(now) {
@@ -38,7 +38,7 @@ impl Skew {
         }
     }
 
-    /// The time at the server.
+    /// Returns the time at the server.
     pub(crate) fn there(self, now: SystemTime) -> SystemTime {
         let there = match self {
             Self::Behind(amount) => now.checked_add(amount),
@@ -65,18 +65,18 @@ impl fmt::Display for Skew {
     }
 }
 
-/// The clocks of servers that refused a proof for its time, by origin.
+/// The clocks of servers that refused a proof because of its time, by origin.
 #[derive(Default)]
 pub(crate) struct Clocks(Mutex<HashMap<String, Skew>>);
 
 impl Clocks {
-    /// The time at the server of this origin, as far as it is known to differ.
+    /// Returns the time at the server of this origin, corrected by the known skew.
     pub(crate) fn there(&self, origin: &str, now: SystemTime) -> SystemTime {
         let skew = lock(&self.0).get(origin).copied();
         skew.map_or(now, |skew| skew.there(now))
     }
 
-    /// Notes what a response that refused a proof says; whether that is news.
+    /// Records the `Date` of a response that refused a proof. Returns whether the assumed time was wrong.
     pub(crate) fn note(&self, origin: &str, date: Option<&str>, now: SystemTime) -> bool {
         let assumed = self.there(origin, now);
         let mut clocks = lock(&self.0);
@@ -89,7 +89,7 @@ impl Clocks {
         }
         match Skew::of(date, now) {
             Some(skew) => clocks.insert(origin.to_owned(), skew),
-            // It was set right.
+            // The clocks agree again.
             None => clocks.remove(origin),
         };
         true

@@ -1,5 +1,5 @@
-//! From a rejected request to the authorization server that protects the resource (MCP 2026-07-28,
-//! authorization server discovery; for older servers MCP 2025-03-26).
+//! Finds the authorization server that protects a resource (MCP 2026-07-28, authorization server discovery; for older
+//! servers MCP 2025-03-26).
 
 use url::Url;
 
@@ -16,19 +16,19 @@ use crate::jose::JwkSet;
 use crate::scope::ScopeSet;
 use crate::text;
 
-/// The longest issuer identifier that is taken for one.
+/// The maximum length of an issuer identifier.
 const MAX_ISSUER: usize = 2048;
-/// How many of a resource's authorization servers are tried.
+/// The maximum number of a resource's authorization servers that are tried.
 const MAX_SERVERS: usize = 3;
 
-/// What discovery found.
+/// The result of discovery.
 #[derive(Debug, Clone)]
 pub(crate) struct Discovered {
-    /// The resource identifier as the metadata gives it; `None` for a server that has no such metadata.
+    /// The resource identifier as the metadata gives it; `None` for a server without such metadata.
     pub(crate) resource: Option<String>,
     /// The scopes the resource's metadata lists.
     pub(crate) scopes_supported: ScopeSet,
-    /// The resource takes only tokens that are bound to a key (RFC 9449).
+    /// The resource accepts only tokens that are bound to a key (RFC 9449).
     pub(crate) wants_proofs: bool,
     /// For how many seconds the resource's metadata need not be read again.
     pub(crate) fresh_for: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Discovered {
 }
 
 impl Discovered {
-    /// The grantor that was found. `name_resource`: whether its requests name the resource.
+    /// Returns the grantor that was found. `name_resource`: whether its requests name the resource.
     pub(crate) fn grantor(&self, name_resource: bool) -> Result<Grantor, Error> {
         Ok(Grantor {
             issuer: self.server.issuer.clone(),
@@ -48,7 +48,7 @@ impl Discovered {
 }
 
 impl Grantor {
-    /// The same server, with the endpoints that its metadata names now.
+    /// Returns the same server, with the endpoints that its metadata names now.
     pub(crate) fn at_endpoints_of(&self, server: &ServerMetadata) -> Result<Self, Error> {
         Ok(Self {
             token_endpoint: server.token_endpoint()?.to_owned(),
@@ -58,21 +58,20 @@ impl Grantor {
     }
 }
 
-/// What of a resource's authorization servers one would rather use, if it is still among them.
+/// Which of a resource's authorization servers to prefer.
 pub(crate) struct Preference<'a> {
-    /// The server is bound to this one by configuration: any other is an error.
+    /// The only one that the client's configuration allows: any other is an error.
     pub(crate) required: Option<&'a str>,
     /// The issuer used so far.
     pub(crate) current: Option<&'a str>,
-    /// Metadata of an authorization server that was read recently: if the resource names that server, it is not read
-    /// again.
+    /// Recently read metadata of an authorization server: if the resource names that server, it is not read again.
     pub(crate) known: Option<&'a ServerMetadata>,
     /// Whether a server offers what is needed; the error says what it lacks.
     pub(crate) usable: &'a (dyn Fn(&ServerMetadata) -> Result<(), Error> + Sync),
 }
 
-/// Finds the authorization server of the resource at `server`. `metadata_url` is what a challenge named. Where the
-/// resource names several, the first that is usable.
+/// Finds the authorization server of the resource at `server`. `metadata_url` is the URL that a challenge named. If the
+/// resource names several, the first usable one is chosen.
 pub(crate) async fn discover(
     http: &Limited,
     server: &str,
@@ -93,7 +92,7 @@ pub(crate) async fn discover(
                     resource: Some(metadata.resource),
                     scopes_supported: metadata.scopes_supported.unwrap_or_default().into(),
                     wants_proofs: metadata.dpop_bound_access_tokens_required,
-                    // A choice that a server's failure made is not kept.
+                    // A choice that is due to another server's failure is not kept.
                     fresh_for: failure.map_or(metadata.fresh_for, |_| 0),
                     server: found,
                 });
@@ -104,7 +103,7 @@ pub(crate) async fn discover(
         let current = preference
             .current
             .is_some_and(|own| same_issuer(own, issuer));
-        // What was granted there is not given up because of a transient error.
+        // A transient error is no reason to leave the server of the current grant.
         if current && matches!(error, Error::Http { .. }) {
             return Err(error);
         }
@@ -113,8 +112,8 @@ pub(crate) async fn discover(
     Err(failure.unwrap_or_else(|| Error::metadata(server, "it names no authorization server")))
 }
 
-/// Whether the resource names no other authorization server than `issuer`, the one in use, if one is. Metadata that is
-/// not there names none: a gateway's page in its place, or a 404, is a transient error like any other.
+/// Whether the resource names no other authorization server than `issuer`, the one in use, if any. Missing metadata
+/// names none: a gateway's page in its place, or a 404, is a transient error like any other.
 pub(crate) async fn still_names(
     http: &Limited,
     server: &str,
@@ -131,7 +130,7 @@ pub(crate) async fn still_names(
     })
 }
 
-/// The authorization servers to try, in this order.
+/// Returns the authorization servers to try, in this order.
 fn candidates<'a>(
     server: &str,
     listed: &'a [String],
@@ -162,14 +161,14 @@ fn candidates<'a>(
     Ok(ordered)
 }
 
-/// The metadata of an authorization server that the resource at `server` names, if it is of use.
+/// Returns the metadata of an authorization server that the resource at `server` names, if it is usable.
 async fn authorization_server(
     http: &Limited,
     server: &str,
     issuer: &str,
     preference: &Preference<'_>,
 ) -> Result<ServerMetadata, Error> {
-    // An issuer is kept and shown as it was written, so it must be fit for both (RFC 8414 section 2).
+    // An issuer is stored and shown as it was written, so it must be fit for both (RFC 8414 section 2).
     if !issuer.bytes().all(|b| b.is_ascii_graphic()) || issuer.len() > MAX_ISSUER {
         return Err(Error::metadata(server, "the issuer it names is no URL"));
     }
@@ -181,7 +180,7 @@ async fn authorization_server(
         return Err(Error::metadata(server, detail));
     }
     let known = preference.known;
-    // Written otherwise, it may be written otherwise in its own metadata by now as well.
+    // If the resource spells it differently now, its own metadata may do so too.
     let found = match known.filter(|known| known.issuer == issuer) {
         Some(known) => known.clone(),
         None => {
@@ -200,7 +199,7 @@ async fn authorization_server(
     Ok(found)
 }
 
-/// Servers of 2025-03-26: the authorization server is at the server's own origin.
+/// For servers of MCP 2025-03-26: the authorization server is at the server's own origin.
 async fn discover_legacy(
     http: &Limited,
     server: &str,
@@ -208,11 +207,11 @@ async fn discover_legacy(
     preference: &Preference<'_>,
 ) -> Result<Discovered, Error> {
     let origin = origin(server);
-    // A server that stops publishing its metadata does not thereby become the one a client is bound to.
+    // A server that stops publishing its metadata does not thereby become the one that the client is bound to.
     candidates(server, &[origin.to_owned()], preference)?;
     let found = match server_metadata(http, origin, server_metadata_urls(origin)).await? {
         Sought::Found(found) => found,
-        // Endpoints are assumed where there certainly is no metadata. A page in its place may be a gateway's.
+        // Endpoints are assumed only if there certainly is no metadata. A page in its place may be a gateway's.
         Sought::Nowhere(own) => match resource.page.or(own.page) {
             Some(page) => return Err(page),
             None => ServerMetadata::assumed(origin),
@@ -228,7 +227,7 @@ async fn discover_legacy(
     })
 }
 
-/// The scopes that the resource's metadata lists, if it has any.
+/// Returns the scopes that the resource's metadata lists, if there is any.
 pub(crate) async fn scopes_of(
     http: &Limited,
     server: &str,
@@ -241,14 +240,14 @@ pub(crate) async fn scopes_of(
     Ok(scopes.unwrap_or_default().into())
 }
 
-/// What a search came to.
+/// The result of a search.
 enum Sought<T> {
     Found(T),
     Nowhere(Nowhere),
 }
 
-/// The metadata of the resource at `server`: where the challenge named it, if that is of use, else at the well-known
-/// addresses.
+/// Returns the metadata of the resource at `server`: from the URL that the challenge named, if that is usable,
+/// otherwise from the well-known URLs.
 async fn resource_metadata(
     http: &Limited,
     server: &str,
@@ -277,7 +276,7 @@ async fn resource_metadata(
     for url in resource_metadata_urls(server) {
         let check = |metadata: &ResourceMetadata| check_resource(metadata, &url, server);
         if let Some(found) = search.at(&url, check).await {
-            // What stands in for a document that could not be read is not kept.
+            // A substitute for a document that could not be read is not kept.
             let fresh = search.trouble().map_or(search.fresh_for(), |_| 0);
             return Ok(Sought::Found(found.fresh_for(fresh)));
         }
@@ -285,7 +284,7 @@ async fn resource_metadata(
     search.end().map(Sought::Nowhere)
 }
 
-/// Whether the address of resource metadata that a challenge names is one to ask at.
+/// Checks the URL of the resource metadata that a challenge names.
 fn check_named(url: &str, server: &str) -> Result<(), Error> {
     if Url::parse(url).is_err() {
         let detail = "the resource metadata it names has no absolute URL";
@@ -313,7 +312,7 @@ fn check_resource(metadata: &ResourceMetadata, at: &str, server: &str) -> Result
     })
 }
 
-/// The metadata of an authorization server that is in use already, read again. `None`: there is none anywhere.
+/// Reads the metadata of an authorization server in use again; `None` if no URL has it.
 pub(crate) async fn read_again(
     http: &Limited,
     issuer: &str,
@@ -325,7 +324,7 @@ pub(crate) async fn read_again(
     })
 }
 
-/// The metadata of an identity provider (OpenID Connect Discovery section 4).
+/// Reads the metadata of an identity provider (OpenID Connect Discovery section 4).
 pub(crate) async fn identity_provider(
     http: &Limited,
     issuer: &str,
@@ -340,7 +339,7 @@ pub(crate) async fn identity_provider(
     }
 }
 
-/// A published set of keys.
+/// Reads a published key set.
 pub(crate) async fn keys(http: &Limited, url: &str) -> Result<JwkSet, Error> {
     let mut search = Search::new(http);
     if let Some(keys) = search.at(url, |_: &JwkSet| Ok(())).await {
@@ -350,8 +349,8 @@ pub(crate) async fn keys(http: &Limited, url: &str) -> Result<JwkSet, Error> {
     Err(Error::metadata(url, "there are no keys"))
 }
 
-/// The metadata of `issuer`. A document about another issuer is never used (RFC 8414 section 3.3). The issuer as the
-/// document writes it is the one that counts from then on.
+/// Reads the metadata of `issuer`. A document about another issuer is never used (RFC 8414 section 3.3). From then on,
+/// the issuer as its document spells it counts.
 async fn server_metadata(
     http: &Limited,
     issuer: &str,

@@ -1,4 +1,4 @@
-//! Reading a JSON document that is at one of several addresses.
+//! Reads a JSON document that is at one of several URLs.
 
 use http::StatusCode;
 use serde::de::DeserializeOwned;
@@ -8,33 +8,33 @@ use super::lenient;
 use crate::error::Error;
 use crate::http::{HttpError, Limited, is_redirect, location, same_origin};
 
-/// A search for a document. Another address may have it where one has something else: gateways send unknown paths to
-/// a sign-in page, single-page applications answer any path with their own, and proxies fail for paths they do not
-/// know.
+/// A search for a document. If one URL returns something else, another may have the document: gateways send unknown
+/// paths to a sign-in page, single-page applications answer any path with their own page, and proxies fail for unknown
+/// paths.
 pub(crate) struct Search<'a> {
     http: &'a Limited,
     asked: Vec<String>,
-    /// An address whose server could not be reached: no other address there can be.
+    /// A URL whose server could not be reached: other URLs of the same origin are not tried.
     unreachable: Option<String>,
-    /// The first failure, other than that there is nothing.
+    /// The first failure, other than an absent document.
     failure: Option<Error>,
-    /// The first page in the place of a document.
+    /// The first page that was returned in place of a document.
     page: Option<Error>,
     /// For how many seconds the document that was read last is fresh.
     fresh_for: u64,
 }
 
-/// No address has the document, and each said so.
+/// No URL has the document, and each server said so.
 pub(crate) struct Nowhere {
-    /// There was a page in its place, so that it is not certain.
+    /// A page was returned in its place, so that its absence is not certain.
     pub(crate) page: Option<Error>,
 }
 
-/// What is at an address.
+/// What a URL returns.
 enum Document<T> {
     Found(T),
     Absent,
-    /// Something else, and what is wrong with it.
+    /// Something else, and an error that describes it.
     Page(Error),
 }
 
@@ -50,7 +50,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The document at `url`, if it is there and `check` accepts it.
+    /// Returns the document at `url`, if it exists and `check` accepts it.
     pub(crate) async fn at<T: DeserializeOwned>(
         &mut self,
         url: &str,
@@ -74,17 +74,17 @@ impl<'a> Search<'a> {
         found.map_err(|error| self.fail(error)).ok()
     }
 
-    /// For how many seconds the document that was found need not be read again.
+    /// For how many seconds the document that was found is fresh.
     pub(crate) fn fresh_for(&self) -> u64 {
         self.fresh_for
     }
 
-    /// Notes that there is no document for this reason.
+    /// Records why there is no document.
     pub(crate) fn fail(&mut self, error: Error) {
         self.failure.get_or_insert(error);
     }
 
-    /// Why there is no document so far, but for an address that has none.
+    /// Returns why no document was found so far, except that URLs had none.
     pub(crate) fn trouble(&self) -> Option<&Error> {
         self.failure.as_ref().or(self.page.as_ref())
     }
@@ -92,7 +92,7 @@ impl<'a> Search<'a> {
     /// Ends a search that found nothing.
     ///
     /// # Errors
-    /// The first failure: with it, nothing is known of whether there is a document.
+    /// The first failure: after one, it is unknown whether the document exists.
     pub(crate) fn end(self) -> Result<Nowhere, Error> {
         let page = self.page;
         self.failure.map_or(Ok(Nowhere { page }), Err)
@@ -130,12 +130,12 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The server did not answer.
+/// Whether the server did not respond.
 fn is_silence(error: &HttpError) -> bool {
     matches!(error, HttpError::Connection { .. } | HttpError::Timeout(_))
 }
 
-/// Whether a status says nothing of what is there.
+/// Whether a status says nothing about the document.
 fn is_temporary(status: StatusCode) -> bool {
     let temporary = [
         StatusCode::REQUEST_TIMEOUT,

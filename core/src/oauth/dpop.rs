@@ -1,4 +1,4 @@
-//! Proof of possession (RFC 9449): each request shows that its sender holds the key that the token is bound to.
+//! Proof of possession (DPoP, RFC 9449): each request shows that its sender holds the key that the token is bound to.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::sync::{Mutex, lock};
 
 /// The header that carries a proof.
 pub(crate) const PROOF: HeaderName = HeaderName::from_static("dpop");
-/// The header that carries a nonce for the proofs to come (section 8.1).
+/// The header that carries a nonce for later proofs (section 8.1).
 pub(crate) const NONCE: &str = "dpop-nonce";
 
-/// The longest nonce that is sent back, in bytes.
+/// The maximum length of a nonce that is sent back, in bytes.
 const MAX_NONCE: usize = 1024;
-/// For how many servers nonces are kept. A session speaks with two or three.
+/// The maximum number of servers whose nonces are kept. A session speaks with two or three.
 const MAX_ORIGINS: usize = 16;
 
-/// The nonces that servers gave last, by origin.
+/// The last nonces of servers, by origin.
 #[derive(Default)]
 pub(crate) struct Nonces(Mutex<HashMap<String, String>>);
 
@@ -35,7 +35,7 @@ impl Nonces {
         lock(&self.0).get(&origin(url)?).cloned()
     }
 
-    /// Keeps the nonce for the server at `url`, if it is one.
+    /// Stores the nonce of the server at `url`, if it is valid.
     pub(crate) fn note(&self, url: &str, nonce: Option<&str>) {
         let fit = |nonce: &&str| {
             (1..=MAX_NONCE).contains(&nonce.len()) && nonce.bytes().all(|b| b.is_ascii_graphic())
@@ -50,7 +50,7 @@ impl Nonces {
         nonces.insert(origin, nonce.to_owned());
     }
 
-    /// As [`note`](Self::note), of a whole response.
+    /// As [`note`](Self::note), from the header fields of a response.
     pub(crate) fn note_all(&self, url: &str, headers: &HeaderMap) {
         let nonce = headers.get(NONCE).and_then(|nonce| nonce.to_str().ok());
         self.note(url, nonce);
@@ -61,19 +61,19 @@ fn origin(url: &str) -> Option<String> {
     Some(Url::parse(url).ok()?.origin().ascii_serialization())
 }
 
-/// A key that proves itself.
+/// Makes proofs with a key.
 pub(crate) struct Prover {
     key: Arc<dyn SigningKey>,
-    /// The same for every proof.
+    /// The encoded header, the same for every proof.
     header: String,
     thumbprint: String,
 }
 
-/// What a proof is for.
+/// The request that a proof is for.
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,
-    /// The access token it comes with, if any.
+    /// The access token that the request carries, if any.
     pub(crate) token: Option<&'a str>,
     pub(crate) nonce: Option<&'a str>,
 }
@@ -120,7 +120,7 @@ impl Prover {
         &self.header
     }
 
-    /// The name of its key in bound tokens (`jkt`).
+    /// The thumbprint by which bound tokens name its key (`jkt`).
     pub(crate) fn thumbprint(&self) -> &str {
         &self.thumbprint
     }
@@ -129,7 +129,7 @@ impl Prover {
         self.key.algorithm().name()
     }
 
-    /// A proof for one request. It is good for no other, and for this one once.
+    /// Creates a proof for one request. It is valid for no other, and once.
     pub(crate) async fn prove(
         &self,
         request: &Request<'_>,
@@ -140,7 +140,7 @@ impl Prover {
     }
 }
 
-/// The address a proof names: without query and fragment (section 4.2).
+/// Returns the URL that a proof names: without query and fragment (section 4.2).
 fn without_query(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut url) => {

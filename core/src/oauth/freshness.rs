@@ -1,12 +1,12 @@
-//! For how long an answer may be used again (RFC 9111).
+//! How long a response may be reused (RFC 9111).
 
 use http::{HeaderMap, header};
 
-/// The longest that an answer is taken to be fresh, in seconds, whatever it says.
+/// The longest that a response counts as fresh, in seconds, whatever it says.
 const MOST: u64 = 24 * 60 * 60;
 
-/// For how many seconds from now an answer with these header fields is fresh (RFC 9111 section 4.2), by what it says of
-/// itself alone: nothing is guessed.
+/// Returns for how many seconds a response with these header fields is fresh (RFC 9111 section 4.2), by its explicit
+/// directives only: no heuristics.
 pub(super) fn fresh_for(headers: &HeaderMap) -> u64 {
     let mut most = None;
     for line in headers.get_all(header::CACHE_CONTROL) {
@@ -14,7 +14,7 @@ pub(super) fn fresh_for(headers: &HeaderMap) -> u64 {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
             match name.trim().to_ascii_lowercase().as_str() {
                 "no-store" | "no-cache" => return 0,
-                // Of several, the shortest: nothing tells which is meant (RFC 9111 section 4.2.1).
+                // Of several, the shortest: it is unknown which one is meant (RFC 9111 section 4.2.1).
                 "max-age" => {
                     let life = seconds(value);
                     most = Some(most.map_or(life, |most: u64| most.min(life)));
@@ -28,7 +28,8 @@ pub(super) fn fresh_for(headers: &HeaderMap) -> u64 {
     life.saturating_sub(age.map_or(0, seconds))
 }
 
-/// A number of seconds (RFC 9111 section 1.2.2), quoted or not; what is none is 0, what is too large the largest.
+/// Reads a number of seconds (RFC 9111 section 1.2.2), quoted or not. Anything else is 0; a number that is too large is
+/// the largest.
 fn seconds(text: &str) -> u64 {
     let text = text.trim().trim_matches('"');
     match text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
@@ -57,7 +58,7 @@ mod tests {
             (&["max-age=300, no-cache"], None, 0),
             (&["max-age=300", "No-Store"], None, 0),
             (&["no-cache=\"set-cookie\", max-age=300"], None, 0),
-            // For caches that many share.
+            // Only shared caches use it.
             (&["s-maxage=300"], None, 0),
             (&["max-age=-1"], None, 0),
             (&["max-age=1.5"], None, 0),

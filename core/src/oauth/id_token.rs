@@ -1,4 +1,4 @@
-//! What an ID token says, once it is known to be true (OpenID Connect Core section 3.1.3.7).
+//! Verifies ID tokens (OpenID Connect Core section 3.1.3.7).
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -11,19 +11,18 @@ use crate::jose::JwkSet;
 #[cfg(feature = "jwt")]
 use crate::jose::verify::{Signed, Unverified};
 
-/// How far the clocks of two machines may be apart, in seconds.
+/// How far the clocks of two machines may differ, in seconds.
 const LEEWAY: f64 = 60.0;
 
 /// What an ID token must say.
 pub(crate) struct Expected<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) client_id: &'a str,
-    /// The `nonce` of the request it answers; `None` for one from a refresh, which has none
-    /// (section 12.2).
+    /// The `nonce` of the authorization request; `None` for a token from a refresh, which has none (section 12.2).
     pub(crate) nonce: Option<&'a str>,
 }
 
-/// The user who signed in, and until when that counts.
+/// The user who signed in, and the expiry of the ID token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) subject: String,
@@ -31,7 +30,7 @@ pub(crate) struct Identity {
     pub(crate) expires_at: u64,
 }
 
-/// Why an ID token does not count.
+/// Why an ID token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Malformed,
@@ -45,7 +44,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// What is wrong, in words.
+    /// Describes what is wrong.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Malformed => "it is malformed",
@@ -66,7 +65,7 @@ impl Refusal {
     }
 }
 
-/// The claims that matter here.
+/// The claims that are checked.
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
@@ -95,7 +94,7 @@ impl Audience {
     }
 }
 
-/// Checks an ID token, its signature by `keys` included.
+/// Verifies an ID token, including its signature, with `keys`.
 #[cfg(feature = "jwt")]
 pub(crate) fn verify(
     token: &str,
@@ -107,7 +106,7 @@ pub(crate) fn verify(
     struct Header {
         alg: String,
         kid: Option<String>,
-        // Extensions that must be understood (RFC 7515 section 4.1.11): none are.
+        // Critical extensions (RFC 7515 section 4.1.11): none is supported.
         crit: Option<serde_json::Value>,
     }
     let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
@@ -129,7 +128,7 @@ pub(crate) fn verify(
     check(claims, expected, now)
 }
 
-/// Checks what an ID token says, and not its signature: for one from an application trusted to have checked that.
+/// Checks the claims of an ID token and not its signature, if the application is trusted to have verified that.
 pub(crate) fn check_claims(
     token: &str,
     expected: &Expected<'_>,

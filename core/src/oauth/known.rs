@@ -1,4 +1,4 @@
-//! What discovery found, as it is kept with a credential, so that a step-up starts from it.
+//! The result of discovery, as stored with a credential, from which a step-up starts.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::discovery::Discovered;
 use super::metadata::ServerMetadata;
 use crate::scope::ScopeSet;
 
-/// How long an authorization server's metadata is taken for current, in seconds, where a sign-in follows a 401.
+/// How long an authorization server's metadata counts as current, in seconds, if a sign-in follows a 401.
 const SERVER_LIFE: u64 = 24 * 60 * 60;
 
 /// A resource and its authorization server, as discovery found them.
@@ -14,9 +14,9 @@ const SERVER_LIFE: u64 = 24 * 60 * 60;
 pub(crate) struct Known {
     /// When the authorization server's metadata was read, in seconds since 1970.
     read_at: u64,
-    /// Until when the resource's metadata need not be read again (RFC 9111 section 5.2.2.1), in seconds since 1970.
+    /// Until when the resource's metadata is fresh (RFC 9111 section 5.2.2.1), in seconds since 1970.
     fresh_until: u64,
-    /// Where the challenge said that the resource's metadata is.
+    /// The URL of the resource's metadata that the challenge named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     named: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,14 +26,14 @@ pub(crate) struct Known {
     #[serde(default)]
     wants_proofs: bool,
     server: ServerMetadata,
-    /// The server has no metadata; this is what older servers are taken to offer.
+    /// The server has no metadata; this is what older servers are assumed to offer.
     #[serde(default)]
     assumed: bool,
 }
 
 impl Known {
-    /// What `found` comes to, read at `now` by way of `named`. `before` is what was known: of it stays when the
-    /// authorization server's metadata was read, if that was not read again.
+    /// Converts `found`, which was read at `now` by way of `named`. If the authorization server's metadata was not read
+    /// again, `before` has the time when it was.
     pub(crate) fn new(
         found: &Discovered,
         named: Option<&str>,
@@ -53,7 +53,7 @@ impl Known {
         }
     }
 
-    /// Takes metadata of the same authorization server that was read at `now`. Whether it is the same.
+    /// Replaces the metadata, read at `now`, if it is of the same authorization server. Returns whether it is.
     pub(crate) fn replace_server(&mut self, server: &ServerMetadata, now: u64) -> bool {
         let same = self.server.issuer == server.issuer;
         if same {
@@ -69,7 +69,7 @@ impl Known {
         &self.server.issuer
     }
 
-    /// All of it, whatever its age.
+    /// Returns all of it, whatever its age.
     pub(crate) fn found(&self) -> Discovered {
         Discovered {
             resource: self.resource.clone(),
@@ -83,16 +83,16 @@ impl Known {
         }
     }
 
-    /// Whether nothing of it has to be read again at `now`, for a challenge that names `named`.
+    /// Whether nothing has to be read again at `now`, for a challenge that names `named`.
     pub(crate) fn is_fresh(&self, named: Option<&str>, now: u64) -> bool {
         let same = self.named.as_deref() == named;
         same && (self.read_at..self.fresh_until).contains(&now) && self.server_at(now).is_some()
     }
 
-    /// The authorization server's metadata, if it was read within a day before `now`.
+    /// Returns the authorization server's metadata, if it was read within a day before `now`.
     pub(crate) fn server_at(&self, now: u64) -> Option<&ServerMetadata> {
         let recent = (self.read_at..self.read_at.saturating_add(SERVER_LIFE)).contains(&now);
-        // What was assumed may be published by now.
+        // A server whose metadata was assumed may have published it since.
         (recent && !self.assumed).then_some(&self.server)
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// What a body says, if it is JSON. A member that cannot be read for itself, such as a number that is out of range,
-/// counts as absent, lest a token be lost for it.
+/// Parses a body, if it is JSON. A member that cannot be read, such as a number that is out of range, counts as absent,
+/// so that no token is lost because of it.
 pub(super) fn json(body: &[u8]) -> Option<Value> {
     let whole = serde_json::from_slice(body);
     whole.ok().or_else(|| {

@@ -1,8 +1,8 @@
 //! Metadata documents: of a protected resource (RFC 9728) and of an authorization server (RFC 8414).
 //!
-//! Identifiers stay strings, byte for byte; a URL type would add a slash. URLs are parsed only to find
-//! out where a document is, and whether one address lies within another. A member that is null counts as absent, and
-//! so does an element of a list that is null: libraries write them for what is not set.
+//! Identifiers stay strings, byte for byte; a URL type would add a slash. URLs are parsed only to find out where a
+//! document is, and whether one URL lies within another. A null member counts as absent, and so does a null element of
+//! a list: libraries write null for what is not set.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
@@ -10,7 +10,7 @@ use url::Url;
 use crate::error::Error;
 use crate::http::{self, Limited};
 
-/// Where an origin keeps the metadata of its resources (RFC 9728 section 3).
+/// The well-known path of resource metadata (RFC 9728 section 3).
 const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 
 /// Protected resource metadata (RFC 9728 section 2), as far as it matters here.
@@ -24,7 +24,7 @@ pub(crate) struct ResourceMetadata {
     /// RFC 9728 section 2, for RFC 9449.
     #[serde(default, deserialize_with = "flag")]
     pub(crate) dpop_bound_access_tokens_required: bool,
-    /// For how many seconds it need not be read again.
+    /// For how many seconds it is fresh.
     #[serde(skip)]
     pub(crate) fresh_for: u64,
 }
@@ -56,9 +56,9 @@ pub(crate) struct ServerMetadata {
     /// RFC 9449 section 5.1.
     #[serde(default, deserialize_with = "list_or_none")]
     pub(crate) dpop_signing_alg_values_supported: Option<Vec<String>>,
-    /// Where an identity provider's keys are (OpenID Connect Discovery section 3).
+    /// The URL of an identity provider's keys (OpenID Connect Discovery section 3).
     pub(crate) jwks_uri: Option<String>,
-    /// Not from a document: the endpoints every server of 2025-03-26 has.
+    /// Not from a document: the default endpoints of MCP 2025-03-26.
     #[serde(skip)]
     pub(crate) assumed: bool,
 }
@@ -73,8 +73,8 @@ impl ResourceMetadata {
 }
 
 impl ServerMetadata {
-    /// What a server without any metadata is taken to offer (MCP 2025-03-26, fallbacks for servers
-    /// without metadata discovery).
+    /// Returns what a server without any metadata is assumed to offer (MCP 2025-03-26, fallbacks for servers without
+    /// metadata discovery).
     pub(crate) fn assumed(origin: &str) -> Self {
         let endpoint = |path| Some(format!("{origin}{path}"));
         Self {
@@ -101,7 +101,7 @@ impl ServerMetadata {
         self.secure("token_endpoint", self.token_endpoint.as_deref())
     }
 
-    /// Where a person is sent for a code. A server that lists its response types without `code` would show them an
+    /// Returns where the user is sent for a code. A server that lists its response types without `code` would show an
     /// error (RFC 8414 section 2).
     pub(crate) fn authorization_endpoint(&self) -> Result<&str, Error> {
         let types = self.response_types_supported.as_deref();
@@ -124,7 +124,8 @@ impl ServerMetadata {
             .transpose()
     }
 
-    /// Where authorization requests are pushed to (RFC 9126), if the server insists on it, or `wanted` and offered.
+    /// Returns where to push authorization requests (RFC 9126), if the server requires it, or offers it and `wanted` is
+    /// set.
     pub(crate) fn push_to(&self, wanted: bool) -> Result<Option<&str>, Error> {
         let name = "pushed_authorization_request_endpoint";
         let endpoint = self.pushed_authorization_request_endpoint.as_deref();
@@ -138,14 +139,14 @@ impl ServerMetadata {
         self.secure("jwks_uri", self.jwks_uri.as_deref())
     }
 
-    /// Whether proofs signed by `algorithm` may be sent (RFC 9449 section 5.1). A server that lists none may not
-    /// know what they are.
+    /// Whether the server accepts proofs signed with `algorithm` (RFC 9449 section 5.1). `None` if its metadata lists
+    /// no algorithms: it may not support DPoP.
     pub(crate) fn takes_proofs(&self, algorithm: &str) -> Option<bool> {
         let offered = self.dpop_signing_alg_values_supported.as_deref()?;
         Some(offered.iter().any(|own| own == algorithm))
     }
 
-    /// PKCE with S256 is a must (MCP, authorization code protection).
+    /// Checks that the server offers PKCE with S256, which is mandatory (MCP, authorization code protection).
     fn require_pkce(&self) -> Result<(), Error> {
         let offered = self.code_challenge_methods_supported.as_deref();
         if self.assumed || offered.is_some_and(|methods| methods.iter().any(|m| m == "S256")) {
@@ -156,15 +157,15 @@ impl ServerMetadata {
         })
     }
 
-    /// Whether a person can be sent there for a code, and the code be redeemed.
+    /// Checks that the user can be sent there for a code, and that the code can be redeemed.
     pub(crate) fn require_code_flow(&self) -> Result<(), Error> {
         self.authorization_endpoint()?;
         self.token_endpoint()?;
         self.require_pkce()
     }
 
-    /// Whether a user may be sent there, and the code they bring back: before the client registers or the user
-    /// signs in in vain.
+    /// Checks that the user and the resulting code may be sent there, before the client registers or the user signs in
+    /// for nothing.
     pub(crate) async fn check_reach(&self, http: &Limited) -> Result<(), Error> {
         http.check_reach(self.authorization_endpoint()?).await?;
         http.check_reach(self.token_endpoint()?).await
@@ -172,7 +173,7 @@ impl ServerMetadata {
 
     fn secure<'a>(&self, name: &str, url: Option<&'a str>) -> Result<&'a str, Error> {
         let url = url.ok_or_else(|| Error::metadata(&self.issuer, format!("it has no {name}")))?;
-        // Browsers take a backslash for a slash, others for a part of the host: no such address is used.
+        // Browsers treat a backslash as a slash, other clients as a part of the host: no such URL is used.
         if !url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
             return Err(Error::metadata(
                 &self.issuer,
@@ -190,12 +191,12 @@ impl ServerMetadata {
     }
 }
 
-/// Where a resource's metadata may be: at its path and query, then at the root (RFC 9728 section 3.1, MCP
-/// authorization server discovery). In between, where many servers have it: without a slash at the end of the path.
+/// Returns where a resource's metadata may be: at its path and query, then at the root (RFC 9728 section 3.1, MCP
+/// authorization server discovery). In between, without a slash at the end of the path, where many servers have it.
 pub(crate) fn resource_metadata_urls(server: &str) -> Vec<String> {
     let (origin, path) = split(server);
     let root = format!("{origin}{RESOURCE_METADATA}");
-    // Only a slash that directly follows the host goes.
+    // Only a slash that directly follows the host is dropped.
     let path = if path == "/" { "" } else { path };
     let query = query(server);
     let bare = path.trim_end_matches('/');
@@ -208,7 +209,7 @@ pub(crate) fn resource_metadata_urls(server: &str) -> Vec<String> {
     urls
 }
 
-/// Where an authorization server's metadata may be, in the order of MCP authorization server discovery.
+/// Returns where an authorization server's metadata may be, in the order of MCP authorization server discovery.
 pub(crate) fn server_metadata_urls(issuer: &str) -> Vec<String> {
     let (origin, path) = split(issuer);
     let path = path.trim_end_matches('/');
@@ -225,20 +226,21 @@ pub(crate) fn server_metadata_urls(issuer: &str) -> Vec<String> {
     ]
 }
 
-/// Where an identity provider's metadata may be: the place that OpenID Connect Discovery gives it, then the others.
+/// Returns where an identity provider's metadata may be: first the URL that OpenID Connect Discovery defines, then the
+/// others.
 pub(crate) fn openid_metadata_urls(issuer: &str) -> Vec<String> {
     let mut urls = server_metadata_urls(issuer);
-    // Its own place is the last of them.
+    // The URL of OpenID Connect Discovery is the last one.
     urls.reverse();
     urls
 }
 
-/// The origin part of an address, exactly as written.
+/// Returns the origin part of a URL, exactly as written.
 pub(crate) fn origin(url: &str) -> &str {
     split(url).0
 }
 
-/// Splits an address into origin and path, both exactly as written; query and fragment are left out.
+/// Splits a URL into origin and path, both exactly as written, without query and fragment.
 fn split(url: &str) -> (&str, &str) {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let host = url.find("://").map_or(0, |at| at + 3);
@@ -246,20 +248,20 @@ fn split(url: &str) -> (&str, &str) {
     (&url[..end], &url[end..])
 }
 
-/// The query of an address as written, with its question mark; empty without one.
+/// Returns the query of a URL as written, with its question mark; empty without one.
 fn query(url: &str) -> &str {
     let url = url.split('#').next().unwrap_or_default();
     url.find('?').map_or("", |at| &url[at..])
 }
 
-/// Whether a resource's metadata at `url` is published by the operator of the server's whole origin, and not by a
-/// tenant of it: at the place that the origin keeps for such documents.
+/// Whether a resource's metadata at `url` is under the well-known path of the server's origin: the operator of the
+/// whole origin publishes it, and not a tenant.
 pub(crate) fn is_well_known(url: &str, server: &str) -> bool {
     let Ok(parsed) = Url::parse(url) else {
         return false;
     };
     let path = parsed.path().to_ascii_lowercase();
-    // What a server may take for a slash or a dot leads out of the place again.
+    // An encoded slash, backslash or dot may lead out of that path.
     let leads_out = ["%2f", "%5c", "%2e"].iter().any(|part| path.contains(part));
     let below = parsed.path().strip_prefix(RESOURCE_METADATA);
     http::same_origin(url, server)
@@ -267,8 +269,8 @@ pub(crate) fn is_well_known(url: &str, server: &str) -> bool {
         && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether metadata that names `resource` is about the server at `server` (RFC 9728 section 3.3 as MCP applies it):
-/// it is that server or, where the document is `well_known`, a parent of it. `/folder/` is no parent of `/folder`.
+/// Whether metadata that names `resource` is about the server at `server` (RFC 9728 section 3.3 as MCP applies it): it
+/// names that server or, if the document is `well_known`, a parent of it. `/folder/` is no parent of `/folder`.
 pub(crate) fn protects(resource: &str, server: &str, well_known: bool) -> bool {
     if resource == server {
         return true;
@@ -285,7 +287,7 @@ pub(crate) fn protects(resource: &str, server: &str, well_known: bool) -> bool {
     well_known && resource.query().is_none() && is_parent(&resource, &server)
 }
 
-/// Whether `url` is the server at `server` or lies below it. A slash at the end of the server's address makes no
+/// Whether `url` is the server at `server` or lies below it. A slash at the end of the server's URL makes no
 /// difference.
 pub(crate) fn lies_within(url: &str, server: &str) -> bool {
     if url == server {
@@ -408,7 +410,7 @@ mod tests {
         let (bare, slashed) = ("https://a.example/folder", "https://a.example/folder/");
         assert!(!protects(slashed, bare, true));
         assert!(protects(bare, slashed, true) && !protects(bare, slashed, false));
-        // But none that follows the host.
+        // A slash that follows the host makes no difference.
         for well_known in [true, false] {
             assert!(protects(
                 "https://a.example/",
@@ -506,7 +508,7 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<ServerMetadata>(text).expect("metadata");
         let without = format!("{:?}", read(r#"{"issuer":"i"}"#));
         assert_eq!(format!("{:?}", read(&with)), without);
-        // What identifies must be there.
+        // Identifiers are required.
         assert!(serde_json::from_str::<ServerMetadata>(r#"{"issuer":null}"#).is_err());
     }
 }

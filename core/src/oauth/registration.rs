@@ -1,4 +1,4 @@
-//! How a client becomes known to an authorization server (MCP 2026-07-28, client registration).
+//! Registers a client at an authorization server (MCP 2026-07-28, client registration).
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -17,24 +17,24 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::text;
 
-/// What the application brought along to be known by.
+/// The client identity that the application provides.
 #[derive(Clone, Default)]
 pub(crate) struct ClientIdentity {
-    /// Shown on consent pages.
+    /// The name shown on consent pages.
     pub(crate) name: String,
-    /// A client that is registered already.
+    /// A pre-registered client.
     pub(crate) preregistered: Option<Client>,
-    /// An https URL that is the client id, and serves the client's metadata.
+    /// An https URL that is the client ID, and serves the client's metadata.
     pub(crate) metadata_url: Option<String>,
 }
 
 impl ClientIdentity {
-    /// Whether the client is known at `server` by what it brought along, and with it where it may be redirected to.
+    /// Whether `server` knows the client, and its redirect URIs, by what the application provides.
     pub(crate) fn is_known_at(&self, server: &ServerMetadata) -> bool {
         brought_along(server, self).is_some()
     }
 
-    /// Whether there is a way to become known to `server`.
+    /// Checks that there is a way to be registered at `server`.
     pub(crate) fn fits(
         &self,
         server: &ServerMetadata,
@@ -51,16 +51,16 @@ impl ClientIdentity {
 /// What a client is registered for.
 #[derive(Clone, Copy)]
 pub(crate) struct Purpose<'a> {
-    /// Where users are sent back to; `None` for a client that presents assertions (RFC 7523), which has no page.
+    /// The redirect URI; `None` for a client that presents assertions (RFC 7523), which has no page.
     pub(crate) redirect_uri: Option<&'a str>,
-    /// The scopes that the next request asks for.
+    /// The scopes that the next request names.
     pub(crate) scopes: &'a ScopeSet,
-    /// The scopes that the resource's metadata lists: a later step-up asks for one of them.
+    /// The scopes that the resource's metadata lists: a later step-up may request them.
     pub(crate) supported: &'a ScopeSet,
 }
 
 impl Purpose<'_> {
-    /// Whether a registration on record serves the purpose.
+    /// Whether a recorded registration serves the purpose.
     fn is_served_by(&self, known: &Registration) -> bool {
         // Not every server lets the port of a loopback redirect vary (RFC 8252 section 7.3).
         let returns = match self.redirect_uri {
@@ -71,8 +71,8 @@ impl Purpose<'_> {
     }
 }
 
-/// The registration to use at `server`: the client the application was given, else a metadata document, else the
-/// registration on record, else a new one.
+/// Returns the registration to use at `server`: the pre-registered client, otherwise a metadata document, otherwise the
+/// recorded registration, otherwise a new one.
 pub(crate) async fn register(
     http: &Limited,
     server: &ServerMetadata,
@@ -107,7 +107,7 @@ fn brought_along(server: &ServerMetadata, identity: &ClientIdentity) -> Option<R
     })
 }
 
-/// The registration of a client that was registered beforehand.
+/// Returns the registration of a pre-registered client.
 pub(crate) fn preregistered(client: &Client, server: &ServerMetadata) -> Registration {
     let offered = server.token_endpoint_auth_methods_supported.as_deref();
     let has = Means {
@@ -128,8 +128,8 @@ pub(crate) fn preregistered(client: &Client, server: &ServerMetadata) -> Registr
     }
 }
 
-/// A preregistered client on record, which authenticates as the application says, else as the metadata offers now.
-/// `key`: it has one.
+/// Returns a recorded pre-registered client with the authentication method that the application set, otherwise with one
+/// that the metadata offers now. `key`: it has one.
 pub(crate) fn as_offered(
     client: &Registration,
     said: Option<AuthMethod>,
@@ -180,14 +180,14 @@ async fn register_dynamically(
     Err(refused.unwrap_or_else(nothing))
 }
 
-/// The scopes to send, in the order of the tries. A server may reject all for one that it does not know, or take no
-/// `scope` at all (`None`).
+/// Returns the scopes to send, one element per try. A server may reject all of them because of one that it does not
+/// know, or reject any `scope` (`None`).
 fn scopes_to_register(
     purpose: Purpose<'_>,
     recorded: Option<&Registration>,
 ) -> Vec<Option<ScopeSet>> {
     let wanted = purpose.scopes;
-    // What it was registered for before comes along, so that two needs in turn do not register again each time.
+    // The scopes of the previous registration are included, so that two needs in turn do not register again each time.
     let before = recorded.filter(|known| known.dynamic);
     let before = before.map(|known| known.scopes_sent.clone());
     let all = wanted.union(&before.unwrap_or_default());
@@ -202,7 +202,7 @@ fn scopes_to_register(
     tries
 }
 
-/// The client metadata that is sent (RFC 7591 section 2), without scopes.
+/// Returns the client metadata to send (RFC 7591 section 2), without scopes.
 fn client_metadata(server: &ServerMetadata, name: &str, redirect_uri: Option<&str>) -> Value {
     let offered = server.token_endpoint_auth_methods_supported.as_deref();
     let mut body = json!({
@@ -224,7 +224,7 @@ fn client_metadata(server: &ServerMetadata, name: &str, redirect_uri: Option<&st
     body
 }
 
-/// The answer to a registration (RFC 7591 section 3.2.1), as far as it matters here.
+/// The response to a registration (RFC 7591 section 3.2.1), as far as it matters here.
 struct Registered {
     client_id: String,
     client_secret: Option<Secret>,
@@ -233,8 +233,8 @@ struct Registered {
 }
 
 impl Registered {
-    /// `None` if the answer registers nothing: it is no success, or names no client that could be sent and shown.
-    /// Members that matter less are left out when they are of another type.
+    /// `None` if the response registers nothing: it is no success, or names no client that could be sent and shown.
+    /// Less important members are left out if they have another type.
     fn read(response: &Response) -> Option<Self> {
         let body = response.status().is_success().then(|| response.body())?;
         let body = lenient::json(body)?;
@@ -260,7 +260,8 @@ impl Registered {
         })
     }
 
-    /// The registration, which was sent with these scopes (`None`: without any, since the server rejects them).
+    /// Returns the registration for a request that named these scopes (`None`: no `scope`, since the server rejects
+    /// it).
     fn registration(
         self,
         server: &ServerMetadata,
@@ -281,7 +282,7 @@ impl Registered {
             dynamic: true,
             scopes: match (&sent, self.scopes) {
                 (_, Some(said)) => Some(said),
-                // None were asked for, so it may have none. It is not known whether the server cares.
+                // No scopes were requested, so none count as registered. Whether the server enforces that is unknown.
                 (Some(sent), None) if sent.is_empty() => Some(ScopeSet::new()),
                 (_, None) => None,
             },
@@ -290,7 +291,7 @@ impl Registered {
     }
 }
 
-/// The longest client id or secret that is taken for one, in bytes. Some servers keep the whole registration in it.
+/// The maximum length of a client id or secret, in bytes. Some servers encode the whole registration in it.
 const MAX_CREDENTIAL: usize = 8192;
 
 /// Whether a text can be a client id or a secret: both are sent, and the id is shown.
@@ -299,8 +300,8 @@ fn is_credential(text: &str) -> bool {
     length.contains(&text.len()) && !text.contains(text::deceives)
 }
 
-/// Whether an answer rejects what the client says of itself, which may be for its scopes: it is neither a transient
-/// error nor does it mean that there is no endpoint, or that it takes no registrations from just any client.
+/// Whether a response rejects the client metadata, maybe because of its scopes: it is neither a transient error, nor
+/// does it mean that there is no endpoint, or that unknown clients may not register.
 fn blames_the_metadata(response: &Response) -> bool {
     let (status, error) = (response.status(), error_code(response));
     if !status.is_client_error() || is_transient(status) {
@@ -313,7 +314,7 @@ fn blames_the_metadata(response: &Response) -> bool {
     }
 }
 
-/// The error that an answer names (RFC 7591 section 3.2.2).
+/// Returns the error code of a response (RFC 7591 section 3.2.2).
 fn error_code(response: &Response) -> Option<String> {
     member(response, "error")
 }
@@ -343,7 +344,7 @@ fn rejected(server: &ServerMetadata, detail: String) -> Error {
     }
 }
 
-/// The error of an answer that registers nothing.
+/// Returns the error for a response that registers nothing.
 fn refusal(server: &ServerMetadata, endpoint: &str, response: &Response) -> Error {
     let status = response.status();
     if is_transient(status) {
@@ -366,7 +367,7 @@ fn refusal(server: &ServerMetadata, endpoint: &str, response: &Response) -> Erro
     }
 }
 
-/// There is nothing that would tell where to sign in, and the guess was wrong: hardly an MCP server.
+/// Returns the error for a server that has no metadata and not the assumed endpoint either: hardly an MCP server.
 fn nowhere(server: &ServerMetadata, endpoint: &str, status: StatusCode) -> Error {
     let detail = format!(
         "there is none, neither the server's nor an authorization server's, and {endpoint}, where older servers register clients, answered {status}. Check the address of the server"
@@ -374,7 +375,7 @@ fn nowhere(server: &ServerMetadata, endpoint: &str, status: StatusCode) -> Error
     Error::metadata(&server.issuer, detail)
 }
 
-/// OpenID Connect Dynamic Client Registration, section 2; MCP requires that it is said.
+/// OpenID Connect Dynamic Client Registration, section 2; MCP requires this member.
 fn application_type(redirect_uri: &str) -> &'static str {
     match Url::parse(redirect_uri) {
         Ok(url) if url.scheme() == "https" => "web",

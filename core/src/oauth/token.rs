@@ -47,7 +47,7 @@ impl TokenGrant<'_> {
         }
     }
 
-    /// Whether it may be good for one request only.
+    /// Whether it may be valid for one request only.
     fn is_used_up(&self) -> bool {
         matches!(self, Self::Code { .. } | Self::Refresh { .. })
     }
@@ -71,7 +71,7 @@ impl TokenGrant<'_> {
     }
 }
 
-/// A successful answer (RFC 6749 section 5.1).
+/// A successful response (RFC 6749 section 5.1).
 pub(crate) struct Tokens {
     pub(crate) access_token: Secret,
     pub(crate) expires_in: Option<u64>,
@@ -85,8 +85,8 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// The scopes that are granted. Those of the answer are authoritative, even when narrower; without any it is as
-    /// requested (RFC 6749 section 5.1). Some servers separate them by commas.
+    /// Returns the granted scopes. Those of the response are authoritative, even if narrower; if it has none, the
+    /// requested ones were granted (RFC 6749 section 5.1). Some servers separate scopes by commas.
     pub(crate) fn granted(&self, requested: &ScopeSet) -> ScopeSet {
         let Some(said) = &self.scope else {
             return requested.clone();
@@ -96,7 +96,7 @@ impl Tokens {
             let parts = scope.split(',').filter(|part| !part.is_empty());
             parts.map(str::to_owned).collect()
         };
-        // A comma is a character like any other, unless what it would separate was asked for.
+        // A comma is a character like any other, unless one of the parts was requested.
         let separates = said
             .iter()
             .filter(|scope| joined(scope))
@@ -113,27 +113,28 @@ impl Tokens {
     }
 }
 
-/// Why there is no token, by what it means for the means that was tried.
+/// Why there is no token, and what that says about the means that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenFailure {
-    /// Nothing is known of the credential.
+    /// A transient error: nothing is known about the credential.
     Transient(Trouble),
-    /// `invalid_grant`: this code or refresh token is dead.
+    /// `invalid_grant`: this code or refresh token is no longer valid.
     InvalidGrant { detail: String },
-    /// `invalid_client`: this registration is. For one that this program made, `unauthorized_client` too.
+    /// `invalid_client`: this registration is no longer valid. For one that this program made, also
+    /// `unauthorized_client`.
     InvalidClient { detail: String },
-    /// 404, 405 or 410: there is no token endpoint at this address (any more).
+    /// 404, 405 or 410: there is no token endpoint at this URL (any more).
     Gone { detail: String },
-    /// Any other error: of no use now, and nothing is to be discarded.
+    /// Any other error: this means is of no use now, and nothing is discarded.
     Other { code: String, detail: String },
-    /// The endpoint is neither https nor on this machine.
+    /// The endpoint is neither https nor loopback.
     Insecure,
-    /// This program could not make the request: a key failed it.
+    /// The request was not sent: a key failed, or the endpoint must not be reached.
     Local(Box<Error>),
 }
 
 impl TokenFailure {
-    /// The same without these secrets, should the server have quoted them.
+    /// Removes these secrets, which the server may have quoted.
     pub(crate) fn without<'a>(
         mut self,
         secrets: impl IntoIterator<Item = &'a str> + Clone,
@@ -147,7 +148,7 @@ impl TokenFailure {
         self
     }
 
-    /// The same, where a wrong clock may be the reason.
+    /// Adds that the clock skew may be the reason.
     fn noting(mut self, skew: Option<Skew>) -> Self {
         if let (Some(detail), Some(skew)) = (self.detail_mut(), skew) {
             *detail = format!("{detail}; {skew}");
@@ -166,8 +167,8 @@ impl TokenFailure {
         }
     }
 
-    /// A server that forgot a client it registered by itself may call it unauthorized. `own`: this program made the
-    /// registration, so that it can make another.
+    /// Treats `unauthorized_client` as `invalid_client` for a registration that this program made (`own`), so that it
+    /// makes another: a server that forgot the client may say so.
     fn for_client(self, own: bool) -> Self {
         match self {
             Self::Other { code, detail } if own && code == "unauthorized_client" => {
@@ -177,7 +178,7 @@ impl TokenFailure {
         }
     }
 
-    /// The error of a request that a person's sign-in depended on. `issuer` answered it, at `endpoint`.
+    /// Returns the error of a request that a user's sign-in depended on: the response of `issuer`, at `endpoint`.
     pub(crate) fn into_error(self, issuer: &str, endpoint: &str) -> Error {
         let detail = self.detail();
         let issuer = issuer.to_owned();
@@ -210,7 +211,7 @@ impl TokenFailure {
     }
 }
 
-/// Asks for a token. `resource` is the resource indicator (RFC 8707), where one is to be sent.
+/// Requests a token. `resource` is the resource indicator to send (RFC 8707), if any.
 pub(crate) async fn request(
     client: &Client<'_>,
     endpoint: &str,
@@ -251,8 +252,8 @@ pub(crate) async fn request(
     tokens(&body, client.proof.is_some())
 }
 
-/// Posts to a token endpoint and reads the answer as far as it is the same for every grant. Of a failure, nothing of
-/// what was sent is told.
+/// Posts to a token endpoint, and reads the part of the response that is the same for every grant. A failure quotes
+/// nothing of what was sent.
 pub(crate) async fn post<'a>(
     client: &Client<'_>,
     endpoint: &str,
@@ -270,7 +271,7 @@ pub(crate) async fn post<'a>(
     })
 }
 
-/// Tells a server to forget a token (RFC 7009).
+/// Revokes a token (RFC 7009).
 pub(crate) async fn revoke(
     client: &Client<'_>,
     endpoint: &str,

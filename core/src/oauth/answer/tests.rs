@@ -1,4 +1,4 @@
-//! What answers mean, and what is read of them.
+//! What responses mean, and what is read from them.
 
 use super::*;
 use crate::scope::ScopeSet;
@@ -182,7 +182,7 @@ fn scopes_in_every_form() {
         (r#""read,write""#, "read", "read write"),
         (r#""read,,""#, "read", "read"),
         (r#"["read,write"]"#, "read write", "read write"),
-        // A comma is a character like any other where nothing says that it separates.
+        // A comma is a character like any other if nothing shows that it separates.
         (r#""read,write""#, "x", "read,write"),
         (r#""read,write""#, "read,write read write", "read,write"),
         (r#""a,b c""#, "a,b c", "a,b c"),
@@ -193,7 +193,7 @@ fn scopes_in_every_form() {
         let granted = tokens.granted(&ScopeSet::parse(requested));
         assert_eq!(granted, ScopeSet::parse(expected), "{written} {requested}");
     }
-    // A list is longer than any one scope may be.
+    // A list may be longer than any one scope.
     let many: ScopeSet = (0..200)
         .map(|n| format!("scope-{n:04}"))
         .collect::<Vec<_>>()
