@@ -1,12 +1,12 @@
-//! Programs that run where the user's browser is not: over SSH, and in containers. A browser comes back to the machine
-//! that it runs on.
+//! Programs that do not run on the machine of the user's browser: over SSH, and in containers. The callback reaches
+//! only the machine that the browser runs on.
 
 use std::env;
 use std::path::Path;
 
 use url::Url;
 
-/// How the browser finds its way back, if it does not by itself.
+/// Explains how the browser reaches the callback address, if it does not by itself.
 pub(super) fn advice(redirect_uri: &str) -> Option<String> {
     let port = Url::parse(redirect_uri).ok()?.port_or_known_default()?;
     if let Ok(connection) = env::var("SSH_CONNECTION") {

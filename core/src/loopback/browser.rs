@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
-/// A browser that fails for longer than this has shown something before.
+/// A browser that runs for longer than this has shown something, even if it fails later.
 const OPENS_WITHIN: Duration = Duration::from_secs(10);
-/// How often it is looked whether a browser has ended.
+/// How often to check whether a browser has ended.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// Opens a browser on a thread of its own, since some keep their caller waiting; `failed` is told why none was opened.
+/// Opens a browser on a thread of its own, since some block their caller; `failed` receives the reason if none was
+/// opened.
 pub(super) fn open(url: &str, failed: impl FnOnce(&str) + Send + 'static) {
     let url = url.to_owned();
     spawn(move || {
@@ -24,8 +25,8 @@ pub(super) fn open(url: &str, failed: impl FnOnce(&str) + Send + 'static) {
     });
 }
 
-/// Opens the first browser of `BROWSER` that does not fail: commands divided by colons, where `%s` stands for the
-/// address, which comes last otherwise.
+/// Opens the first browser of `BROWSER` that does not fail: commands separated by colons, in which `%s` stands for the
+/// URL; without `%s` the URL is appended.
 fn open_one_of(browsers: &str, url: &str) -> Result<(), String> {
     let mut why = "BROWSER names none".to_owned();
     for browser in browsers
@@ -52,7 +53,7 @@ fn command(browser: &str, url: &str) -> Command {
     command
 }
 
-/// Runs a browser until it has ended, or has been running for long enough.
+/// Runs a browser until it ends, or has run for long enough.
 fn run(command: &mut Command) -> Result<(), String> {
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let began = Instant::now();
@@ -63,7 +64,7 @@ fn run(command: &mut Command) -> Result<(), String> {
             None => sleep(PERIOD),
         }
     }
-    // It is waited for, so that it does not stay behind when it ends.
+    // Waits for it, so that no zombie process remains when it ends.
     let _ = child.wait();
     Ok(())
 }

@@ -26,17 +26,17 @@ use crate::http::is_loopback;
 
 /// How long one connection may take. A browser needs milliseconds.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
-/// How many connections are served at once; a further one ends the oldest. A browser opens some that it then
-/// does not use, and any program on this machine can; none of them may keep the callback waiting.
+/// The maximum number of concurrent connections; one more ends the oldest. A browser opens some that it then does not
+/// use, and any program on this machine can connect; none of them may block the callback.
 const MAX_CONNECTIONS: usize = 32;
 
-/// The port of an address that names none.
+/// The port of a URL that names none.
 const HTTP_PORT: u16 = 80;
 
-/// How long to wait after a connection could not be taken.
+/// How long to wait after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A callback, and a sign for when its page has been shown.
+/// A callback, and a receiver that resolves when its page has been shown.
 type Found = (CallbackParams, oneshot::Receiver<()>);
 type Page = hyper::Response<Full<hyper::body::Bytes>>;
 
@@ -47,7 +47,7 @@ pub struct CallbackListener {
     port: u16,
     redirect_uri: String,
     place: Arc<Place>,
-    /// Last, so that the sockets are closed when it ends.
+    /// The last field, so that the sockets are closed before it is dropped.
     turn: Option<Turn>,
 }
 
@@ -60,13 +60,13 @@ struct Place {
 }
 
 impl CallbackListener {
-    /// Listens at `redirect_uri`, which must be http on this machine. Port 0 means any free port;
-    /// [`redirect_uri`](Self::redirect_uri) then tells which. `localhost` stands for both 127.0.0.1 and `[::1]`: it is
-    /// listened at both, as far as this machine has them.
+    /// Listens at `redirect_uri`, which must be http on this machine. Port 0 means any free port, which
+    /// [`redirect_uri`](Self::redirect_uri) then names. For `localhost`, it listens at both 127.0.0.1 and `[::1]`, as
+    /// far as this machine has them.
     ///
     /// # Errors
-    /// [`Error::Config`] when the address is no loopback address, [`Error::Host`] when it is taken, also by another
-    /// listener of this process.
+    /// [`Error::Config`] if the address is not loopback, [`Error::Host`] if it is in use, even by another listener of
+    /// this process.
     pub async fn bind(redirect_uri: &str) -> Result<Self, Error> {
         let mut url = parse(redirect_uri)?;
         let wanted = url.port().unwrap_or(HTTP_PORT);
@@ -100,19 +100,19 @@ impl CallbackListener {
         })
     }
 
-    /// Whether a program on this machine could listen at `redirect_uri`, whether or not it can at the moment.
+    /// Checks that a program on this machine could listen at `redirect_uri`, whether or not it is in use now.
     ///
     /// # Errors
-    /// [`Error::Config`] when the address is no loopback address.
+    /// [`Error::Config`] if the address is not loopback.
     pub fn check(redirect_uri: &str) -> Result<(), Error> {
         parse(redirect_uri).map(drop)
     }
 
-    /// As [`bind`](Self::bind), but sign-ins of one process that use one port take turns: this waits until the others
-    /// that use this function are over, and their listeners dropped. It may be cancelled by dropping the future.
+    /// As [`bind`](Self::bind), but sign-ins of one process that use one port take turns: waits until all earlier
+    /// listeners of this function at the port are dropped. Dropping the future cancels the wait.
     ///
     /// # Errors
-    /// Those of [`bind`](Self::bind): an address that another program holds is not waited for.
+    /// Those of [`bind`](Self::bind): it does not wait for an address that another program holds.
     pub async fn bind_in_turn(redirect_uri: &str) -> Result<Self, Error> {
         turns::listen(redirect_uri).await
     }
@@ -122,7 +122,7 @@ impl CallbackListener {
         self
     }
 
-    /// The port that `redirect_uri` names; 0 means any free port.
+    /// Returns the port that `redirect_uri` names; 0 means any free port.
     pub(super) fn port_of(redirect_uri: &str) -> Result<u16, Error> {
         Ok(parse(redirect_uri)?.port().unwrap_or(HTTP_PORT))
     }
@@ -131,17 +131,17 @@ impl CallbackListener {
         self.port
     }
 
-    /// Where it listens.
+    /// Returns the redirect URI that it listens at.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {
         &self.redirect_uri
     }
 
-    /// Waits for the callback with this `state`. Any page could send a request here, so one with another
+    /// Waits for the callback with this `state`. Any web page could send a request here, so a request with another
     /// `state` gets an error page and a warning, and ends nothing.
     ///
     /// # Errors
-    /// None so far; a connection that breaks ends nothing.
+    /// None so far; a broken connection ends nothing.
     pub async fn wait(&self, state: &str) -> Result<CallbackParams, Error> {
         let (found, mut callback) = mpsc::channel(1);
         let state: Arc<str> = state.into();
@@ -151,13 +151,13 @@ impl CallbackListener {
             tokio::select! {
                 biased;
                 Some((params, shown)) = callback.recv() => {
-                    // The browser gets its page before the program goes on, and perhaps ends.
+                    // The browser gets its page before the program continues, and perhaps ends.
                     let _ = shown.await;
                     return Ok(params);
                 }
                 accepted = self.sockets.accept() => {
                     let Ok(stream) = accepted else {
-                        // A connection that broke, or too many files open: neither ends a sign-in.
+                        // A broken connection, or too many open files: neither ends a sign-in.
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                         continue;
                     };
@@ -180,7 +180,7 @@ fn parse(redirect_uri: &str) -> Result<Url, Error> {
     receivable(redirect_uri).map_err(invalid)
 }
 
-/// Checks that a redirect URI is one this machine can receive at: else, what is wrong with it.
+/// Checks that this machine can receive callbacks at a redirect URI; the error says what is wrong with it.
 pub(super) fn receivable(redirect_uri: &str) -> Result<Url, String> {
     let url = Url::parse(redirect_uri).map_err(|error| format!("is no URL: {error}"))?;
     if url.scheme() != "http" || !is_loopback(&url) {
@@ -206,7 +206,7 @@ fn unusable(url: &Url, taken: &Taken) -> Error {
 }
 
 async fn serve(stream: TcpStream, place: Arc<Place>, state: Arc<str>, found: mpsc::Sender<Found>) {
-    // Dropped when the connection has ended, one way or another.
+    // Dropped when the connection has ended in any way.
     let (_shown, when_shown) = oneshot::channel();
     let when_shown = Mutex::new(Some(when_shown));
     let service = service_fn(|request: hyper::Request<Incoming>| {
@@ -214,7 +214,7 @@ async fn serve(stream: TcpStream, place: Arc<Place>, state: Arc<str>, found: mps
         let (page, params) = answer(method, uri, headers, &place, &state);
         let when_shown = when_shown.lock().ok().and_then(|mut shown| shown.take());
         if let (Some(params), Some(when_shown)) = (params, when_shown) {
-            // A second one, while the first is being used, has no recipient.
+            // A second one, while the first is in use, has no recipient.
             let _ = found.try_send((params, when_shown));
         }
         async move { Ok::<_, Infallible>(page) }
@@ -222,7 +222,7 @@ async fn serve(stream: TcpStream, place: Arc<Place>, state: Arc<str>, found: mps
     let connection = http1::Builder::new()
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    // A client that is too slow, or breaks off, merely gets no page.
+    // A client that is too slow, or disconnects, gets no page.
     let _ = tokio::time::timeout(CONNECTION_LIMIT, connection).await;
 }
 

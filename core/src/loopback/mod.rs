@@ -13,6 +13,6 @@ pub use listener::CallbackListener;
 pub use prompt::Prompt;
 pub use terminal::{TerminalHost, TerminalOptions};
 
-/// The redirect URI of programs at a terminal, unless they choose another. When another program holds its port, which is
-/// also the MCP Inspector's, it has any free port instead, except where the client is registered for this very address.
+/// The default redirect URI of programs at a terminal. If another program holds its port, which is also the MCP
+/// Inspector's, they use any free port instead, unless the client is registered for this very URI.
 pub const DEFAULT_REDIRECT_URI: &str = "http://127.0.0.1:6276/oauth/callback";

@@ -1,5 +1,5 @@
-//! The pages a browser shows after the callback. They say nothing of what the callback said: when they are
-//! shown, the session does not know yet whether it came from the right place.
+//! The pages that a browser shows after the callback. They repeat nothing of the callback, since the session has not
+//! yet checked where it came from.
 
 /// The callback was received.
 pub(super) fn received() -> String {
@@ -9,7 +9,7 @@ pub(super) fn received() -> String {
     )
 }
 
-/// No sign-in awaits this callback.
+/// No sign-in waits for this callback.
 pub(super) fn unexpected() -> String {
     page(
         "Nothing was done",
@@ -17,7 +17,7 @@ pub(super) fn unexpected() -> String {
     )
 }
 
-/// Anything else.
+/// Any other request.
 pub(super) fn refused(title: &str) -> String {
     page(title, "This address only receives the end of a sign-in.")
 }

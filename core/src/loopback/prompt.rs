@@ -1,4 +1,4 @@
-//! Questions to the person at the terminal, one at a time.
+//! Questions to the user at the terminal, one at a time.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,27 +9,27 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::error::Error;
 
-/// Where the user of a terminal is asked. By default, that is standard error and standard input; a program that reads
-/// its input itself, as Node does, has a way of its own.
+/// How the user at a terminal is asked. The default uses standard error and standard input; a program that reads its
+/// input itself, such as Node, implements its own.
 pub trait Prompt: Send + Sync {
-    /// Whether a person can be asked.
+    /// Whether the user can be asked.
     fn is_terminal(&self) -> bool;
 
-    /// Shows a line. It holds no control characters.
+    /// Shows a line, which has no control characters.
     fn show(&self, line: &str);
 
-    /// Shows `question` without a line break after it, and waits for the line that is typed; at the end of the input, for
-    /// an empty one.
+    /// Shows `question` without a line break after it, and waits for a typed line. At the end of the input, the line is
+    /// empty.
     ///
     /// # Errors
-    /// [`Error::Host`] when the person cannot be asked.
+    /// [`Error::Host`] if the user cannot be asked.
     fn ask(&self, question: &str) -> BoxFuture<'_, Result<String, Error>>;
 }
 
-/// There is one terminal: what is typed answers the question that stands there, and no other.
+/// There is one terminal: a typed line answers the question that is shown, and no other.
 static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
 
-/// Asks whether to go on, when no other question is being asked in this process. `show` shows what is at stake.
+/// Asks whether to continue, once no other question is open in this process. `show` shows what is at stake.
 pub(super) async fn confirm(prompt: &dyn Prompt, show: impl FnOnce()) -> Result<bool, Error> {
     let _turn = TURN.lock().await;
     show();
@@ -48,7 +48,7 @@ impl Prompt for StandardStreams {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    // That nothing can be shown is no failure.
+    // A line that cannot be shown is not an error.
     fn show(&self, line: &str) {
         let _ = writeln!(io::stderr(), "{line}");
     }
@@ -60,9 +60,9 @@ impl Prompt for StandardStreams {
     }
 }
 
-/// A line of standard input that is being read, on a thread of its own, which the end of the program need not wait for.
-/// Reading cannot be stopped. A reader that was left behind by a question that was taken back reads for the next one, but
-/// what it has read by then was typed before that stood there, and answers nothing.
+/// A line of standard input, read on a thread of its own, for which the end of the program need not wait. Reading
+/// cannot be stopped: the reader of a cancelled question reads for the next one. A line that it has read by then was
+/// typed before that question was shown, and answers nothing.
 struct Line(Option<oneshot::Receiver<String>>);
 
 static BEING_READ: Mutex<Option<oneshot::Receiver<String>>> = Mutex::new(None);
@@ -71,7 +71,7 @@ fn being_read() -> MutexGuard<'static, Option<oneshot::Receiver<String>>> {
     BEING_READ.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A reader that has read nothing yet: the one that was left behind, or another.
+/// Returns a reader that has read nothing yet: the one of a cancelled question, or a new one.
 fn reader(
     left_behind: Option<oneshot::Receiver<String>>,
     read: impl FnOnce() -> oneshot::Receiver<String>,
@@ -131,7 +131,7 @@ mod tests {
         before.send("y".to_owned()).expect("it is kept");
         let line = reader(Some(left_behind), another).await;
         assert_eq!(line.as_deref(), Ok("typed now"));
-        // One that still reads gets the next line that is typed: another reader would not.
+        // A reader that still reads gets the next typed line: a new reader would not.
         let (reading, left_behind) = oneshot::channel();
         let line = reader(Some(left_behind), another);
         reading

@@ -1,4 +1,4 @@
-//! The sockets of a callback address: one for every address that its host stands for.
+//! The sockets of a callback address: one for every IP address of its host.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 /// How often to look for a port that is free in both families.
 const TRIES: usize = 20;
 
-/// What systems say where they know nothing of IPv6 (`EAFNOSUPPORT`), which has no kind of its own.
+/// The error of systems without IPv6 (`EAFNOSUPPORT`), which has no [`io::ErrorKind`].
 const NO_SUCH_FAMILY: i32 = if cfg!(windows) {
     10047
 } else if cfg!(target_vendor = "apple") || cfg!(target_os = "freebsd") {
@@ -21,11 +21,11 @@ const NO_SUCH_FAMILY: i32 = if cfg!(windows) {
     97
 };
 
-/// Listens wherever a browser may look for a callback address.
+/// Listens at every address that a browser may use for the callback.
 #[derive(Debug)]
 pub(super) struct Sockets {
     first: TcpListener,
-    /// The other family's, where the host is a name: browsers try both.
+    /// The socket of the other family, if the host is a name: browsers try both.
     second: Option<TcpListener>,
 }
 
@@ -37,8 +37,8 @@ pub(super) struct Taken {
 }
 
 impl Sockets {
-    /// Listens at an IP address, or at both that `localhost` stands for: were one of them left to another program,
-    /// a browser might hand the callback to that. Port 0 means any free port.
+    /// Listens at an IP address, or at both addresses of `localhost`: if another program had one of them, a browser
+    /// might send the callback there. Port 0 means any free port.
     pub(super) async fn bind(host: Option<Host<&str>>, port: u16) -> Result<Self, Taken> {
         let ip = match host {
             Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
@@ -49,7 +49,7 @@ impl Sockets {
     }
 
     async fn bind_both(port: u16) -> Result<Self, Taken> {
-        // Kept open, so that each try is for another port.
+        // Kept open, so that each try gets another port.
         let mut passed_over = Vec::new();
         loop {
             let first = match listen(V4, port).await {
@@ -80,12 +80,12 @@ impl Sockets {
         Ok(Self { first, second })
     }
 
-    /// The port it listens at.
+    /// Returns the port that it listens at.
     pub(super) fn port(&self) -> io::Result<u16> {
         Ok(self.first.local_addr()?.port())
     }
 
-    /// The next connection, whichever family it is of.
+    /// Accepts the next connection, of either family.
     pub(super) async fn accept(&self) -> io::Result<TcpStream> {
         let accepted = match &self.second {
             Some(second) => tokio::select! {

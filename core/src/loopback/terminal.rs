@@ -1,4 +1,4 @@
-//! The ready-made host of programs at a terminal.
+//! The ready-made host for programs at a terminal.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,26 +12,25 @@ use crate::error::Error;
 use crate::host::{AuthHost, AuthorizationRequest, Authorized, StepUpRequest};
 use crate::wording;
 
-/// [`DEFAULT_REDIRECT_URI`] at any free port.
+/// [`DEFAULT_REDIRECT_URI`] with any free port.
 const ANY_PORT: &str = "http://127.0.0.1:0/oauth/callback";
 
-/// How a [`TerminalHost`] behaves.
+/// The options of a [`TerminalHost`].
 #[derive(Debug, Clone)]
 pub struct TerminalOptions {
-    /// Where the callback comes; port 0 means any free port. By default [`DEFAULT_REDIRECT_URI`], or, when its port is
-    /// taken, a free one (RFC 8252 section 7.3); clients that were registered beforehand never use another address
-    /// than that.
+    /// The redirect URI; port 0 means any free port. The default is [`DEFAULT_REDIRECT_URI`] or, if its port is taken,
+    /// a free one (RFC 8252 section 7.3); pre-registered clients use only the former.
     pub redirect_uri: Option<String>,
-    /// Whether to open the system's browser (it honours `BROWSER`), or only print the address.
+    /// Whether to open the system's browser (it honours `BROWSER`), or only print the URL.
     pub open_browser: bool,
     /// Agree to every step-up without asking.
     pub assume_yes: bool,
-    /// What to do where there is no terminal to ask on, in words: the end of an error message.
+    /// What to do if there is no terminal to ask on, in words: the end of an error message.
     pub without_terminal: String,
 }
 
 impl TerminalOptions {
-    /// Checks that this machine can receive callbacks at `redirect_uri`, where one is given.
+    /// Checks that this machine can receive callbacks at `redirect_uri`, if one is set.
     ///
     /// # Errors
     /// What is wrong with it, as the end of a sentence: `must be http on this machine ...`.
@@ -52,17 +51,17 @@ impl Default for TerminalOptions {
     }
 }
 
-/// Asks on the terminal, opens the browser, and receives the callback on loopback. All it prints goes to
-/// standard error; the authorization address stands alone on a line.
+/// Asks on the terminal, opens the browser, and receives the callback on loopback. It prints to standard error, with
+/// the authorization URL alone on a line.
 pub struct TerminalHost {
     options: TerminalOptions,
     prompt: Arc<dyn Prompt>,
-    /// Listeners at ports that were chosen for sign-ins, which have not shown their pages yet.
+    /// Listeners at ports that were chosen for sign-ins whose page is not open yet.
     reserved: Mutex<Vec<Reservation>>,
 }
 
 impl TerminalHost {
-    /// A host with these options.
+    /// Creates a host with these options.
     #[must_use]
     pub fn new(options: TerminalOptions) -> Self {
         Self {
@@ -72,14 +71,14 @@ impl TerminalHost {
         }
     }
 
-    /// Shows and asks by `prompt`, and not by standard error and standard input.
+    /// Shows and asks with `prompt`, in place of standard error and standard input.
     #[must_use]
     pub fn prompt(mut self, prompt: impl Prompt + 'static) -> Self {
         self.prompt = Arc::new(prompt);
         self
     }
 
-    /// Keeps a listener open until its sign-in shows the page, and says where it is.
+    /// Keeps a listener open until its sign-in shows the page, and returns its URI.
     fn reserve(&self, listener: CallbackListener) -> String {
         let uri = listener.redirect_uri().to_owned();
         let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,17 +87,17 @@ impl TerminalHost {
         uri
     }
 
-    /// The address that the application gave.
+    /// Returns the URI that the application gave.
     async fn given_address(&self, given: &str) -> Result<String, Error> {
         if CallbackListener::port_of(given)? == 0 {
             return Ok(self.reserve(CallbackListener::bind(given).await?));
         }
-        // The host listens at it only while a page is shown: until then, no sign-in holds it.
+        // The host listens there only while a page is shown; until then, no sign-in holds the port.
         turns::check(given).await?;
         Ok(given.to_owned())
     }
 
-    /// The default address, or what stands in for it while another program holds it.
+    /// Returns the default URI, or a substitute while another program holds its port.
     async fn any_address(&self) -> Result<String, Error> {
         let listener = match CallbackListener::bind(DEFAULT_REDIRECT_URI).await {
             Ok(listener) => listener,
@@ -202,7 +201,7 @@ impl AuthHost for TerminalHost {
     }
 }
 
-/// Says that no other address would do.
+/// Adds that no other URI would do.
 fn registered(error: Error) -> Error {
     match error {
         Error::Host { detail, .. } => Error::host(format!(
@@ -212,7 +211,7 @@ fn registered(error: Error) -> Error {
     }
 }
 
-/// What the person is asked to agree to, in words.
+/// Describes what the user is asked to agree to.
 fn at_stake(request: &StepUpRequest) -> String {
     let StepUpRequest {
         server,
@@ -229,7 +228,7 @@ fn at_stake(request: &StepUpRequest) -> String {
     format!("{title}: {body}")
 }
 
-/// Shows a line, with nothing in it that a terminal would obey.
+/// Shows a line, escaped so that nothing in it controls the terminal.
 fn say(prompt: &dyn Prompt, line: &str) {
     prompt.show(&wording::escaped(line));
 }

@@ -1,4 +1,4 @@
-//! The use of a callback address in this process: one sign-in at a time.
+//! Lets the sign-ins of this process use a callback address one at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -9,23 +9,23 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use super::CallbackListener;
 use crate::error::Error;
 
-/// How long a listener stays open for a sign-in that has not shown its page yet: it may have failed before, and
-/// other programs may want the address.
+/// How long a listener stays open for a sign-in that has not shown its page yet: it may have failed before, and other
+/// programs may want the address.
 const RESERVED_FOR: Duration = Duration::from_secs(60);
 
-/// How often to try an address again that this process has let go of, and how long to wait in between.
+/// How often to try an address again that this process has just released, and how long to wait in between.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// The ports that are in use in this process, or were a moment ago.
 static PORTS: LazyLock<Mutex<HashMap<u16, Weak<Port>>>> = LazyLock::new(Mutex::default);
 
-/// What this process does at a port of this machine.
+/// How this process uses a port of this machine.
 #[derive(Debug, Default)]
 struct Port {
     /// Held by the sign-in that waits for its callback.
     turn: Arc<AsyncMutex<()>>,
-    /// Opened for a sign-in that is being prepared. Whichever comes first uses it.
+    /// Opened for a sign-in that is being prepared. The first sign-in to need it uses it.
     reserved: Mutex<Option<CallbackListener>>,
 }
 
@@ -33,11 +33,11 @@ struct Port {
 #[derive(Debug)]
 pub(super) struct Turn {
     _guard: OwnedMutexGuard<()>,
-    // The turn is known as long as anything refers to its port.
+    // Keeps the port known, and with it the turn.
     _port: Arc<Port>,
 }
 
-/// A listener that waits for its sign-in to show its page; at most a minute, and no longer than this exists.
+/// A listener that stays open until its sign-in shows its page: for at most a minute, and no longer than this exists.
 #[derive(Debug)]
 pub(super) struct Reservation(Arc<Port>);
 
@@ -62,7 +62,7 @@ impl Reservation {
     }
 }
 
-/// Checks that an address can be listened at, now or when the sign-in that uses it in this process is over.
+/// Checks that an address can be listened at, now or after the sign-in of this process that uses it.
 ///
 /// # Errors
 /// Those of [`CallbackListener::bind`].
@@ -75,7 +75,7 @@ pub(super) async fn check(redirect_uri: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Listens as [`CallbackListener::bind`] does, once no other sign-in of this process uses the port.
+/// Listens as [`CallbackListener::bind`], once no other sign-in of this process uses the port.
 ///
 /// # Errors
 /// Those of [`CallbackListener::bind`].
@@ -94,7 +94,7 @@ pub(super) async fn listen(redirect_uri: &str) -> Result<CallbackListener, Error
         Some(listener) if listener.redirect_uri() == redirect_uri => listener,
         None if was_free => CallbackListener::bind(redirect_uri).await?,
         other => {
-            // It is of this process, so that it must not stand in the way.
+            // It belongs to this process, so it must not block the address.
             drop(other);
             bind_again(redirect_uri).await?
         }
@@ -105,8 +105,8 @@ pub(super) async fn listen(redirect_uri: &str) -> Result<CallbackListener, Error
     }))
 }
 
-/// Listens where this process did until now. Programs that it starts at that moment have what is open here until they
-/// run, so that the address may not be free at once.
+/// Listens where this process did until now. A child process that is just being started inherits its open sockets until
+/// it executes its program, so that the address may not be free at once.
 async fn bind_again(redirect_uri: &str) -> Result<CallbackListener, Error> {
     for _ in 0..TRIES {
         if let Ok(listener) = CallbackListener::bind(redirect_uri).await {
@@ -129,6 +129,6 @@ fn port(number: u16) -> Arc<Port> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is in these is replaced as a whole.
+    // The data behind these locks is replaced as a whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The contract of a store, as checks that any store can be held against.
+//! The contract of a store, as checks for any store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,26 +13,26 @@ use crate::secret::Secret;
 /// How long a check may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How long the leases last that are to lapse.
+/// How long a lease lasts that a check lets lapse.
 const SHORT: Duration = Duration::from_secs(3);
 
-/// How long a lapsed lease is waited for.
+/// How long to wait for a lease to lapse.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What one check came to.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct StoreCheck {
-    /// What the store is to do.
+    /// What the store must do.
     pub name: &'static str,
-    /// What it did instead; `None`: it passed.
+    /// What it did instead; `None` if it passed.
     pub failure: Option<String>,
 }
 
-/// Holds a store against the contract of [`TokenStore`]: what came of each check.
+/// Checks a store against the contract of [`TokenStore`], and returns the result of each check.
 ///
 /// `one` and `other` are two ways to the same records, as two processes have them: two connections to one database, two
-/// stores at one file. For a store within a process they are one and the same. The checks write records of the profile
-/// `mcp-reauth-check` and of others that begin with that, and delete them; they take some seconds, since leases have to lapse.
+/// stores on one file. For a store within a process, they are the same store. The checks write and delete records of
+/// profiles that begin with `mcp-reauth-check`; they take some seconds, since leases have to lapse.
 pub async fn check_store(
     one: impl TokenStore,
     other: impl TokenStore,
@@ -138,7 +138,7 @@ impl Bench {
         Ok(stored.map(|stored| (stored.version, stored.data.expose().to_owned())))
     }
 
-    /// Writes, and wants that to work.
+    /// Writes a record; a conflict is a failure.
     async fn write(&self, key: &StoreKey, data: &str, over: Option<u64>) -> Result<u64, String> {
         match worked("save", self.one.save(key, Secret::new(data), over).await)? {
             Saved::As(version) => Ok(version),
@@ -148,7 +148,7 @@ impl Bench {
         }
     }
 
-    /// Makes sure that there is no record.
+    /// Deletes the record, if there is one.
     async fn clear(&self, key: &StoreKey) -> Ended {
         if let Some((version, _)) = self.read(key).await? {
             let deleted = worked("delete", self.one.delete(key, version).await)?;
@@ -421,13 +421,13 @@ impl Bench {
         Ok(())
     }
 
-    /// Waits for a lease to lapse. A store that goes by the time that it is told sees more of it pass; a store at which
-    /// the holder is seen to live leaves it the lease for longer.
+    /// Waits for a lease to lapse. A store that uses the given time is told a later one; a store that sees that the
+    /// holder is alive leaves it the lease for longer.
     async fn lapsed(&self, key: &StoreKey) -> Result<LeaseId, String> {
         let pause = Duration::from_millis(250);
         let (mut waited, mut ahead) = (Duration::ZERO, Duration::ZERO);
         while waited < PATIENCE {
-            // By the store's own clock, which nothing here can move.
+            // A store with its own clock needs real time.
             self.runtime.sleep(pause).await;
             waited += pause;
             if waited > SHORT + pause {

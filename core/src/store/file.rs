@@ -1,9 +1,9 @@
 //! A store in one file, shared by all processes of one user.
 //!
-//! The file is replaced as a whole by renaming a complete, synced copy over it, so a reader sees the old
-//! file or the new one. Writers take turns by a lock on `FILE.lock`. A lease is a lock on a file of its own
-//! in `FILE.leases/`, which the operating system releases when its holder's process ends, however it ends. Files are
-//! opened if they are regular and the user's own; links are followed to the store's own file alone.
+//! The file is replaced as a whole by renaming a complete, synced copy over it, so a reader sees the old file or the
+//! new one. Writers take turns with a lock on `FILE.lock`. A lease is a lock on its own file in `FILE.leases/`; the
+//! operating system releases it when the holder's process ends, however it ends. Only regular files of the user are
+//! opened; links are followed only to the store's own file.
 
 pub(crate) mod contents;
 mod lease;
@@ -37,27 +37,27 @@ use lock::{NoTurn, Turn};
 use private::parent;
 use space::Space;
 
-/// How large a store may be: many times what thousands of records take.
+/// The maximum size of a store: many times the size of thousands of records.
 const MAX_SIZE: u64 = 16 << 20;
 
-/// How often a write begins again because its lock file was deleted meanwhile.
+/// How often to repeat a write because its lock file was deleted meanwhile.
 const TURN_TRIES: u32 = 16;
 
-/// How often a file is renamed over another before giving up.
+/// How often to try to rename a file over another.
 const REPLACE_TRIES: u32 = 50;
 
-/// Keeps records in one file, readable by its owner only. Clones share it, and so do processes.
+/// Keeps records in one file that only its owner can read. Clones and processes share it.
 #[derive(Debug, Clone)]
 pub struct FileStore {
     path: PathBuf,
     leases: Arc<FileLeases>,
-    /// The highest version that this store gave or read: it outlasts the files.
+    /// The highest version that this store assigned or read: it outlasts the files.
     highest: Arc<AtomicU64>,
     spaces: Arc<Mutex<Spaces>>,
     line: Arc<Line>,
 }
 
-/// What is reserved for records that are about to be written.
+/// The space that is reserved for records to be written.
 #[derive(Debug, Default)]
 struct Spaces {
     by_key: HashMap<StoreKey, Space>,
@@ -66,7 +66,7 @@ struct Spaces {
 }
 
 impl FileStore {
-    /// A store in the file at `path`. The file is created, with its folder, by the first write.
+    /// Creates a store in the file at `path`. The first write creates the file and its folder.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -79,16 +79,16 @@ impl FileStore {
         }
     }
 
-    /// Where the file is.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The keys of all records.
+    /// Returns the keys of all records.
     ///
     /// # Errors
-    /// [`Error::Store`] when the file cannot be read.
+    /// [`Error::Store`] if the file cannot be read.
     pub fn keys(&self) -> Result<Vec<StoreKey>, Error> {
         let contents = self.read()?;
         let key = |entry: Entry| StoreKey {
@@ -98,7 +98,7 @@ impl FileStore {
         Ok(contents.records.into_iter().map(key).collect())
     }
 
-    /// Runs blocking work off the caller's thread. Dropping the future does not stop the work half-way.
+    /// Runs blocking work off the caller's thread. Dropping the future does not stop the work.
     fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
@@ -115,7 +115,7 @@ impl FileStore {
         })
     }
 
-    /// Runs work that writes, when those of this process that came before have had their turns.
+    /// Runs work that writes, after the earlier writers of this process.
     fn run_in_line<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self, &mut First) -> Result<T, Error> + Send + 'static,
@@ -149,13 +149,12 @@ impl FileStore {
         }
     }
 
-    /// Writes the whole file: a complete copy beside it, synced, then renamed over it. Only one process at a
-    /// time does so, hence the copy has one name, and one that a crash leaves is replaced by the next. Where there is
-    /// space reserved for `key`, the copy is written there. `false`: the turn was lost, as its file was deleted, and
-    /// nothing has changed.
+    /// Writes the whole file: a complete, synced copy beside it, then renamed over it. Only one process at a time does
+    /// so, so the copy has one name, and one that a crash left is replaced. If space is reserved for `key`, the copy is
+    /// written there. Returns `false` if the turn was lost because the lock file was deleted; nothing has changed then.
     fn write(&self, key: &StoreKey, contents: &Contents, turn: &Turn<'_>) -> Result<bool, Error> {
         let failed = |error: &io::Error| self.failed("cannot be written", error);
-        // A link stays a link: what it points to is replaced.
+        // A link stays a link: its target is replaced.
         let target = self.target().map_err(|error| failed(&error))?;
         let text = serde_json::to_vec(contents).map_err(|error| failed(&error.into()))?;
         let mut text = Zeroizing::new(text);
@@ -181,12 +180,12 @@ impl FileStore {
             Ok(true)
         };
         let written = write().or_else(|error| {
-            // Where the lock file was deleted, two processes may have had their turn, and met at the copy.
+            // If the lock file was deleted, two processes may have had a turn, and collided at the copy.
             let met = [io::ErrorKind::AlreadyExists, io::ErrorKind::NotFound];
             if met.contains(&error.kind()) || !turn.is_valid().unwrap_or(true) {
                 return Ok(false);
             }
-            // On a full disk, half a copy is no help. The error that counts is the one there was.
+            // Half a copy on a full disk is useless. The error of the write is the one to report.
             let _ = fs::remove_file(&copy);
             Err(failed(&error))
         });
@@ -216,7 +215,7 @@ impl FileStore {
         })
     }
 
-    /// The file itself: sessions that are given a link to it and those that are not share its lock and its leases.
+    /// Resolves links, so that sessions share the file's lock and leases whether they were given a link to it or not.
     fn target(&self) -> io::Result<PathBuf> {
         private::resolve(&self.path)
     }
@@ -256,7 +255,7 @@ impl FileStore {
         )))
     }
 
-    /// `None`: the turn was lost, and nothing was written.
+    /// Returns `None` if the turn was lost; nothing was written then.
     fn save_once(
         &self,
         first: &mut First,
@@ -287,7 +286,7 @@ impl FileStore {
         Ok(written.then_some(Saved::As(version)))
     }
 
-    /// A version above all that were given, which is noted before anything has it.
+    /// Assigns a version above all earlier ones, and records it before it is used.
     fn next_version(&self, contents: &mut Contents, turn: &Turn<'_>) -> Result<u64, Error> {
         let known = self.highest.load(Ordering::Relaxed);
         let known = known.max(turn.mark().unwrap_or_default());
@@ -383,8 +382,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Renames a file over another. Elsewhere than on Unix that fails while another process reads the other, which
-/// takes no time.
+/// Renames a file over another. On Windows, this fails while another process reads that file, which takes only a
+/// moment.
 fn replace(from: &Path, to: &Path) -> io::Result<()> {
     for _ in 0..REPLACE_TRIES {
         match fs::rename(from, to) {
@@ -397,12 +396,12 @@ fn replace(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Makes a rename outlast a power cut, where the file system can.
+/// Makes a rename survive a power failure, if the file system can.
 fn sync_folder(folder: &Path) {
     if cfg!(unix)
         && let Ok(folder) = File::open(folder)
     {
-        // The file is in place; a folder that cannot be synced is no reason to say otherwise.
+        // The file is in place, whether or not its folder can be synced.
         let _ = folder.sync_all();
     }
 }

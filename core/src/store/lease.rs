@@ -1,4 +1,4 @@
-//! A lease while it is held: renewed for as long as its holder runs, given back at the end.
+//! A held lease: renewed while its holder runs, released at the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +13,10 @@ use crate::limits::{LEASE_ANSWER, LEASE_RENEWAL, LEASE_TTL};
 use crate::runtime::{Runtime, timeout};
 use crate::sync::{Mutex, lock};
 
-/// The right to renew one record's credential. Dropping it gives it back.
+/// The right to renew one record's credential. Dropping it releases it.
 pub(crate) struct Lease {
     held: Arc<Held>,
-    /// Ends the renewing: with what gives the lease back, or with nothing while a renewal is under way.
+    /// Ends the renewing, with the call that releases the lease, or with `None` while a renewal is in progress.
     end: Option<oneshot::Sender<Option<Release>>>,
 }
 
@@ -27,18 +27,18 @@ struct Held {
     runtime: Arc<dyn Runtime>,
     key: StoreKey,
     id: LeaseId,
-    /// When it lapses; `None`: another has it.
+    /// When it lapses; `None`: another holder has it.
     until: Mutex<Option<SystemTime>>,
     stood_still: AtomicBool,
     renewing: AtomicBool,
 }
 
 impl Lease {
-    /// Takes the lease of `key`, unless another has it. It is renewed for `longest` at the most: a holder that is stuck
-    /// must not keep others waiting for ever.
+    /// Takes the lease of `key`, unless another holder has it. It is renewed for at most `longest`: a stuck holder must
+    /// not keep others waiting for ever.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store cannot be used.
+    /// [`Error::Store`] if the store cannot be used.
     pub(crate) async fn take(
         store: &Arc<dyn TokenStore>,
         runtime: &Arc<dyn Runtime>,
@@ -48,7 +48,7 @@ impl Lease {
         let (store, key) = (Arc::clone(store), key.clone());
         let (sender, taken) = oneshot::channel();
         let own = Arc::clone(runtime);
-        // On its own: a lease that comes when it is not waited for any more is given back.
+        // In a task of its own: if the caller no longer waits for the lease, it is released.
         runtime.spawn(Box::pin(async move {
             let _ = sender.send(Self::take_now(store, own, key, longest).await);
         }));
@@ -83,14 +83,13 @@ impl Lease {
         Ok(Some(Self { held, end }))
     }
 
-    /// Whether it is this holder's still. Where it may have lapsed, since the process or the machine stood still, the
-    /// store is asked.
+    /// Whether this holder still has it. If it may have lapsed during a suspension, the store is asked.
     pub(crate) async fn is_held(&self) -> bool {
         let held = &*self.held;
         !held.has_lapsed() || held.renew().await.unwrap_or(false)
     }
 
-    /// Whether it ever lapsed, since the process or the machine stood still, though it may have been renewed then.
+    /// Whether it ever lapsed during a suspension, even if it was renewed then.
     pub(crate) fn stood_still(&self) -> bool {
         self.held.has_lapsed() || self.held.stood_still.load(Ordering::Relaxed)
     }
@@ -99,11 +98,11 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let held = &self.held;
-        // It must not overtake a renewal, which would bring the lease back.
+        // The release must not overtake a renewal, which would bring the lease back.
         let renewing = held.renewing.load(Ordering::SeqCst);
         let release = (!renewing).then(|| held.release());
         let sent = self.end.take().map(|end| end.send(release));
-        // It is not renewed any more, as it was lost or kept for too long, or as the runtime is gone.
+        // It is no longer renewed: it was lost or held for too long, or the runtime has ended.
         if let Some(Err(None)) = sent {
             drop(held.release());
         }
@@ -119,7 +118,7 @@ impl Held {
         self.store.release_lease(&self.key, &self.id)
     }
 
-    /// Renews it until it is given back or lost, or has been held for `longest`.
+    /// Renews it until it is released or lost, or has been held for `longest`.
     async fn keep(&self, mut ended: oneshot::Receiver<Option<Release>>, longest: Duration) {
         let mut left = longest;
         while let Some(less) = left.checked_sub(LEASE_RENEWAL) {
@@ -139,9 +138,9 @@ impl Held {
             self.renewing.store(false, Ordering::SeqCst);
             match renewed {
                 Ok(true) => {}
-                // Given back meanwhile, or else lost: the next look at `ended` tells.
+                // It was released meanwhile, or else lost: `ended` tells which.
                 Ok(false) => break,
-                // It may work the next time; until then it lapses by itself.
+                // The next renewal may succeed; until then, it lapses by itself.
                 Err(error) => tracing::warn!(%error, "a lease could not be renewed"),
             }
         }
@@ -179,7 +178,7 @@ mod tests {
     use crate::secret::Secret;
     use crate::store::{Deleted, RecordStore, Saved, Stored};
 
-    /// Hands out one lease, and renews it as often as it is told to.
+    /// Grants one lease, and renews it `lost_after` times.
     #[derive(Default)]
     struct Counting {
         renewals: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Leases within one process, and what makes a full store of one that has none.
+//! Leases within one process, for stores that have none.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::runtime::unix_seconds;
 use crate::secret::Secret;
 use crate::sync::{Mutex, lock};
 
-/// Adds leases to a store that has none. They are good within this process: sessions of several processes at one such
+/// Adds leases to a store that has none. They apply within this process only: sessions of several processes at one such
 /// store use a refresh token twice, for which many servers revoke the grant (RFC 9700 section 4.14.2).
 ///
-/// All sessions at one store are to share one of these, or [several ways](Self::another_way) to the same leases.
+/// All sessions at one store must share one of these, or [several ways](Self::another_way) to the same leases.
 #[derive(Debug, Default)]
 pub struct LocalLeases<S> {
     store: S,
@@ -26,7 +26,7 @@ pub struct LocalLeases<S> {
 }
 
 impl<S> LocalLeases<S> {
-    /// The same leases, for another way to the same records.
+    /// Returns the same leases for another way to the same records.
     pub fn another_way<T: RecordStore>(&self, store: T) -> LocalLeases<T> {
         LocalLeases {
             store,
@@ -36,7 +36,7 @@ impl<S> LocalLeases<S> {
 }
 
 impl<S: RecordStore> LocalLeases<S> {
-    /// `store`, with leases.
+    /// Adds leases to `store`.
     pub fn new(store: S) -> Self {
         Self {
             store,
@@ -106,10 +106,10 @@ impl<S: RecordStore> TokenStore for LocalLeases<S> {
     }
 }
 
-/// The leases that are out.
+/// The leases that are held.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    /// How many there were.
+    /// How many leases were granted so far.
     count: u64,
     held: HashMap<StoreKey, (LeaseId, SystemTime)>,
     grace: Grace,
@@ -153,7 +153,7 @@ impl Leases {
     }
 
     pub(super) fn release(&mut self, key: &StoreKey, lease: &LeaseId) {
-        // One that lapsed may be another's by now.
+        // A lapsed lease may be another holder's by now.
         if self.held.get(key).is_some_and(|(held, _)| held == lease) {
             self.held.remove(key);
             self.grace.forget(key);
@@ -161,7 +161,7 @@ impl Leases {
     }
 }
 
-/// When a lease lapses. One that lasts for longer than there is time does not last at all.
+/// Returns when a lease lapses. One beyond the range of the clock lapses at once.
 fn end(now: SystemTime, ttl: Duration) -> SystemTime {
     now.checked_add(ttl).unwrap_or(now)
 }

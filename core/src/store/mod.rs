@@ -1,4 +1,4 @@
-//! Where records live between runs.
+//! Where records are kept between runs.
 
 pub(crate) mod at_last;
 #[cfg(feature = "testing")]
@@ -25,21 +25,21 @@ pub use file::FileStore;
 pub use local::LocalLeases;
 pub use memory::MemoryStore;
 
-/// Which record: whose authorization, for what.
+/// Identifies a record: whose authorization, for what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoreKey {
-    /// Whose authorization it is. Part of every key, so that users of one backend never meet.
+    /// The user or tenant. Part of every key, so that users of one backend never share anything.
     pub profile: String,
-    /// What it is for: the MCP server's address, exactly as the session was given it; or `idp:` and the issuer of
-    /// an identity provider, for the session there that several servers share.
+    /// The MCP server's URL, exactly as given to the session; or `idp:` and the issuer of an identity provider, for the
+    /// session there that several servers share.
     pub server: String,
 }
 
-/// What tells the session at an identity provider from a server: no address begins with it.
+/// Marks the session at an identity provider: no server's URL begins with it.
 const IDP: &str = "idp:";
 
 impl StoreKey {
-    /// The key of the session that a profile has at the identity provider `issuer`.
+    /// Returns the key of a profile's session at the identity provider `issuer`.
     pub(crate) fn of_idp(profile: &str, issuer: &str) -> Self {
         Self {
             profile: profile.to_owned(),
@@ -47,7 +47,7 @@ impl StoreKey {
         }
     }
 
-    /// The issuer of the identity provider, if it is not for a server.
+    /// Returns the issuer of the identity provider, if the key is for one.
     #[must_use]
     pub fn identity_provider(&self) -> Option<&str> {
         self.server.strip_prefix(IDP)
@@ -57,56 +57,56 @@ impl StoreKey {
 /// A record as a store keeps it. Stores do not look inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Grows with every write of this key, also after it was deleted.
+    /// Grows with every write of this key, even after a deletion.
     pub version: u64,
     /// The record, in JSON. It holds secrets.
     pub data: Secret,
 }
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Saved {
-    /// It was written; this is its version.
+    /// It was written with this version.
     As(u64),
-    /// Another has written since; nothing was changed.
+    /// Another session has written since; nothing was changed.
     Conflict,
 }
 
-/// What became of a deletion.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
-    /// The record is gone.
+    /// The record is deleted.
     Done,
-    /// Another has written or deleted it since; nothing was changed.
+    /// Another session has written or deleted it since; nothing was changed.
     Conflict,
 }
 
-/// Tells one lease from all others of its key, the later ones included.
+/// Distinguishes one lease from all others of its key, including later ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeaseId(String);
 
 impl LeaseId {
-    /// An identifier that the store gives: a number that grows, or a random one.
+    /// Creates an identifier that the store chooses: a number that grows, or a random one.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
-    /// Its text.
+    /// Returns its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Keeps records: what any store can do.
+/// Keeps records: what every store can do.
 ///
-/// Sessions of one process and of many share a store: every write says which version it replaces, so that no session
-/// overwrites or deletes the newer tokens of another. A store that has nothing else becomes a [`TokenStore`] by
-/// [`LocalLeases`].
+/// Sessions of one or many processes share a store: every write says which version it replaces, so that no session
+/// overwrites or deletes newer tokens of another. [`LocalLeases`] turns a store that can do only this into a
+/// [`TokenStore`].
 #[auto_impl::auto_impl(Arc)]
 pub trait RecordStore: Send + Sync + 'static {
-    /// Where the records are, in words, for error messages to name.
+    /// Describes where the records are, for error messages.
     fn place(&self) -> Option<String> {
         None
     }
@@ -114,14 +114,14 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store cannot be read; a missing record is `None`.
+    /// [`Error::Store`] if the store cannot be read; a missing record is `None`.
     fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>>;
 
-    /// Writes a record, provided its version is still `expected` (`None`: provided there is none). A reader sees the old
-    /// record or the new one, never a part.
+    /// Writes a record if its version is still `expected` (`None`: if there is no record). A reader sees the old record
+    /// or the new one, never a part.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store cannot be written; then the old record stands.
+    /// [`Error::Store`] if the store cannot be written; the old record stays then.
     fn save(
         &self,
         key: &StoreKey,
@@ -129,22 +129,21 @@ pub trait RecordStore: Send + Sync + 'static {
         expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>>;
 
-    /// Deletes a record, provided its version is still `expected`. What is written under this key later has a higher
-    /// version all the same.
+    /// Deletes a record if its version is still `expected`. A record written under this key later has a higher version
+    /// nevertheless.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store cannot be written; then the record stands.
+    /// [`Error::Store`] if the store cannot be written; the record stays then.
     fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>>;
 
-    /// Takes the space that a record of up to `bytes` needs, so that the next [`save`](Self::save) of `key` finds it
-    /// even if the disk fills up in between. A session does this under its lease before it uses a refresh token, as
-    /// many servers replace that by a new one, which must not be lost. The space is given back when the reservation is
-    /// dropped.
+    /// Reserves the space for a record of up to `bytes`, so that the next [`save`](Self::save) of `key` succeeds even
+    /// if the disk fills up in between. A session does this under its lease before it uses a refresh token, because
+    /// many servers replace it with a new one, which must not be lost. Dropping the reservation frees the space.
     ///
     /// The default reserves nothing, for a store without a disk of its own.
     ///
     /// # Errors
-    /// [`Error::Store`] when there is no space; nothing is sent then, and the old record stands.
+    /// [`Error::Store`] if there is no space; nothing is sent then, and the old record stays.
     fn reserve(
         &self,
         key: &StoreKey,
@@ -154,34 +153,34 @@ pub trait RecordStore: Send + Sync + 'static {
         Box::pin(ready(Ok(Reservation::none())))
     }
 
-    /// What tells the present state of a record from others, found without reading it: while two stamps are equal,
-    /// there was no write in between. A session that is in use asks once a second at most, and reads the record when
-    /// the stamp is another, so that it notices what other processes wrote.
+    /// Returns a stamp of the record's present state, without reading the record: while two stamps are equal, there was
+    /// no write in between. A session that is in use asks once a second at most, and reads the record if the stamp has
+    /// changed, so that it notices what other processes wrote.
     ///
-    /// The default is `None`: this store cannot tell, and is not asked again.
+    /// The default is `None`: this store has no stamps, and is not asked again.
     fn stamp(&self, key: &StoreKey) -> BoxFuture<'static, Option<Stamp>> {
         let _ = key;
         Box::pin(ready(None))
     }
 }
 
-/// Keeps records, and hands out leases on them: renewal is done under a lease, so that a refresh token is used once.
+/// Keeps records, and grants leases on them: a session renews under a lease, so that a refresh token is used once.
 ///
-/// A lease is a right for a time. Its holder renews it every 3 s for as long as it needs it; it ends when it is released,
-/// or when `ttl` (10 s) has passed since the last time, as its holder may have crashed. Whether a store keeps to all this
-/// is checked by [`testing::check_store`](crate::testing::check_store) (feature `testing`).
+/// A lease is a right for a time. Its holder renews it every 3 s while it needs it; it ends when it is released, or
+/// when `ttl` (10 s) has passed since the last renewal, because its holder may have crashed.
+/// [`testing::check_store`](crate::testing::check_store) (feature `testing`) checks whether a store does all this.
 ///
-/// Saving does not ask for the lease: the version decides. A holder that stood still until its lease had lapsed may have
-/// the only refresh token that is still good; a store that refused it would lose the sign-in.
+/// Saving does not require the lease: the version decides. A holder that was suspended until its lease lapsed may have
+/// the only valid refresh token; a store that refused it would lose the sign-in.
 #[auto_impl::auto_impl(Arc)]
 pub trait TokenStore: RecordStore {
-    /// Takes the lease of a record for `ttl` from `now`, unless another has it.
+    /// Takes the lease of a record for `ttl` from `now`, unless another holder has it.
     ///
-    /// A store that shares the machine with its sessions leaves a lapsed lease to its holder for some seconds more, from
-    /// when it is first asked for: the machine may have slept meanwhile, and the holder too.
+    /// A store on the same machine as its sessions leaves a lapsed lease to its holder for some seconds more, counted
+    /// from when it is first asked for: the machine may have slept meanwhile, and the holder too.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store cannot be used.
+    /// [`Error::Store`] if the store cannot be used.
     fn try_lease(
         &self,
         key: &StoreKey,
@@ -189,11 +188,12 @@ pub trait TokenStore: RecordStore {
         ttl: Duration,
     ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>>;
 
-    /// Lets a lease last for `ttl` from `now`, in one step with looking whether it is this holder's: whether it is. One
-    /// that lapsed is, unless another has taken it since; a store that forgets what lapsed may say no.
+    /// Extends a lease to `ttl` from `now` if it is still this holder's, as one atomic step, and returns whether it is.
+    /// A lapsed lease still is, unless another holder has taken it; a store that forgets lapsed leases may return
+    /// `false`.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store cannot be used.
+    /// [`Error::Store`] if the store cannot be used.
     fn renew_lease(
         &self,
         key: &StoreKey,
@@ -202,33 +202,34 @@ pub trait TokenStore: RecordStore {
         ttl: Duration,
     ) -> BoxFuture<'static, Result<bool, Error>>;
 
-    /// Ends a lease, if it is this holder's still. A failure is the store's to log: the lease ends by itself.
+    /// Ends a lease, if it is still this holder's. A store logs its failures: the lease ends by itself.
     fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()>;
 }
 
-/// Stands for one state of a record, or of all records of a store.
+/// Represents one state of a record, or of all records of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp(u64);
 
 impl Stamp {
-    /// A stamp of anything that differs from one state to the next: a version, or a hash of a file's metadata.
+    /// Creates a stamp from anything that differs from one state to the next: a version, or a hash of a file's
+    /// metadata.
     #[must_use]
     pub fn new(value: u64) -> Self {
         Self(value)
     }
 }
 
-/// Space that is kept for a record. Dropping it gives back what was not used.
+/// Space that is reserved for a record. Dropping it frees what was not used.
 pub struct Reservation(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Reservation {
-    /// A reservation that runs `release` when it is dropped.
+    /// Creates a reservation that runs `release` when it is dropped.
     #[must_use]
     pub fn new(release: impl FnOnce() + Send + Sync + 'static) -> Self {
         Self(Some(Box::new(release)))
     }
 
-    /// Of a store that has nothing to reserve.
+    /// Creates the reservation of a store that has nothing to reserve.
     #[must_use]
     pub fn none() -> Self {
         Self(None)

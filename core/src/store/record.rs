@@ -1,4 +1,4 @@
-//! The record: all that is known of one profile at one resource, enough to go on after a restart.
+//! The record: all that is known of one profile at one resource, enough to continue after a restart.
 
 use std::collections::BTreeMap;
 
@@ -13,17 +13,17 @@ use crate::oauth::known::Known;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
-/// The version of the record's form that this program writes and reads.
+/// The version of the record's format that this program writes and reads.
 pub(crate) const FORMAT: u32 = 1;
-/// How often a write is tried again when other sessions write at the same time. Each try that fails is a write of
-/// one of them, and many processes that sign in at once write a few times each.
+/// How often a write is tried again when other sessions write at the same time. Each failed try means that one of them
+/// has written, and many processes that sign in at once write a few times each.
 const WRITE_TRIES: usize = 256;
-/// How many authorizations may be pending at once; the oldest go first. Each of many processes may have its page open.
+/// The maximum number of pending authorizations; the oldest are dropped. Each of many processes may have a page open.
 const MAX_PENDING: usize = 64;
 
 /// What a store keeps under one key.
 pub(crate) trait Document: Default + PartialEq + Serialize + DeserializeOwned {
-    /// The version of its form.
+    /// Returns the version of its format.
     fn format(&self) -> u32;
 }
 
@@ -40,55 +40,55 @@ pub(crate) struct Record {
     /// The current credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) grant: Option<Grant>,
-    /// The registration to use next time, by issuer.
+    /// The registration to use next, by issuer.
     #[serde(default)]
     pub(crate) clients: BTreeMap<String, Registration>,
-    /// Authorizations that were started and not finished, by `state`.
+    /// Authorizations that were started and not completed, by `state`.
     #[serde(default)]
     pub(crate) pending: BTreeMap<String, Pending>,
-    /// Scopes asked for over time (SEP-2350): they come along in every step-up.
+    /// Scopes requested over time (SEP-2350): every step-up includes them.
     #[serde(default)]
     pub(crate) requested: ScopeSet,
-    /// What discovery found last.
+    /// The last result of discovery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) known: Option<Known>,
-    /// Of issuers, what their answers have shown.
+    /// How authorization servers deviate from others, by issuer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) habits: BTreeMap<String, Habits>,
-    /// What the user said no to last.
+    /// What the user declined last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) declined: Option<Declined>,
 }
 
-/// A no of the user's.
+/// A refusal by the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Declined {
     /// Seconds since 1970.
     pub(crate) at: u64,
-    /// What was asked for.
+    /// The requested scopes.
     pub(crate) scopes: ScopeSet,
-    /// The authorization server on whose page it was; `None`: it was the answer to a question before.
+    /// The authorization server on whose page the user declined; `None`: the user declined the question before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) issuer: Option<String>,
 }
 
-/// How an authorization server differs from others, as its answers have shown.
+/// How an authorization server deviates from others, as its responses have shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Habits {
-    /// A refresh that does not name the granted scopes brings others.
+    /// A refresh that does not name the granted scopes returns others.
     #[serde(default)]
     pub(crate) scoped_refresh: bool,
-    /// Whether `prompt=consent` brings the refresh token that does not come without; `None`: not known.
+    /// Whether `prompt=consent` yields the refresh token that is not issued without it; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) consent_prompt: Option<bool>,
 }
 
 impl Habits {
-    /// Notes whether a sign-in that asked for a refresh token brought one, by a page that was `prompted` to ask for
-    /// consent or by one that was not.
+    /// Records whether a sign-in that requested a refresh token yielded one. `prompted`: its page was to ask for
+    /// consent.
     pub(crate) fn note_consent_prompt(&mut self, prompted: bool, brought: bool) {
         match (prompted, brought) {
-            // Not without it: perhaps with it.
+            // No token without the prompt: perhaps with it.
             (false, false) if self.consent_prompt.is_none() => self.consent_prompt = Some(true),
             (true, false) => self.consent_prompt = Some(false),
             _ => {}
@@ -111,16 +111,16 @@ impl Default for Record {
     }
 }
 
-/// An authorization that was started: what is needed when its answer comes, be it after a restart.
+/// A started authorization: what is needed when its callback arrives, even after a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pending {
     pub(crate) by: Grantor,
-    /// The issuer promised `iss` in its answers (RFC 9207 section 2.3).
+    /// The issuer promised `iss` in its responses (RFC 9207 section 2.3).
     pub(crate) iss_expected: bool,
     pub(crate) verifier: Secret,
     pub(crate) redirect_uri: String,
     pub(crate) scopes: ScopeSet,
-    /// A step-up: its scopes join those asked for before. Otherwise they replace them.
+    /// A step-up: its scopes are added to those requested before. Otherwise they replace them.
     pub(crate) widen: bool,
     pub(crate) client: Registration,
     pub(crate) created_at: u64,
@@ -130,22 +130,22 @@ pub(crate) struct Pending {
     /// The page was to ask for consent (`prompt=consent`).
     #[serde(default)]
     pub(crate) prompted: bool,
-    /// The scopes that were required, without which it would be in vain.
+    /// The required scopes, without which the authorization would be useless.
     pub(crate) required: ScopeSet,
-    /// The key that the tokens are to be bound to.
+    /// The key that the tokens are bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) binding: Option<KeyBinding>,
-    /// It is a sign-in at an identity provider, which is answered by an ID token.
+    /// It is a sign-in at an identity provider, which returns an ID token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) idp: Option<IdpLeg>,
 }
 
-/// What it takes to check the ID token that a sign-in is answered by (OpenID Connect Core section 3.1.3.7).
+/// What is needed to verify the ID token of a sign-in (OpenID Connect Core section 3.1.3.7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdpLeg {
     pub(crate) nonce: Secret,
     pub(crate) jwks_uri: String,
-    /// The metadata of the MCP server, if the challenge named it.
+    /// The URL of the MCP server's metadata, if the challenge named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resource_metadata: Option<String>,
 }
@@ -167,7 +167,7 @@ pub(crate) fn encode(document: &impl Document) -> Result<Secret, Error> {
 }
 
 impl Record {
-    /// Makes `grant` the current one, and its client the one to use next time.
+    /// Makes `grant` the current one, and its client the one to use next.
     pub(crate) fn set_grant(&mut self, grant: &Grant) {
         if let Some(client) = &grant.client {
             self.set_client(&grant.by.issuer, client);
@@ -176,20 +176,20 @@ impl Record {
         self.declined = None;
     }
 
-    /// The registration to use next time at `issuer`.
+    /// Returns the registration to use next at `issuer`.
     pub(crate) fn client_at(&self, issuer: &str) -> Option<&Registration> {
         let mut clients = self.clients.iter();
         clients.find_map(|(at, client)| same_issuer(at, issuer).then_some(client))
     }
 
-    /// Makes `client` the one to use next time at `issuer`.
+    /// Makes `client` the one to use next at `issuer`.
     pub(crate) fn set_client(&mut self, issuer: &str, client: &Registration) {
         self.clients.retain(|at, _| !same_issuer(at, issuer));
         self.clients.insert(issuer.to_owned(), client.clone());
     }
 
-    /// Notes that the server refused these scopes to a client: it is registered again before it asks for more than it
-    /// was registered for. Returns whether that changes anything.
+    /// Records that the server refused these scopes to a client, which then registers again before it requests more
+    /// than it was registered for. Returns whether this changed anything.
     pub(crate) fn note_refused(&mut self, issuer: &str, id: &str, scopes: &ScopeSet) -> bool {
         let at_issuer = self.clients.iter_mut();
         let next = at_issuer.filter_map(|(at, client)| same_issuer(at, issuer).then_some(client));
@@ -201,7 +201,7 @@ impl Record {
         changed.fold(false, |any, changed| any | changed)
     }
 
-    /// Notes a started authorization, and forgets those older than `oldest` and those that are too many.
+    /// Adds a started authorization, and drops those older than `oldest` and the oldest ones beyond the maximum.
     pub(crate) fn add_pending(&mut self, state: String, pending: Pending, oldest: u64) {
         self.pending.retain(|_, p| p.created_at >= oldest);
         while self.pending.len() >= MAX_PENDING {
@@ -215,9 +215,9 @@ impl Record {
     }
 }
 
-/// Why a record cannot be read.
+/// Explains why a record cannot be read.
 fn unreadable(data: &str, error: Option<&serde_json::Error>) -> Error {
-    /// Another form may differ in anything else.
+    /// Another format may differ in anything else.
     #[derive(Deserialize)]
     struct Form {
         format: u32,
@@ -227,7 +227,7 @@ fn unreadable(data: &str, error: Option<&serde_json::Error>) -> Error {
         Ok(Form { format }) if format != FORMAT => {
             format!("has format {format}, and this program reads {FORMAT}; use a newer mcp-reauth")
         }
-        // The message of a JSON error can quote what it met, which may be a secret: only the place is told.
+        // The message of a JSON error can quote what it found, which may be a secret: only the position is reported.
         Ok(_) => {
             let (line, column) = error.map_or((0, 0), |error| (error.line(), error.column()));
             format!("is damaged (line {line}, column {column})")
@@ -236,18 +236,17 @@ fn unreadable(data: &str, error: Option<&serde_json::Error>) -> Error {
     Error::store(format!("a record in it {what}. It was left as it is"))
 }
 
-/// A document as it was read, with the version to replace it by.
+/// A document as it was read, with the version that a write replaces.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Versioned<D = Record> {
     pub(crate) version: Option<u64>,
     pub(crate) record: D,
 }
 
-/// How much larger the next form of a record may be, in bytes: a new token goes into a header, which servers limit to
-/// less than this.
+/// How much a record may grow, in bytes: a new token goes into a header, which servers limit to less than this.
 const GROWTH: u64 = 64 << 10;
 
-/// Takes the space for what `document` becomes when its tokens are renewed.
+/// Reserves the space that `document` needs after its tokens are renewed.
 pub(crate) async fn reserve(
     store: &dyn TokenStore,
     key: &StoreKey,
@@ -258,7 +257,7 @@ pub(crate) async fn reserve(
     store.reserve(key, now.saturating_add(GROWTH)).await
 }
 
-/// An error of a store, with the store's place.
+/// Adds the store's place to its error.
 fn at_its_place(store: &dyn TokenStore, error: Error) -> Error {
     match (error, store.place()) {
         (Error::Store { detail, .. }, Some(place)) => Error::store(format!("{place}: {detail}")),
@@ -266,7 +265,7 @@ fn at_its_place(store: &dyn TokenStore, error: Error) -> Error {
     }
 }
 
-/// Reads the document of `key`; a missing one is an empty one.
+/// Reads the document of `key`; a missing one is empty.
 pub(crate) async fn read<D: Document>(
     store: &dyn TokenStore,
     key: &StoreKey,
@@ -284,9 +283,9 @@ pub(crate) async fn read<D: Document>(
     })
 }
 
-/// Changes the document of `key`: reads, lets `change` have it, and writes, all over again when another session
-/// was faster. `change` returns whether there is anything to write. A caller that has just read it, and will write,
-/// hands it in as `known`.
+/// Changes the document of `key`: reads it, calls `change`, and writes it; starts over if another session wrote first.
+/// `change` returns whether there is anything to write. A caller that has just read it, and will write, passes it as
+/// `known`.
 pub(crate) async fn update<D: Document>(
     store: &dyn TokenStore,
     key: &StoreKey,
@@ -310,7 +309,7 @@ pub(crate) async fn update<D: Document>(
     Err(at_its_place(store, error))
 }
 
-/// Writes a document, or deletes it if there is nothing in it: its version from now on; `None` after a conflict.
+/// Writes a document, or deletes it if it is empty, and returns its new version; `None` after a conflict.
 async fn write<D: Document>(
     store: &dyn TokenStore,
     key: &StoreKey,

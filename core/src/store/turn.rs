@@ -1,4 +1,4 @@
-//! Waiting for one's turn with a record.
+//! Waiting for the lease of a record.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use super::{StoreKey, TokenStore};
 use crate::error::Error;
 use crate::runtime::Runtime;
 
-/// The longest pause between two looks at a lease that another holds.
+/// The longest pause between two tries to take a lease that another holder has.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Why a renewal cannot be made now, after that.
+/// Why a renewal is impossible now, after that wait.
 pub(crate) const HELD: &str = "another session or program is renewing it, and has no answer yet";
 
-/// A place in the line for a lease.
+/// A wait for a lease.
 pub(crate) struct Turn<'a> {
     store: &'a Arc<dyn TokenStore>,
     runtime: &'a Arc<dyn Runtime>,
@@ -25,7 +25,7 @@ pub(crate) struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    /// A place in the line for a lease that is needed for `longest` at the most.
+    /// Creates a wait for a lease that is needed for at most `longest`.
     pub(crate) fn new(
         store: &'a Arc<dyn TokenStore>,
         runtime: &'a Arc<dyn Runtime>,
@@ -42,15 +42,16 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// How long has been waited.
+    /// Returns how long this has waited so far.
     pub(crate) fn waited(&self) -> Duration {
         self.waited
     }
 
-    /// The lease; or, while another has it, `None` after a pause: time to look whether there is still anything to do.
+    /// Returns the lease; or, while another holder has it, `None` after a pause, so that the caller can check whether
+    /// it still needs the lease.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store cannot be used.
+    /// [`Error::Store`] if the store cannot be used.
     pub(crate) async fn come(&mut self) -> Result<Option<Lease>, Error> {
         if let Some(lease) = Lease::take(self.store, self.runtime, self.key, self.longest).await? {
             return Ok(Some(lease));

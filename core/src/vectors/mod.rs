@@ -1,5 +1,5 @@
-//! What this implementation makes of the shared vectors (`tests/vectors` at the root of the repository). Every language
-//! runs the same files: by its own API where that has what a vector is about, and by this where it has not.
+//! Runs the shared vectors (`tests/vectors` at the root of the repository). Every language runs the same files: with
+//! its own API if that covers what a vector is about, otherwise with this module.
 
 mod signed;
 
@@ -15,10 +15,11 @@ use crate::scope::ScopeSet;
 use crate::session::{FailedCredential, StoredCredential, is_satisfied};
 use crate::wording::Sentence;
 
-/// What a vector of `file` (its name without `.json`) with this `input` comes to, to be compared with its `expect`.
+/// Returns the result of a vector of `file` (its name without `.json`) with this `input`, to be compared with its
+/// `expect`.
 ///
 /// # Panics
-/// When there is no such file or the input has not the form that `tests/vectors/README.md` describes; also when a
+/// If there is no such file, or the input does not have the form that `tests/vectors/README.md` describes; also if a
 /// vector that checks a signature finds it wrong.
 #[must_use]
 pub fn answer(file: &str, input: &Value) -> Value {
@@ -65,7 +66,7 @@ fn challenge(input: Challenge) -> Value {
         Challenge::ToolResult { tool_result } => AuthChallenge::from_tool_result(tool_result),
     };
     let mut found = json!(challenge);
-    // Its JSON form is also what other programs send.
+    // Other programs send the same JSON form.
     let again: Option<AuthChallenge> = read(&found);
     assert_eq!(again, challenge);
     if let Some(form) = found.as_object_mut() {
@@ -169,7 +170,7 @@ mod tests {
         expect: Value,
     }
 
-    /// Runs every vector of a file and reports all that fail, not only the first.
+    /// Runs every vector of a file and reports all failures, not only the first.
     fn run(file: &str, at_least: usize) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
         let text = fs::read_to_string(folder.join(format!("{file}.json"))).expect("it is there");

@@ -1,4 +1,4 @@
-//! Vectors of what is signed: ID tokens, proofs of possession, assertions. What they are about is not public.
+//! Vectors of signed data: ID tokens, proofs of possession, assertions. The code that they test is not public.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -71,12 +71,12 @@ pub(super) enum Dpop {
         id: String,
         nonce: Option<String>,
         access_token: Option<String>,
-        /// One made by another implementation.
+        /// A proof made by another implementation.
         example: Option<String>,
     },
 }
 
-/// A key that is known by its public part alone.
+/// A key of which only the public part is known.
 struct Elsewhere(PublicJwk);
 
 impl SigningKey for Elsewhere {
@@ -130,7 +130,7 @@ pub(super) fn proof(input: Dpop) -> Value {
     }
 }
 
-/// The signature of `token` is by `key`.
+/// Asserts that `token` is signed with `key`.
 fn assert_signed(token: &str, key: &PublicJwk) {
     let (message, signature) = token.rsplit_once('.').expect("a token");
     let header = decoded(message.split('.').next().expect("a header"));
@@ -174,7 +174,7 @@ pub(super) enum Assertion {
     },
 }
 
-/// A key of which only its names matter.
+/// A key of which only the algorithm and the id matter.
 struct Named(SigningAlgorithm, Option<String>);
 
 impl SigningKey for Named {
@@ -225,7 +225,7 @@ pub(super) fn assertion(input: Assertion) -> Value {
     }
 }
 
-/// What the key signs, its public part confirms.
+/// Asserts that the public part of a key verifies what the key signs.
 fn assert_signs(key: &PrivateKey) {
     let message = "header.claims";
     let signature = key.sign(message.as_bytes()).now_or_never();

@@ -1,4 +1,4 @@
-//! What the file holds, and its form.
+//! The content of the file, and its format.
 
 use std::collections::HashSet;
 use std::time::SystemTime;
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::StoreKey;
 
-/// The version of the file's form that this program writes and reads.
+/// The version of the file's format that this program writes and reads.
 const FORMAT: u32 = 1;
 
-/// The highest version: the largest whole number that JavaScript tells from the next, as stores in JavaScript and their
-/// readers handle versions too.
+/// The highest version: the largest integer that JavaScript represents exactly, since stores and readers in JavaScript
+/// handle versions too.
 pub(super) const MAX_VERSION: u64 = (1 << 53) - 1;
 
-/// Up to when versions follow the clock, in microseconds since 1970: the year 2112. A clock that is further ahead is
-/// wrong, and must not use up the versions: from here on, they are counted.
+/// The last time at which versions follow the clock, in microseconds since 1970: the year 2112. A later clock is wrong,
+/// and must not use up the versions: they are then only counted.
 const MAX_CLOCK: u64 = 1 << 52;
 
 /// The whole file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Contents {
     format: u32,
-    /// The last version given; never goes back, so that a version is never seen twice.
+    /// The last version assigned; never decreases, so that no version is used twice.
     sequence: u64,
     pub(super) records: Vec<Entry>,
 }
@@ -52,7 +52,7 @@ impl Default for Contents {
 }
 
 impl Contents {
-    /// Reads a whole file, or says why that cannot be done, without quoting it.
+    /// Parses a whole file; the error says why that fails, without quoting the file.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let contents = match serde_json::from_slice(bytes) {
             Ok(contents @ Self { format: FORMAT, .. }) => contents,
@@ -74,15 +74,14 @@ impl Contents {
         Ok(contents)
     }
 
-    /// The highest version in this file.
+    /// Returns the highest version in this file.
     pub(super) fn highest(&self) -> u64 {
         let records = self.records.iter().map(|entry| entry.version);
         records.fold(self.sequence, u64::max)
     }
 
-    /// Gives the version of the next write: above `known`, the highest that was given as far as is known elsewhere,
-    /// and above all in this file. It follows the clock besides, in microseconds, in case that all of these are older
-    /// copies.
+    /// Assigns the version of the next write: above `known`, the highest version that is known elsewhere, and above all
+    /// in this file. It also follows the clock, in microseconds, in case all of these are older copies.
     pub(super) fn next_version(
         &mut self,
         now: SystemTime,
@@ -104,9 +103,9 @@ impl Contents {
     }
 }
 
-/// Why a file cannot be read.
+/// Explains why a file cannot be read.
 fn unreadable(bytes: &[u8], error: Option<&serde_json::Error>) -> String {
-    /// Another form may differ in anything else.
+    /// Another format may differ in anything else.
     #[derive(Deserialize)]
     struct Form {
         format: u32,

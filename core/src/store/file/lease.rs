@@ -1,4 +1,4 @@
-//! Leases: each is a lock on a file of its own, in which stands when it lapses.
+//! Leases: each is a lock on its own file, which contains the time when it lapses.
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -18,13 +18,13 @@ use crate::store::grace::Grace;
 use crate::store::{LeaseId, StoreKey};
 use crate::sync::{Mutex, lock};
 
-/// A time in seconds has fewer digits.
+/// The most bytes read of a lease's file: a time in seconds has fewer digits.
 const MAX_LEASE: u64 = 32;
 
-/// The leases that this process holds, and what it knows of those of others.
+/// The leases that this process holds, and what it knows about other processes' leases.
 #[derive(Debug, Default)]
 pub(super) struct FileLeases {
-    /// Their files, which are locked for as long as they are open.
+    /// Their files, which are locked while they are open.
     held: Mutex<HashMap<StoreKey, (LeaseId, File)>>,
     grace: Grace,
 }
@@ -43,7 +43,7 @@ impl FileLeases {
         }
     }
 
-    /// The file of a lease, if it is still held.
+    /// Returns the file of a lease, if it is still held.
     fn file(&self, key: &StoreKey, lease: &LeaseId) -> io::Result<Option<File>> {
         let held = lock(&self.held);
         let own = held.get(key).filter(|(id, _)| id == lease);
@@ -58,7 +58,7 @@ impl FileLeases {
     }
 }
 
-/// A lease that is on its way to the caller that asked for it. If it does not get there, it is given back.
+/// A lease on its way to the caller that asked for it. If it does not get there, it is released.
 pub(super) struct Fresh {
     leases: Arc<FileLeases>,
     key: StoreKey,
@@ -66,7 +66,7 @@ pub(super) struct Fresh {
 }
 
 impl Fresh {
-    /// It got there.
+    /// The caller received it.
     pub(super) fn keep(mut self) -> Option<LeaseId> {
         self.id.take()
     }
@@ -88,7 +88,7 @@ impl FileStore {
         now: SystemTime,
         ttl: Duration,
     ) -> Result<Option<Fresh>, Error> {
-        // Leases are taken in turns, so that a lapsed one is replaced by one process only.
+        // Leases are taken in turns, so that only one process replaces a lapsed one.
         let _turn = self.turn(first)?;
         let failed = |error| self.failed("cannot be leased", &error);
         let path = self.own_file(key, "").map_err(failed)?;
@@ -97,7 +97,7 @@ impl FileStore {
             if !self.is_given_up(key, &mut file, now) {
                 return Ok(None);
             }
-            // Its holder, which is stuck, gets to keep its own file.
+            // The stuck holder keeps its own file.
             file = replaced(&path).map_err(failed)?;
             if !locked(&file).map_err(failed)? {
                 return Ok(None);
@@ -129,7 +129,7 @@ impl FileStore {
         Ok(true)
     }
 
-    /// Whether the living holder of a lease has had all the time it can be given.
+    /// Whether the holder of a lease, which is alive, has had all the time that it can be given.
     fn is_given_up(&self, key: &StoreKey, file: &mut File, now: SystemTime) -> bool {
         let now_seconds = unix_seconds(now);
         let lapsed =
@@ -137,7 +137,7 @@ impl FileStore {
         lapsed.is_some_and(|at| self.leases.grace.is_over(key, at, now))
     }
 
-    /// A file for one key, in a folder beside the store.
+    /// Returns the path of a file for one key, in a folder beside the store.
     pub(super) fn own_file(&self, key: &StoreKey, suffix: &str) -> io::Result<PathBuf> {
         let folder = self.beside("leases")?;
         private::own_folder(&folder)?;
@@ -145,7 +145,7 @@ impl FileStore {
     }
 }
 
-/// Whether the file is locked by this process from now on: no other holder has it.
+/// Locks the file for this process. Returns `false` if another holder has it.
 fn locked(file: &File) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),
@@ -154,7 +154,7 @@ fn locked(file: &File) -> io::Result<bool> {
     }
 }
 
-/// A new file in the place of a lease's.
+/// Creates a new file in place of a lease's.
 fn replaced(path: &Path) -> io::Result<File> {
     let fresh = with_suffix(path, "tmp");
     let file = private::create(&fresh)?;
@@ -164,13 +164,13 @@ fn replaced(path: &Path) -> io::Result<File> {
 
 fn note_end(file: &mut File, now: SystemTime, ttl: Duration) -> io::Result<()> {
     let until = unix_seconds(now).saturating_add(ttl.as_secs());
-    // In place, as a full disk has no room for what was cut off before.
+    // In place: on a full disk, a truncated file may not grow again.
     file.rewind()?;
     write!(file, "{until:020}")?;
     file.set_len(20)
 }
 
-/// When a lease lapses, in seconds since 1970, if that can be read.
+/// Returns when a lease lapses, in seconds since 1970, if that can be read.
 fn lapses_at(lease: &mut File) -> Option<u64> {
     let mut until = String::new();
     lease.rewind().ok()?;
@@ -178,7 +178,7 @@ fn lapses_at(lease: &mut File) -> Option<u64> {
     until.trim().parse().ok()
 }
 
-/// A file name for a key: FNV-1a, which is the same in every build. Two keys that share one only wait for
+/// Returns a file name for a key: FNV-1a, which is the same in every build. Two keys with the same name only wait for
 /// each other.
 fn name(key: &StoreKey) -> String {
     let bytes = key.profile.bytes().chain([0]).chain(key.server.bytes());

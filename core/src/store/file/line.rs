@@ -1,4 +1,4 @@
-//! The writers of this process, in the order in which they came.
+//! The queue of the writers of this process.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,15 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::sync::lock;
 
-/// The lines in which writers stand, by the paths of their stores.
+/// The queues, by the paths of their stores.
 static LINES: std::sync::LazyLock<crate::sync::Mutex<HashMap<PathBuf, Weak<Line>>>> =
     std::sync::LazyLock::new(crate::sync::Mutex::default);
 
-/// How long the store is left to other processes, which look whether it is free more often than this, before the next
-/// in line has it.
+/// How long the store is left to other processes before the next writer in the queue takes it; they check more often
+/// whether it is free.
 const LEFT_TO_OTHERS: Duration = Duration::from_millis(3);
 
-/// Where the writers of one store wait, so that only the first of them competes with other processes.
+/// The queue of the writers of one store: only the first of them competes with other processes.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     last_turn: Arc<Mutex<LastTurn>>,
@@ -28,8 +28,8 @@ pub(super) struct Line {
 pub(super) struct LastTurn(Option<Instant>);
 
 impl Line {
-    /// The line at the store in the file at `path`. One file by several links has several, whose writers compete as
-    /// those of other processes do.
+    /// Returns the queue for the store in the file at `path`. A file with several links has several queues, whose
+    /// writers compete like those of other processes.
     pub(super) fn at(path: &Path) -> Arc<Self> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut lines = lock(&LINES);
@@ -42,7 +42,7 @@ impl Line {
         line
     }
 
-    /// Waits until this writer is the first.
+    /// Waits until this writer is the first in the queue.
     pub(super) async fn first(&self) -> First {
         let came = Instant::now();
         let last_turn = Arc::clone(&self.last_turn).lock_owned().await;
@@ -50,7 +50,7 @@ impl Line {
     }
 }
 
-/// The first in line, until it is dropped.
+/// The first writer in the queue, until it is dropped.
 #[derive(Debug)]
 pub(super) struct First {
     came: Instant,
@@ -58,19 +58,19 @@ pub(super) struct First {
 }
 
 impl First {
-    /// Since when it waits.
+    /// When this writer started to wait.
     pub(super) fn came(&self) -> Instant {
         self.came
     }
 
-    /// Since when this process has had no turn, though it waits for one.
+    /// Since when this process has waited without a turn.
     pub(super) fn without_turn(&self) -> Instant {
         self.last_turn
             .0
             .map_or(self.came, |last| last.max(self.came))
     }
 
-    /// How long to leave the store to others.
+    /// How long to leave the store to other processes.
     pub(super) fn courtesy(&self) -> Duration {
         let stood_behind = self.last_turn.0.filter(|last| *last > self.came);
         stood_behind.map_or(Duration::ZERO, |last| {
@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// Those behind a writer that gave up on a stuck process must not each wait as long once more.
+    /// The writers behind one that gave up on a stuck process must not each wait as long again.
     #[tokio::test]
     async fn waiting_in_line_counts_unless_the_process_had_a_turn_meanwhile() {
         for had_a_turn in [false, true] {

@@ -1,4 +1,4 @@
-//! The lock file beside a store: whose turn it is to write, and the highest version that was given.
+//! The lock file beside a store: it decides which process writes, and contains the highest version that was assigned.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -16,29 +16,29 @@ const LOCK_WAIT: Wait = Wait {
     in_all: Duration::from_secs(60),
 };
 
-/// How often to look whether the store is free. Only one writer of a process does.
+/// How often to check whether the store is free. Only one writer of a process does so.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The digits of [`MAX_VERSION`]: a mark always has as many, so that one is written over another in place.
+/// The digits of [`MAX_VERSION`]: a mark always has as many, so that a new mark overwrites the old one in place.
 const DIGITS: usize = 16;
 
-/// Limits of waiting.
+/// The limits of a wait.
 #[derive(Clone, Copy)]
 struct Wait {
-    /// While nothing is written: then one process has kept the lock all the time.
+    /// While no other process writes: one process has kept the lock all the time.
     for_one: Duration,
-    /// While others write, one after another.
+    /// While other processes write, one after another.
     in_all: Duration,
 }
 
-/// Why a turn was not given.
+/// Why a writer did not get its turn.
 #[derive(Debug)]
 pub(super) enum NoTurn {
     /// The lock file cannot be used.
     Failed(io::Error),
     /// Another process has kept it locked for this many seconds, and written nothing.
     Stuck(u64),
-    /// Others have been writing for this many seconds.
+    /// Other processes have been writing for this many seconds.
     Busy(u64),
 }
 
@@ -67,7 +67,7 @@ impl<'a> Turn<'a> {
         loop {
             let lock = private::open(&path)?;
             waiting.lock(&lock)?;
-            // Deleted while this process waited for it: a lock on it keeps no other process out.
+            // It was deleted while this process waited: a lock on it keeps no other process out.
             if is_at(&lock, &path)? {
                 return Ok(Self { lock, path, first });
             }
@@ -79,14 +79,14 @@ impl<'a> Turn<'a> {
         is_at(&self.lock, &self.path)
     }
 
-    /// The highest version that any process was given, as far as the file tells. It outlasts the store's own file,
-    /// which may be moved away, or replaced by an older copy.
+    /// Returns the highest version that was assigned to any process, as far as the file tells. It outlasts the store's
+    /// own file, which may be moved away, or replaced by an older copy.
     pub(super) fn mark(&self) -> Option<u64> {
         mark(&self.lock)
     }
 
-    /// Notes the version that is about to be given. It is not synced: a power cut ends all that remember a version, and
-    /// leaves the store's own, which is.
+    /// Records the version that is about to be assigned. It is not synced: after a power failure no process remembers a
+    /// version, and the store's own file, which is synced, has the highest one.
     pub(super) fn set_mark(&self, version: u64) -> io::Result<()> {
         let mut lock = &self.lock;
         let mark = format!("{version:0DIGITS$}\n");
@@ -123,8 +123,7 @@ struct Waiting {
     limits: Wait,
     since: Instant,
     mark: Option<u64>,
-    /// When the mark was last seen to change, or this process had a turn: one process cannot have kept the lock for
-    /// longer than since then.
+    /// When the mark last changed, or this process last had a turn: one process cannot have kept the lock for longer.
     moved: Instant,
 }
 
@@ -181,7 +180,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether the open file is the one at `path`: elsewhere than on Unix, an open file's name is not given to another.
+/// Whether the open file is the one at `path`: outside Unix, no other file can take the name of an open one.
 #[cfg(not(unix))]
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn is_at(_file: &File, _path: &Path) -> io::Result<bool> {

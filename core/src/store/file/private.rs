@@ -1,7 +1,7 @@
-//! Opening files of the user's own: no link, no device, no other user's file is followed, read or written.
+//! Opens the user's own regular files: links, devices and other users' files are not followed, read or written.
 //!
-//! What is at a path is looked at before it is opened, as opening some kinds of files waits (a FIFO) or does something
-//! by itself (a device), and again once it is open, as it may have been replaced in between.
+//! A path is checked before it is opened, since opening some kinds of files blocks (a FIFO) or has side effects (a
+//! device), and again once it is open, as it may have been replaced in between.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-/// How many links to a store's file are followed, one to the next.
+/// The maximum number of links in a chain to a store's file.
 const MAX_LINKS: usize = 8;
 
-/// The file that a path leads to: links are followed as long as they belong to the user. What is there, if anything, is
-/// no link.
+/// Returns the file that a path leads to: follows links as long as they belong to the user. The result is not a link.
 pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -26,7 +25,7 @@ pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(refused(&path, "is one of too many links"))
 }
 
-/// Reads a whole file, up to `limit` bytes; `None` when there is none.
+/// Reads a whole file, up to `limit` bytes; `None` if there is none.
 pub(super) fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let Some(found) = look(path)? else {
         return Ok(None);
@@ -56,12 +55,12 @@ fn capacity(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// Opens a file to write to in place, or makes it.
+/// Opens a file to write to in place, or creates it.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     open_by(options().read(true).write(true).create(true), path)
 }
 
-/// Opens a file that is there.
+/// Opens an existing file.
 pub(super) fn open_existing(path: &Path) -> io::Result<File> {
     open_by(options().read(true).write(true), path)
 }
@@ -78,7 +77,7 @@ fn open_by(options: &OpenOptions, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a file anew, whatever was there.
+/// Creates a file in place of any existing one.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -89,7 +88,7 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     options().read(true).write(true).create_new(true).open(path)
 }
 
-/// Makes a folder with all above it, unless it is there.
+/// Creates a folder and its parents, unless it exists.
 pub(super) fn folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -101,7 +100,7 @@ pub(super) fn folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes a folder for a store's own files, unless it is there: the user's, and no link to another.
+/// Creates a folder for a store's own files, unless it exists. It must belong to the user, and not be a link.
 pub(super) fn own_folder(path: &Path) -> io::Result<()> {
     if look(path)?.is_none() {
         folder(path)?;
@@ -116,7 +115,7 @@ pub(super) fn own_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The folder that a file is in.
+/// Returns the folder that a file is in.
 pub(super) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -124,7 +123,7 @@ pub(super) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// What is at a path, itself: a link is not followed.
+/// Returns the metadata of a path itself: a link is not followed.
 fn look(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
@@ -146,7 +145,7 @@ fn options() -> OpenOptions {
     options
 }
 
-/// A regular file of the user's.
+/// Checks that it is a regular file of the user.
 fn check(path: &Path, found: &Metadata) -> io::Result<()> {
     if !found.is_file() {
         return Err(refused(
@@ -174,7 +173,7 @@ fn check_owner(_path: &Path, _found: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// A file that is written to in place is no other file of the user's as well.
+/// Checks that a file that is written to in place has no second name (hard link).
 #[cfg(unix)]
 fn check_names(path: &Path, found: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
@@ -190,12 +189,12 @@ fn check_names(_path: &Path, _found: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes back what other users may do with a file.
+/// Removes the permissions of other users.
 #[cfg(unix)]
 fn tighten(file: &File, found: &Metadata) {
     use std::os::unix::fs::PermissionsExt;
     if found.permissions().mode() & 0o077 != 0 {
-        // Where that cannot be, as on a read-only disk, the file is no less usable; the next write replaces it.
+        // If that fails, as on a read-only disk, the file is still usable; the next write replaces it.
         let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
     }
 }
@@ -203,7 +202,7 @@ fn tighten(file: &File, found: &Metadata) {
 #[cfg(not(unix))]
 fn tighten(_file: &File, _found: &Metadata) {}
 
-/// What is there instead of a file.
+/// Describes what is there in place of a file.
 fn kind(found: &Metadata) -> &'static str {
     #[cfg(unix)]
     {

@@ -1,5 +1,5 @@
-//! Space for a record, taken before it is needed: a file as large as the copy that a save writes, which the save then
-//! overwrites and renames.
+//! Reserves space for a record: a file as large as the copy that a save writes, which the save then overwrites and
+//! renames.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -12,11 +12,11 @@ use crate::error::Error;
 use crate::store::{Reservation, StoreKey};
 use crate::sync::lock;
 
-/// What this store has reserved for a key.
+/// The space that this store has reserved for a key.
 #[derive(Debug)]
 pub(super) struct Space {
     path: PathBuf,
-    /// Tells one reservation from the next.
+    /// Distinguishes one reservation from the next.
     id: u64,
 }
 
@@ -29,7 +29,7 @@ impl FileStore {
     ) -> Result<Reservation, Error> {
         let turn = self.turn(first)?;
         let failed = |error| self.failed("has no space for a new token", &error);
-        // The mark of the next version needs a place too. Where there is one, it is overwritten.
+        // The mark of the next version needs space too. An existing mark is overwritten.
         if turn.mark().is_none() {
             let highest = self.read()?.highest();
             turn.set_mark(highest).map_err(failed)?;
@@ -60,8 +60,8 @@ impl FileStore {
         })
     }
 
-    /// Writes `text` into the space that is reserved for the key; the file it is in then, to be renamed. `None` when
-    /// there is none, or when it cannot be used.
+    /// Writes `text` into the space that is reserved for the key, and returns its file, to be renamed. `None` if there
+    /// is no such space, or it cannot be used.
     pub(super) fn use_space(&self, key: &StoreKey, text: &[u8]) -> Option<PathBuf> {
         let space = lock(&self.spaces).by_key.remove(key)?;
         match overwrite(&space.path, text) {
@@ -74,7 +74,7 @@ impl FileStore {
     }
 }
 
-/// Makes a file of that size, every byte written and synced: room that no other process can take.
+/// Creates a file of that size, every byte written and synced, so that no other process can take the space.
 fn fill(path: &Path, size: u64) -> io::Result<()> {
     let mut file = private::create(path)?;
     io::copy(&mut io::Read::take(io::repeat(b' '), size), &mut file)?;

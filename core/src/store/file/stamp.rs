@@ -1,4 +1,4 @@
-//! What tells one state of the store's files from another without reading a record.
+//! Distinguishes the states of the store's files without reading a record.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,17 +6,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::{FileStore, private};
 use crate::store::Stamp;
 
-/// A mark is shorter.
+/// The most bytes read of the lock file: a mark is shorter.
 const MAX_MARK: u64 = 64;
 
 impl FileStore {
-    /// The state of the files now. Reads no record.
+    /// Returns a stamp of the files' present state. Reads no record.
     pub(super) fn stamp_now(&self) -> Stamp {
         let mut hasher = DefaultHasher::new();
         let target = self.target().ok();
         let found = target.and_then(|target| fs::symlink_metadata(target).ok());
         if let Some(found) = &found {
-            // Every write makes a new file; one that is changed in place has another time or length.
+            // Every write creates a new file; one that is changed in place has another time or length.
             (found.len(), found.modified().ok()).hash(&mut hasher);
             #[cfg(unix)]
             {
@@ -24,7 +24,7 @@ impl FileStore {
                 (found.dev(), found.ino(), found.ctime(), found.ctime_nsec()).hash(&mut hasher);
             }
         }
-        // Times are coarse, and numbers of files are used again: the highest version is neither.
+        // Times are coarse, and inode numbers are reused: neither is true of the highest version.
         let mark = self.beside("lock").ok();
         let mark = mark.and_then(|lock| private::read(&lock, MAX_MARK).ok().flatten());
         mark.as_ref().map(|mark| mark.as_slice()).hash(&mut hasher);
