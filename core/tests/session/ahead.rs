@@ -30,7 +30,7 @@ async fn old_token_is_sent_when_renewal_ahead_of_time_fails() {
     let kinds: Vec<_> = seen.iter().map(|s| s.kind).collect();
     assert_eq!(kinds, [Token, Token, Mcp]);
     assert_eq!(seen[2].authorization.as_deref(), Some(old.header_value()));
-    // The next one leaves the server alone for a while.
+    // The next request does not try to renew for a while.
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
     bench.world.heal(Token);
@@ -74,7 +74,7 @@ async fn clock_set_back_by_a_day_neither_loses_nor_hammers() {
         assert_eq!(bench.send(&session, "").await, Ok(200));
         pass(60).await;
     }
-    // Three hours of tokens that live for one: each renewed once, two requests wasted at the most.
+    // Three hours of tokens with a lifetime of one hour: each renewed once, at most two requests wasted.
     let renewed = bench.world.count(Token);
     assert!((2..=3).contains(&renewed), "{renewed}");
     assert!(bench.world.count(Mcp) <= 182);
@@ -134,7 +134,7 @@ async fn short_lived_tokens_are_not_renewed_at_every_request() {
         assert_eq!(bench.send(&session, "").await, Ok(200));
         pass(1).await;
     }
-    // Every five seconds: of a short life half is used.
+    // Every five seconds: half of a short lifetime is used.
     assert_eq!(bench.world.count(Token), 3);
     assert_eq!(bench.world.count(Mcp), 20);
     assert_eq!(bench.host.prompts(), (0, 1));

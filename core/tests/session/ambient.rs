@@ -1,4 +1,4 @@
-//! Requests that nobody waits for: no prompts, and no hammering.
+//! Requests that no caller waits for: no prompts, and no hammering.
 
 use mcp_reauth::AuthSession;
 use mcp_reauth::recovery::Trigger::Ambient;
@@ -28,7 +28,7 @@ async fn ambient_failure_never_prompts_and_is_announced_once() {
     assert_eq!(bench.world.trace(), [Mcp; 50]);
     assert_eq!(bench.host.prompts(), (0, 1));
     assert_eq!(bench.host.heard("interaction_required"), 1);
-    // The next time somebody waits, they are asked.
+    // The user is asked at the next request that a caller waits for.
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.host.prompts(), (0, 2));
 }
@@ -77,7 +77,7 @@ async fn ambient_requests_of_an_hour_ask_a_dead_server_a_bounded_number_of_times
         bench.world.take();
     }
     let total: usize = per_quarter.iter().sum();
-    // At the longest pause, 12 renewals of two tries each, and some more on the way there.
+    // At the longest pause, 12 renewals of two tries each, and some more before that.
     assert!(total <= 2 * 20, "{per_quarter:?}");
     assert!(per_quarter[3] <= 2 * 4, "{per_quarter:?}");
     assert!(
@@ -85,7 +85,7 @@ async fn ambient_requests_of_an_hour_ask_a_dead_server_a_bounded_number_of_times
         "nobody gives up for ever: {per_quarter:?}"
     );
     assert_eq!(bench.host.prompts(), (0, 1));
-    // Whoever waits is not held back by any of it.
+    // A request that a caller waits for is not held back by any of this.
     assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
     assert_eq!(bench.world.count(Token), 2);
     bench.world.heal(Token);
@@ -94,7 +94,7 @@ async fn ambient_requests_of_an_hour_ask_a_dead_server_a_bounded_number_of_times
     assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
 }
 
-/// Ambient triggers once a second; how many requests the authorization server gets, minute by minute.
+/// Sends ambient requests once a second, and counts the authorization server's requests, minute by minute.
 async fn minutes(bench: &Bench, session: &AuthSession, minutes: usize) -> Vec<usize> {
     let mut counts = Vec::new();
     for _ in 0..minutes {
@@ -131,8 +131,8 @@ async fn ambient_requests_ask_a_dead_server_a_bounded_number_of_times_a_minute()
             bench.world.always(kind, fault.clone());
         }
         let counts = minutes(&bench, &session, 30).await;
-        // Renewals of two tries and a look at the metadata, with pauses of 5, 10, 20, 40, ... 300 s.
-        // A network that is down is no sign of a move, unless it stays so.
+        // Renewals of two tries and a metadata check, with pauses of 5, 10, 20, 40, ... 300 s. A network that is down
+        // is no sign of a move, unless it stays down.
         let looks = match fault {
             Fault::Connection => 2,
             _ => 4,
@@ -163,7 +163,7 @@ async fn ambient_requests_heed_retry_after() {
         bench.world.servers(|s| s.revoke_access());
         bench.world.always(Token, fault.clone());
         let counts = minutes(&bench, &session, 10).await;
-        // One try and one look at the metadata each time; never sooner than asked.
+        // One try and one metadata check each time; never sooner than the server asked.
         assert!(counts.iter().all(|count| *count <= 2), "{counts:?}");
         assert!(
             counts.windows(2).all(|two| two[0] + two[1] <= 2),

@@ -1,4 +1,4 @@
-//! RFC 9470: the person signs in again, more strongly or more recently.
+//! RFC 9470: the user authenticates again, with a stronger method or more recently.
 
 use crate::support::{Answer, Bench, Mcp, Token, Visit, all, code, pass};
 

@@ -1,4 +1,4 @@
-//! Nobody waits for somebody else's business.
+//! A request waits only for its own recovery.
 
 use tokio::time::Instant;
 

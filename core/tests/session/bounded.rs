@@ -1,4 +1,4 @@
-//! Whatever a server answers, a request comes to its end.
+//! Every request comes to an end, whatever a server responds.
 
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{Operation, Recovery};
@@ -93,7 +93,7 @@ async fn server_that_alternates_comes_to_an_end() {
                 }
             });
             let result = bench.send(&session, "").await;
-            // The code, requests, tokens asked for, questions and pages; one page was before.
+            // The code, requests, token requests, questions and pages; there was one page before.
             let came_to = (
                 code(&result),
                 bench.world.count(Mcp),
@@ -120,7 +120,7 @@ async fn requests_in_parallel_that_are_always_rejected_come_to_an_end() {
         for result in all(tasks).await {
             assert_eq!(code(&result), "unauthorized");
         }
-        // They fail together, so they share what is tried.
+        // They fail together, so they share the recovery.
         assert_eq!(bench.host.prompts(), (0, 2));
         let counts = (bench.world.count(Mcp), bench.world.count(Token));
         let expected = if refresh_tokens { (30, 2) } else { (20, 1) };
@@ -167,7 +167,7 @@ async fn renewal_that_helps_nothing_is_not_repeated_for_every_ambient_request() 
         let _ = bench.send_as(&session, "", Trigger::Ambient).await;
         pass(10).await;
     }
-    // A server that rejects what was just granted: an hour of polling must not be an hour of renewing.
+    // If a server rejects what was just granted, an hour of polling must not be an hour of renewing.
     assert_eq!(bench.world.count(Token), 1);
 }
 

@@ -1,10 +1,10 @@
-//! Callbacks that must not be believed.
+//! Callbacks that must not be trusted.
 
 use mcp_reauth::{AuthSession, CallbackParams, Error};
 
 use crate::support::{Bench, ISSUER, Journey, Mcp, Token, Visit, code, pass};
 
-/// A session whose person is on another page, and the callback that is to come.
+/// A session whose user is on another page, and the callback that will come.
 async fn under_way(bench: &Bench) -> (AuthSession, String) {
     let session = bench.open().await;
     bench.host.journeys(Journey::Elsewhere);
@@ -124,7 +124,7 @@ async fn answer_of_another_issuer_is_refused_and_nothing_of_it_surfaces() {
             "{shown}"
         );
         assert_eq!(bench.world.trace(), []);
-        // It cannot be tried again.
+        // The same callback cannot be tried again.
         let again = complete(&session, &forged).await;
         assert_eq!(again, Err(Error::StateMismatch));
     }
@@ -148,7 +148,7 @@ async fn callback_of_another_page_is_too_old_though_one_is_awaited() {
     let bench = Bench::new();
     let (session, old) = under_way(&bench).await;
     pass(15 * 60 + 1).await;
-    // The host waits for the page of now, and is given that of then.
+    // The host waits for the callback of the current page, and is given that of the old one.
     bench.host.journeys(Journey::Forged(old));
     assert_eq!(bench.send(&session, "").await, Err(Error::StateMismatch));
     assert_eq!(bench.world.count(Token), 0);
@@ -171,7 +171,7 @@ async fn error_of_the_authorization_server_is_told() {
     assert_eq!((issuer.as_str(), error.as_str()), (ISSUER, "access_denied"));
     assert_eq!(description.as_deref(), Some("The person said no"));
     assert_eq!(bench.world.trace(), [Mcp, Visit]);
-    // What there was before is still there.
+    // The earlier credential is still there.
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
     bench.world.servers(|s| s.denies = None);

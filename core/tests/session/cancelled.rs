@@ -1,4 +1,4 @@
-//! Whoever stops waiting changes nothing for the work or for the others.
+//! A caller that stops waiting changes nothing for the work or for other callers.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -26,7 +26,7 @@ async fn refresh_goes_on_when_the_caller_that_began_it_is_gone() {
     assert_eq!(second.await.expect("no panic"), Ok(200));
     assert_ne!(session.authorization(), old);
     assert_eq!(bench.world.count(Token), 1);
-    // It is in the store too, not only in this session.
+    // The new credential is also in the store.
     let sibling = bench.open().await;
     assert_eq!(sibling.authorization(), session.authorization());
     bench.assert_free().await;
@@ -120,13 +120,13 @@ async fn nobody_is_shown_anything_once_the_session_is_gone() {
     settle().await;
     gate.open();
     settle().await;
-    // The question was asked; the page is not shown any more.
+    // The question was asked; the page is no longer shown.
     assert_eq!(bench.host.prompts(), (1, 1));
     let next = bench.open().await;
     assert_eq!(bench.send(&next, "").await, Ok(200));
 }
 
-/// Polls `future` up to `polls` times, with all others getting their turn in between.
+/// Polls `future` up to `polls` times, and lets all other tasks run in between.
 async fn poll_times<F: Future>(mut future: Pin<&mut F>, polls: usize) -> Option<F::Output> {
     for _ in 0..polls {
         let ready = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
@@ -138,7 +138,7 @@ async fn poll_times<F: Future>(mut future: Pin<&mut F>, polls: usize) -> Option<
     None
 }
 
-/// Cancels `send` after each of its polls in turn, and hands each bench on for what is to hold afterwards.
+/// Cancels `send` after each of its polls in turn, and passes each bench to `after` for its checks.
 async fn at_every_poll<S, A>(start: impl AsyncFn() -> (Bench, S), scope: &str, after: A) -> usize
 where
     S: AsRef<mcp_reauth::AuthSession>,
@@ -234,7 +234,7 @@ async fn page_that_nobody_waits_for_any_more_is_not_shown() {
     assert_eq!(bench.host.prompts(), (0, 0));
     let state = session.connection_state().await.expect("a store");
     assert_eq!(state.pending, 0);
-    // What was found out is not lost.
+    // What discovery and registration found is kept.
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.host.prompts(), (0, 1));
     assert_eq!(bench.world.count(Kind::Register), 1);
@@ -267,7 +267,7 @@ async fn caller_who_leaves_at_any_poll_leaves_a_question_that_was_asked_or_none(
         let asked = bench.host.prompts() != (0, 1);
         drop(sending);
         settle().await;
-        // Who was asked gets to the end of it; nobody else is asked afterwards.
+        // A question that was asked is answered to its end; no other is asked afterwards.
         let expected = if asked { (1, 2) } else { (0, 1) };
         assert_eq!(bench.host.prompts(), expected, "after {polls} polls");
         unasked += usize::from(!asked);
@@ -279,8 +279,8 @@ async fn caller_who_leaves_at_any_poll_leaves_a_question_that_was_asked_or_none(
     panic!("it never completes");
 }
 
-/// Cancels a request for `scope` after each of its polls in turn, with another under way for `other`, which began
-/// before it or right after it. The other is to succeed whatever happens.
+/// Cancels a request for `scope` after each of its polls in turn, while another for `other` is under way, which began
+/// before it or right after it. The other request must succeed in any case.
 async fn beside_another(signed_in: bool, scope: &str, other: &str, check: impl Fn(&Bench)) {
     for first in [true, false] {
         let ended = async |polls: usize| {

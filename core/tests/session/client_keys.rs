@@ -1,4 +1,4 @@
-//! Clients that authenticate by a key (`private_key_jwt`, RFC 7523 section 2.2).
+//! Clients that authenticate with a key (`private_key_jwt`, RFC 7523 section 2.2).
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::support::{
     Revoke, SERVER, Seen, Token, claims, code, pass,
 };
 
-/// A client that has a key and is known by it.
+/// A client with a key that the servers know.
 fn client(bench: &Bench) -> Client {
     let key = PrivateKey::generate().expect("a key");
     bench.world.servers(|s| {
@@ -19,13 +19,13 @@ fn client(bench: &Bench) -> Client {
         let public = key.public_jwk();
         s.assertions.add_client(ISSUER, "signer", &public);
         s.assertions.add_client(OTHER, "signer", &public);
-        // Whom people are sent to has to know it too.
+        // The server of the sign-in page has to know it too.
         s.add_public_client(ISSUER, "signer");
     });
     Client::key("signer", key).at_issuer(ISSUER)
 }
 
-/// A session whose person signs in by that client.
+/// A session whose user signs in with that client.
 async fn signed_in(bench: &Bench) -> AuthSession {
     let builder = bench.builder().host(bench.host.clone());
     let session = builder.credentials(client(bench)).open().await;
@@ -39,7 +39,7 @@ async fn machine(bench: &Bench) -> AuthSession {
     session.expect("the session opens")
 }
 
-/// That each of these requests is authenticated by an assertion for `audience`, each by another.
+/// Asserts that each of these requests is authenticated with an assertion for `audience`, and each with another.
 fn assert_signed<'a>(seen: impl IntoIterator<Item = &'a Seen>, audience: &str) {
     let mut ids = HashSet::new();
     for seen in seen {
@@ -174,7 +174,7 @@ async fn identity_provider_and_server_are_each_shown_an_assertion_of_their_own()
     assert_eq!(server.clone().count(), 2);
     assert_signed(server, ISSUER);
     bench.assert_nothing_reused();
-    // Signing out knows both keys.
+    // Signing out uses both keys.
     let idp = session.identity_provider().expect("it is managed");
     assert_eq!(idp.issuer(), IDP);
     assert_eq!(session.server(), SERVER);

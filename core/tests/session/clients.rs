@@ -1,4 +1,4 @@
-//! Which client a session acts as, and whom it shows that client's secret.
+//! Which client a session acts as, and which servers see its secret.
 
 use mcp_reauth::{Client, Credentials, Secret, SecretMethod};
 
@@ -9,7 +9,7 @@ use crate::support::{
 const SECRET: &str = "canary-first-secret";
 const ROTATED: &str = "canary-second-secret";
 
-/// Nobody but the issuer may see the secret, in whatever form it is sent.
+/// Only the issuer may see the secret, in any form.
 fn assert_secret_stays(bench: &Bench) {
     for seen in bench.world.take() {
         let shown = seen.authorization.is_some() || seen.params.contains_key("client_secret");
@@ -59,7 +59,7 @@ async fn a_server_that_stops_publishing_metadata_does_not_get_it_either() {
     bench
         .world
         .answer(|_| Some((401, vec!["Bearer".to_owned()])));
-    // Metadata that is gone names nobody else.
+    // Missing metadata names no other server.
     assert_eq!(code(&bench.send(&session, "").await), "unauthorized");
     assert_secret_stays(&bench);
 }
@@ -96,7 +96,7 @@ async fn a_rotated_secret_is_used_from_the_next_start() {
     assert_eq!(sent, [ROTATED]);
 }
 
-/// A host whose port is another at every sign-in.
+/// A host that uses another port at every sign-in.
 mod roaming {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU16, Ordering};
@@ -214,7 +214,7 @@ async fn a_host_is_told_that_a_client_is_registered_for_certain_addresses_alread
     assert_eq!(bench.host.asked_as_registered(), sign_ins.len());
 }
 
-/// The metadata says that the server takes secrets by the other way.
+/// The metadata says that the server accepts secrets by the other method.
 #[tokio::test(start_paused = true)]
 async fn a_secret_is_shown_as_the_application_says_also_by_a_client_on_record() {
     for (method, offered, taken) in [
@@ -252,7 +252,7 @@ async fn a_secret_is_shown_as_the_application_says_also_by_a_client_on_record() 
         assert_eq!(bench.send(&session, "").await, Ok(200), "{taken}");
         bench.world.servers(|s| s.revoke_access());
         assert_eq!(bench.send(&session, "").await, Ok(200), "{taken}");
-        // The client on record showed it one way; from now on it is the other.
+        // The recorded client used one method; from now on it uses the other.
         let other = match method {
             SecretMethod::Post => (SecretMethod::Basic, offered),
             SecretMethod::Basic => (SecretMethod::Post, offered),

@@ -1,4 +1,4 @@
-//! Clocks that are wrong by years, and lifetimes without measure: bounded, silent, no panic.
+//! Clocks that are wrong by years, and extreme lifetimes: bounded, silent, no panic.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{Bench, Fault, Gate, Journey, Mcp, Token, all, code, pass};
 
 const YEAR: u64 = 365 * 86400;
 
-/// Two sessions on a file: everything that a credential goes through by the clock as it is.
+/// Takes two sessions on one file through all that happens to a credential, with the clock as it is.
 async fn lives_through(bench: &Bench) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = FileStore::new(folder.path().join("credentials.json"));
@@ -20,14 +20,14 @@ async fn lives_through(bench: &Bench) {
     let (one, two) = (open().await, open().await);
     assert_eq!(bench.send(&one, "").await, Ok(200));
     assert_eq!(bench.send(&two, "").await, Ok(200));
-    // Rejected by the server.
+    // The server rejects the token.
     bench.world.servers(|s| s.revoke_access());
     bench.world.take();
     renews_once(bench, [&one, &two]).await;
-    // Or expired by every clock.
+    // The token expires by every clock.
     pass(3601).await;
     renews_once(bench, [&one, &two]).await;
-    // After a restart too.
+    // The same after a restart.
     let three = open().await;
     bench.world.take();
     assert_eq!(bench.send(&three, "").await, Ok(200));
@@ -63,9 +63,9 @@ async fn sign_in_counts_whose_page_was_open_while_the_machine_slept() {
     bench.host.journeys(Journey::Held(gate.clone()));
     let call = bench.spawn(&one, "");
     gate.reached().await;
-    // By the clock the person took eight hours; the program, which waits for them, did not run meanwhile.
+    // By the clock the user took eight hours; the program that waits for them did not run meanwhile.
     bench.runtime.set_clock_forward(8 * 3600);
-    // Another page that opens, and so another record that is written, makes no difference.
+    // Another page, and so another write of the record, makes no difference.
     bench.host.journeys(Journey::Elsewhere);
     let other = two.sign_in(ScopeSet::new()).await;
     assert!(matches!(other, Outcome::Interactive { .. }), "{other:?}");
@@ -76,7 +76,7 @@ async fn sign_in_counts_whose_page_was_open_while_the_machine_slept() {
 
 #[tokio::test(start_paused = true)]
 async fn clock_that_is_set_right_after_the_sign_in_costs_one_renewal() {
-    // A board without a battery begins in 1970, and then hears of the time.
+    // A board without a battery starts in 1970, and learns the time later.
     let bench = Bench::new();
     bench.runtime.set_clock_to(0);
     let session = bench.signed_in("").await;
@@ -139,7 +139,7 @@ async fn clock_set_back_by_a_year_ends_a_pause_and_does_not_lengthen_it() {
     assert_eq!(bench.host.prompts(), (0, 1));
 }
 
-/// A session whose person is on another page, and what that will send them back with.
+/// A session whose user is on another page, and the callback that the page will send.
 async fn sign_in_under_way(bench: &Bench) -> (AuthSession, CallbackParams) {
     let session = bench.open().await;
     bench.host.journeys(Journey::Elsewhere);

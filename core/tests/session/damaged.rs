@@ -1,4 +1,5 @@
-//! A session whose file is damaged under it: an error that names the file, no prompt, and the file as it was.
+//! A session whose file is damaged while it is in use: an error that names the file, no prompt, and the file is not
+//! changed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ impl Disk {
         fs::write(self.path(), contents).expect("it is written");
     }
 
-    /// The error is the store's, and names the file.
+    /// Asserts that the error is about the store, and names the file.
     fn names(&self, error: &Error) {
         let path = self.path().display().to_string();
         assert_eq!(error.code(), "store");
@@ -52,7 +53,7 @@ impl Disk {
     }
 }
 
-/// What a file may have become.
+/// Damaged versions of a file.
 fn damages(whole: &[u8]) -> Vec<Vec<u8>> {
     let text = String::from_utf8(whole.to_vec()).expect("it is text");
     let twice = text.replacen("\"records\":[", "\"records\":[ENTRY,", 1);
@@ -88,7 +89,7 @@ async fn session_goes_on_with_what_it_has_and_renews_nothing_it_could_not_store(
     let whole = disk.contents();
     for damage in damages(&whole) {
         disk.damage(&damage);
-        // Good is good; nobody looks.
+        // A valid token is used without reading the file.
         assert_eq!(disk.bench.send(&session, "").await, Ok(200));
         disk.bench.world.servers(|s| s.revoke_access());
         disk.bench.world.take();
@@ -96,7 +97,8 @@ async fn session_goes_on_with_what_it_has_and_renews_nothing_it_could_not_store(
         disk.names(&sent.expect_err("it cannot be renewed"));
         assert_eq!(disk.bench.world.trace(), [Mcp]);
         assert_eq!(disk.contents(), damage);
-        // Put right by a backup whose refresh token has been used since, it goes on with what it has.
+        // After a backup is restored, whose refresh token has been used since, the session continues with what it has
+        // in memory.
         disk.damage(&whole);
         assert_eq!(disk.bench.send(&session, "").await, Ok(200));
         assert_eq!(disk.bench.host.prompts(), (0, 1));
@@ -117,7 +119,7 @@ async fn signing_out_of_a_damaged_file_is_an_error_and_forgets_what_is_in_memory
         disk.names(&signed_out.expect_err("it cannot be cleared"));
         assert_eq!(disk.contents(), damage);
         assert_eq!(session.authorization(), None);
-        // Nobody is sent to a page whose result could not be kept.
+        // The user is not sent to a page whose result could not be stored.
         let sent = disk.bench.send(&session, "").await;
         disk.names(&sent.expect_err("nobody is signed in"));
         assert_eq!(disk.contents(), damage);
@@ -140,7 +142,7 @@ async fn record_of_a_newer_program_is_left_alone_until_somebody_signs_out() {
     disk.names(&sent.expect_err("it cannot be renewed"));
     assert_eq!(code(&session.connection_state().await), "store");
     assert_eq!(disk.contents(), damage);
-    // Whoever signs out wants it gone. Its tokens could not be revoked, and that is told.
+    // A user who signs out wants the record deleted. That its tokens could not be revoked is reported.
     assert_eq!(session.sign_out().await, Ok(Revocation::Failed));
     let session = disk.try_open().await.expect("the session opens");
     assert!(session.authorization().is_none());

@@ -1,4 +1,4 @@
-//! Tokens that are bound to a key (RFC 9449): where that is asked for, and with a proof for each request.
+//! Tokens that are bound to a key (RFC 9449): if a server asks for it, and with a proof for each request.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ impl SigningKey for HostKey {
     }
 }
 
-/// A session whose tokens are bound; the person has signed in, and the log is empty.
+/// A session with bound tokens, after the user has signed in; the log is empty.
 async fn bound(bench: &Bench) -> AuthSession {
     bench.world.servers(|s| s.proofs.demand());
     bench.signed_in("").await
@@ -54,7 +54,7 @@ async fn is_bound(session: &AuthSession) -> bool {
     state.bound_to_key
 }
 
-/// The thumbprint that the page of the first sign-in was sent with.
+/// Returns the thumbprint in the URL of the first sign-in's page.
 fn thumbprint(seen: &[Seen]) -> String {
     let page = seen.iter().find(|s| s.kind == Visit).expect("a page");
     page.param("dpop_jkt").to_owned()
@@ -63,7 +63,7 @@ fn thumbprint(seen: &[Seen]) -> String {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_bound_unless_somebody_asks() {
     let bench = Bench::new();
-    // It could be had.
+    // The server offers it.
     bench.world.servers(|s| s.proofs.offered = true);
     let session = bench.open().await;
     assert_eq!(bench.send(&session, "").await, Ok(200));
@@ -115,13 +115,13 @@ async fn program_that_insists_gets_bound_tokens_or_none() {
     assert!(is_bound(&session).await);
     bench.assert_proven();
 
-    // Where they are not offered, nobody is sent anywhere.
+    // If the server does not offer bound tokens, the user is sent nowhere.
     let bench = Bench::new();
     let session = always(&bench).await;
     assert_eq!(code(&bench.send(&session, "").await), "metadata_invalid");
     assert_eq!(bench.host.prompts(), (0, 0));
 
-    // Offered, and not kept.
+    // The server offers them, and issues bearer tokens.
     let bench = Bench::new();
     bench.world.servers(|s| s.proofs.offered = true);
     let session = always(&bench).await;
@@ -181,12 +181,12 @@ async fn each_request_and_each_try_has_a_proof_of_its_own() {
         let said = claims(seen.proof.as_deref().expect("a proof"));
         assert!(ids.insert(said["jti"].to_string()), "{seen:?}");
         assert_eq!(said["htu"], seen.url);
-        // The token it comes with (section 4.2).
+        // The proof names the token that the request carries (section 4.2).
         assert_eq!(said["ath"].is_string(), seen.kind == Mcp);
     }
     assert_eq!(ids.len(), 24);
     assert!(jkt.contains("dpop_jkt"), "{jkt}");
-    // The servers have checked each, its `ath` included.
+    // The servers have verified each proof, including its `ath`.
     bench.assert_proven();
     bench.assert_no_reuse();
 }
@@ -340,7 +340,7 @@ async fn managed_and_machine_sessions_are_bound_too() {
         assert_eq!(bench.send(&session, "").await, Ok(200));
         assert!(is_bound(&session).await);
         let seen = bench.world.take();
-        // The identity provider has nothing to do with it.
+        // The identity provider gets no proofs.
         let bound = |s: &&Seen| [Mcp, Token].contains(&s.kind) && s.authorization.is_some();
         assert!(seen.iter().filter(bound).count() >= 2);
         for seen in seen {

@@ -1,4 +1,4 @@
-//! Nonces in proofs (RFC 9449 sections 8 and 9): given once, kept for each server, and no reason to renew anything.
+//! Nonces in proofs (RFC 9449 sections 8 and 9): sent once, kept for each server, and no reason to renew anything.
 
 use mcp_reauth::AuthSession;
 use mcp_reauth::recovery::Trigger::Ambient;
@@ -12,13 +12,13 @@ fn kinds(seen: &[Seen]) -> Vec<Kind> {
     seen.iter().map(|seen| seen.kind).collect()
 }
 
-/// The nonce in a request's proof.
+/// Returns the nonce in a request's proof.
 fn nonce(seen: &Seen) -> String {
     let proof = claims(seen.proof.as_deref().expect("a proof"));
     proof["nonce"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A session whose tokens are bound; the person has signed in, and the log is empty.
+/// A session with bound tokens, after the user has signed in; the log is empty.
 async fn bound(bench: &Bench) -> AuthSession {
     bench.world.servers(|s| s.proofs.demand());
     bench.signed_in("").await
@@ -89,7 +89,7 @@ async fn parallel_requests_that_lack_a_nonce_all_get_through() {
     bench.world.servers(|s| s.proofs.new_nonce(SERVER));
     let tasks = (0..50).map(|_| bench.spawn(&session, "")).collect();
     let results = all(tasks).await;
-    // Some learned it from the others' answers, which is as good.
+    // Some learned it from the responses to other requests, which works as well.
     assert!(results.iter().all(|r| *r == Ok(200)), "{results:?}");
     assert_eq!(bench.world.count(Token), 0);
     assert!(bench.world.count(Mcp) <= 100);
@@ -118,7 +118,7 @@ async fn authorization_server_that_is_never_content_is_passing_trouble() {
     });
     assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
     let seen = kinds(&bench.world.take());
-    // Each of two tries with one more for a nonce.
+    // Two tries, each with one more for a nonce.
     assert_eq!(seen.iter().filter(|k| **k == Token).count(), 4);
     assert_eq!((seen[0], seen.len()), (Mcp, 6), "{seen:?}");
     assert_eq!(bench.host.prompts(), (0, 1));
@@ -220,7 +220,7 @@ async fn nonce_given_ahead_of_need_is_used() {
     bench.world.servers(|s| s.proofs.new_nonce(SERVER));
     assert_eq!(bench.send(&session, "").await, Ok(200));
     bench.world.take();
-    // It expired together with the token: one renewal, no request too many.
+    // The nonce expired together with the token: one renewal, no extra request.
     pass(3600).await;
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Token, Mcp]);

@@ -1,4 +1,4 @@
-//! Addresses that a server leads to and that are in a narrower network than its own.
+//! Endpoints in a narrower network than the server that names them.
 
 use mcp_reauth::{AuthSession, Client, RecordStore, Secret};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::{
 #[cfg(feature = "jwt")]
 use crate::support::{IDP, IdpMeta, SERVER};
 
-/// A host of the intranet.
+/// A host on the intranet.
 const INTRANET: &str = "https://intranet.example";
 
 /// The MCP server and its authorization server are on the internet, and there is an intranet.
@@ -48,7 +48,7 @@ fn at_intranet(member: &str) -> Value {
     metadata
 }
 
-/// No request went to the intranet since the log was taken.
+/// Asserts that no request went to the intranet since the log was taken.
 fn assert_untouched(bench: &Bench, what: &str) {
     for seen in bench.world.take() {
         assert!(!seen.url.starts_with(INTRANET), "{what}: {}", seen.url);
@@ -86,7 +86,7 @@ async fn no_document_of_a_server_on_the_internet_is_in_an_intranet() {
     assert_eq!(code(&bench.send(&session, "").await), "blocked_endpoint");
     assert_untouched(&bench, "an issuer");
 
-    // The metadata that a challenge names: it is looked for elsewhere.
+    // The metadata that a challenge names: the well-known addresses are tried instead.
     let line = format!(r#"Bearer resource_metadata="{INTRANET}/metadata""#);
     let names = move |call| (call == 0).then(|| (401, vec![line.clone()]));
     for (elsewhere, expected) in [(true, "no error"), (false, "blocked_endpoint")] {
@@ -125,7 +125,7 @@ async fn what_is_held_is_kept_when_its_endpoint_cannot_be_reached_any_more() {
     let bench = bench();
     let session = bench.signed_in("").await;
     bench.world.servers(|s| s.revoke_access());
-    // The name has another address by now.
+    // The name has another address now.
     bench.world.address("as.example", "10.0.0.7");
     assert_eq!(code(&bench.send(&session, "").await), "blocked_endpoint");
     assert_eq!(bench.host.prompts(), (0, 1));
@@ -224,7 +224,7 @@ async fn an_origin_to_allow_is_checked_when_a_session_opens() {
 #[cfg(feature = "jwt")]
 #[tokio::test(start_paused = true)]
 async fn an_identity_provider_is_where_the_application_says_and_leads_no_further() {
-    // In the intranet, with an MCP server on the internet.
+    // It is on the intranet, and the MCP server on the internet.
     let bench = bench();
     bench.world.address("idp.example", "10.0.0.7");
     let session = bench.managed(SERVER).await;

@@ -9,9 +9,9 @@ use crate::support::{
     pass,
 };
 
-/// What a renewal takes while the ID token is good.
+/// The requests of a renewal while the ID token is valid.
 const MINTED: [Kind; 4] = [Mcp, Exchange, Token, Mcp];
-/// What signing in at the identity provider takes.
+/// The requests of a sign-in at the identity provider.
 const LEG_1: [Kind; 4] = [IdpMeta, IdpVisit, IdpKeys, IdpToken];
 
 fn kinds(seen: &[Seen]) -> Vec<Kind> {
@@ -56,7 +56,7 @@ async fn rejected_token_is_four_requests() {
         assert_eq!(bench.world.trace(), MINTED);
     }
     assert_eq!(bench.host.prompts(), (0, 1));
-    // Each time another assertion.
+    // With another assertion each time.
     bench.assert_nothing_reused();
 }
 
@@ -220,7 +220,7 @@ async fn sign_in_begun_before_a_restart_is_completed_afterwards() {
     assert_eq!(bench.world.trace(), minted);
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
-    // The answer is good once.
+    // The callback can be used once.
     let again = session.complete_authorization(CallbackParams::parse(&back));
     assert_eq!(code(&again.await), "state_mismatch");
 }

@@ -1,4 +1,4 @@
-//! Sessions of one organization in one store: one sign-in and one renewal of it serve them all.
+//! Sessions of one organization in one store: one sign-in, and one renewal of it, serve all of them.
 
 use mcp_reauth::AuthSession;
 
@@ -7,7 +7,7 @@ use crate::support::{
     pass, settle,
 };
 
-/// Two servers' sessions; the person has signed in, and the log is empty.
+/// Sessions at two servers, after the user has signed in; the log is empty.
 async fn two_servers(bench: &Bench) -> [AuthSession; 2] {
     bench.world.servers(|s| s.lifetime = None);
     let one = bench.employed().await;

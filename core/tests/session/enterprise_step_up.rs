@@ -1,4 +1,4 @@
-//! More scope where an organization decides: silent, unless its policy wants people asked.
+//! Step-ups where an organization decides: silent, unless policy requires a confirmation.
 
 use mcp_reauth::recovery::Trigger::{self, Ambient};
 use mcp_reauth::{
@@ -12,7 +12,7 @@ use crate::support::{
 
 const LACKS_A: &str = r#"Bearer error="insufficient_scope", scope="a""#;
 
-/// A session whose policy wants people asked; the person has signed in, and the log is empty.
+/// A session whose policy requires a confirmation, after the user has signed in; the log is empty.
 async fn asking(bench: &Bench) -> AuthSession {
     let policy = Policy {
         confirm_enterprise_step_up: true,
@@ -44,7 +44,7 @@ async fn more_scope_is_had_silently_with_the_union() {
             assert_eq!(asked, ScopeSet::parse(union));
         }
     }
-    // It stays when everything is renewed.
+    // The scope stays after everything is renewed.
     bench.world.servers(|s| s.revoke_access());
     assert_eq!(bench.send(&session, "base a b").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp, Exchange, Token, Mcp]);
@@ -106,7 +106,7 @@ async fn scope_that_is_not_granted_is_told_and_the_rest_goes_on() {
     let session = bench.employed().await;
     bench.world.servers(|s| s.idp.allows = Some("base"));
     assert_eq!(code(&bench.send(&session, "a").await), "scope_not_granted");
-    // The server is to judge whether it will do all the same.
+    // The server decides whether the grant is sufficient nevertheless.
     assert_eq!(bench.world.trace(), [Mcp, Exchange, Token, Mcp]);
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);

@@ -1,4 +1,4 @@
-//! What goes wrong between a sign-in at the identity provider and the server: told for what it is, and nothing lost.
+//! Errors between a sign-in at the identity provider and the server: reported with their cause, and nothing is lost.
 
 use mcp_reauth::recovery::Trigger::Ambient;
 use mcp_reauth::{AuthSession, ErrorCode, Event};
@@ -13,13 +13,13 @@ const NO_SCOPE: Fault = Fault::Body(400, r#"{"error":"invalid_scope"}"#);
 const NO_GRANT: Fault = Fault::Body(400, r#"{"error":"invalid_grant"}"#);
 const DOWN: Fault = Fault::Status(503);
 
-/// A session whose access token lasts, so that nothing but its rejection has it renewed.
+/// A session whose access token does not expire, so that only a rejection makes it renew.
 async fn employed(bench: &Bench) -> AuthSession {
     bench.world.servers(|s| s.lifetime = None);
     bench.employed().await
 }
 
-/// That nothing was lost, and nobody bothered: once the trouble is over, `expected` is all it takes.
+/// Asserts that nothing was lost and the user was not prompted: after the error, a request needs only `expected`.
 async fn assert_recovers(bench: &Bench, session: &AuthSession, expected: &[Kind]) {
     bench.world.take();
     assert_eq!(bench.send(session, "").await, Ok(200));
@@ -45,7 +45,7 @@ async fn refusal_by_policy_is_told_and_shows_nobody_a_page() {
         assert_eq!(error.code(), "policy_denied", "{fault:?}");
         assert!(error.to_string().contains(by), "{error}");
         assert_eq!(bench.world.trace(), expected, "{fault:?}");
-        // A stream does not ask again and again.
+        // A stream does not ask repeatedly.
         assert!(bench.send_as(&session, "", Ambient).await.is_err());
         assert_eq!(bench.world.trace(), [Mcp], "{fault:?}");
         bench.world.heal(kind);
@@ -64,7 +64,7 @@ async fn refusal_of_a_first_access_shows_no_second_page() {
         let found = [Prm, Meta, Register];
         let expected = [&page[..], &found, last].concat();
         assert_eq!(bench.world.trace(), expected);
-        // The sign-in is not lost.
+        // The sign-in is kept.
         assert_eq!(code(&bench.send(&session, "").await), "policy_denied");
         assert_eq!(bench.world.count(IdpVisit), 0);
         assert_eq!(bench.world.count(Visit), 0);
@@ -115,7 +115,7 @@ async fn id_token_that_is_refused_is_renewed_once() {
     });
     let renewed = [Mcp, Exchange, IdpToken, Exchange, Token, Mcp];
     assert_recovers(&bench, &session, &renewed).await;
-    // Refused for good: bounded, and told.
+    // Refused for good: bounded, and reported.
     bench.world.always(Exchange, NO_GRANT);
     bench.world.servers(|s| s.revoke_access());
     assert_eq!(code(&bench.send(&session, "").await), "policy_denied");
@@ -158,7 +158,7 @@ async fn identity_provider_that_is_down_at_a_refresh_is_passing_trouble() {
 async fn trouble_at_the_exchange_or_the_grant_is_passing_trouble() {
     for (kind, expected) in [
         (Exchange, &[Mcp, Exchange, Exchange][..]),
-        // An assertion is good for one grant.
+        // An assertion can be used for one grant.
         (Token, &[Mcp, Exchange, Token, Exchange, Token]),
     ] {
         let bench = Bench::new();
@@ -201,7 +201,7 @@ async fn stream_does_not_hammer_an_identity_provider_that_is_down() {
         }
         bench.world.servers(|s| s.revoke_access());
         bench.world.always(kind, DOWN);
-        // An hour of a stream that comes back each second.
+        // An hour of a stream that reconnects every second.
         for _ in 0..3600 {
             let result = bench.send_as(&session, "", Ambient).await;
             assert_eq!(code(&result), "refresh_unavailable", "{kind:?}");
@@ -294,7 +294,7 @@ async fn id_token_that_is_not_true_at_a_refresh_is_not_used() {
         Untrue::Missing,
     ] {
         let bench = Bench::new();
-        // The refresh token survives its use.
+        // The refresh token can be used again.
         bench.world.servers(|s| s.idp.rotates = false);
         let session = employed(&bench).await;
         pass(3600).await;
@@ -379,7 +379,7 @@ async fn rotated_refresh_token_is_stored_when_it_can_be_and_not_used_before() {
     bench.disk_full(true);
     assert_eq!(code(&bench.send(&session, "").await), "store");
     assert_eq!(bench.world.trace(), [Mcp, IdpToken]);
-    // All that is stored is the refresh token that is used up.
+    // Only the used refresh token is stored.
     let call = bench.spawn(&session, "");
     pass(20).await;
     bench.disk_full(false);

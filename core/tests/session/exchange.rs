@@ -1,4 +1,4 @@
-//! One exchange of MCP over HTTP: kinds of requests, redirects, challenges inside answers.
+//! One MCP exchange over HTTP: kinds of requests, redirects, challenges inside responses.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn call() -> Outgoing {
     Outgoing::new(Method::POST, SERVER, &HeaderMap::new()).with_message(CALL)
 }
 
-/// An exchange that was sent.
+/// An exchange whose request has been sent.
 async fn sent(session: &AuthSession, outgoing: Outgoing) -> Exchange {
     let mut exchange = Exchange::new(session, outgoing);
     exchange.authorize().await.expect("no key is needed");
@@ -59,7 +59,7 @@ async fn a_rejected_message_is_sent_again_with_another_credential() {
     assert_ne!(headers["authorization"], old);
     assert!(headers["authorization"].is_sensitive());
     assert_eq!(bench.world.trace(), [Token]);
-    // It is rejected again: that is the caller's to know.
+    // It is rejected again: the caller gets that response.
     let refused = exchange.receive(StatusCode::UNAUTHORIZED, &invalid()).await;
     assert!(refused.is_err() || bench.host.prompts().1 > 0);
 }
@@ -116,12 +116,12 @@ async fn a_challenge_inside_an_answer_is_recovered_from() {
         let inspected = exchange.inspect(passes.as_bytes()).await;
         assert!(!inspected.expect("it passes"), "{passes}");
     }
-    // An older server may answer by a list.
+    // An older server may respond with a batch.
     let listed = format!(r#"[{{"jsonrpc":"2.0","method":"x"}},{challenged}]"#);
     assert!(exchange.inspect(listed.as_bytes()).await.expect("granted"));
     let asked = &bench.host.consents()[0];
     assert_eq!(asked.challenge.context.tool_name.as_deref(), Some("work"));
-    // What fails is told under the id of the call.
+    // A failure is reported under the id of the call.
     bench.host.answers(Answer::No);
     let more = challenged.replace("scope=\\\"a\\\"", "scope=\\\"b\\\"");
     exchange.authorize().await.expect("no key is needed");
@@ -151,7 +151,7 @@ async fn redirects_within_the_origin_are_followed_that_keep_the_method() {
     let sixth = exchange.receive(StatusCode::TEMPORARY_REDIRECT, &to).await;
     let error = sixth.expect_err("there is an end");
     assert_eq!(error.code().as_str(), "http");
-    // A rejection there is one of the server, and the request begins where it began.
+    // A rejection after a redirect is the server's, and the request starts again at its first URL.
     let mut exchange = sent(&session, call()).await;
     let next = exchange.receive(StatusCode::PERMANENT_REDIRECT, &to).await;
     assert_eq!(next.expect("followed"), Next::Send);
@@ -216,7 +216,7 @@ async fn a_request_that_can_be_sent_once_is_recovered_for_the_next() {
     let next = exchange.receive(StatusCode::UNAUTHORIZED, &invalid()).await;
     assert_eq!(next.expect("it is the caller's"), Next::Deliver(Look::None));
     assert_ne!(header_value(&session), old);
-    // The user is not asked for what cannot be sent again.
+    // The user is not asked for a request that cannot be sent again.
     let more = fields([(
         WWW_AUTHENTICATE,
         r#"Bearer error="insufficient_scope", scope="a""#,
@@ -259,10 +259,10 @@ async fn an_idle_stream_waits_until_it_can_be_authorized() {
             header_value(&session)
         );
     }
-    // That it gives up waiting loses nothing.
+    // After the wait, it recovers like any other request.
     let next = idle.receive(StatusCode::FORBIDDEN, &more).await;
     assert_eq!(next.expect("it can be opened"), Next::Send);
-    // One that resumes an answer does not wait: its caller does.
+    // A stream that resumes a response does not wait: its caller does.
     let accept = (ACCEPT, "text/event-stream");
     let id = (HeaderName::from_static("mcp-session-id"), "s");
     let last = (HeaderName::from_static("last-event-id"), "1");

@@ -1,4 +1,4 @@
-//! What an error tells of its cause, so that whoever reads it knows what to do.
+//! What an error says about its cause, so that its reader knows what to do.
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::recovery::Trigger;
@@ -87,7 +87,7 @@ async fn refusal_to_register_is_the_servers_own_where_there_is_one() {
         bench.world.heal(Register);
         assert_eq!(error.code(), "registration_rejected");
         assert!(error.to_string().contains("by hand only"), "{error}");
-        // Trouble is not a refusal.
+        // A transient error is not a refusal.
         bench.world.next(Register, Fault::Body(503, refusal));
         let error = bench.send(&session, "").await.expect_err("trouble");
         assert_eq!(error.code(), "http", "{error}");
@@ -95,7 +95,7 @@ async fn refusal_to_register_is_the_servers_own_where_there_is_one() {
     }
 }
 
-/// A store that says it has written, and has not.
+/// A store that reports a write, but has not written.
 struct Forgetful(MemoryStore);
 
 impl RecordStore for Forgetful {
@@ -140,7 +140,7 @@ async fn what_the_programs_own_http_client_failed_by_is_kept() {
         let cause = error.cause().and_then(|cause| cause.downcast_ref());
         matches!(cause, Some(Broken)) && error.to_string().contains("on fire")
     };
-    // On the way to a page, ...
+    // Before a page, ...
     for kind in [Prm, Meta, Register, Token] {
         let session = bench.open().await;
         bench.world.always(kind, Fault::Broken);
@@ -151,7 +151,7 @@ async fn what_the_programs_own_http_client_failed_by_is_kept() {
         );
         bench.world.heal(kind);
     }
-    // ... and at a renewal.
+    // ... and during a renewal.
     let session = bench.signed_in("").await;
     bench.world.always(Token, Fault::Broken);
     bench.world.servers(|s| s.revoke_access());

@@ -1,4 +1,4 @@
-//! Resource metadata that says that it is fresh (RFC 9111), and what has it read again all the same.
+//! Resource metadata that is fresh (RFC 9111), and when it is read again nevertheless.
 
 use mcp_reauth::{Outcome, ScopeSet};
 
@@ -6,7 +6,7 @@ use crate::support::{
     Bench, Fault, ISSUER, Mcp, Meta, OTHER, Prm, Register, Token, Visit, code, pass,
 };
 
-/// The resource names another authorization server, though what it said before is fresh.
+/// The resource names another authorization server, although its earlier metadata is fresh.
 fn moves(bench: &Bench) {
     bench
         .world
@@ -42,7 +42,7 @@ async fn a_move_that_was_seen_counts_for_more() {
     let bench = fresh();
     let session = bench.signed_in("").await;
     moves(&bench);
-    // The old server answers, but not for long enough to be of use.
+    // The old server recovers, but too late to be of use.
     bench.world.next(Token, Fault::Status(503));
     bench.world.next(Token, Fault::Status(503));
     assert_eq!(bench.send(&session, "").await, Ok(200));
@@ -56,7 +56,7 @@ async fn a_sign_in_that_the_server_rejects_at_once_has_it_read_again_the_next_ti
     bench.world.servers(|s| s.refresh_tokens = false);
     let session = bench.signed_in("").await;
     moves(&bench);
-    // Nothing but the age of what is known tells of the move.
+    // Only the age of the stored metadata shows the move.
     assert_eq!(code(&bench.send(&session, "").await), "unauthorized");
     assert_eq!(bench.host.prompts(), (0, 2));
     pass(301).await;
@@ -90,7 +90,7 @@ async fn a_step_up_without_a_scope_looks_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_that_cannot_be_begun_or_ended_reads_it_the_next_time() {
-    // At the registration endpoint, and with the code.
+    // An error at the registration endpoint, or with the code.
     for kind in [Register, Token] {
         let bench = fresh();
         let session = bench.signed_in("").await;
@@ -101,7 +101,7 @@ async fn a_sign_in_that_cannot_be_begun_or_ended_reads_it_the_next_time() {
         bench
             .world
             .next(Token, Fault::Body(400, r#"{"error":"invalid_client"}"#));
-        // A registration that is refused is tried once more, with other scopes.
+        // A refused registration is tried once more, with other scopes.
         let refused = Fault::Body(400, r#"{"error":"invalid_request"}"#);
         for _ in 0..if kind == Register { 2 } else { 1 } {
             bench.world.next(kind, refused.clone());
@@ -116,7 +116,7 @@ async fn a_sign_in_that_cannot_be_begun_or_ended_reads_it_the_next_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stopgap_is_not_kept() {
-    // The document that the challenge names is unavailable, and the one in its place is not about more than a guess.
+    // The document that the challenge names is unavailable, and its substitute is only a guess.
     let named = "https://mcp.example/tenant/metadata.json";
     let bench = fresh();
     let line = format!(r#"Bearer resource_metadata="{named}", scope="base""#);
@@ -130,7 +130,7 @@ async fn a_stopgap_is_not_kept() {
     bench.world.take();
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.count(Prm), 1);
-    // Nor is a choice that an unavailable server made.
+    // The choice of a server, because another was unavailable, is not kept either.
     let bench = fresh();
     let first = "https://first.example";
     let listed = vec![first.to_owned(), ISSUER.to_owned()];

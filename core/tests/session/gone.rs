@@ -1,4 +1,4 @@
-//! Token endpoints that are gone from where they were (404, 405, 410).
+//! Token endpoints that no longer exist at their old URL (404, 405, 410).
 
 use crate::support::{Bench, Fault, Mcp, Meta, Prm, Token, Visit, code};
 #[cfg(feature = "jwt")]
@@ -10,7 +10,7 @@ async fn a_token_endpoint_that_is_gone_is_looked_up_again_once() {
         let bench = Bench::new();
         let session = bench.signed_in("").await;
         bench.world.servers(|s| s.revoke_access());
-        // It moved: the old address says so, and the metadata names the new one.
+        // The endpoint moved: the old URL responds accordingly, and the metadata names the new one.
         bench.world.servers(|s| s.token_path = "/v2/token");
         bench.world.next(Token, Fault::Status(status));
         assert_eq!(bench.send(&session, "").await, Ok(200), "{status}");
@@ -19,14 +19,14 @@ async fn a_token_endpoint_that_is_gone_is_looked_up_again_once() {
         assert_eq!(kinds, [Mcp, Token, Meta, Token, Mcp], "{status}");
         assert_eq!(seen[3].url, "https://as.example/v2/token");
         assert_eq!(bench.host.prompts(), (0, 1));
-        // The new address is remembered.
+        // The new URL is remembered.
         bench.world.servers(|s| s.revoke_access());
         assert_eq!(bench.send(&session, "").await, Ok(200));
         let seen = bench.world.take();
         let kinds: Vec<_> = seen.iter().map(|seen| seen.kind).collect();
         assert_eq!(kinds, [Mcp, Token, Mcp]);
         assert_eq!(seen[1].url, "https://as.example/v2/token");
-        // Also for the next sign-in, after a restart.
+        // The next sign-in uses it too, after a restart.
         drop(session);
         let session = bench.open().await;
         bench.world.servers(|s| s.revoke_all());
@@ -47,7 +47,7 @@ async fn a_code_is_taken_to_where_the_token_endpoint_is_now() {
         s.revoke_all();
         s.token_path = "/v2/token";
     });
-    // The refresh token is refused before the endpoint moves; what is on record is used for the sign-in.
+    // The refresh token is refused before the endpoint moves; the sign-in uses the recorded endpoint.
     bench
         .world
         .next(Token, Fault::Body(400, r#"{"error":"invalid_grant"}"#));
@@ -106,7 +106,7 @@ async fn an_identity_providers_endpoint_is_looked_up_again_once_too() {
         let kinds: Vec<_> = seen.iter().map(|seen| seen.kind).collect();
         assert_eq!(kinds, [Mcp, Exchange, IdpMeta, Exchange, Token, Mcp]);
         assert_eq!(seen[3].url, "https://idp.example/v2/token");
-        // It is remembered, for renewals of the ID token too.
+        // It is remembered, and also used to renew the ID token.
         bench.world.servers(|s| s.revoke_access());
         pass(7200).await;
         assert_eq!(bench.send(&session, "").await, Ok(200), "{status}");
@@ -145,7 +145,7 @@ async fn an_assertion_is_taken_to_where_the_token_endpoint_is_now() {
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let kinds = bench.world.trace();
     assert_eq!(kinds, [Mcp, Exchange, Token, Meta, Token, Mcp]);
-    // The new address is remembered.
+    // The new URL is remembered.
     bench.world.servers(|s| s.revoke_access());
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let seen = bench.world.take();

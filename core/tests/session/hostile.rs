@@ -1,4 +1,4 @@
-//! Servers that mean harm with what they say.
+//! Servers that send malicious content.
 
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,7 @@ async fn a_page_that_navigated_away_is_told_what_was_not_granted() {
         .await
         .expect_err("it falls short");
     assert_eq!(error.code(), "scope_not_granted");
-    // What was granted counts all the same.
+    // What was granted is used nevertheless.
     assert_eq!(bench.send(&session, "").await, Ok(200));
 }
 
@@ -91,11 +91,11 @@ fn any_number_of_challenges_is_read_in_bounded_time() {
             let challenge = AuthChallenge::from_response(403, lines.iter().copied());
             let challenge = challenge.expect("a challenge");
             assert_eq!(challenge.required_scopes, ScopeSet::parse("found"));
-            // Of what was sent the beginning is kept.
+            // Only the beginning of the lines is kept.
             let kept = challenge.raw.www_authenticate.expect("the lines");
             assert!(kept.len() <= 16 * 1024 && joined.starts_with(&kept));
         }
-        // Milliseconds, if the work grows with the input; minutes, if with its square.
+        // Milliseconds if the work is linear in the input, minutes if it is quadratic.
         assert!(before.elapsed() < Duration::from_secs(20));
     }
 }

@@ -1,4 +1,4 @@
-//! The session at the identity provider by itself: shown, handed in, ended.
+//! The session at the identity provider by itself: its state, handing one over, signing out.
 
 use mcp_reauth::enterprise::SignIn;
 use mcp_reauth::{
@@ -10,7 +10,7 @@ use crate::support::{
     Register, Revoke, SECOND, SERVER, Token, Untrue, Visit, claims, code, key, pass, settle,
 };
 
-/// The ID token of the last sign-in or renewal, as it was exchanged.
+/// Returns the ID token of the last sign-in or renewal, as it was exchanged.
 async fn id_token(bench: &Bench, session: &AuthSession) -> String {
     bench.world.servers(|s| s.revoke_access());
     bench.world.take();
@@ -39,7 +39,7 @@ async fn state_tells_who_is_signed_in_and_until_when() {
     }
     assert!(!idp.state().await.expect("a store").authorized);
     assert_eq!(bench.world.trace(), []);
-    // The session has the same.
+    // The MCP session reports the same state.
     let own = session.identity_provider().expect("it is managed");
     assert_eq!(own.state().await, idp.state().await);
     let other = bench.builder().open().await.expect("the session opens");
@@ -50,7 +50,7 @@ async fn state_tells_who_is_signed_in_and_until_when() {
 async fn signing_out_clears_the_sign_in_and_what_was_minted_by_it_alone() {
     let bench = Bench::new();
     let session = bench.employed().await;
-    // Another server was signed in to by itself.
+    // The user signed in at another server directly.
     let builder = bench.builder_for(SECOND).host(bench.host.clone());
     let own = builder.open().await.expect("the session opens");
     assert_eq!(bench.send(&own, "").await, Ok(200));
@@ -71,7 +71,7 @@ async fn signing_out_clears_the_sign_in_and_what_was_minted_by_it_alone() {
     assert_eq!(bench.send(&own, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
     assert_eq!(own.authorization(), before);
-    // Whoever comes back signs in.
+    // The next request signs in again.
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.count(IdpVisit), 1);
 }
@@ -182,11 +182,11 @@ async fn renewal_under_way_does_not_undo_signing_out() {
 #[tokio::test(start_paused = true)]
 async fn sign_in_of_the_applications_own_is_adopted_and_needs_no_page() {
     let bench = Bench::new();
-    // Somewhere else, somebody signs in.
+    // The user signs in in another program.
     let elsewhere = Bench::new();
     let session = elsewhere.employed().await;
     let token = id_token(&elsewhere, &session).await;
-    // The same identity provider.
+    // Both use the same identity provider.
     let idp = elsewhere.world.servers(|s| {
         let fresh = crate::support::TestIdp::new(elsewhere.runtime.clone());
         std::mem::replace(&mut s.idp, fresh)
@@ -237,7 +237,7 @@ async fn sign_in_that_is_anothers_is_not_adopted() {
     pass(3661).await;
     let adopted = provider.adopt(sign_in(&token)).await;
     assert_eq!(code(&adopted), "id_token_invalid");
-    // Who does not know its client has nothing to renew by.
+    // A program that does not know its client cannot renew anything.
     let adopted = bench.idp_session().adopt(sign_in(&token)).await;
     assert_eq!(code(&adopted), "config");
     let after = bench.idp_session().state().await;
@@ -288,7 +288,7 @@ async fn sign_in_asked_for_is_at_the_identity_provider() {
     bench.world.take();
     assert_eq!(bench.send(&session, "a").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
-    // Again, whatever there is.
+    // Again, although there is a credential.
     assert_eq!(session.sign_in_again().await, Outcome::Satisfied);
     let seen = bench.world.take();
     let page = seen.iter().find(|s| s.kind == IdpVisit).expect("a page");

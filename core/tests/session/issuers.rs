@@ -1,4 +1,4 @@
-//! Issuers without a path, written with a slash at the end in one place and without it in another.
+//! Issuers without a path, written with a trailing slash in one place and without it in another.
 
 use mcp_reauth::{AuthSession, Client, Secret};
 
@@ -78,7 +78,7 @@ async fn answers_are_compared_with_what_the_document_writes() {
     }
 }
 
-/// Whichever is written with a slash, and whichever changes.
+/// Covers each place that may have the slash, and each that may change.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_written_otherwise_has_not_moved() {
     for refresh_tokens in [true, false] {
@@ -92,7 +92,7 @@ async fn a_server_that_is_written_otherwise_has_not_moved() {
             s.revoke_all();
         });
         assert_eq!(bench.send(&session, "").await, Ok(200));
-        // The registration and what was agreed to stay.
+        // The registration and the granted scopes stay.
         assert_eq!(bench.world.count(Register), 0);
         assert_eq!(bench.host.sign_ins()[2].scopes.to_string(), "base a");
         assert_eq!(issuer(&session).await.as_deref(), Some(SLASHED));

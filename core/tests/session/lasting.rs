@@ -23,7 +23,7 @@ async fn registration_whose_page_never_came_back_is_replaced() {
         s.forget_clients();
         s.revoke_access();
     });
-    // The server says of the refresh token what it would say of the client, and shows a page that leads nowhere.
+    // The server reports the forgotten client as an invalid refresh token, and its page never returns.
     bench
         .world
         .next(Token, Fault::Body(400, r#"{"error":"invalid_grant"}"#));
@@ -119,7 +119,7 @@ async fn server_that_rejects_what_was_just_granted_costs_one_page() {
             false => vec![Mcp],
         };
         assert_eq!(bench.world.trace(), expected);
-        // Asked on purpose, or some minutes later, it is tried again.
+        // An explicit sign-in, or one some minutes later, is tried.
         let _ = session.sign_in_again().await;
         assert_eq!(bench.host.prompts(), (0, 3));
         assert_eq!(code(&bench.send(&session, "").await), "unauthorized");
@@ -205,7 +205,7 @@ async fn sign_in_before_any_request_asks_the_server_for_its_challenge() {
     assert_eq!(kinds, [Mcp, Prm, Meta, Register, Visit, Token]);
     assert_eq!(seen[4].param("scope"), "base a");
     assert_eq!(seen[4].param("resource"), SERVER);
-    // Once something is known of the server, it is not asked again.
+    // Once a challenge of the server is known, it is not asked for one again.
     session.sign_out().await.expect("signed out");
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.host.prompts(), (0, 2));
@@ -221,7 +221,7 @@ async fn first_contact_that_is_answered_403_leads_to_a_sign_in_where_there_is_me
     assert_eq!(bench.send(&session, "").await, Ok(200));
     let expected = [Mcp, Prm, Prm, Meta, Register, Visit, Token, Mcp];
     assert_eq!(bench.world.trace(), expected);
-    // Without metadata it is the caller's; and with a credential always.
+    // Without metadata the caller gets the response; with a credential, always.
     let bench = Bench::new();
     let session = bench.open().await;
     bench.world.always(Prm, Fault::Status(404));
@@ -270,7 +270,7 @@ async fn question_lists_what_the_request_asks_for() {
     for (asked, sent) in asked.iter().zip(&sent[1..]) {
         assert_eq!(asked.scopes, sent.scopes);
     }
-    // What was not granted before is asked for again (SEP-2350), and so is to be read again.
+    // Scopes that were not granted before are requested again (SEP-2350), so the question lists them.
     assert_eq!(asked[1].new_scopes, ScopeSet::parse("admin a"));
 }
 
@@ -300,7 +300,7 @@ async fn secret_is_shown_to_no_issuer_that_was_not_named_for_it() {
     assert!(text.contains(ISSUER) && text.contains("known"), "{text}");
     assert!(!text.contains("canary"), "{text}");
     assert_eq!(bench.world.count(Token) + bench.world.count(Visit), 0);
-    // Named once, it is remembered with what was granted; another issuer is still another.
+    // Set once, the issuer is remembered with the grant; any other issuer is refused.
     let session = builder(&known.clone().at_issuer(ISSUER)).open().await;
     let session = session.expect("the session opens");
     assert_eq!(bench.send(&session, "").await, Ok(200));
@@ -396,8 +396,8 @@ async fn callback_that_comes_late_still_counts_though_another_page_was_opened() 
     assert_eq!(bench.send(&session, "").await, Ok(200));
 }
 
-/// What a sign-in after a revoked grant asks for, so many seconds after the first, where the resource's metadata says
-/// this of its freshness.
+/// Returns the requests of a sign-in after a revoked grant, this many seconds after the first sign-in, if the
+/// resource's metadata has this `Cache-Control`.
 async fn after_a_revoked_grant(says: Option<&'static str>, seconds: u64) -> Vec<Kind> {
     let bench = Bench::new();
     bench
@@ -427,7 +427,7 @@ async fn resource_metadata_that_is_fresh_is_not_read_again() {
         let trace = after_a_revoked_grant(says, seconds).await;
         assert_eq!(trace, expected, "{says:?} {seconds}");
     }
-    // A day at the most, as the authorization server's own.
+    // A day at most, as for the authorization server's metadata.
     let trace = after_a_revoked_grant(Some("max-age=99999999999"), 86_401).await;
     assert_eq!(trace, [Mcp, Token, Prm, Meta, Visit, Token, Mcp]);
 }

@@ -1,18 +1,18 @@
-//! Codes and refresh tokens may be good for one request: whether they are presented again, and what becomes of an answer
-//! that comes after everybody has given it up.
+//! Codes and refresh tokens may be usable only once: whether they are presented again, and what happens to a response
+//! that arrives after all callers have given up.
 
 use futures_util::FutureExt;
 use mcp_reauth::{CallbackParams, Error};
 
 use crate::support::{Bench, Fault, IdpToken, Journey, Mcp, Token, Visit, all, code, pass, settle};
 
-/// A session whose user is to sign in, and what becomes of it if the code meets `fault` first.
+/// Signs a user in with a server whose first token request meets `fault`, and returns the result.
 async fn sign_in_with(fault: Fault) -> (Bench, Result<u16, Error>) {
     let bench = Bench::new();
     let session = bench.open().await;
     bench.world.next(Token, fault);
     let ended = bench.send(&session, "").await;
-    // Whatever came of it, the next sign-in is a sign-in as any.
+    // In any case, the next sign-in works normally.
     assert_eq!(bench.send(&session, "").await, Ok(200));
     (bench, ended)
 }
@@ -49,7 +49,7 @@ async fn code_is_presented_once_otherwise() {
     ] {
         let (bench, ended) = sign_in_with(fault.clone()).await;
         assert_eq!(code(&ended), "http", "{fault:?}");
-        // The second is another code, of another visit.
+        // The second one is another code, from another visit.
         let seen = bench.world.take();
         let codes: Vec<_> = seen.iter().filter(|s| s.kind == Token).collect();
         assert_eq!(codes.len(), 2, "{fault:?}");
@@ -74,7 +74,7 @@ async fn lost_answer_to_a_code_is_told_as_that() {
     );
 }
 
-/// By what way a code comes back.
+/// How a code comes back.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Page,
@@ -135,7 +135,7 @@ async fn late_answer_to_a_refresh_is_kept_though_its_callers_have_failed() {
         gate.open();
         session.settle().await;
         for ended in all(more.into()).await {
-            // Those who still waited have it, and nobody waits for two minutes.
+            // Callers that still wait get it, and none waits for two minutes.
             match late {
                 21 => assert_eq!(ended, Ok(200)),
                 _ => assert_eq!(code(&ended), "refresh_unavailable"),
@@ -156,7 +156,7 @@ async fn late_answer_to_a_refresh_is_kept_though_its_callers_have_failed() {
 async fn refresh_is_repeated_once_its_answer_cannot_come_any_more() {
     for (fault, patience) in [(Fault::Lost, 0), (Fault::Hang, 140)] {
         let bench = Bench::new();
-        // A server that does not rotate, so that a lost answer costs nothing.
+        // A server that does not rotate refresh tokens, so that a lost response costs nothing.
         bench.world.servers(|s| s.rotates = false);
         let session = bench.signed_in("").await;
         bench.world.servers(|s| s.revoke_access());
@@ -195,13 +195,13 @@ async fn program_that_settles_before_it_ends_has_what_came_late() {
 async fn late_answer_of_an_identity_provider_is_kept() {
     let bench = Bench::new();
     let session = bench.employed().await;
-    // The ID token is over, and so is the access token.
+    // The ID token has expired, and so has the access token.
     pass(7200).await;
     let gate = bench.world.hold(IdpToken);
     let before = bench.runtime.elapsed();
     assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
     let took = (bench.runtime.elapsed() - before).as_secs();
-    // The renewal itself, and the wait for it as another's.
+    // The renewal itself, and the wait for it as another session's.
     assert!(took <= 51, "{took} s");
     pass(60).await;
     assert_eq!(bench.world.count(IdpToken), 1);

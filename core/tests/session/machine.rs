@@ -1,4 +1,4 @@
-//! The client's own credential (RFC 6749 section 4.4): no person, ever.
+//! The client's own credential (RFC 6749 section 4.4): the user is never involved.
 
 use mcp_reauth::recovery::Trigger::Ambient;
 use mcp_reauth::{AuthSession, Client, Credentials, ScopeSet, Secret};
@@ -19,7 +19,7 @@ async fn machine(bench: &Bench, method: &'static str) -> AuthSession {
         s.auth_methods = vec![method];
         s.add_client(ISSUER, "machine", SECRET, method);
     });
-    // With a host, too, nobody is bothered.
+    // Even with a host, the user is not prompted.
     let builder = bench.builder().host(bench.host.clone());
     let session = builder.credentials(credentials(ISSUER)).open().await;
     session.expect("the session opens")
@@ -146,9 +146,10 @@ async fn new_token_that_is_refused_is_a_typed_error() {
     bench.world.take();
     let result = bench.send(&session, "").await;
     assert_eq!(code(&result), "registration_rejected");
-    // Whether the server takes the client in another way now, or the resource has moved, is looked up once.
+    // One lookup each finds whether the server accepts another authentication method now, and whether the resource has
+    // moved.
     assert_eq!(bench.world.trace(), [Mcp, Token, Meta, Prm]);
-    // It was brought along, and is tried again when somebody waits.
+    // The pre-registered client is tried again for the next caller.
     let add = |s: &mut Servers| {
         s.add_client(ISSUER, "machine", SECRET, "client_secret_basic");
     };
@@ -247,7 +248,7 @@ async fn machine_takes_its_secret_to_a_new_server_only_when_told_to() {
         s.add_client(OTHER, "machine", SECRET, "client_secret_basic");
     });
     bench.world.take();
-    // Whoever runs the resource may name any server; that is no reason to show it the secret.
+    // The operator of the resource may name any server; that is no reason to send it the secret.
     assert_eq!(
         code(&bench.send(&session, "").await),
         "registration_rejected"

@@ -1,4 +1,4 @@
-//! Sessions, against servers and a person in this process and in virtual time: no sockets, no waiting.
+//! Sessions, against servers and a user in this process and in virtual time: no sockets, no waiting.
 
 mod ahead;
 mod ambient;

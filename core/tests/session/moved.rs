@@ -9,7 +9,7 @@ fn moves(bench: &Bench) {
     });
 }
 
-/// Nothing that belongs to the old issuer was sent to the new one.
+/// Asserts that nothing that belongs to the old issuer was sent to the new one.
 fn assert_apart(bench: &Bench, old_client: &str) {
     for seen in bench.world.take() {
         let to_new = seen.url.starts_with(OTHER);
@@ -37,7 +37,7 @@ async fn token_without_refresh_is_replaced_by_a_sign_in_at_the_new_server() {
     let state = session.connection_state().await.expect("a store");
     assert_eq!(state.issuer.as_deref(), Some(OTHER));
     assert_ne!(state.client_id.as_ref(), Some(&old));
-    // What was agreed to at the old server is no business of the new one.
+    // What the user agreed to at the old server does not apply to the new one.
     assert_eq!(bench.host.sign_ins()[2].scopes.to_string(), "base");
     assert_eq!(bench.world.count(Register), 1);
     assert_eq!(bench.world.count(Visit), 1);
@@ -50,7 +50,7 @@ async fn unreachable_refresh_at_the_old_server_ends_in_a_sign_in_at_the_new_one(
     let session = bench.signed_in("").await;
     let old = client(&session).await;
     moves(&bench);
-    // Only the old server is gone: all its tries, then the new one's code.
+    // All token requests fail at first; after that, only both tries at the old server.
     bench.world.always(Token, Fault::Connection);
     for _ in 0..2 {
         // A network that is down is no sign of a move.
@@ -113,7 +113,7 @@ async fn step_up_that_a_server_asks_of_a_token_it_takes_stays_at_its_issuer() {
     bench
         .world
         .answer(move |call| (call == 0).then(|| (403, vec![line.to_owned()])));
-    // The server takes it back by the next answer; until then nothing says that it has moved.
+    // The server's next response contradicts this challenge; until then nothing says that it has moved.
     let _ = bench.send(&session, "a").await;
     let seen = bench.world.take();
     let kinds: Vec<_> = seen.iter().map(|s| s.kind).collect();
@@ -177,7 +177,7 @@ async fn way_back_to_the_old_server_needs_no_new_registration() {
     assert_eq!(client(&session).await, old);
 }
 
-/// What could not be renewed at the old server says nothing of the sign-in at the new one.
+/// A renewal that failed at the old server says nothing about the sign-in at the new one.
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_at_the_new_server_that_is_rejected_is_no_unavailable_renewal() {
     let bench = Bench::new();
@@ -192,7 +192,7 @@ async fn a_sign_in_at_the_new_server_that_is_rejected_is_no_unavailable_renewal(
         .answer(move |_| Some((401, vec![rejected.to_owned()])));
     assert_eq!(code(&bench.send(&session, "").await), "unauthorized");
     assert_eq!(bench.host.prompts(), (0, 2), "one page at the new server");
-    // Nor does the next request send the user there again.
+    // The next request does not send the user there again either.
     assert_eq!(code(&bench.send(&session, "").await), "unauthorized");
     assert_eq!(bench.host.prompts(), (0, 2));
 }
