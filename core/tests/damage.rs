@@ -1,4 +1,4 @@
-//! Files that are not what they should be: told by name, and left as they are.
+//! Files that are not valid stores: the error names them, and they are left as they are.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn record() -> Secret {
     Secret::new(r#"{"text":"gr\u00fc\u00df \"quoted\" \\"}"#)
 }
 
-/// What a store with two records has on disk.
+/// Returns the content of a file store with two records.
 async fn whole(path: &Path) -> Vec<u8> {
     let store = FileStore::new(path);
     for server in ["https://a.example/mcp", "https://b.example/mcp"] {
@@ -28,14 +28,14 @@ async fn whole(path: &Path) -> Vec<u8> {
     fs::read(path).expect("it was written")
 }
 
-/// The error is the store's, and names the file.
+/// Asserts that the error is about the store, and names the file.
 fn names(path: &Path, error: &Error) {
     let path = path.display().to_string();
     assert_eq!(error.code(), "store");
     assert!(error.to_string().contains(&path), "{error}");
 }
 
-/// Nothing can be done with the file, and nothing is done to it.
+/// Asserts that the file can be neither read nor written, and is not changed.
 async fn refuses(path: &Path, contents: &[u8]) {
     fs::write(path, contents).expect("it is written");
     let store = FileStore::new(path);
@@ -143,7 +143,7 @@ async fn every_beginning_of_a_file_is_refused_or_the_whole_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("credentials.json");
     let whole = whole(&path).await;
-    // Without the line break at its end, it says the same.
+    // Without the final line break, the content is the same.
     for end in 0..whole.len() - 1 {
         refuses(&path, &whole[..end]).await;
     }
@@ -151,7 +151,7 @@ async fn every_beginning_of_a_file_is_refused_or_the_whole_of_it() {
     assert_eq!(FileStore::new(&path).keys().map(|keys| keys.len()), Ok(2));
 }
 
-/// With one byte changed, the file is refused by name, or still a store; it is not touched.
+/// With one byte changed, the file is refused by name, or still a store; it is not changed.
 async fn one_byte_changed(path: &Path, whole: &[u8], at: usize, byte: u8) {
     let mut contents = whole.to_vec();
     contents[at] = byte;
@@ -191,7 +191,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("credentials.json");
-        // As written by a store; without waiting for the disk a thousand times.
+        // As written by a store, but without waiting for the disk a thousand times.
         let whole = br#"{"format":1,"sequence":1800000000001,"records":[{"profile":"default","server":"https://a.example/mcp","version":1800000000000,"record":{"text":"1"}},{"profile":"default","server":"https://b.example/mcp","version":1800000000001,"record":{"text":"2"}}]}"#;
         runtime.block_on(one_byte_changed(&path, whole, at.index(whole.len()), byte));
     }

@@ -1,11 +1,11 @@
-//! What errors carry to other languages and other wires.
+//! What errors carry to other languages, and over the wire.
 
 use std::fmt;
 
 use mcp_reauth::{AuthChallenge, Error, ScopeSet};
 use serde_json::json;
 
-/// Something of the application's own.
+/// An error of the application.
 #[derive(Debug)]
 struct Broken(u8);
 

@@ -106,22 +106,22 @@ async fn a_lease_is_held_once_and_ends_with_its_holder_or_its_time() {
     let first = take(now).await.expect("nobody holds it");
     assert!(take(now).await.is_none());
     assert!(take(now + ttl / 2).await.is_none());
-    // Its holder is seen to live, and may be stopped: it gets some minutes.
+    // Its holder is seen to be alive, and may be stopped: it gets some minutes.
     assert!(take(now + ttl * 15).await.is_none());
     assert!(
         take(now + ttl * 16 - Duration::from_secs(1))
             .await
             .is_none()
     );
-    // The machine may have slept, and the holder with it: it gets some time once that is seen.
+    // The machine may have slept, and the holder with it: it gets a grace period once that is seen.
     let (awake, grace) = (now + ttl * 100, Duration::from_secs(6));
     assert!(take(awake).await.is_none());
     assert!(take(awake + grace / 2).await.is_none());
-    // Who renews it meanwhile keeps it.
+    // A holder that renews it meanwhile keeps it.
     let renewed = store.renew_lease(&key, &first, awake, ttl).await;
     assert!(renewed.expect("it works"));
     assert!(take(awake + grace).await.is_none());
-    // A stuck holder keeps its own file, and nobody waits for it for ever.
+    // A stuck holder keeps its own file, and others do not wait for it for ever.
     let stuck = awake + ttl * 100;
     assert!(take(stuck).await.is_none());
     let late = stuck + grace;

@@ -1,4 +1,5 @@
-//! Links, devices, folders and other users' files where a store has its files: none is followed, read or written.
+//! Links, devices, folders and other users' files in place of a store's files: they are neither followed, read nor
+//! written.
 #![cfg(unix)]
 
 use std::fs::{self, File};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mcp_reauth::store::{RecordStore, Saved, StoreKey, TokenStore};
 use mcp_reauth::{Error, FileStore, Secret};
 
-/// Much more than a store waits for a lock.
+/// Much longer than a store waits for a lock.
 const LIMIT: Duration = Duration::from_secs(30);
 const TTL: Duration = Duration::from_secs(60);
 /// A user that owns nothing.
@@ -41,14 +42,14 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// A file of the user's that a link leads to.
+    /// A file of the user that a link leads to.
     fn victim(&self) -> PathBuf {
         let path = self.path("victim");
         fs::write(&path, SAID).expect("it is written");
         path
     }
 
-    /// The name of the one lease, which it makes.
+    /// Takes a lease, and returns the name of its file.
     async fn lease_name(&self) -> String {
         self.lease().await.expect("it works");
         let mut names = fs::read_dir(self.path("credentials.json.leases")).expect("a folder");
@@ -83,7 +84,7 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, what).await.expect("it ends")
 }
 
-/// The error is the store's, and names the path and what is there.
+/// Asserts that the error is about the store, and names the path and what is there.
 fn names(ended: Result<impl std::fmt::Debug, Error>, path: &Path, what: &str) {
     let error = ended.expect_err(what);
     assert_eq!(error.code(), "store");
@@ -131,7 +132,7 @@ async fn refuses_what_is_no_file(name: &str, lease: bool) {
         if lease {
             names(place.lease().await, &path, kind);
         } else if name == "credentials.json" && kind == "a symbolic link" {
-            // A link to the store's file may be there; this one leads to no store.
+            // A link to the store's file is allowed; this one leads to another file.
             names(place.load().await, &path, "no credential file");
             names(place.save().await, &path, "no credential file");
         } else {
@@ -201,7 +202,7 @@ async fn copy_and_reserved_space_are_new_files_whatever_is_there() {
         .await
         .expect("there is room");
     assert!(fs::symlink_metadata(&space).expect("it is there").is_file());
-    // Replaced by a link once more: the space is not used.
+    // If it is replaced with a link again, the space is not used.
     fs::remove_file(&space).expect("it is removed");
     symlink(&victim, &space).expect("a link");
     place.save().await.expect("it is written");
@@ -248,7 +249,7 @@ async fn files_of_another_user_are_refused() {
         chown(&path, Some(0), None).expect("it is taken back");
     }
     place.save().await.expect("it is written");
-    // A link is as good as who made it.
+    // A link is trusted as much as its owner.
     let link = place.path("link.json");
     symlink(place.path("credentials.json"), &link).expect("a link");
     let linked = FileStore::new(&link);

@@ -1,7 +1,7 @@
-//! The JSON forms, both ways: what is written is in `tests/vectors/forms.json`, is read as what it was, and is as the JSON
-//! Schema beside it says.
+//! The JSON forms, in both directions: what is written equals `tests/vectors/forms.json`, is read as the same value,
+//! and is valid by the JSON Schema beside it.
 //!
-//! `UPDATE_VECTORS=1 cargo test -p mcp-reauth --all-features --test forms` writes both files anew.
+//! `UPDATE_VECTORS=1 cargo test -p mcp-reauth --all-features --test forms` writes both files again.
 
 mod every_error;
 
@@ -41,7 +41,7 @@ fn scopes() -> ScopeSet {
     ScopeSet::parse("a b")
 }
 
-/// What is written is read as the same.
+/// Asserts that written values are read as the same.
 fn both_ways<T: Serialize + DeserializeOwned + PartialEq + Debug>(values: &[T]) -> Value {
     for value in values {
         let written = serde_json::to_string(value).expect("it is written");
@@ -237,7 +237,7 @@ fn is_on_record(name: &str, value: &Value) {
     }
     let text = fs::read_to_string(&path).expect("it is read");
     let known: Value = serde_json::from_str(&text).expect("it is JSON");
-    // What differs is seen best by writing it.
+    // A diff of the new file shows best what has changed.
     assert!(
         value == &known,
         "{name}: run it with UPDATE_VECTORS=1, and look at what changed"
@@ -279,7 +279,7 @@ fn every_form_is_as_its_schema_says() {
     }
 }
 
-/// A form as often as it has members, each time with one of them of a type that none has.
+/// Returns copies of a form, each with one member of a wrong type.
 #[cfg(feature = "schema")]
 fn spoilt(form: &Value) -> Vec<(String, Value)> {
     let members = form.as_object().into_iter().flat_map(Map::keys);

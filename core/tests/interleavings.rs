@@ -1,5 +1,5 @@
-//! Whole sessions in many interleavings: at every lock, every request and every step of the store, whoever can go
-//! on may be the next to do so. `./test interleavings` runs it, in a build of its own (`--cfg shuttle`).
+//! Whole sessions in many interleavings: at every lock, every request and every step of the store, any task that can
+//! run may run next. `./test interleavings` runs it, in a build of its own (`--cfg shuttle`).
 #![cfg(shuttle)]
 
 #[allow(dead_code, unused_imports)]
@@ -16,12 +16,12 @@ use support::{Answer, Bench, Kind, Token, Visit, all};
 /// How many interleavings of each scenario are tried.
 const TRIES: usize = 1_000;
 
-/// Tries a scenario in interleavings chosen at random, and in such as bring out rare bugs (probabilistic
-/// concurrency testing: few switches, at any place).
+/// Runs a scenario in random interleavings, and in others that expose rare bugs (probabilistic concurrency testing: few
+/// switches, at any place).
 fn in_many_orders<F: Future<Output = ()> + 'static>(scenario: fn() -> F) {
     let run = move || block_on(scenario());
     let mut config = Config::new();
-    // A session is deep in a debug build.
+    // The futures of a session need a large stack in a debug build.
     config.stack_size = 1024 * 1024;
     Runner::new(RandomScheduler::new(TRIES), config.clone()).run(run);
     Runner::new(PctScheduler::new(3, TRIES), config).run(run);
@@ -115,7 +115,7 @@ fn no_fails_exactly_those_who_needed_it() {
                 Ok(_) => None,
             })
             .collect();
-        // One no is for what was asked for then: one of both, or both.
+        // One refusal applies to what was asked for then: one of both, or both.
         let asked = bench.host.consents()[0].challenge.required_scopes.len();
         assert_eq!(wanted.len(), asked, "{results:?}");
     });
@@ -162,7 +162,7 @@ fn signing_out_is_not_undone_by_a_renewal() {
         let bench = Bench::new();
         let session = bench.signed_in("").await;
         bench.world.servers(|s| s.revoke_access());
-        // Nobody who could sign in again.
+        // There is no user who could sign in again.
         let request = {
             let (bench, session) = (bench.clone(), bench.builder().open().await);
             let session = session.expect("the session opens");

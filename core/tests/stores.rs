@@ -1,4 +1,4 @@
-//! Stores held against their contract: ours keep to it, and each defect is found.
+//! The contract checks of stores: our own stores pass them, and each defect is found.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use mcp_reauth::{
     Error, FileStore, LocalLeases, MemoryStore, RecordStore, Secret, TokenStore, TokioRuntime,
 };
 
-/// The checks that a store does not pass.
+/// Returns the checks that a store does not pass.
 async fn failures(one: impl TokenStore, other: impl TokenStore) -> Vec<String> {
     let checks = check_store(one, other, TokioRuntime).await;
     assert_eq!(checks.len(), 13);
@@ -117,7 +117,7 @@ impl Defective {
         key
     }
 
-    /// Whoever holds it.
+    /// Releases the lease, whoever its holder is.
     fn release_all(&self, key: &StoreKey) {
         for id in 0..1000 {
             let id = LeaseId::new(id.to_string());
@@ -125,7 +125,7 @@ impl Defective {
         }
     }
 
-    /// The version that the record has now.
+    /// Returns the present version of the record.
     async fn version(&self, key: &StoreKey) -> Option<u64> {
         let stored = self.store.load(key).await.expect("memory");
         stored.map(|stored| stored.version)
@@ -221,7 +221,7 @@ impl TokenStore for Defective {
                 Defect::LeasesBetweenTwoSteps => {
                     let lease = store.store.try_lease(&key, now, ttl).await?;
                     let Some(lease) = lease else { return Ok(None) };
-                    // As if it had looked, and not written yet.
+                    // As if it had checked, and not written yet.
                     store.store.release_lease(&key, &lease).await;
                     tokio::task::yield_now().await;
                     store.release_all(&key);

@@ -1,4 +1,4 @@
-//! Writers of one file store have their turns in order, and no process takes the turns of another.
+//! Writers of one file store get their turns in order, and no process takes the turns of another.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -13,7 +13,7 @@ fn key(server: usize) -> StoreKey {
     }
 }
 
-/// The version that a new record was saved as, or an old one again.
+/// Saves a new record, or an old one again, and returns its version.
 async fn save(store: &FileStore, server: usize) -> u64 {
     let key = key(server);
     let expected = store.load(&key).await.expect("it is read");
@@ -31,12 +31,12 @@ async fn writers_of_one_process_have_their_turns_in_the_order_in_which_they_came
     let store = FileStore::new(folder.path().join("credentials.json"));
     let first = save(&store, 0).await;
 
-    // Nothing is written before all stand in line.
+    // Nothing is written before all writers are in the queue.
     let lock = std::fs::File::open(folder.path().join("credentials.json.lock")).expect("it is");
     lock.lock().expect("it is locked");
     let mut writers: Vec<_> = (1..=30)
         .map(|n| {
-            // Sessions with stores of their own.
+            // Sessions with their own stores.
             let store = FileStore::new(store.path());
             store.save(&key(n), Secret::new("{}"), None)
         })
@@ -64,7 +64,7 @@ async fn process_that_writes_all_the_time_leaves_turns_to_others() {
     let path = folder.path().join("credentials.json");
     let busy = FileStore::new(&path);
     save(&busy, 0).await;
-    // By another name it stands in no line with those of this process, as if it were in another.
+    // Under another name, it shares no queue with the others of this process, as if it were in another process.
     let link = folder.path().join("link.json");
     std::os::unix::fs::symlink(&path, &link).expect("a link");
     let other = FileStore::new(link);

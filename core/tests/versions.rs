@@ -1,4 +1,4 @@
-//! A version that a store gave never comes again, whatever becomes of its files and of the clock.
+//! A store never assigns a version twice, whatever happens to its files and to the clock.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use mcp_reauth::store::{Deleted, RecordStore, Saved, StoreKey, TokenStore};
 use mcp_reauth::{FileStore, MemoryStore, Secret};
 
-/// The largest whole number that JavaScript tells from the next.
+/// The largest integer that JavaScript represents exactly.
 const MAX: u64 = (1 << 53) - 1;
 
 fn key(server: &str) -> StoreKey {
@@ -28,7 +28,7 @@ fn now() -> u64 {
     u64::try_from(now.as_micros()).expect("before the end of time")
 }
 
-/// A store's files. Each process is a store of its own on them: they share nothing else.
+/// A store's files. Each process is a separate store on them: they share nothing else.
 struct Files {
     folder: tempfile::TempDir,
 }
@@ -55,7 +55,7 @@ impl Files {
         fs::rename(self.path(), self.folder.path().join("away")).expect("it is moved");
     }
 
-    /// As if the clock had been a year ahead when the last version was given.
+    /// Writes a file as if the clock had been a year ahead when the last version was assigned.
     fn a_year_ahead(&self) -> u64 {
         let version = now() + 365 * 86400 * 1_000_000;
         let contents = format!(
@@ -82,7 +82,7 @@ async fn save_over(store: &impl RecordStore, expected: Option<u64>) -> u64 {
     }
 }
 
-/// Saves by a store that knows nothing of what was before, and expects a version above all of them.
+/// Saves with a store that knows no earlier versions, and expects a version above all of them.
 async fn another_is_above(files: &Files, before: u64) -> u64 {
     let version = save(&files.process()).await;
     assert!(version > before, "{before} {version}");
@@ -132,7 +132,7 @@ async fn versions_do_not_come_again_when_the_clock_is_set_back_and_the_file_move
         files.move_away();
         last = another_is_above(&files, last).await;
     }
-    // Also after a deletion, and by the store that did it.
+    // The same after a deletion, and for the store that deleted.
     let store = files.process();
     let deleted = store.delete(&key("a"), last).await;
     assert!(matches!(deleted, Ok(Deleted::Done)), "{deleted:?}");
@@ -177,7 +177,7 @@ async fn versions_do_not_come_again_when_the_lock_file_is_deleted_or_damaged() {
         last = another_is_above(&files, last).await;
         fs::remove_file(files.lock()).expect("it is deleted");
         last = another_is_above(&files, last).await;
-        // What was written over it is good.
+        // The mark that was written over it is valid.
         fs::write(files.lock(), damaged).expect("it is damaged");
         last = another_is_above(&files, last).await;
         files.move_away();
@@ -190,7 +190,7 @@ async fn versions_do_not_come_again_to_a_store_that_lost_both_files_and_its_cloc
     let files = Files::new();
     let ahead = files.a_year_ahead();
     let store = files.process();
-    // One that has read a version knows it, and one that gave it.
+    // A store that has read or assigned a version knows it.
     let read = files.process();
     let given = save(&store).await;
     assert!(given > ahead);
@@ -240,7 +240,7 @@ async fn version_beyond_what_a_reader_can_tell_apart_is_refused_and_one_below_is
         fs::read_to_string(files.path()).expect("it is there"),
         contents(MAX + 1)
     );
-    // The last of all can be read and deleted from, once.
+    // The last version is assigned, and none after it.
     fs::write(files.path(), contents(MAX - 1)).expect("it is written");
     assert_eq!(save(&store).await, MAX);
     let saved = store.save(&key("a"), data(), Some(MAX)).await;
@@ -262,13 +262,13 @@ fn disturb(folder: &Path, locks_too: bool, writes: &AtomicUsize, ended: &AtomicB
         match turn % 4 {
             0 => copies.extend(fs::read(&file)),
             1 => drop(fs::rename(&file, folder.join("away"))),
-            // Seldom enough that writes end in between.
+            // Rarely enough that writes complete in between.
             2 if locks_too && writes.load(Ordering::Relaxed) >= deleted_at + 5 => {
                 deleted_at = writes.load(Ordering::Relaxed);
                 drop(fs::remove_file(folder.join("credentials.json.lock")));
             }
             _ => {
-                // In one piece, as a copy of a whole file is put back.
+                // With a rename, as a copy of a whole file is put back.
                 if let Some(copy) = copies.get(turn % copies.len().max(1)) {
                     fs::write(folder.join("back"), copy).expect("it is written");
                     fs::rename(folder.join("back"), &file).expect("it is put back");

@@ -1,4 +1,4 @@
-//! What needs tokio says so where there is none, and does not panic.
+//! What needs tokio returns an error without tokio, and does not panic.
 
 use futures_util::FutureExt;
 use mcp_reauth::store::StoreKey;

@@ -1,4 +1,4 @@
-//! What a person reads when something failed, for every error there is.
+//! What the user reads after a failure, for every error.
 
 mod every_error;
 
@@ -12,7 +12,7 @@ fn every_error_has_its_own_code_and_reads_as_a_sentence() {
     let codes: std::collections::HashSet<ErrorCode> = errors.iter().map(Error::code).collect();
     assert_eq!(codes.len(), errors.len());
     for code in ErrorCode::ALL {
-        // A defect is told of by bindings, and is no error of core's.
+        // Bindings report defects; core has no such error.
         let is_error = codes.contains(code) || *code == ErrorCode::Internal;
         assert!(is_error, "{code} is the code of no error");
         let snake = |b| matches!(b, b'a'..=b'z' | b'_');

@@ -1,4 +1,4 @@
-//! Errors, for tests that look at all of them.
+//! Errors, for tests of all of them.
 
 use mcp_reauth::{AuthChallenge, Error, ScopeSet};
 

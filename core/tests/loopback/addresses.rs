@@ -1,4 +1,4 @@
-//! Each kind of address listens where a browser goes, and nowhere that another program could be instead.
+//! Each kind of address is listened at where a browser connects, and where no other program could be instead.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! Where callbacks come: over real sockets.
+//! Receives callbacks over real sockets.
 
 #![cfg(feature = "loopback")]
 

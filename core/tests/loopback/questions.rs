@@ -1,4 +1,4 @@
-//! Questions at the terminal: one at a time, and each answered by what is typed while it stands there.
+//! Questions at the terminal: one at a time, each answered by what is typed while it is shown.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 /// The questions of this process take turns, and so do the tests.
 static ALONE: AsyncMutex<()> = AsyncMutex::const_new(());
 
-/// A terminal whose person types these lines, when they are told to.
+/// A terminal whose user types these lines when they are told to.
 #[derive(Clone, Default)]
 struct Terminal(Arc<State>);
 
@@ -106,7 +106,7 @@ async fn only_a_yes_is_one() {
 async fn a_question_waits_for_the_one_that_stands_there() {
     let _alone = ALONE.lock().await;
     let terminal = Terminal::default();
-    // Of two sessions, each with a host of its own.
+    // For two sessions, each with its own host.
     let ask = |host: Arc<TerminalHost>| {
         tokio::spawn(async move { host.confirm_step_up(request()).await })
     };

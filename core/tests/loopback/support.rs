@@ -1,4 +1,4 @@
-//! Another program, a browser, and sign-ins.
+//! Test support: another program, a browser, and sign-ins.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use tokio::task::JoinHandle;
 pub(crate) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-/// What another program does to an address.
+/// Binds an address, as another program does.
 pub(crate) fn hold(ip: IpAddr, port: u16) -> TcpListener {
     TcpListener::bind(SocketAddr::new(ip, port)).expect("the address is free")
 }
 
-/// A port that nothing listens at, in either family: none that a system chooses by itself (port 0), nor one that
-/// another test was given.
+/// Returns a port that is free in both families: neither one that a system chooses for port 0, nor one that another
+/// test was given.
 pub(crate) fn free_port() -> u16 {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -39,7 +39,7 @@ pub(crate) fn port_of(uri: &str) -> u16 {
     url.port().expect("it has a port")
 }
 
-/// A browser's visit of `path` at an address, where it expects the server that `host` names: the status.
+/// Visits `path` at an address as a browser that expects the server `host`, and returns the status.
 pub(crate) async fn visit(address: SocketAddr, host: &str, path: &str) -> u16 {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
@@ -52,7 +52,7 @@ pub(crate) async fn visit(address: SocketAddr, host: &str, path: &str) -> u16 {
     status.expect("it answers in HTTP")
 }
 
-/// Checks that a callback by way of `ip` arrives.
+/// Checks that a callback to `ip` arrives.
 pub(crate) async fn arrives(listener: &CallbackListener, ip: IpAddr) {
     let url = url::Url::parse(listener.redirect_uri()).expect("it is a URL");
     let port = port_of(listener.redirect_uri());
@@ -98,7 +98,7 @@ pub(crate) fn at(port: u16) -> String {
     format!("http://127.0.0.1:{port}/callback")
 }
 
-/// A sign-in whose page is shown now.
+/// Starts a sign-in whose page is shown now.
 pub(crate) fn sign_in(
     host: &Arc<TerminalHost>,
     redirect_uri: &str,
@@ -118,7 +118,7 @@ pub(crate) fn sign_in(
     tokio::spawn(async move { host.authorize(request).await })
 }
 
-/// The browser comes back, as soon as the sign-in with this state has its turn; and it ends well.
+/// Sends the browser's callback once the sign-in with this state has its turn, and checks that it succeeds.
 pub(crate) async fn finish(
     sign_in: JoinHandle<Result<Authorized, Error>>,
     redirect_uri: &str,

@@ -1,4 +1,4 @@
-//! Which address a sign-in uses when others want it as well.
+//! Which address a sign-in uses when others need it too.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -78,7 +78,7 @@ async fn the_others_go_on_when_one_that_waits_is_cancelled() {
 
 #[tokio::test]
 async fn a_turn_outlasts_what_holds_the_port_for_a_moment() {
-    // As programs do that are started at that moment: they have what is open here until they run.
+    // A program that is being started holds the open sockets of this process until it runs.
     let uri = at(free_port());
     let first = CallbackListener::bind_in_turn(&uri)
         .await
@@ -180,7 +180,7 @@ async fn a_sign_in_that_shows_no_page_lets_go_of_its_port() {
     tokio::time::advance(Duration::from_secs(2)).await;
     tokio::task::yield_now().await;
     assert!(is_free(V4, port_of(&uri)));
-    // The page comes back to the port that it was given, all the same.
+    // The page still comes back to the port that it was given.
     let late = CallbackListener::bind_in_turn(&uri).await;
     assert_eq!(late.expect("it is free").redirect_uri(), uri);
 }

@@ -1,5 +1,6 @@
-//! Where callbacks come on machines of other kinds, and when the usual port is taken: each test in a network of its own.
-//! Apart from the tests that look at sockets of this process: what starts a program holds them for a moment longer.
+//! Callback addresses on other kinds of machines, and when the usual port is taken: each test in its own network.
+//! Separate from the tests that look at sockets of this process, because starting a program holds them for a moment
+//! longer.
 
 #![cfg(feature = "loopback")]
 
@@ -90,7 +91,7 @@ async fn the_default_address_gives_way_to_another_program() {
         format!("http://127.0.0.1:{}/oauth/callback", port_of(&other))
     );
     assert_ne!(port_of(&other), DEFAULT_PORT);
-    // Both can be signed in at, the later one first.
+    // Both can be used for a sign-in, the later one first.
     let waiting = [sign_in(&host, &usual, "a"), sign_in(&host, &other, "b")];
     let [first, second] = waiting;
     finish(second, &other, "b").await;
@@ -124,7 +125,7 @@ async fn a_registered_client_keeps_to_the_default_address() {
     assert!(error.contains("End the program that holds it"), "{error}");
     assert!(error.contains("registered beforehand"), "{error}");
     drop(inspector);
-    // What another sign-in of this process holds beforehand does not stand in its way.
+    // A listener that another sign-in of this process has reserved does not block it.
     let (unregistered, registered) = (host(None), host(None));
     let reserved = unregistered.redirect_uri().await.expect("it is free");
     let usual = registered

@@ -1,11 +1,11 @@
-//! Tests that need a machine of their own: they run themselves once more in a network namespace (Linux).
+//! Tests that need their own machine: they run themselves again in a network namespace (Linux).
 
 use std::process::Command;
 
 const INSIDE: &str = "MCP_REAUTH_TEST_NETWORK";
 
-/// Whether this is the run with a loopback interface of its own, which `set_up` (shell commands) has prepared.
-/// Otherwise, makes that run for the test with this name and checks that it passes.
+/// Whether this is the run with its own loopback interface, which `set_up` (shell commands) has prepared. Otherwise,
+/// starts that run for the test with this name, and checks that it passes.
 pub(crate) fn is_own(test: &str, set_up: &str) -> bool {
     if std::env::var_os(INSIDE).is_some_and(|inside| inside == *test) {
         return true;

@@ -1,4 +1,4 @@
-//! The state machine of recovery: its rules over all situations, every way through it, and its page in the documentation.
+//! The state machine of recovery: its rules in all situations, every path through it, and its documentation page.
 
 mod printed;
 mod rules;

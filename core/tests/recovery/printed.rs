@@ -1,4 +1,5 @@
-//! `docs/recovery.md`: the table, and diagrams of the machine, printed from the code. `UPDATE_DOCS=1` prints them anew.
+//! `docs/recovery.md`: the table, and diagrams of the machine, printed from the code. `UPDATE_DOCS=1` prints them
+//! again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -68,7 +69,7 @@ fn ends(step: Step) -> bool {
     outcomes(step).is_empty()
 }
 
-/// What may come of a step, in words, and whether it brings a credential.
+/// Returns the possible results of a step, in words, and whether each yields a credential.
 fn outcomes(step: Step) -> Vec<(&'static str, Event<()>, bool)> {
     match step {
         Step::Renew(means, ask) => {
@@ -104,7 +105,7 @@ fn outcomes(step: Step) -> Vec<(&'static str, Event<()>, bool)> {
     }
 }
 
-/// Every way from a rejection, as arrows between steps, in the order in which they are met.
+/// Every path from a rejection, as arrows between steps, in the order in which they are met.
 #[derive(Default)]
 struct Diagram {
     nodes: BTreeMap<String, usize>,

@@ -43,7 +43,7 @@ fn proofs_and_bits() -> impl Iterator<Item = (Proof, u32)> {
     proofs.into_iter().flat_map(with_bits)
 }
 
-/// Calls `visit` with every situation there is.
+/// Calls `visit` with every possible situation.
 fn every_situation(mut visit: impl FnMut(Situation)) -> usize {
     let rejections = [
         Rejection::Token,
@@ -101,7 +101,7 @@ fn every_situation(mut visit: impl FnMut(Situation)) -> usize {
     count
 }
 
-/// Calls `visit` with a situation, and with those that differ in what matters to few of them.
+/// Calls `visit` with a situation and its variants in facts that matter to few situations.
 fn with_rarer_facts(s: Situation, visit: &mut impl FnMut(Situation)) -> usize {
     let standard = matches!(s.protocol, Protocol::Standard { .. });
     let may_be = |holds: bool| if holds { &BOTH[..] } else { &BOTH[..1] };

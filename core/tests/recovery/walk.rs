@@ -1,5 +1,5 @@
-//! Every way through the state machine, by its own transitions: whatever the facts of the moment are, and whatever comes of a
-//! step, each ends.
+//! Every path through the state machine, by its own transitions: whatever the facts of the moment and the result of a
+//! step are, each path ends.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -28,7 +28,7 @@ enum Kind {
     Enterprise,
 }
 
-/// What stays as it is on one way.
+/// What stays the same on one path.
 #[derive(Debug, Clone, Copy)]
 struct World {
     kind: Kind,
@@ -36,13 +36,13 @@ struct World {
     returns: bool,
     deliberate: bool,
     permissions: Permissions,
-    /// Requests carry proofs, which the server may find fault with.
+    /// Requests carry proofs, which the server may refuse.
     proves: bool,
 }
 
 fn worlds() -> Vec<World> {
     let kinds = [Kind::Person, Kind::ClientCredentials, Kind::Enterprise];
-    // A transport, also where no caller waits; a host that hands a challenge in; and a sign-in on purpose.
+    // A transport, also if no caller waits; a host that hands a challenge in; and an explicit sign-in.
     let ways = [
         (Trigger::Command, true, false),
         (Trigger::Ambient, true, false),
@@ -64,9 +64,9 @@ fn worlds() -> Vec<World> {
                 });
             }
         }
-        // With what a proof may lack, where most may be done about a rejection.
+        // With everything that a proof may lack, where most can be done about a rejection.
         let most = permissions(kind).into_iter().rfind(|p| p.can_authorize);
-        // How a token was granted makes no difference to them.
+        // How a token was granted makes no difference to proofs.
         if let Some(most) = most.filter(|_| kind != Kind::Enterprise) {
             worlds.push(World {
                 kind,
@@ -85,7 +85,7 @@ fn worlds() -> Vec<World> {
     worlds
 }
 
-/// What makes a difference where credentials are obtained that way.
+/// Returns the permissions that make a difference for this way to obtain credentials.
 fn permissions(kind: Kind) -> Vec<Permissions> {
     let confirms = match kind {
         Kind::Enterprise => &BOTH[..],
@@ -93,7 +93,7 @@ fn permissions(kind: Kind) -> Vec<Permissions> {
     };
     let hosts = match kind {
         Kind::ClientCredentials => &[(false, true)][..],
-        // A silent means authorizes as well.
+        // A silent means can authorize as well.
         Kind::Enterprise => &[(true, true), (false, true)][..],
         _ => &[(true, true), (false, true), (false, false)][..],
     };
@@ -130,7 +130,7 @@ impl World {
     fn sources(self, idp_pauses: &[Option<Tried<()>>]) -> Vec<Source<()>> {
         match self.kind {
             Kind::Person => BOTH.map(|renewable| Source::Person { renewable }).to_vec(),
-            // An assertion of the workload's platform is the same to the rules.
+            // An assertion of the workload's platform makes no difference to the rules.
             Kind::ClientCredentials => vec![Source::ClientCredentials],
             Kind::Enterprise => {
                 let sources = BOTH.into_iter().flat_map(|id_token| {
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// The facts at a moment about which nothing is special.
+    /// Returns facts without anything special.
     fn plain(self) -> Facts<()> {
         Facts {
             trigger: self.trigger,
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    /// Everything that may be at the moment of a decision, as far as it makes a difference.
+    /// Returns all facts that are possible at a decision, as far as they make a difference.
     fn facts(self, matters: Matters) -> Vec<Facts<()>> {
         let may_be = |holds: bool| if holds { &BOTH[..] } else { &BOTH[..1] };
         let pauses = |matter: bool| if matter { pauses() } else { vec![None] };
@@ -219,7 +219,7 @@ impl World {
     }
 }
 
-/// What the current credential may be, beside the one that was rejected.
+/// What the current credential may be, compared with the rejected one.
 const CURRENT: [Current; 6] = {
     let same = Current {
         is_other: false,
@@ -276,7 +276,7 @@ impl Matters {
         };
         Self {
             rejection: state.rejection(),
-            // Where more scope is wanted, it is of the means for that alone.
+            // If more scope is required, a pause concerns only the means for that.
             pause: state.rejection() == Rejection::Scope
                 || differs(Facts {
                     paused: failed.clone(),
@@ -304,7 +304,7 @@ impl Matters {
     }
 }
 
-/// Everything that may come of a step; nothing, if it is an end.
+/// Returns all possible results of a step; none if it ends the recovery.
 fn events(step: Step, world: World) -> Vec<Event<()>> {
     match step {
         Step::Renew(Means::IdpSession, _) => tried().map(Event::IdpSessionRenewed).to_vec(),
@@ -325,9 +325,9 @@ fn events(step: Step, world: World) -> Vec<Event<()>> {
             .map(Event::IssuerChecked)
             .to_vec(),
         Step::Adopt => vec![Event::Adopted],
-        // The user is asked and, if they agree, goes on to authorize at once, or the token is minted.
+        // The user is asked and, if they agree, authorizes at once, or the token is minted.
         Step::AskConsent => asked(),
-        // A host that hands the challenge in shows the question itself, and comes back with a yes.
+        // A host that hands the challenge in shows the question itself, and calls again with the user's consent.
         Step::ConfirmStepUp if world.returns => asked(),
         Step::Authorize(_, Ask::Union) => vec![Event::Authorized(Ask::Union), Event::Declined],
         Step::Authorize(_, ask) => vec![Event::Authorized(ask)],
@@ -348,7 +348,7 @@ fn asked() -> Vec<Event<()>> {
     ]
 }
 
-/// What lies before a state, at the most.
+/// The most that can follow after a state.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 struct Ahead {
     /// Steps.
@@ -390,7 +390,7 @@ struct Walk {
     world: World,
     plain: Facts<()>,
     facts: HashMap<Matters, Vec<Facts<()>>>,
-    /// What lies before each state that was visited; `None` while it is being visited.
+    /// What can follow after each visited state; `None` while it is being visited.
     known: HashMap<Walker, Option<Ahead>>,
 }
 
@@ -404,7 +404,7 @@ impl Walk {
         }
     }
 
-    /// What lies before a state. One that is met twice on one way is a loop.
+    /// Returns what can follow after a state. A state that occurs twice on one path is a loop.
     fn from(&mut self, state: &Walker) -> Ahead {
         match self.known.get(state) {
             Some(Some(ahead)) => return *ahead,
@@ -434,7 +434,7 @@ impl Walk {
         most
     }
 
-    /// The states that a step leads to, and whether by the user's authorization.
+    /// Returns the states that a step leads to, and whether through the user's authorization.
     fn next(&self, state: &Walker, step: Step) -> Vec<(Walker, bool)> {
         let with = |event: Event<()>| {
             let mut next = state.clone();
@@ -459,7 +459,7 @@ impl Walk {
         }
     }
 
-    /// The request is sent again, renewed before perhaps, and rejected again. Where a host has handed the challenge in, that
+    /// The request is sent again, maybe renewed before, and rejected again. If a host has handed the challenge in, it
     /// begins anew.
     fn sent_again(&self, state: &Walker) -> Vec<Walker> {
         if !self.world.returns {
@@ -494,7 +494,7 @@ fn asks(step: Step) -> bool {
     )
 }
 
-/// Each rejection that may follow.
+/// Returns each rejection that may follow.
 fn rejected(state: &Walker) -> Vec<Walker> {
     let rejections = REJECTIONS.into_iter().flat_map(|rejection| {
         let [other, same] = BOTH.map(|repeats| {
@@ -510,7 +510,7 @@ fn rejected(state: &Walker) -> Vec<Walker> {
 
 fn walked(world: World) -> (Ahead, usize) {
     let mut walk = Walk::new(world);
-    // With a lower bound on adoptions, fewer of the same transitions are taken one after the other.
+    // A lower limit on adoptions takes fewer of the same transitions in a row.
     let fresh = match (world.kind, world.permissions.max_step_ups) {
         _ if world.proves => Walker::with_adoptions(0),
         (Kind::Enterprise, 1) => Walker::with_adoptions(0),
@@ -540,7 +540,7 @@ fn every_way_ends_whatever_happens() {
             let (most, states) = walked(world);
             let pages = 1 + u16::from(world.permissions.max_step_ups);
             assert!(most.pages <= pages, "{most:?} in {world:?}");
-            // For each rejection, one question and one page.
+            // One question and one page for each rejection.
             let questions = 2 * (1 + most.sends);
             assert!(most.questions <= questions, "{most:?} in {world:?}");
             all = (all.0.most(most), all.1 + states);

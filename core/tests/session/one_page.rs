@@ -1,4 +1,4 @@
-//! One user, one page: sessions of a profile and server that need the user have them do it once.
+//! One user, one page: sessions of one profile and server that need the user share one question and one page.
 
 use mcp_reauth::{AuthSession, CallbackParams, Outcome, ScopeSet};
 
@@ -64,7 +64,7 @@ async fn ten_sessions_are_told_no_once() {
         assert_eq!(code(&ended), "consent_denied");
     }
     assert_eq!(bench.host.prompts(), (1, 1));
-    // Later it is another question.
+    // A later request asks again.
     assert_eq!(bench.send(&sessions[5], "a").await, Ok(200));
     assert_eq!(bench.host.prompts(), (2, 2));
 }
@@ -123,7 +123,7 @@ async fn a_page_is_taken_back_when_another_session_brings_what_it_is_for() {
     bench.host.journeys(Journey::Held(gate.clone()));
     let call = bench.spawn(&one, "");
     gate.reached().await;
-    // On purpose, so that it does not wait for the page that is open.
+    // An explicit sign-in does not wait for the open page.
     let outcome = two.sign_in(ScopeSet::new()).await;
     assert_eq!(outcome, Outcome::Satisfied);
     pass(2).await;
@@ -131,7 +131,7 @@ async fn a_page_is_taken_back_when_another_session_brings_what_it_is_for() {
     assert_eq!(bench.world.count(Visit), 1);
     let state = one.connection_state().await.expect("a store");
     assert_eq!(state.pending, 0);
-    // Whoever stayed on the page comes too late, and nothing is lost.
+    // A callback from that page comes too late, and nothing is lost.
     let page = bench.host.sign_ins().swap_remove(0);
     let late = CallbackParams::parse(&format!("code=c&state={}", page.state));
     let late = one.complete_authorization(late).await;
@@ -167,7 +167,7 @@ async fn the_next_one_asks_where_a_page_comes_to_nothing() {
     let second = bench.spawn(&two, "");
     pass(5).await;
     assert_eq!(bench.host.prompts(), (0, 1));
-    // The user gives up on it.
+    // The user closes the page.
     first.abort();
     one.close();
     pass(5).await;

@@ -8,7 +8,7 @@ use mcp_reauth::{Error, LocalLeases, MemoryStore, Outcome, RecordStore, Secret};
 
 use crate::support::{Bench, Gate};
 
-/// A store that holds up whoever reserves space, which is done just before a refresh token is presented.
+/// A store that holds up reservations of space, which a session makes just before it presents a refresh token.
 struct Reserving {
     store: MemoryStore,
     gate: Arc<Mutex<Option<Gate>>>,
@@ -66,7 +66,7 @@ async fn sign_in_that_comes_between_the_look_and_the_refresh_is_not_used_up() {
     bench.world.take();
     let call = bench.spawn(&one, "");
     gate.reached().await;
-    // Somebody signs in elsewhere, and the session notices.
+    // The user signs in in another session, and this one notices.
     assert_eq!(other.sign_in_again().await, Outcome::Satisfied);
     let newest = other
         .auth_state()
@@ -76,7 +76,7 @@ async fn sign_in_that_comes_between_the_look_and_the_refresh_is_not_used_up() {
     one.set_auth_state(newest).await.expect("it is stored");
     gate.open();
     assert_eq!(call.await.expect("no panic"), Ok(200));
-    // Whoever renews next does so by what is on record, and it is good.
+    // The next renewals use the recorded refresh token, which is valid.
     for session in [&other, &one] {
         bench.world.servers(|s| s.revoke_access());
         assert_eq!(bench.send(session, "").await, Ok(200));

@@ -1,4 +1,4 @@
-//! Many failures at once are one failure.
+//! Many failures at once are recovered once.
 
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{Operation, Recovery};
@@ -11,7 +11,7 @@ async fn many_share_one_refresh(count: usize) {
     bench.world.servers(|s| s.revoke_access());
     let gate = bench.world.hold(Kind::Mcp);
     let tasks = (0..count).map(|_| bench.spawn(&session, "")).collect();
-    // All of them have failed with the old token before the first hears of it.
+    // All of them have failed with the old token before the first gets its response.
     for _ in 0..count {
         gate.reached().await;
     }

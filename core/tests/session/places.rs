@@ -1,4 +1,4 @@
-//! Where metadata is looked for, and what a look that is in vain comes to.
+//! Where metadata is searched, and what follows if a URL does not have it.
 
 use mcp_reauth::{AuthSession, Client};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn body(status: u16, body: &Value) -> Fault {
     Fault::Body(status, body.to_string().leak())
 }
 
-/// The first request without a credential is answered by a challenge that names this metadata.
+/// The first request without a credential gets a challenge that names this metadata.
 fn names(bench: &Bench, url: &str) {
     let line = format!(r#"Bearer resource_metadata="{url}", scope="base""#);
     bench
@@ -38,7 +38,7 @@ fn server_metadata(issuer: &str) -> Value {
     })
 }
 
-/// The addresses asked for metadata, in order.
+/// Returns the URLs that were asked for metadata, in order.
 fn asked(bench: &Bench) -> Vec<String> {
     let seen = bench.world.take().into_iter();
     let metadata = seen.filter(|seen| [Prm, Meta].contains(&seen.kind));
@@ -113,7 +113,7 @@ async fn guesses_that_fail_are_passed_over() {
             .world
             .place(&second, body(200, &server_metadata(ISSUER)));
         let session = bench.open().await;
-        // The servers of the bench take no token for a parent.
+        // The servers of the bench issue no token for a parent resource.
         let _ = bench.send(&session, "").await;
         assert_eq!(bench.host.prompts().1, 1, "{fault:?}");
         let urls = asked(&bench);
@@ -161,7 +161,7 @@ async fn only_a_clean_absence_opens_the_fallback_for_old_servers() {
             assert_eq!(fails(&bench, &session).await, expected, "{place} {fault:?}");
             assert_eq!(bench.world.count(Register), 0, "{place} {fault:?}");
         }
-        // Nor does trouble with the metadata of the server's own origin.
+        // Neither does a transient error of the metadata at the server's own origin.
         for name in ["oauth-authorization-server", "openid-configuration"] {
             let bench = Bench::new();
             bench.world.always(Prm, Fault::Status(404));
@@ -173,7 +173,7 @@ async fn only_a_clean_absence_opens_the_fallback_for_old_servers() {
             assert_eq!(bench.world.count(Register), 0, "{place} {fault:?}");
         }
     }
-    // A clean absence does.
+    // A definite absence does.
     let bench = Bench::new();
     bench.world.always(Prm, Fault::Status(404));
     bench.world.always(Meta, Fault::Status(404));
@@ -294,7 +294,7 @@ async fn transient_error_of_the_current_server_is_no_reason_to_go_to_another() {
         s.lifetime = None;
     });
     let session = bench.signed_in("").await;
-    // What was read of it is out of date.
+    // Its stored metadata is out of date.
     pass(90_000).await;
     bench.world.servers(|s| {
         s.authorization_servers = vec![OTHER.to_owned(), ISSUER.to_owned()];
@@ -358,7 +358,7 @@ async fn null_members_count_as_absent() {
 
 #[tokio::test(start_paused = true)]
 async fn tenant_names_the_host_as_resource_only_where_the_host_publishes_that() {
-    // By a document of its own, a tenant names itself alone.
+    // In its own document, a tenant may name only itself.
     for (resource, expected) in [
         ("https://mcp.example", "resource_mismatch"),
         ("https://mcp.example/", "resource_mismatch"),
@@ -382,7 +382,7 @@ async fn tenant_names_the_host_as_resource_only_where_the_host_publishes_that() 
             "{resource}"
         );
     }
-    // The host's own document may name a parent, be it named by the challenge or not.
+    // The host's own document may name a parent, whether or not the challenge names that document.
     for named in [ROOT, WELL_KNOWN] {
         let bench = Bench::new();
         bench

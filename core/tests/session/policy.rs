@@ -1,4 +1,4 @@
-//! What a session may not do, it does not; the error says what it would take.
+//! A session does nothing that its policy forbids; the error says what would be needed.
 
 use std::sync::{Arc, Mutex};
 
@@ -41,7 +41,7 @@ async fn step_ups_that_are_to_be_thrown_fail_at_once_with_the_challenge() {
         assert_typed(&error, "insufficient_scope");
         assert_eq!(bench.world.trace(), [Mcp]);
         assert_eq!(bench.host.prompts(), (0, 1));
-        // A token is renewed all the same.
+        // A token is renewed nevertheless.
         bench.world.servers(|s| s.revoke_access());
         assert_eq!(bench.send(&session, "").await, Ok(200));
         assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
@@ -170,7 +170,7 @@ async fn a_redirect_uri_of_the_session_is_used_and_the_host_is_not_asked() {
     assert_eq!(bench.host.sign_ins()[0].redirect_uri, uri);
 }
 
-/// No server has asked for it.
+/// There is no server that asked for it.
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_on_purpose_is_no_challenge() {
     let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! Authorization requests that are handed to the server beforehand (RFC 9126).
+//! Authorization requests that are pushed to the server beforehand (RFC 9126).
 
 use mcp_reauth::AuthSession;
 
@@ -39,7 +39,7 @@ async fn request_is_pushed_where_the_server_insists() {
     assert!(!pushed.param("state").is_empty());
     assert!(!pushed.param("redirect_uri").is_empty());
     assert!(!pushed.params.contains_key("request_uri"));
-    // The verifier stays here.
+    // The verifier is not sent.
     assert!(!pushed.mentions(seen[6].param("code_verifier")));
 }
 
@@ -136,7 +136,7 @@ async fn registration_that_the_server_forgot_is_made_again_next_time() {
     assert_eq!(code(&result), "registration_rejected");
     assert_eq!(bench.world.trace(), [Mcp, Prm, Push]);
     assert_eq!(bench.send(&session, "").await, Ok(200));
-    // What was known of the server may have been out of date as well.
+    // The stored metadata may have been out of date as well.
     let expected = [Mcp, Prm, Meta, Register, Push, Visit, Token, Mcp];
     assert_eq!(bench.world.trace(), expected);
 }

@@ -6,7 +6,7 @@ const WELL_KNOWN: &str = "https://mcp.example/.well-known/oauth-protected-resour
 const SLASHED: &str = "https://mcp.example/.well-known/oauth-protected-resource/mcp/";
 const AT_ROOT: &str = "https://mcp.example/.well-known/oauth-protected-resource";
 
-/// What the resource's metadata is asked at, in order.
+/// Returns the URLs that were asked for the resource's metadata, in order.
 fn asked(bench: &Bench) -> Vec<String> {
     let seen = bench.world.take().into_iter();
     let resource = seen.filter(|seen| seen.kind == Prm);
@@ -75,7 +75,7 @@ async fn it_is_the_error_where_no_place_has_the_document() {
         assert!(text.contains(said), "{text}");
         assert!(text.contains("which is not followed"), "{text}");
         assert!(!text.contains("canary"), "{text}");
-        // A place that redirects does not lack the document for certain: no endpoints are assumed.
+        // A URL that redirects does not definitely lack the document: no endpoints are assumed.
         assert_eq!(bench.world.count(Register), 0, "{status} {to}");
         assert_eq!(bench.host.prompts(), (0, 0), "{status} {to}");
     }
@@ -83,7 +83,7 @@ async fn it_is_the_error_where_no_place_has_the_document() {
 
 #[tokio::test(start_paused = true)]
 async fn old_server_whose_gateway_sends_unknown_paths_to_a_page_is_used() {
-    // Such a page is no metadata, but the authorization server's own is where it was in 2025-03-26.
+    // Such a page is no metadata, but the authorization server's own metadata is where MCP 2025-03-26 defines it.
     for status in [301, 302, 303] {
         let bench = Bench::new();
         bench

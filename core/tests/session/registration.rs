@@ -1,4 +1,4 @@
-//! What a client registers for, and how it proves who it is afterwards.
+//! What a client registers for, and how it authenticates afterwards.
 
 use mcp_reauth::{Client, Secret};
 
@@ -6,8 +6,8 @@ use crate::support::{
     Bench, Fault, ISSUER, Journey, Mcp, Register, Revoke, Seen, Servers, Token, Visit, code,
 };
 
-/// A server as the MCP Python SDK has it: the client's id and secret have to be in the form, and only what was
-/// registered is granted.
+/// A server like that of the MCP Python SDK: the client's id and secret have to be in the form, and only registered
+/// scopes are granted.
 fn lax(servers: &mut Servers) {
     servers.auth_methods = vec!["client_secret_post", "client_secret_basic"];
     servers.wants_id_in_form = true;
@@ -15,7 +15,7 @@ fn lax(servers: &mut Servers) {
     servers.names_scopes = true;
 }
 
-/// The requests of one kind.
+/// Returns the requests of one kind.
 fn of(kind: crate::support::Kind, seen: &[Seen]) -> Vec<&Seen> {
     seen.iter().filter(|seen| seen.kind == kind).collect()
 }
@@ -47,7 +47,7 @@ async fn a_secret_of_ones_own_goes_into_the_form_where_that_is_offered() {
             let authenticated = [of(Token, &seen), of(Revoke, &seen)].concat();
             assert_eq!(authenticated.len(), 4);
             for seen in authenticated {
-                // Never by two methods at once.
+                // Never with two methods at once.
                 assert!(seen.authorization.is_none(), "{seen:?}");
                 assert!(seen.param("client_secret").contains("secret"));
             }
@@ -110,11 +110,11 @@ async fn a_registration_names_the_scopes_that_will_be_asked_for() {
     let seen = bench.world.take();
     let register = of(Register, &seen);
     assert_eq!(register[0].param("scope"), "base offline_access a");
-    // What the resource lists is registered already.
+    // Scopes that the resource lists are already registered.
     assert_eq!(bench.send(&session, "a").await, Ok(200));
     assert_eq!(bench.world.count(Register), 0);
     bench.world.take();
-    // What it does not list is registered when it is needed, with all that there was before.
+    // Other scopes are registered when they are needed, with all earlier ones.
     assert_eq!(bench.send(&session, "b").await, Ok(200));
     let seen = bench.world.take();
     let register = of(Register, &seen);
@@ -122,7 +122,7 @@ async fn a_registration_names_the_scopes_that_will_be_asked_for() {
     assert_eq!(register[0].param("scope"), "base a b offline_access");
     assert_eq!(bench.send(&session, "a b").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
-    // The new client renews what it was granted.
+    // The new client renews the grant that it obtained.
     bench.world.servers(|s| s.revoke_access());
     assert_eq!(bench.send(&session, "b").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);

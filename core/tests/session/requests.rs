@@ -1,4 +1,4 @@
-//! What a recovery costs: these requests and no others.
+//! The cost of a recovery: these requests and no others.
 
 use mcp_reauth::{Event, ScopeSet};
 
@@ -19,7 +19,7 @@ async fn first_sign_in_discovers_registers_and_authorizes_once() {
     assert_eq!(token.param("grant_type"), "authorization_code");
     assert_eq!(token.param("resource"), SERVER);
     assert_eq!(token.param("redirect_uri"), visit.param("redirect_uri"));
-    // The next request costs nothing.
+    // The next request costs no more.
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
 }
@@ -118,7 +118,7 @@ async fn refresh_token_is_asked_for_where_the_server_offers_that() {
     let seen = bench.world.take();
     assert_eq!(seen[4].param("scope"), "base offline_access");
     assert_eq!(seen[4].param("prompt"), "", "it may come without");
-    // It is no scope of the resource, and no step-up asks the person about it.
+    // It is not a scope of the resource, and no step-up asks the user about it.
     assert_eq!(bench.send(&session, "a").await, Ok(200));
     let consent = &bench.host.consents()[0];
     assert_eq!(consent.new_scopes, ScopeSet::parse("a"));
@@ -165,7 +165,7 @@ async fn grant_that_shrank_is_renewed_once_and_then_asked_for() {
     let session = bench.signed_in("a").await;
     bench.world.servers(|s| s.withdraw("a"));
     assert_eq!(bench.send(&session, "a").await, Ok(200));
-    // A renewal, one that names what was granted, and the step-up's code.
+    // A renewal, one that names the granted scopes, and the step-up's code.
     let trace = [Mcp, Token, Token, Visit, Token, Mcp];
     assert_eq!(bench.world.trace(), trace);
     assert_eq!(bench.host.prompts(), (2, 3));
@@ -266,7 +266,7 @@ async fn grant_that_falls_short_is_kept_and_named() {
         .servers(|s| s.never_granted.insert("b".to_owned()));
     let error = bench.send(&session, "b").await.expect_err("not granted");
     assert_eq!(error.code(), "scope_not_granted");
-    // The server is to judge whether it will do all the same.
+    // The server decides whether the grant is sufficient nevertheless.
     assert_eq!(bench.world.trace(), [Mcp, Visit, Token, Mcp]);
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);

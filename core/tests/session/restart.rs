@@ -1,4 +1,4 @@
-//! A new session on the same store goes on where the old one stopped.
+//! A new session on the same store continues where the old one stopped.
 
 use mcp_reauth::{CallbackParams, HandleOptions, Outcome, ScopeSet};
 
@@ -74,7 +74,7 @@ async fn step_up_begun_before_a_restart_keeps_what_was_granted() {
     bench.host.journeys(Journey::Elsewhere);
     let result = bench.send(&session, "b").await;
     assert_eq!(code(&result), "interaction_required");
-    // Meanwhile the session goes on with what it has.
+    // Meanwhile the session continues with the credential that it has.
     assert_eq!(bench.send(&session, "a").await, Ok(200));
     drop(session);
     let session = bench.open().await;
@@ -104,7 +104,7 @@ async fn outcome_of_a_sign_in_elsewhere_says_where_and_by_which_state() {
     };
     assert_eq!(authorization_url.as_ref(), Some(&started.url));
     assert_eq!(state.as_ref(), Some(&started.state));
-    // The server was asked what it wants before.
+    // The session has asked the server for its challenge before.
     assert_eq!(challenge.required_scopes, ScopeSet::parse("base a"));
     let back = bench.world.visit(&started.url);
     let callback = CallbackParams::parse(&back);

@@ -1,4 +1,4 @@
-//! No secret gets to where it can be read. Every secret here contains the canary.
+//! No secret becomes readable. Every secret here contains the canary.
 
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{
@@ -7,7 +7,7 @@ use mcp_reauth::{
 
 use crate::support::{Bench, CANARY, Capture, Fault, ISSUER, Journey, Revoke, Token};
 
-/// What must not be in `text`: any secret of the servers, and the verifiers that went with their codes.
+/// Asserts that `text` contains no secret of the servers, and no verifier of their codes.
 fn assert_clean(text: &str, bench: &Bench) {
     assert!(!text.contains(CANARY), "{text}");
     for seen in bench.world.take() {
@@ -74,7 +74,7 @@ async fn nothing_that_can_be_printed_holds_a_secret() {
     assert_clean(&(text + &traced), &bench);
 }
 
-/// Answers that quote what they should not, as errors and as documents that cannot be read.
+/// Responses that quote secrets, as errors and as documents that cannot be parsed.
 const ODD: [Fault; 8] = [
     Fault::Status(503),
     Fault::Hang,
@@ -114,7 +114,7 @@ async fn no_failure_tells_a_secret() {
             serde_json::to_string(&outcome).expect("JSON")
         );
         session.sign_out().await.expect("signed out");
-        // A first sign-in meets the same.
+        // A first sign-in meets the same fault.
         let error = bench.send(&session, "").await.expect_err("trouble");
         text += &format!("{error} {error:?} {session:?} {:?}", bench.host.events());
         assert_clean(&(text + &capture.text()), &bench);
@@ -148,7 +148,7 @@ async fn answer_that_is_not_believed_is_not_told() {
     bench.host.journeys(Journey::Elsewhere);
     assert!(bench.send(&session, "").await.is_err());
     let started = bench.host.sign_ins()[1].clone();
-    // Believed as to its origin, but the code is dead.
+    // Its origin is right, but the code is invalid.
     let callback = format!("?code={CANARY}&state={}&iss={ISSUER}", started.state);
     let callback = CallbackParams::parse(&callback);
     let error = session.complete_authorization(callback).await;

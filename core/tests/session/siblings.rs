@@ -1,4 +1,4 @@
-//! Sessions that share a store: one refreshes for all, and nobody undoes what another did.
+//! Sessions that share a store: one refreshes for all, and none undoes what another did.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn sign_in_that_a_sibling_went_through_meanwhile_is_adopted() {
     assert_eq!(bench.host.prompts(), (0, 1));
 }
 
-/// So many sessions, each of which has sent its person to a page.
+/// Opens this many sessions, each of which has sent its user to a page.
 async fn at_their_pages(bench: &Bench, sessions: usize) -> Vec<AuthSession> {
     let mut waiting = Vec::new();
     for _ in 0..sessions {
@@ -152,11 +152,11 @@ async fn refresh_token_that_a_sibling_used_up_is_not_mourned() {
     assert_eq!(bench.send(&one, "").await, Ok(200));
     bench.world.servers(|s| s.revoke_access());
     assert_eq!(bench.send(&one, "").await, Ok(200));
-    // Somebody restores a backup behind the session's back; the newest lives on in the session only.
+    // A backup is restored while the session runs; only the session still has the newest token.
     one.set_auth_state(state).await.expect("a store");
     bench.world.take();
     assert_eq!(bench.send(&one, "").await, Ok(200));
-    // A reused token is what the server takes it for, and the person signs in: once.
+    // The server detects that a token was reused, and the user signs in once.
     assert_eq!(bench.host.prompts(), (0, 2));
 }
 
@@ -212,13 +212,13 @@ async fn lease_of_a_dead_sibling_ends_by_its_time() {
     lease.expect("a store").expect("a lease");
     bench.world.servers(|s| s.revoke_access());
     let before = bench.runtime.elapsed();
-    // Nobody waits for all of that time.
+    // No caller waits for all of that time.
     while let Err(error) = bench.send(&session, "").await {
         assert_eq!(error.code(), "refresh_unavailable");
         assert!(error.to_string().contains("another session or program"));
     }
     let waited = (bench.runtime.elapsed() - before).as_secs();
-    // Its time, and some for a machine that slept.
+    // The lease's duration, and the grace period for a machine that slept.
     assert!((66..=68).contains(&waited), "{waited} s");
     assert_eq!(bench.world.count(Token), 1);
     bench.assert_free().await;
@@ -295,7 +295,7 @@ async fn sign_out_by_a_sibling_is_noticed_when_the_token_is_rejected() {
     two.sign_out().await.expect("signed out");
     bench.world.take();
     assert_eq!(bench.send(&one, "").await, Ok(200));
-    // No dead refresh token is presented; the person signs in.
+    // The dead refresh token is not presented; the user signs in.
     let kinds = bench.world.trace();
     assert_eq!(
         kinds.iter().filter(|k| **k == Token).count(),
@@ -346,7 +346,7 @@ async fn sign_in_at_a_sibling_is_found_by_a_session_without_a_person() {
     let attended = bench.signed_in("").await;
     assert_eq!(bench.send(&alone, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp, Mcp]);
-    // The same when what it has cannot be renewed any more.
+    // The same if its own credential can no longer be renewed.
     bench.world.servers(|s| s.revoke_all());
     assert_eq!(code(&bench.send(&alone, "").await), "interaction_required");
     assert_eq!(bench.send(&attended, "").await, Ok(200));

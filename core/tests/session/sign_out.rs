@@ -107,6 +107,6 @@ async fn sign_in_that_a_sign_out_ended_meanwhile_was_cancelled() {
     gate.open();
     assert_eq!(code(&call.await.expect("it ran")), "cancelled");
     assert!(one.authorization().is_none());
-    // Nothing of it is in the way of the next.
+    // The next sign-in works.
     assert_eq!(bench.send(&one, "").await, Ok(200));
 }

@@ -1,13 +1,14 @@
-//! A machine whose clock is wrong, at servers that refuse proofs and assertions for their time and tell their own.
+//! A machine whose clock is wrong, at servers that refuse proofs and assertions because of their time and send their
+//! own.
 
 use mcp_reauth::{AuthSession, Client, Credentials, PrivateKey, SigningKey};
 
 use crate::support::{Bench, Fault, ISSUER, Mcp, Token, code};
 
-/// By how much the clock is wrong, in seconds.
+/// How wrong the clock is, in seconds.
 const OFF: u64 = 600;
 
-/// A session whose token is bound to a key, at servers that tell the time.
+/// A session whose token is bound to a key, at servers that send a `Date`.
 async fn bound(bench: &Bench) -> AuthSession {
     bench.world.servers(|s| {
         s.proofs.demand();
@@ -28,7 +29,7 @@ async fn proof_that_is_refused_for_its_time_is_made_with_the_servers() {
         wrong(&bench);
         assert_eq!(bench.send(&session, "").await, Ok(200));
         assert_eq!(bench.world.trace(), [Mcp, Mcp]);
-        // It is remembered.
+        // The skew is remembered.
         assert_eq!(bench.send(&session, "").await, Ok(200));
         assert_eq!(bench.world.trace(), [Mcp]);
     }
@@ -56,14 +57,14 @@ async fn proof_that_is_refused_for_another_reason_ends_at_once() {
     bench.world.answer(refusing);
     assert_eq!(code(&bench.send(&session, "").await), "unauthorized");
     assert_eq!(bench.world.trace(), [Mcp]);
-    // With a clock that is wrong as well, once more.
+    // With a wrong clock as well, it is tried once more.
     bench.runtime.set_clock_back(OFF);
     assert_eq!(code(&bench.send(&session, "").await), "unauthorized");
     assert_eq!(bench.world.trace(), [Mcp, Mcp]);
     assert_eq!(bench.host.prompts(), (0, 1));
 }
 
-/// A machine that authenticates by a key.
+/// A machine that authenticates with a key.
 async fn signer(bench: &Bench) -> AuthSession {
     let key = PrivateKey::generate().expect("a key");
     bench.world.servers(|s| {

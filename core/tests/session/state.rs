@@ -1,4 +1,4 @@
-//! What a session tells about itself, and what it hands on.
+//! What a session reports about itself, and how its state is handed over.
 
 use mcp_reauth::{AuthChallenge, AuthState, HandleOptions, MemoryStore, Outcome, ScopeSet};
 
@@ -46,7 +46,7 @@ async fn credential_is_swapped_while_requests_are_under_way() {
     for task in tasks {
         assert_eq!(task.await.expect("no panic"), Ok(200));
     }
-    // All of them took it over; nobody was asked, nothing was renewed.
+    // All of them use it; the user was not asked, nothing was renewed.
     assert_eq!(bench.world.trace(), [Mcp; 10]);
     assert_eq!(bench.host.prompts(), (0, 2));
 }
@@ -124,7 +124,7 @@ async fn whether_a_challenge_is_answered_already_is_told_without_network_or_prom
     assert!(!satisfied("a").await);
     assert!(satisfied("base").await);
     assert_eq!(bench.world.trace(), []);
-    // Another window goes through it.
+    // Another session makes the step-up.
     assert_eq!(bench.send(&sibling, "a").await, Ok(200));
     bench.world.take();
     assert!(satisfied("a").await);
@@ -153,11 +153,11 @@ async fn host_that_hands_in_a_challenge_gets_an_outcome() {
     assert_eq!(outcome.await, Outcome::Satisfied);
     assert_eq!(bench.host.prompts(), (1, 2));
     bench.world.take();
-    // Handed in again, it is answered already.
+    // Handed in again, the challenge is already satisfied.
     let outcome = session.handle_auth_challenge(lacking("a"), options);
     assert_eq!(outcome.await, Outcome::Satisfied);
     assert_eq!(bench.world.trace(), []);
-    // A person who has agreed already is not asked, only sent.
+    // A user who has already agreed is not asked, only sent to the page.
     let agreed = HandleOptions {
         confirmed_step_up: true,
         ..HandleOptions::default()
@@ -173,7 +173,7 @@ async fn program_that_ends_waits_for_tokens_on_their_way_and_for_nothing_else() 
     let bench = Bench::new();
     let session = bench.signed_in("").await;
     session.settle().await;
-    // A question on the screen is nothing to wait for.
+    // An open question is nothing to wait for.
     let question = Gate::new();
     bench.host.answers(Answer::Held(question.clone(), false));
     let step_up = bench.spawn(&session, "a");
@@ -195,7 +195,7 @@ async fn program_that_ends_waits_for_tokens_on_their_way_and_for_nothing_else() 
     assert!(!ending.is_finished());
     gate.open();
     ending.await.expect("no panic");
-    // It is stored.
+    // The token is stored.
     let next = bench.open().await;
     bench.world.take();
     assert_eq!(bench.send(&next, "").await, Ok(200));

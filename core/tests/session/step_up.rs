@@ -1,4 +1,4 @@
-//! Many step-ups at once: the person is bothered as little as can be, and a no is a no to one thing only.
+//! Many step-ups at once: the user is prompted as little as possible, and a refusal applies to one thing only.
 
 use mcp_reauth::ScopeSet;
 
@@ -50,7 +50,7 @@ async fn step_ups_that_come_while_one_is_shown_follow_together() {
     assert!(results.iter().all(|r| *r == Ok(200)), "{results:?}");
     assert_eq!(bench.host.prompts(), (2, 3));
     let asked = bench.host.sign_ins();
-    // What the person agreed to is what is asked for, no more.
+    // The request names what the user agreed to, no more.
     assert_eq!(asked[1].scopes, ScopeSet::parse("base a"));
     assert!(asked[2].scopes.covers(&ScopeSet::parse("base a b c d e f")));
     let questions = bench.host.consents();
@@ -76,9 +76,9 @@ async fn declined_step_up_fails_those_that_needed_it_and_nobody_else() {
     }
     assert_eq!(other.await.expect("no panic"), Ok(200));
     assert_eq!(bench.host.prompts(), (2, 2));
-    // What was declined does not come along with what was agreed to.
+    // Declined scopes are not requested together with those that the user agreed to.
     assert_eq!(bench.host.sign_ins()[1].scopes, ScopeSet::parse("base b"));
-    // The session lives on.
+    // The session continues.
     assert_eq!(bench.send(&session, "").await, Ok(200));
 }
 

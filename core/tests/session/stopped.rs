@@ -1,5 +1,5 @@
-//! A sibling that is stopped, not dead, while it holds the lease on a file: it holds nobody up for longer than the lease
-//! lasts, and when it goes on it undoes nothing.
+//! A process that is stopped, not dead, while it holds the lease on a file: it blocks other processes no longer than
+//! the lease lasts, and undoes nothing when it continues.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,14 +11,14 @@ use tokio::sync::watch;
 
 use crate::support::{Bench, Fault, Mcp, Token, code, pass, settle};
 
-/// For how many seconds a lease on a file is left to a process that lives, and some for a machine that slept.
+/// For how many seconds a lease on a file is left to a process that is alive, with the grace period.
 const LEASE: std::ops::RangeInclusive<u64> = 164..=170;
-/// The same where the store does not see whether its holder lives.
+/// The same if the store cannot see whether the holder is alive.
 const UNSEEN: std::ops::RangeInclusive<u64> = 13..=17;
-/// How long a call waits for one, in seconds.
+/// How long a call waits for a lease, in seconds.
 const TURN: u64 = 30;
 
-/// A process that can be stopped: then no wait of its own comes to its end.
+/// A process that can be stopped: none of its timers then expires.
 #[derive(Clone)]
 struct Process {
     bench: Bench,
@@ -44,7 +44,7 @@ impl Runtime for Process {
     }
 }
 
-/// Two processes with one file, signed in: one that can be stopped and has no person, and one that has both.
+/// Two signed-in processes with one file: one that can be stopped and has no user, and one that cannot and has a user.
 struct Two {
     bench: Bench,
     process: Process,
@@ -92,7 +92,7 @@ impl Two {
         self.process.stopped.send_replace(stopped);
     }
 
-    /// The second process makes calls while the first is stopped; how long it took until one was answered.
+    /// The second process makes calls while the first is stopped. Returns how long it took until one succeeded.
     async fn second_waited(&self) -> u64 {
         let began = self.bench.runtime.elapsed();
         loop {
@@ -107,7 +107,7 @@ impl Two {
         }
     }
 
-    /// Both go on with what the second has.
+    /// Asserts that both continue with the second one's credential.
     async fn agree(&self) {
         let newest = self.two.authorization();
         self.bench.world.take();
@@ -145,11 +145,11 @@ async fn stopped_before_its_answer_it_undoes_no_sign_in() {
     let first = two.bench.spawn(&two.one, "");
     gate.reached().await;
     two.stop(true);
-    // What comes now is answered; what is held stays so.
+    // New requests get a response; the held one stays held.
     two.bench.world.unhold(Token);
     let waited = two.second_waited().await;
     assert!(LEASE.contains(&waited), "{waited} s");
-    // The server saw a refresh token twice; the person signed in.
+    // The server saw a refresh token twice; the user signed in.
     assert_eq!(two.bench.host.prompts(), (0, 2));
     two.stop(false);
     gate.open();
@@ -158,7 +158,7 @@ async fn stopped_before_its_answer_it_undoes_no_sign_in() {
     assert_eq!(two.bench.host.prompts(), (0, 2));
 }
 
-/// A process that crashed is, for such a store, one that never goes on.
+/// For such a store, a crashed process is one that never continues.
 #[tokio::test(start_paused = true)]
 async fn crash_in_a_renewal_costs_others_seconds_where_the_store_does_not_see_it() {
     let two = Two::at(MemoryStore::new()).await;
@@ -175,8 +175,8 @@ async fn crash_in_a_renewal_costs_others_seconds_where_the_store_does_not_see_it
     two.bench.assert_no_reuse();
 }
 
-/// The machine sleeps while a renewal is under way, for longer than a lease lasts, and everybody wakes up at once.
-/// The first has its answer some time after, and the second takes it over.
+/// The machine sleeps during a renewal, for longer than a lease lasts, and all processes wake up at once. The first
+/// gets its response some time later, and the second adopts the result.
 #[tokio::test(start_paused = true)]
 async fn machine_that_sleeps_during_a_renewal_costs_nobody_anything() {
     for answered_after in [1, 7, 18] {
@@ -198,7 +198,7 @@ async fn machine_that_sleeps_during_a_renewal_costs_nobody_anything() {
     }
 }
 
-/// What came while a process stood still is read before any limit counts as over: the refresh token is used once.
+/// What arrived during a suspension is read before any limit counts as reached: the refresh token is used once.
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_came_while_the_process_stood_still_is_read() {
     for stood_still in [5, 19, 21, 60, 600] {
@@ -209,7 +209,7 @@ async fn an_answer_that_came_while_the_process_stood_still_is_read() {
         let call = bench.spawn(&session, "");
         gate.reached().await;
         settle().await;
-        // All that time passes at once. The server answered meanwhile, and its answer is read a moment later.
+        // All that time passes at once. The server responded meanwhile, and its response is read a moment later.
         tokio::time::advance(Duration::from_secs(stood_still)).await;
         settle().await;
         gate.open();

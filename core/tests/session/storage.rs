@@ -1,4 +1,4 @@
-//! A store that fails: it is told as that, and what the servers gave is not lost.
+//! A store that fails: the error says so, and what the servers issued is not lost.
 
 use mcp_reauth::{AuthChallenge, Error, Outcome, ScopeSet};
 
@@ -17,7 +17,7 @@ async fn renewed_credential_that_cannot_be_stored_is_used_all_the_same() {
     bench.world.take();
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp]);
-    // Reading the record again does not bring the dead one back.
+    // Reading the record again does not restore the dead token.
     let state = session.connection_state().await.expect("it can be read");
     assert!(state.signed_in);
     assert_eq!(bench.send(&session, "").await, Ok(200));
@@ -34,7 +34,7 @@ async fn siblings_wait_for_a_credential_that_is_still_to_be_stored() {
         bench.world.servers(|s| s.revoke_access());
         bench.disk_full(true);
         assert_eq!(bench.send(&one, "").await, Ok(200));
-        // All that is stored is the refresh token that is used up.
+        // Only the used refresh token is stored.
         let call = bench.spawn(&two, "");
         pass(seconds).await;
         bench.disk_full(false);
@@ -55,7 +55,7 @@ async fn what_another_session_writes_meanwhile_is_not_taken_for_newer() {
     bench.disk_full(true);
     assert_eq!(bench.send(&one, "").await, Ok(200));
     bench.disk_full(false);
-    // Before it is stored, another page is noted in the record, which still has the refresh token that is used up.
+    // Before it is stored, another session adds a pending page to the record, which still has the used refresh token.
     bench.host.journeys(Journey::Elsewhere);
     let outcome = two.sign_in(ScopeSet::from("a")).await;
     assert!(
@@ -63,7 +63,7 @@ async fn what_another_session_writes_meanwhile_is_not_taken_for_newer() {
         "{outcome:?}"
     );
     let renewed = one.authorization();
-    // It reads the record again.
+    // The session reads the record again.
     let challenge = AuthChallenge::unauthenticated();
     let satisfied = one.check_auth_challenge_satisfied(&challenge, None).await;
     assert_eq!(
@@ -96,7 +96,7 @@ async fn renewals_go_on_by_the_newest_refresh_token_until_it_can_be_stored() {
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.host.prompts(), (0, 1));
     bench.assert_no_reuse();
-    // Now it is stored.
+    // The token is stored now.
     let next = bench.open().await;
     bench.world.take();
     assert_eq!(bench.send(&next, "").await, Ok(200));
@@ -135,7 +135,7 @@ async fn what_could_not_be_stored_is_stored_with_the_next_write_whatever_it_is()
     bench.disk_full(true);
     let _ = bench.send(&session, "").await;
     bench.disk_full(false);
-    // A step-up begins, which writes, and is declined.
+    // A step-up starts, which writes the record, and is declined.
     bench
         .host
         .journeys(Journey::Fails(Error::Cancelled { what: "The page" }));

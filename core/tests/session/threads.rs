@@ -1,5 +1,5 @@
-//! The same on several threads, where between a decision and its step anything can happen. Many rounds, since
-//! what is looked for is rare.
+//! The same on several threads, where anything can happen between a decision and its step. Many rounds, since the races
+//! are rare.
 
 use crate::support::{Bench, Token, Visit, all};
 

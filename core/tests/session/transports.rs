@@ -1,4 +1,4 @@
-//! What transports are offered besides sending and recovering.
+//! What else the session offers to transports.
 
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{Error, Operation, Recovery};
@@ -37,7 +37,7 @@ async fn request_that_was_sent_elsewhere_is_recovered_by_what_it_was_sent_with()
         Recovery::Retry
     ));
     assert_eq!(bench.world.trace(), [Token]);
-    // Another that carried the old one as well finds the new one there.
+    // Another request that carried the old token finds the new one.
     let mut second = session.request(Operation::default(), Trigger::Command);
     second.set_sent(old);
     assert!(matches!(

@@ -1,4 +1,4 @@
-//! Trouble that passes is waited out or told; only what is dead is thrown away.
+//! Transient errors are waited out or reported; only what is dead is discarded.
 
 use mcp_reauth::{AuthChallenge, Error, HandleOptions, Outcome, ScopeSet};
 
@@ -59,7 +59,7 @@ async fn lasting_503_is_told_after_two_tries_in_half_a_second_and_nothing_is_los
     );
     let took = bench.runtime.elapsed() - before;
     assert!((200..=500).contains(&took.as_millis()), "{took:?}");
-    // Whether the server has moved is looked up once.
+    // One lookup checks whether the server has moved.
     assert_eq!(bench.world.trace(), [Mcp, Token, Token, Prm]);
     assert_eq!(bench.host.prompts(), (0, 1));
     let state = session.connection_state().await.expect("a store");
@@ -81,7 +81,7 @@ async fn server_that_hangs_is_given_up_in_bounded_time() {
     assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
     assert!((bench.runtime.elapsed() - before).as_secs() <= 45);
     bench.world.heal(Token);
-    // It is not asked again while its answer may still arrive.
+    // It is not asked again while its response may still arrive.
     assert_eq!(code(&bench.send(&session, "").await), "refresh_unavailable");
     assert_eq!(bench.world.count(Token), 1);
     pass(120).await;
@@ -117,7 +117,7 @@ async fn short_retry_after_is_waited_for_where_a_code_would_be_lost() {
     let waited = (bench.runtime.elapsed() - before).as_millis();
     assert!((5000..5100).contains(&waited), "{waited} ms");
     assert_eq!(bench.host.prompts(), (0, 1));
-    // A renewal can be made later as well.
+    // A renewal can be made later instead.
     bench.world.servers(|s| s.revoke_access());
     bench.world.next(Token, Fault::RetryAfter(5));
     let before = bench.runtime.elapsed();
@@ -284,7 +284,7 @@ async fn dead_refresh_token_is_discarded_and_the_person_signs_in() {
     let seen = bench.world.take();
     let kinds: Vec<_> = seen.iter().map(|s| s.kind).collect();
     assert_eq!(kinds, [Mcp, Token, Prm, Visit, Token, Mcp]);
-    // What the person had agreed to is asked for again.
+    // The scopes that the user had agreed to are requested again.
     assert_eq!(seen[3].param("scope"), "base a");
     assert_eq!(bench.host.prompts(), (1, 3));
 }
@@ -339,7 +339,7 @@ async fn other_errors_discard_nothing() {
         r#"{"error":"invalid_request"}"#,
         r#"{"error":"invalid_target"}"#,
         "{}",
-        // A rejection in other words.
+        // A rejection that is not an OAuth error.
         "invalid refresh token",
         r#""invalid_grant""#,
         "<html>invalid_grant</html>",
@@ -350,7 +350,7 @@ async fn other_errors_discard_nothing() {
         bench.world.servers(|s| s.revoke_access());
         for status in [400, 401] {
             bench.world.next(Token, Fault::Body(status, body));
-            // The user does not sign in: what is left must show.
+            // The user does not sign in, so that the test sees what is left.
             bench.host.journeys(Journey::Fails(Error::Cancelled {
                 what: "The sign-in",
             }));
@@ -402,7 +402,7 @@ async fn empty_members_of_a_renewal_replace_nothing() {
     let state = session.connection_state().await.expect("a store");
     assert!(state.renewable && state.expires_at.is_none());
     assert_eq!(state.granted_scopes, ScopeSet::parse("base a"));
-    // The server does not know that token: the refresh token that was kept brings another.
+    // The server does not know that token: the old refresh token obtains another.
     bench.world.take();
     assert_eq!(bench.send(&session, "a").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
@@ -419,7 +419,7 @@ async fn scopes_joined_by_commas_are_granted_where_they_were_asked_for() {
     assert_eq!(bench.send(&session, "a").await, Ok(200));
     let state = session.connection_state().await.expect("a store");
     assert_eq!(state.granted_scopes, ScopeSet::parse("base a"));
-    // What was not granted is not, however it is written.
+    // A scope that was not granted is missing, whatever the separator.
     let never = "b".to_owned();
     bench.world.servers(|s| s.never_granted.insert(never));
     assert_eq!(code(&bench.send(&session, "b").await), "scope_not_granted");

@@ -1,4 +1,4 @@
-//! Sessions on one file, as in two programs: what one stores, the other uses without a rejection.
+//! Sessions on one file, as in two programs: one uses what the other stores, without a rejection first.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl File {
         }
     }
 
-    /// A session with a store of its own on the file.
+    /// Opens a session with its own store on the file.
     async fn open(&self) -> AuthSession {
         let store = FileStore::new(self.folder.path().join("credentials.json"));
         let builder = self.bench.builder().host(self.bench.host.clone());
@@ -48,7 +48,7 @@ async fn token_that_was_renewed_elsewhere_is_used_within_a_second() {
         assert_eq!(file.bench.world.trace(), [Mcp, Token, Mcp]);
         file.bench.world.take();
         pass(1).await;
-        // What is sent without a look is not to be sent with the old one.
+        // A request that does not check the file must not use the old token.
         assert!(two.current_if_fresh().is_none());
         file.sends(&two).await;
         assert_eq!(two.current_if_fresh(), one.authorization());

@@ -1,4 +1,5 @@
-//! Workloads, whose platform vouches for them (RFC 7523 section 2.1): no person, ever, and no other grant.
+//! Workloads with assertions of their platform (RFC 7523 section 2.1): the user is never involved, and no other grant
+//! is used.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +15,7 @@ use crate::support::{
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// A platform that makes an assertion each time it is asked, unless it cannot.
+/// A platform that issues an assertion for each request, unless it fails.
 #[derive(Clone)]
 struct Platform {
     key: Key,
@@ -74,7 +75,7 @@ fn platform(bench: &Bench) -> Platform {
 }
 
 async fn open(bench: &Bench, platform: &Platform) -> AuthSession {
-    // With a host, too, nobody is bothered.
+    // Even with a host, the user is not prompted.
     let builder = bench.builder().host(bench.host.clone());
     let client = Client::public("job").at_issuer(ISSUER);
     let credentials = Credentials::workload(client, platform.clone());
@@ -82,7 +83,7 @@ async fn open(bench: &Bench, platform: &Platform) -> AuthSession {
     session.expect("the session opens")
 }
 
-/// A session that has a token, its platform, and an empty log.
+/// Opens a session that has a token, and returns it with its platform; the log is empty.
 async fn running(bench: &Bench) -> (AuthSession, Platform) {
     let platform = platform(bench);
     let session = open(bench, &platform).await;
@@ -127,7 +128,7 @@ async fn each_try_has_an_assertion_of_its_own() {
     let bench = Bench::new();
     let (session, platform) = running(&bench).await;
     bench.world.servers(|s| s.revoke_access());
-    // The server does its part, and its answer is lost.
+    // The server processes the request, and its response is lost.
     bench.world.next(Token, Fault::Lost);
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.trace(), [Mcp, Token, Token, Mcp]);

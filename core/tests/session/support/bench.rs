@@ -19,10 +19,10 @@ use super::schedule::{self, JoinHandle};
 use super::store::SlowStore;
 use super::world::{SERVER, World};
 
-/// No request may be sent more often, whatever the servers answer.
+/// A request must not be sent more often, whatever the servers respond.
 const MOST_TRIES: usize = 20;
 
-/// The world, a person, a store and time.
+/// The servers, a user, a store and time.
 #[derive(Clone)]
 pub(crate) struct Bench {
     pub(crate) runtime: TestRuntime,
@@ -45,12 +45,12 @@ impl Bench {
         }
     }
 
-    /// What every session of the bench is made of, without a host.
+    /// Returns the builder of every session of the bench, without a host.
     pub(crate) fn builder(&self) -> AuthSessionBuilder {
         self.builder_for(SERVER)
     }
 
-    /// The same for any MCP server.
+    /// Returns the same for any MCP server.
     pub(crate) fn builder_for(&self, server: &str) -> AuthSessionBuilder {
         AuthSession::builder(server)
             .client_name("Session tests")
@@ -59,13 +59,13 @@ impl Bench {
             .store(SlowStore(self.store.clone(), Arc::clone(&self.disk_full)))
     }
 
-    /// A session with a person in front of it.
+    /// Opens a session with a user in front of it.
     pub(crate) async fn open(&self) -> AuthSession {
         let session = self.builder().host(self.host.clone()).open().await;
         session.expect("the session opens")
     }
 
-    /// A session whose person has signed in, with this scope besides the base one; the log is empty.
+    /// Opens a session whose user has signed in, with this scope besides the base one; the log is empty.
     pub(crate) async fn signed_in(&self, scope: &str) -> AuthSession {
         let session = self.open().await;
         assert_eq!(self.send(&session, "").await, Ok(200));
@@ -76,12 +76,12 @@ impl Bench {
         session
     }
 
-    /// What a transport does with a request that somebody waits for.
+    /// Sends a request that a caller waits for, as a transport does.
     pub(crate) async fn send(&self, session: &AuthSession, scope: &str) -> Result<u16, Error> {
         self.send_as(session, scope, Trigger::Command).await
     }
 
-    /// What a transport does with a request.
+    /// Sends a request, as a transport does.
     pub(crate) async fn send_as(
         &self,
         session: &AuthSession,
@@ -108,7 +108,7 @@ impl Bench {
         panic!("the request was sent {MOST_TRIES} times");
     }
 
-    /// The same, as a task of its own.
+    /// Sends a request in a task of its own.
     pub(crate) fn spawn(
         &self,
         session: &AuthSession,
@@ -118,7 +118,7 @@ impl Bench {
         schedule::spawn(async move { bench.send(&session, &scope).await })
     }
 
-    /// Nothing can be stored, or everything again.
+    /// Makes every write fail, or work again.
     pub(crate) fn disk_full(&self, full: bool) {
         self.disk_full.store(full, Ordering::SeqCst);
     }
@@ -127,7 +127,7 @@ impl Bench {
         key(SERVER)
     }
 
-    /// Nobody holds the lease any more.
+    /// Asserts that no session holds the lease.
     pub(crate) async fn assert_free(&self) {
         let now = self.runtime.now();
         let lease = self
@@ -137,7 +137,7 @@ impl Bench {
         self.store.release_lease(&self.key(), &lease).await;
     }
 
-    /// No refresh token was ever used twice.
+    /// Asserts that no refresh token was ever used twice.
     pub(crate) fn assert_no_reuse(&self) {
         assert_eq!(self.world.servers(|s| s.reused), 0, "a token was reused");
     }
@@ -151,7 +151,7 @@ pub(crate) fn key(server: &str) -> StoreKey {
     }
 }
 
-/// What the tasks came to.
+/// Returns the results of the tasks.
 pub(crate) async fn all(tasks: Vec<JoinHandle<Result<u16, Error>>>) -> Vec<Result<u16, Error>> {
     let mut results = Vec::new();
     for task in tasks {
@@ -160,7 +160,7 @@ pub(crate) async fn all(tasks: Vec<JoinHandle<Result<u16, Error>>>) -> Vec<Resul
     results
 }
 
-/// What a request makes of a response with these header fields.
+/// Returns how a request recovers from a response with these header fields.
 pub(crate) async fn recover<'a>(
     request: &mut ResourceRequest,
     status: u16,

@@ -1,10 +1,10 @@
-//! A gate that holds whatever comes to it until the test lets it go.
+//! A gate that holds tasks until the test opens it.
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// Holds what arrives. Clones share it.
+/// Holds the tasks that arrive. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Ends>);
 
@@ -21,19 +21,19 @@ impl Gate {
         }))
     }
 
-    /// Arrives, and goes on when the gate is open.
+    /// Arrives, and continues when the gate is open.
     pub(crate) async fn pass(&self) {
         self.0.arrived.add_permits(1);
         drop(self.0.opened.acquire().await);
     }
 
-    /// Waits until one more has arrived.
+    /// Waits until one more task has arrived.
     pub(crate) async fn reached(&self) {
         let permit = self.0.arrived.acquire().await.expect("never closed");
         permit.forget();
     }
 
-    /// Lets all through, now and later.
+    /// Lets all tasks through, now and later.
     pub(crate) fn open(&self) {
         self.0.opened.add_permits(1_000_000);
     }

@@ -1,4 +1,4 @@
-//! The application and its person: answers by script, remembers everything.
+//! The application and its user: they act by script, and record everything.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,20 +11,20 @@ use super::gate::Gate;
 use super::schedule::yield_now;
 use super::world::World;
 
-/// How the person answers a step-up. Without a script, they agree.
+/// How the user answers a step-up. Without a script, they agree.
 pub(crate) enum Answer {
     No,
-    /// What the gate's opening makes of it.
+    /// This answer, when the gate opens.
     Held(Gate, bool),
 }
 
-/// What becomes of a sign-in. Without a script, the person comes back with what the server gave them.
+/// How a sign-in goes. Without a script, the user comes back with the server's response.
 pub(crate) enum Journey {
     /// The page navigates away; the callback comes later, if at all.
     Elsewhere,
-    /// The person dawdles.
+    /// The user takes until the gate opens.
     Held(Gate),
-    /// This comes back instead.
+    /// The host receives this callback instead.
     Forged(String),
     Fails(Error),
 }
@@ -63,17 +63,17 @@ impl TestHost {
         self.state().journeys.push_back(journey);
     }
 
-    /// The questions asked.
+    /// Returns the questions asked.
     pub(crate) fn consents(&self) -> Vec<StepUpRequest> {
         self.state().consents.clone()
     }
 
-    /// The sign-ins begun.
+    /// Returns the sign-ins begun.
     pub(crate) fn sign_ins(&self) -> Vec<AuthorizationRequest> {
         self.state().sign_ins.clone()
     }
 
-    /// How often the person was bothered: questions and sign-ins.
+    /// Returns how often the user was prompted: questions and sign-ins.
     pub(crate) fn prompts(&self) -> (usize, usize) {
         let state = self.state();
         (state.consents.len(), state.sign_ins.len())
@@ -83,18 +83,18 @@ impl TestHost {
         self.state().events.clone()
     }
 
-    /// How many events have this code.
+    /// Returns how many events have this code.
     pub(crate) fn heard(&self, code: &str) -> usize {
         let events = &self.state().events;
         events.iter().filter(|e| e.to_string() == code).count()
     }
 
-    /// How often it was asked where a client that is registered beforehand may be redirected to.
+    /// How often the host was asked for the redirect URI of a pre-registered client.
     pub(crate) fn asked_as_registered(&self) -> usize {
         self.state().registered
     }
 
-    /// How often the user was told of a page that is open elsewhere.
+    /// How often the host was told of a page that is open elsewhere.
     pub(crate) fn told_of_elsewhere(&self) -> usize {
         self.state().elsewhere
     }

@@ -1,4 +1,4 @@
-//! What the world has seen.
+//! The log of all requests.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(crate) enum Kind {
     /// Authorization server metadata.
     Meta,
     Register,
-    /// The person at the authorization endpoint.
+    /// The user at the authorization endpoint.
     Visit,
     Token,
     Revoke,
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     IdpMeta,
     /// Its keys.
     IdpKeys,
-    /// The person at its authorization endpoint.
+    /// The user at its authorization endpoint.
     IdpVisit,
     /// A code or a refresh token at its token endpoint.
     IdpToken,
@@ -36,7 +36,7 @@ pub(crate) enum Kind {
 pub(crate) struct Seen {
     pub(crate) kind: Kind,
     pub(crate) url: String,
-    /// Of the query, the form or the JSON document.
+    /// The parameters of the query, the form or the JSON document.
     pub(crate) params: BTreeMap<String, String>,
     /// The `Authorization` header.
     pub(crate) authorization: Option<String>,
@@ -49,7 +49,7 @@ impl Seen {
         self.params.get(name).map_or("", String::as_str)
     }
 
-    /// Whether `text` stands anywhere in it.
+    /// Whether the request contains `text` anywhere.
     pub(crate) fn mentions(&self, text: &str) -> bool {
         let headers = self.authorization.iter().chain(&self.proof);
         let mut all = self.params.values().chain(headers);

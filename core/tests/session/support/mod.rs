@@ -1,4 +1,4 @@
-//! The world that sessions are tested in.
+//! The environment that sessions are tested in.
 
 mod bench;
 mod gate;
@@ -30,7 +30,7 @@ pub(crate) use world::{Broken, Fault, IDP, ISSUER, OTHER, SECOND, SERVER};
 
 use mcp_reauth::Error;
 
-/// The code of the error that something ended with.
+/// Returns the code of a result's error.
 pub(crate) fn code<T: std::fmt::Debug>(result: &Result<T, Error>) -> &'static str {
     result
         .as_ref()

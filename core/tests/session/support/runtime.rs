@@ -9,7 +9,7 @@ use mcp_reauth::Runtime;
 
 use super::schedule;
 
-/// When every test begins.
+/// When every test begins, in seconds since 1970.
 const BEGIN: u64 = 1_800_000_000;
 
 /// Virtual time. Clones share it.
@@ -35,24 +35,24 @@ impl TestRuntime {
         }))
     }
 
-    /// Virtual time since the test began.
+    /// Returns the virtual time since the test began.
     #[cfg(not(shuttle))]
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.start.elapsed()
     }
 
-    /// No time passes.
+    /// No time passes under the model checker.
     #[cfg(shuttle)]
     pub(crate) fn elapsed(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// The servers' clock.
+    /// Returns the time of the servers' clock.
     pub(crate) fn server_seconds(&self) -> u64 {
         self.0.server.load(Ordering::SeqCst) + self.elapsed().as_secs()
     }
 
-    /// The client's machine sleeps: every wall clock goes on, its timers do not.
+    /// Suspends the client's machine: every wall clock advances, its timers do not.
     pub(crate) fn machine_sleeps(&self, seconds: u64) {
         self.0
             .client
@@ -60,20 +60,20 @@ impl TestRuntime {
         self.0.server.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    /// Somebody sets the client's clock back; nobody else's.
+    /// Sets back the client's clock only.
     pub(crate) fn set_clock_back(&self, seconds: u64) {
         self.0
             .client
             .fetch_sub(seconds.cast_signed(), Ordering::SeqCst);
     }
 
-    /// Somebody sets the client's clock to so many seconds after 1970, or before.
+    /// Sets the client's clock to this many seconds after 1970, or before.
     pub(crate) fn set_clock_to(&self, seconds: i64) {
         let offset = seconds - self.elapsed().as_secs().cast_signed();
         self.0.client.store(offset, Ordering::SeqCst);
     }
 
-    /// Somebody sets the client's clock forward; nobody else's.
+    /// Sets forward the client's clock only.
     pub(crate) fn set_clock_forward(&self, seconds: u64) {
         self.0
             .client
@@ -101,7 +101,7 @@ impl Runtime for TestRuntime {
     }
 }
 
-/// Lets every task go as far as it can without time passing.
+/// Lets every task run as far as it can without time passing.
 pub(crate) async fn settle() {
     for _ in 0..300 {
         schedule::yield_now().await;

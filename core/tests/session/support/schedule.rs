@@ -1,4 +1,4 @@
-//! Whose turn it is: tokio's to say, or, where every interleaving is to be tried, the model checker's.
+//! The scheduler: tokio's, or the model checker's, which tries every interleaving.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ pub(crate) use shuttle::future::{JoinHandle, spawn};
 #[cfg(not(shuttle))]
 pub(crate) use tokio::task::{JoinHandle, spawn, yield_now};
 
-/// Waits until as much virtual time has passed.
+/// Waits until this much virtual time has passed.
 #[cfg(not(shuttle))]
 pub(crate) fn sleep(duration: Duration) -> BoxFuture<'static, ()> {
     Box::pin(tokio::time::sleep(duration))
 }
 
-/// A place where somebody else may go on, but need not: a task that always gave way could not overtake anybody.
+/// Lets another task run, but need not: a task that always yielded could never overtake another.
 #[cfg(shuttle)]
 pub(crate) async fn yield_now() {
     shuttle::sync::atomic::AtomicBool::new(false).load(std::sync::atomic::Ordering::SeqCst);
 }
 
-/// There is no time: short pauses are a matter of turns, and long ones, which are limits, do not end.
+/// There is no time: a short pause yields once, and a long one, which is a limit, never ends.
 #[cfg(shuttle)]
 pub(crate) fn sleep(duration: Duration) -> BoxFuture<'static, ()> {
     if duration < Duration::from_secs(1) {

@@ -1,4 +1,4 @@
-//! A store that is never ready at once, so that everything interleaves that can.
+//! A store that is never ready at once, so that everything can interleave.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use mcp_reauth::{Error, MemoryStore, RecordStore, Secret, TokenStore};
 
 use super::schedule::yield_now;
 
-/// A [`MemoryStore`] that takes its time before and after each step, and whose disk can be full.
+/// A [`MemoryStore`] that yields before and after each step, and whose disk can be full.
 #[derive(Clone)]
 pub(crate) struct SlowStore(pub(crate) MemoryStore, pub(crate) Arc<AtomicBool>);
 

@@ -1,4 +1,4 @@
-//! Everything that is traced while a test runs.
+//! Captures all trace output of a test.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex, PoisonError};

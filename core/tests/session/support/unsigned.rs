@@ -1,4 +1,4 @@
-//! In place of `signed`, where nothing is signed: nobody has an identity provider, assertions or proofs.
+//! Replaces `signed` in builds without signatures: no identity provider, assertions or proofs.
 
 use serde_json::Value;
 

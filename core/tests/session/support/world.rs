@@ -1,4 +1,4 @@
-//! The world outside the client, in this process: two MCP servers, two authorization servers, an identity provider.
+//! All servers, in this process: two MCP servers, two authorization servers, an identity provider.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
@@ -17,7 +17,7 @@ use super::runtime::TestRuntime;
 use super::schedule::{sleep, yield_now};
 use super::servers::Servers;
 
-/// The MCP server's address.
+/// The MCP server's URL.
 pub(crate) const SERVER: &str = "https://mcp.example/mcp";
 /// The authorization server that is in use from the start.
 pub(crate) const ISSUER: &str = "https://as.example";
@@ -31,31 +31,31 @@ pub(crate) const IDP: &str = "https://idp.example";
 /// What can go wrong with one request of the protocol.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
-    /// An empty answer with this status.
+    /// An empty response with this status.
     Status(u16),
     /// 429 with `Retry-After`.
     RetryAfter(u64),
-    /// 429 with `Retry-After` as a date by the server's clock, so many seconds from now.
+    /// 429 with `Retry-After` as a date by the server's clock, this many seconds from now.
     RetryAt(u64),
-    /// There is no connection.
+    /// No connection can be made.
     Connection,
-    /// The program's own HTTP client fails, by [`Broken`].
+    /// The program's own HTTP client fails, with [`Broken`].
     Broken,
-    /// The server does its part, and the answer gets lost.
+    /// The server processes the request, and the response is lost.
     Lost,
-    /// There never is an answer.
+    /// A response never arrives.
     Hang,
-    /// An empty answer after so many milliseconds, with this status.
+    /// An empty response with this status, after this many milliseconds.
     Slowly(u64, u16),
-    /// An answer with this status and body.
+    /// A response with this status and body.
     Body(u16, &'static str),
-    /// An empty answer with this status, that points there.
+    /// An empty response with this status, which redirects there.
     Redirect(u16, &'static str),
 }
 
 type Override = Box<dyn FnMut(usize) -> Option<(u16, Vec<String>)> + Send>;
 
-/// The world. Clones share it.
+/// All servers. Clones share them.
 #[derive(Clone)]
 pub(crate) struct World(Arc<Mutex<State>>);
 
@@ -91,48 +91,48 @@ impl World {
         change(&mut self.lock().servers)
     }
 
-    /// The next request of this kind meets this fault; one fault each, in order.
+    /// Makes the next request of this kind meet this fault; several faults are used in order.
     pub(crate) fn next(&self, kind: Kind, fault: Fault) {
         let mut state = self.lock();
         state.faults.entry(kind).or_default().push_back(fault);
     }
 
-    /// Every request of this kind meets this fault.
+    /// Makes every request of this kind meet this fault.
     pub(crate) fn always(&self, kind: Kind, fault: Fault) {
         self.lock().always.insert(kind, fault);
     }
 
-    /// Every request to exactly this address meets this fault.
+    /// Makes every request to exactly this URL meet this fault.
     pub(crate) fn place(&self, url: &str, fault: Fault) {
         self.lock().places.insert(url.to_owned(), fault);
     }
 
-    /// The host has this address from now on. Of hosts that were given none, nobody knows one.
+    /// Gives a host this address. Other hosts have none.
     pub(crate) fn address(&self, host: &str, address: &str) {
         let address = address.parse().expect("an address");
         self.lock().addresses.insert(host.to_owned(), address);
     }
 
-    /// Nothing of this kind meets a fault any more.
+    /// Removes all faults of this kind.
     pub(crate) fn heal(&self, kind: Kind) {
         let mut state = self.lock();
         state.always.remove(&kind);
         state.faults.remove(&kind);
     }
 
-    /// Holds the answers to requests of this kind.
+    /// Holds the responses to requests of this kind.
     pub(crate) fn hold(&self, kind: Kind) -> Gate {
         let gate = Gate::new();
         self.lock().gates.insert(kind, gate.clone());
         gate
     }
 
-    /// Holds no further answers to requests of this kind; those that are held stay so.
+    /// Holds no further responses to requests of this kind; those that are held stay held.
     pub(crate) fn unhold(&self, kind: Kind) {
         self.lock().gates.remove(&kind);
     }
 
-    /// What the MCP server answers instead of what it should; `None`: what it should.
+    /// Sets what the MCP server responds in place of its normal response; `None`: the normal one.
     pub(crate) fn answer(
         &self,
         answer: impl FnMut(usize) -> Option<(u16, Vec<String>)> + Send + 'static,
@@ -142,22 +142,22 @@ impl World {
         state.answer = Some(Box::new(answer));
     }
 
-    /// Everything seen since the last time.
+    /// Returns all requests since the last call.
     pub(crate) fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.lock().log)
     }
 
-    /// The kinds of everything seen since the last time, in order.
+    /// Returns the kinds of all requests since the last call, in order.
     pub(crate) fn trace(&self) -> Vec<Kind> {
         self.take().iter().map(|seen| seen.kind).collect()
     }
 
-    /// How many of a kind were seen since the log was taken.
+    /// Returns how many requests of a kind were seen since the log was taken.
     pub(crate) fn count(&self, kind: Kind) -> usize {
         self.lock().log.iter().filter(|s| s.kind == kind).count()
     }
 
-    /// One request to the MCP server at `server` that needs this scope: status and header fields.
+    /// Sends one request to the MCP server at `server` that needs this scope. Returns its status and header fields.
     pub(crate) async fn call(
         &self,
         server: &str,
@@ -194,7 +194,7 @@ impl World {
         (status, lines.chain(nonce).chain(date).collect())
     }
 
-    /// The person goes to the authorization endpoint; the address they are sent back to.
+    /// Sends the user to the authorization endpoint, and returns the URL that they are sent back to.
     pub(crate) fn visit(&self, url: &str) -> String {
         let parsed = Url::parse(url).expect("an address");
         let params = parsed.query_pairs().into_owned().collect();
@@ -301,7 +301,7 @@ impl HttpClient for World {
     ) -> BoxFuture<'static, Result<Response, HttpError>> {
         let world = self.clone();
         Box::pin(async move {
-            // As on a network, nothing is ready at once: whoever can interleave does.
+            // As on a network, nothing is ready at once, so that all tasks can interleave.
             yield_now().await;
             let answer = world.exchange(request).await;
             yield_now().await;
@@ -318,7 +318,7 @@ impl HttpClient for World {
     }
 }
 
-/// What a program's own HTTP client fails by.
+/// The error of a program's own HTTP client.
 #[derive(Debug)]
 pub(crate) struct Broken;
 

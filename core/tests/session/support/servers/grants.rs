@@ -11,7 +11,7 @@ use crate::support::world::{SECOND, SERVER};
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 impl Servers {
-    /// The person says yes to everything, unless the server was told to deny.
+    /// The user agrees to everything, unless the server was told to deny.
     pub(super) fn authorize(&mut self, seen: &Seen) -> String {
         let issuer = issuer(&seen.url);
         let client = (issuer.clone(), seen.param("client_id").to_owned());
@@ -165,7 +165,7 @@ impl Servers {
         (200, self.begin(family, jkt))
     }
 
-    /// RFC 7523 section 2.1: an identity assertion of the identity provider, or a workload's.
+    /// RFC 7523 section 2.1: accepts an identity assertion of the identity provider, or a workload's.
     fn asserted(
         &mut self,
         seen: &Seen,
@@ -186,7 +186,7 @@ impl Servers {
             issuer,
         };
         let family = match self.idp.vouched(assertion, &family.issuer, now) {
-            // What the assertion is not about is not granted.
+            // Nothing is granted for another resource than the assertion's.
             Some(vouched) if vouched.resource == family.resource => Family {
                 scopes: asked
                     .into_iter()

@@ -1,4 +1,4 @@
-//! What the servers know and answer. Refresh tokens rotate, and one that is used twice ends its family.
+//! What the servers know and how they respond. Refresh tokens rotate, and one that is used twice ends its family.
 
 mod grants;
 mod resource;
@@ -17,64 +17,64 @@ use super::runtime::TestRuntime;
 use super::signed::{Assertions, IdentityProvider, Proofs, Refused};
 use super::world::{ISSUER, OTHER, SECOND, response};
 
-/// In every secret that the servers make, so that it is found wherever it gets to.
+/// Part of every secret that the servers issue, so that a test finds it wherever it appears.
 pub(crate) const CANARY: &str = "canary";
 
-/// The servers: what a test may set, and what they keep.
+/// The servers: their settings and their state.
 pub(crate) struct Servers {
-    /// What access tokens live for; `None`: longer than a test, and unsaid.
+    /// The lifetime of access tokens; `None`: longer than a test, and without `expires_in`.
     pub(crate) lifetime: Option<u64>,
-    /// Whether authorizations come with a refresh token.
+    /// Whether authorizations yield a refresh token.
     pub(crate) refresh_tokens: bool,
-    /// Whether a refresh that names no scopes brings a token for none.
+    /// Whether a refresh that names no scopes returns a token without scopes.
     pub(crate) refresh_needs_scope: bool,
     /// Whether a refresh replaces the refresh token.
     pub(crate) rotates: bool,
-    /// Responses tell when they were sent.
+    /// Whether responses have a `Date`.
     pub(crate) dates: bool,
     /// Whether every access token is the same text, whatever it stands for at the time.
     pub(crate) one_token: bool,
-    /// What the resource names. The second one names `OTHER`, always.
+    /// The authorization servers that the resource names. The second resource always names `OTHER`.
     pub(crate) authorization_servers: Vec<String>,
-    /// What the resource's metadata says of how long it is fresh (RFC 9111).
+    /// The `Cache-Control` of the resource's metadata (RFC 9111).
     pub(crate) cache_control: Option<&'static str>,
-    /// What the resource's metadata says of scopes.
+    /// The scopes that the resource's metadata lists.
     pub(crate) scopes_supported: Option<Vec<&'static str>>,
-    /// What the authorization servers' metadata says of scopes.
+    /// The scopes that the authorization servers' metadata lists.
     pub(crate) lists: Vec<&'static str>,
     /// The scope of a 401.
     pub(crate) base_scope: String,
-    /// What is never granted, whoever asks.
+    /// The scopes that are never granted.
     pub(crate) never_granted: HashSet<String>,
-    /// How the authorization servers write their own issuers, in metadata and in answers.
+    /// How the authorization servers write their own issuers, in metadata and in responses.
     pub(crate) spells: fn(&str) -> String,
-    /// Whether metadata promises `iss`, and answers carry it.
+    /// Whether metadata promises `iss`, and responses contain it.
     pub(crate) sends_iss: bool,
     pub(crate) auth_methods: Vec<&'static str>,
     /// Whether the client's id has to be in the form, whatever its method.
     pub(crate) wants_id_in_form: bool,
-    /// Whether a registration's answer names the method.
+    /// Whether the response to a registration names the method.
     pub(crate) names_method: bool,
     /// Whether clients are granted only the scopes they were registered with.
     pub(crate) keeps_to_registered_scopes: bool,
-    /// Whether a registration's answer names the scopes.
+    /// Whether the response to a registration names the scopes.
     pub(crate) names_scopes: bool,
-    /// What stands between the scopes of an answer.
+    /// The separator of the scopes in a response.
     pub(crate) scope_separator: &'static str,
-    /// Where the metadata says that tokens are granted.
+    /// The path of the token endpoint in the metadata.
     pub(crate) token_path: &'static str,
-    /// What a registration is given of the scopes it asks for; `None`: all of them.
+    /// The scopes that a registration gets; `None`: all that it requests.
     pub(crate) registers_scopes: Option<Vec<&'static str>>,
     /// The scopes that exist, for a server that rejects a registration with any other.
     pub(crate) known_scopes: Option<Vec<&'static str>>,
     pub(crate) offers_offline_access: bool,
-    /// The authentication every request needs: context class and age.
+    /// The authentication that every request needs: context class and age.
     pub(crate) authentication: Option<(String, u64)>,
-    /// The error the authorization endpoint answers with.
+    /// The error with which the authorization endpoint responds.
     pub(crate) denies: Option<&'static str>,
-    /// Whether there is a place to push authorization requests to.
+    /// Whether there is an endpoint for pushed authorization requests.
     pub(crate) takes_pushed: bool,
-    /// Whether no other authorization requests are taken.
+    /// Whether other authorization requests are rejected.
     pub(crate) only_pushed: bool,
     /// Whether tokens can be revoked.
     pub(crate) revokes: bool,
@@ -82,7 +82,7 @@ pub(crate) struct Servers {
     pub(crate) reused: usize,
     pub(crate) idp: IdentityProvider,
     pub(crate) proofs: Proofs,
-    /// Of clients and workloads.
+    /// The assertions of clients and workloads.
     pub(crate) assertions: Assertions,
     runtime: TestRuntime,
     /// By issuer and client id.
@@ -196,7 +196,7 @@ impl Servers {
             .insert((issuer.to_owned(), id.to_owned()), client);
     }
 
-    /// Registers a client that has no secret out of band.
+    /// Registers a client without a secret out of band.
     pub(crate) fn add_public_client(&mut self, issuer: &str, id: &str) {
         let client = Client {
             secret: None,
@@ -212,25 +212,25 @@ impl Servers {
         self.clients.clear();
     }
 
-    /// The access tokens given so far are no longer good; refresh tokens are.
+    /// Invalidates all access tokens issued so far; refresh tokens stay valid.
     pub(crate) fn revoke_access(&mut self) {
         self.access.clear();
     }
 
-    /// Nothing given so far is any good.
+    /// Invalidates all tokens issued so far.
     pub(crate) fn revoke_all(&mut self) {
         self.access.clear();
         self.refresh.clear();
     }
 
-    /// Grants given so far lose this scope, and nothing says so.
+    /// Removes this scope from all grants made so far, without notice.
     pub(crate) fn withdraw(&mut self, scope: &str) {
         for family in self.families.values_mut() {
             family.scopes.retain(|own| own != scope);
         }
     }
 
-    /// How many access tokens would still be accepted.
+    /// Returns how many access tokens would still be accepted.
     pub(crate) fn live_tokens(&self) -> usize {
         let live = |access: &&Access| self.families[&access.family].alive;
         self.access.values().filter(live).count()
@@ -241,13 +241,13 @@ impl Servers {
         self.next
     }
 
-    /// The `Date` of a response, where it has one.
+    /// Returns the `Date` of a response, if it has one.
     pub(crate) fn date(&self) -> Option<String> {
         let now = UNIX_EPOCH + Duration::from_secs(self.runtime.server_seconds());
         self.dates.then(|| httpdate::fmt_http_date(now))
     }
 
-    /// 429 that tells by a date when to come back.
+    /// Returns a 429 whose `Retry-After` is a date.
     pub(crate) fn come_back_in(&self, seconds: u64) -> Response {
         let now = UNIX_EPOCH + Duration::from_secs(self.runtime.server_seconds());
         let date = |time| httpdate::fmt_http_date(time).parse().expect("a value");
@@ -296,7 +296,7 @@ impl Servers {
         }
     }
 
-    /// The person goes to an authorization endpoint; the address they are sent back to.
+    /// Sends the user to an authorization endpoint, and returns the URL that they are sent back to.
     pub(crate) fn visit(&mut self, seen: &Seen) -> String {
         let mut asked = seen.clone();
         if let Some(pushed) = self.pushed.remove(seen.param("request_uri")) {
@@ -322,7 +322,7 @@ impl Servers {
         (201, json!({ "request_uri": uri, "expires_in": 60 }))
     }
 
-    /// What the MCP server at `server` names.
+    /// Returns the authorization servers that the MCP server at `server` names.
     fn named_by(&self, server: &str) -> Vec<String> {
         match server {
             SECOND => vec![OTHER.to_owned()],
@@ -330,7 +330,7 @@ impl Servers {
         }
     }
 
-    /// Whether the MCP server at `server` names an authorization server, however it writes that.
+    /// Whether the MCP server at `server` names an authorization server, in any spelling.
     fn names(&self, server: &str, issuer: &str) -> bool {
         let mut named = self.named_by(server).into_iter();
         named.any(|own| own == issuer || own.strip_suffix('/') == Some(issuer))
@@ -418,7 +418,7 @@ impl Servers {
         (200, json!({}))
     }
 
-    /// The client that made a request, if it proved to be it the way it is registered.
+    /// Returns the client that made a request, if it authenticated by its registered method.
     fn authenticated(&mut self, seen: &Seen, issuer: &str) -> Option<String> {
         if !seen.param("client_assertion").is_empty() {
             let now = self.runtime.server_seconds();
@@ -467,7 +467,7 @@ fn refused(status: u16, error: &str) -> (u16, Value) {
     (status, json!({ "error": error }))
 }
 
-/// The issuer that an address belongs to: its origin.
+/// Returns the issuer of a URL: its origin.
 fn issuer(url: &str) -> String {
     let url = Url::parse(url).expect("an address");
     url.origin().ascii_serialization()

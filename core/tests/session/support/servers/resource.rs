@@ -26,7 +26,7 @@ impl Servers {
         (200, body)
     }
 
-    /// A request to an MCP server that needs this scope: status and challenges.
+    /// Handles a request to an MCP server that needs this scope. Returns the status and the challenges.
     pub(crate) fn call(&mut self, seen: &Seen) -> (u16, Vec<String>) {
         let server = seen.url.as_str();
         let metadata = format!(

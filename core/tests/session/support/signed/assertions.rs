@@ -1,4 +1,4 @@
-//! Assertions of clients (RFC 7523 section 2.2) and of workloads (section 2.1). Each is good once.
+//! Assertions of clients (RFC 7523 section 2.2) and of workloads (section 2.1). Each can be used once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,31 +9,31 @@ use serde_json::Value;
 use super::key::{Key, verified};
 use crate::support::log::Seen;
 
-/// Whose assertions are taken.
+/// The parties whose assertions are accepted.
 #[derive(Default)]
 pub(crate) struct Assertions {
     /// By issuer and client id.
     clients: HashMap<(String, String), Jwk>,
     platform: Option<Jwk>,
     used: HashSet<String>,
-    /// How often one was presented again.
+    /// How often an assertion was used again.
     pub(crate) reused: usize,
 }
 
 impl Assertions {
-    /// Registers a client that authenticates by this key.
+    /// Registers a client that authenticates with this key.
     pub(crate) fn add_client(&mut self, issuer: &str, id: &str, key: &PublicJwk) {
         let key = serde_json::to_value(key).and_then(serde_json::from_value);
         let name = (issuer.to_owned(), id.to_owned());
         self.clients.insert(name, key.expect("a key"));
     }
 
-    /// Takes the word of this platform for its workloads.
+    /// Accepts this platform's assertions for its workloads.
     pub(crate) fn trust(&mut self, platform: &Key) {
         self.platform = Some(platform.public().clone());
     }
 
-    /// The client that a request is authenticated as at `issuer`.
+    /// Returns the client as which a request is authenticated at `issuer`.
     pub(crate) fn client(&mut self, seen: &Seen, issuer: &str, now: u64) -> Option<String> {
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         if seen.param("client_assertion_type") != kind {
@@ -46,7 +46,7 @@ impl Assertions {
         (claims["iss"] == *id && self.holds(&claims, issuer, now)).then_some(id)
     }
 
-    /// Whether the platform says at `issuer` that a workload is its own.
+    /// Whether this is an assertion of the platform for a workload, valid at `issuer`.
     pub(crate) fn workload(&mut self, assertion: &str, issuer: &str, now: u64) -> bool {
         let platform = self.platform.as_ref();
         let claims = platform.and_then(|key| verified(assertion, "JWT", key));

@@ -1,4 +1,4 @@
-//! An organization's identity provider: sign-ins by OpenID Connect, and identity assertions for them.
+//! An organization's identity provider: OpenID Connect sign-ins, and identity assertions for them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,24 +27,24 @@ pub(crate) enum Untrue {
     /// `alg` is `none`.
     Unsigned,
     UnknownKey,
-    /// It is about somebody else.
+    /// It is about another user.
     Subject,
     /// There is none.
     Missing,
 }
 
-/// What a test may set, and what it keeps.
+/// The settings of the identity provider, and its state.
 pub(crate) struct IdentityProvider {
     pub(crate) id_token_lifetime: u64,
-    /// Whether sign-ins come with a refresh token.
+    /// Whether sign-ins yield a refresh token.
     pub(crate) refresh_tokens: bool,
     /// Whether a refresh replaces the refresh token.
     pub(crate) rotates: bool,
     /// What is wrong with its ID tokens.
     pub(crate) untrue: Option<Untrue>,
-    /// The error that the exchange for a scope is answered by.
+    /// The error with which the exchange for a scope is rejected.
     pub(crate) forbids: HashMap<&'static str, &'static str>,
-    /// The scopes left in an assertion, where not all that were asked for.
+    /// The scopes in an assertion, if not all that were requested.
     pub(crate) allows: Option<&'static str>,
     /// Whether tokens can be revoked.
     pub(crate) revokes: bool,
@@ -55,10 +55,10 @@ pub(crate) struct IdentityProvider {
     runtime: TestRuntime,
     keys: Vec<Key>,
     codes: HashMap<String, Code>,
-    /// By refresh token: the sign-in, and whether it was used.
+    /// The sign-in, and whether it was used, by refresh token.
     refresh: HashMap<String, (u64, bool)>,
     sign_ins: HashMap<u64, SignIn>,
-    /// ID tokens that are no longer taken, by their `jti`.
+    /// ID tokens up to this `jti` are no longer accepted.
     stale: u64,
     used: HashSet<String>,
     next: u64,
@@ -78,7 +78,7 @@ struct SignIn {
     at: u64,
 }
 
-/// What an identity assertion says.
+/// What an identity assertion contains.
 pub(crate) struct Vouched {
     pub(crate) resource: String,
     pub(crate) scopes: Vec<String>,
@@ -110,22 +110,22 @@ impl IdentityProvider {
         }
     }
 
-    /// Signs by another key from here on, and publishes no other.
+    /// Signs with another key from now on, and publishes only that.
     pub(crate) fn change_key(&mut self) {
         self.keys.push(Key::generate());
     }
 
-    /// Takes none of the ID tokens given so far.
+    /// Refuses all ID tokens issued so far.
     pub(crate) fn refuse_id_tokens(&mut self) {
         self.stale = self.next;
     }
 
-    /// Everybody is signed out; their ID tokens count until they expire.
+    /// Ends all sign-ins; their ID tokens stay valid until they expire.
     pub(crate) fn end_sign_ins(&mut self) {
         self.refresh.clear();
     }
 
-    /// How many refresh tokens would still be accepted.
+    /// Returns how many refresh tokens would still be accepted.
     pub(crate) fn live(&self) -> usize {
         self.refresh.values().filter(|(_, used)| !used).count()
     }
@@ -154,7 +154,7 @@ impl IdentityProvider {
         (200, json!({ "keys": [self.key().public()] }))
     }
 
-    /// Somebody signs in.
+    /// Signs a user in.
     pub(crate) fn authorize(&mut self, seen: &Seen) -> String {
         assert_eq!(seen.param("response_type"), "code");
         assert_eq!(seen.param("code_challenge_method"), "S256");
@@ -188,7 +188,7 @@ impl IdentityProvider {
         back.into()
     }
 
-    /// A request by an authenticated client.
+    /// Handles a request by an authenticated client.
     pub(crate) fn answer(&mut self, seen: &Seen, client_id: &str) -> (u16, Value) {
         match (seen.kind, seen.param("grant_type")) {
             (Kind::Exchange, _) => self.exchange(seen, client_id),
@@ -202,7 +202,7 @@ impl IdentityProvider {
         }
     }
 
-    /// What an identity assertion for `issuer` says, if it is a good one. It is so once.
+    /// Returns what an identity assertion for `issuer` contains, if it is valid. It can be used once.
     pub(crate) fn vouched(&mut self, assertion: &str, issuer: &str, now: u64) -> Option<Vouched> {
         let claims = verified(assertion, "oauth-id-jag+jwt", self.key().public())?;
         let text = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! A key that signs JWTs, and reading what was signed.
+//! A key that signs JWTs, and reading signed tokens.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -37,7 +37,7 @@ impl Key {
     }
 }
 
-/// The claims of a token of this type that `key` signed.
+/// Returns the claims of a token of this type that `key` signed.
 pub(crate) fn verified(token: &str, typ: &str, key: &Jwk) -> Option<Value> {
     let header = jsonwebtoken::decode_header(token).ok()?;
     if header.typ.as_deref() != Some(typ) {
@@ -45,7 +45,7 @@ pub(crate) fn verified(token: &str, typ: &str, key: &Jwk) -> Option<Value> {
     }
     let key = DecodingKey::from_jwk(key).ok()?;
     let mut validation = Validation::new(header.alg);
-    // Whose clock is virtual checks times itself, and the rest with them.
+    // The clock is virtual, so the caller checks the times, and the other claims with them.
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
@@ -53,7 +53,7 @@ pub(crate) fn verified(token: &str, typ: &str, key: &Jwk) -> Option<Value> {
     Some(token.ok()?.claims)
 }
 
-/// The claims of a token, whoever signed it.
+/// Returns the claims of a token, without verifying its signature.
 pub(crate) fn claims(token: &str) -> Value {
     let token = jsonwebtoken::dangerous::insecure_decode::<Value>(token);
     token.expect("a token").claims

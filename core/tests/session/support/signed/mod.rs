@@ -1,4 +1,4 @@
-//! What takes signatures: an identity provider, assertions, and proofs of possession.
+//! The parts that need signatures: an identity provider, assertions, and proofs of possession.
 
 mod assertions;
 mod idp;
@@ -12,7 +12,7 @@ pub(crate) use key::{Key, claims};
 pub(crate) use organization::CLIENT;
 pub(crate) use proofs::Proofs;
 
-/// Why a proof does not do.
+/// Why a proof is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// It lacks the server's nonce.

@@ -7,11 +7,11 @@ use crate::support::bench::Bench;
 use crate::support::servers::CANARY;
 use crate::support::world::{IDP, SERVER};
 
-/// The client that the program is at the identity provider.
+/// The program's client id at the identity provider.
 pub(crate) const CLIENT: &str = "desk";
 
 impl Bench {
-    /// The identity provider, which knows the client.
+    /// Returns the identity provider, which knows the client.
     pub(crate) fn provider(&self) -> IdentityProvider {
         let secret = format!("{CANARY}-desk");
         self.world
@@ -19,19 +19,19 @@ impl Bench {
         IdentityProvider::new(IDP, CLIENT).client_secret(Secret::new(secret))
     }
 
-    /// What an enterprise-managed session is made of, without a host.
+    /// Returns the builder of an enterprise-managed session, without a host.
     pub(crate) fn managed_builder(&self, server: &str) -> AuthSessionBuilder {
         let builder = self.builder_for(server);
         builder.credentials(Credentials::enterprise(self.provider()))
     }
 
-    /// An enterprise-managed session with a person in front of it.
+    /// Opens an enterprise-managed session with a user in front of it.
     pub(crate) async fn managed(&self, server: &str) -> AuthSession {
         let builder = self.managed_builder(server).host(self.host.clone());
         builder.open().await.expect("the session opens")
     }
 
-    /// One whose person has signed in; the log is empty.
+    /// Opens an enterprise-managed session whose user has signed in; the log is empty.
     pub(crate) async fn employed(&self) -> AuthSession {
         let session = self.managed(SERVER).await;
         assert_eq!(self.send(&session, "").await, Ok(200));
@@ -39,7 +39,7 @@ impl Bench {
         session
     }
 
-    /// The session at the identity provider.
+    /// Returns the session at the identity provider.
     pub(crate) fn idp_session(&self) -> IdpSession {
         let builder = IdpSession::builder(IDP)
             .http_client(self.world.clone())
@@ -48,14 +48,14 @@ impl Bench {
         builder.open().expect("it opens")
     }
 
-    /// No identity assertion and no refresh token of the identity provider was ever used twice.
+    /// Asserts that no identity assertion and no refresh token of the identity provider was ever used twice.
     pub(crate) fn assert_nothing_reused(&self) {
         self.assert_no_reuse();
         let again = self.world.servers(|s| s.idp.reused + s.assertions.reused);
         assert_eq!(again, 0, "something was used twice");
     }
 
-    /// No proof was ever refused but for a nonce.
+    /// Asserts that no proof was ever refused, except for a nonce.
     pub(crate) fn assert_proven(&self) {
         let faults = self.world.servers(|s| s.proofs.faults.clone());
         assert!(faults.is_empty(), "{faults:?}");

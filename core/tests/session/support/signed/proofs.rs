@@ -1,4 +1,4 @@
-//! Proofs of possession (RFC 9449), as all servers check them.
+//! Proofs of possession (RFC 9449), as all servers verify them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,20 +13,20 @@ use super::Refused;
 use super::key::verified;
 use crate::support::log::Seen;
 
-/// What is asked of proofs, and what became of them.
+/// What the servers require of proofs, and how they were received.
 pub(crate) struct Proofs {
-    /// The MCP server takes bound tokens only, and says so in its challenges.
+    /// The MCP server accepts only bound tokens, and says so in its challenges.
     pub(crate) required: bool,
     /// Its metadata says so.
     pub(crate) announced: bool,
     /// The authorization servers bind tokens, and say so in their metadata.
     pub(crate) offered: bool,
     pub(crate) algorithms: Vec<&'static str>,
-    /// What was wrong with those that were refused, but for nonces.
+    /// Why proofs were refused, except for nonces.
     pub(crate) faults: Vec<&'static str>,
-    /// By origin; none: no nonce is asked for there.
+    /// By origin; without an entry, the server asks for no nonce.
     nonces: HashMap<String, String>,
-    /// Where no nonce is ever good enough.
+    /// The servers that never accept a nonce.
     fickle: HashSet<String>,
     used: HashSet<String>,
     made: u64,
@@ -49,19 +49,19 @@ impl Default for Proofs {
 }
 
 impl Proofs {
-    /// Only bound tokens are taken, and can be had.
+    /// Makes the servers offer bound tokens, and accept no others.
     pub(crate) fn demand(&mut self) {
         (self.required, self.offered) = (true, true);
     }
 
-    /// Proofs for the server at `url` need a new nonce from here on.
+    /// Makes proofs for the server at `url` need a new nonce from now on.
     pub(crate) fn new_nonce(&mut self, url: &str) {
         self.made += 1;
         let nonce = format!("nonce-{}", self.made);
         self.nonces.insert(origin(url), nonce);
     }
 
-    /// Proofs for the server at `url` need another nonce each time.
+    /// Makes proofs for the server at `url` need another nonce each time.
     pub(crate) fn be_fickle(&mut self, url: &str) {
         self.new_nonce(url);
         self.fickle.insert(origin(url));
@@ -71,8 +71,8 @@ impl Proofs {
         self.nonces.get(&origin(url)).cloned()
     }
 
-    /// The thumbprint of the key that a request proves to have; `None`: it proves nothing. `token`: the access token
-    /// it comes with.
+    /// Returns the thumbprint of the key that a request proves to have; `None`: it has no proof. `token`: the access
+    /// token in the request.
     pub(crate) fn check(
         &mut self,
         seen: &Seen,
@@ -122,7 +122,7 @@ impl Proofs {
     }
 }
 
-/// The claims of a proof, and the thumbprint of the key that signed it.
+/// Returns the claims of a proof, and the thumbprint of the key that signed it.
 fn read(proof: &str) -> Option<(Value, String)> {
     let key: Jwk = jsonwebtoken::decode_header(proof).ok()?.jwk?;
     let claims = verified(proof, "dpop+jwt", &key)?;
