@@ -106,7 +106,7 @@ pub enum HttpError {
     /// The address is in a narrower network than the server that leads there: see [`Egress`].
     #[error("the address is in a network that the server which leads there is not in")]
     Blocked,
-    /// The server redirects to another origin, in a circle, or with a status that is not followed (only 307 and 308 are).
+    /// The server redirects to another origin, in a circle, or with a status other than 307 and 308.
     #[error("it redirects to {0}, which is not followed")]
     Redirect(String),
 }

@@ -162,7 +162,7 @@ fn is_gone(status: StatusCode) -> bool {
 }
 
 /// Returns what a rejection means. `body`: the response as JSON, if it is any. Only `invalid_grant` and
-/// `invalid_client` say that the grant or the client is dead; a rejection in other words discards nothing.
+/// `invalid_client` say that the grant or the client is no longer valid; any other rejection discards nothing.
 fn rejection(
     status: StatusCode,
     raw: &[u8],

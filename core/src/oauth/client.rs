@@ -88,7 +88,7 @@ impl<'a> Client<'a> {
     }
 
     /// Posts an authenticated form to an endpoint of the authorization server (RFC 6749 section 2.3, RFC 7523 section
-    /// 2.2). Repeats it once if the server asks for a nonce in the proof, and once if the clocks differ.
+    /// 2.2). Repeats it once if the server asks for a nonce in the proof, and once if it may refuse a wrong clock.
     ///
     /// # Errors
     /// If a key could not be used, or nothing may be sent to the endpoint.

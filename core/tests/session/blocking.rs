@@ -1,4 +1,4 @@
-//! A request waits only for its own recovery.
+//! No request waits for a question or a renewal that it does not need.
 
 use tokio::time::Instant;
 

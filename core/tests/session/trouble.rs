@@ -1,4 +1,4 @@
-//! Transient errors are waited out or reported; only what is dead is discarded.
+//! Transient errors are waited out or reported; only what is no longer valid is discarded.
 
 use mcp_reauth::{AuthChallenge, Error, HandleOptions, Outcome, ScopeSet};
 
