@@ -130,7 +130,7 @@ impl ClientOptions {
             }
         };
         let client = match self.secret_method {
-            Some(method) => client.shows_secret_by(method),
+            Some(method) => client.secret_method(method),
             None => client,
         };
         Ok(match (self.issuer, self.at_any_issuer) {

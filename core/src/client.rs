@@ -92,13 +92,13 @@ impl Client {
     /// Sets how the client sends its secret, for a server whose metadata omits the method or names a wrong one. The
     /// default is a method from the metadata, or Basic, which every server has to support, if the metadata has none.
     #[must_use]
-    pub fn shows_secret_by(mut self, method: SecretMethod) -> Self {
+    pub fn secret_method(mut self, method: SecretMethod) -> Self {
         self.secret_method = Some(method);
         self
     }
 
     /// Returns the method that was set for the client's secret, if any.
-    pub(crate) fn said_method(&self) -> Option<AuthMethod> {
+    pub(crate) fn configured_method(&self) -> Option<AuthMethod> {
         self.own_secret()?;
         Some(match self.secret_method? {
             SecretMethod::Basic => AuthMethod::ClientSecretBasic,
@@ -107,7 +107,7 @@ impl Client {
     }
 
     /// Whether the client authenticates with a secret or a key.
-    pub(crate) fn proves(&self) -> bool {
+    pub(crate) fn authenticates(&self) -> bool {
         !matches!(self.proof, Proof::None)
     }
 

@@ -88,7 +88,7 @@ impl Credentials {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let nameless = self.client().is_some_and(|client| client.id.is_empty());
         match self {
-            Self::ClientCredentials { client } if nameless || !client.proves() => Err(
+            Self::ClientCredentials { client } if nameless || !client.authenticates() => Err(
                 Error::config("client credentials need a client id, and its secret or key"),
             ),
             Self::Workload { .. } if nameless => {

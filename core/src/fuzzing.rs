@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, pending};
 use crate::callback::CallbackParams;
 use crate::challenge::{AuthChallenge, parser};
 use crate::error::Error;
-use crate::http::{Guard, HttpClient, HttpError, Limited, Request, Response};
+use crate::http::{Guard, GuardedClient, HttpClient, HttpError, Request, Response};
 use crate::jose::verify::Signed;
 use crate::jose::{JwkSet, PrivateKey, SigningKey};
 use crate::oauth::discovery::{Preference, discover};
@@ -107,7 +107,7 @@ pub fn authorization_url(
 ) -> Result<String, Error> {
     let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
     let script = Arc::new(Script { answers, seen });
-    let http = Limited::new(script, Arc::new(NoTime), Guard::new(server, &[]));
+    let http = GuardedClient::new(script, Arc::new(NoTime), Guard::new(server, &[]));
     let preference = Preference {
         required: None,
         current: None,

@@ -22,7 +22,8 @@ pub(crate) struct Grantor {
 pub(crate) struct Grant {
     /// Identifies this grant. A token does not: a server may issue the same one twice.
     pub(crate) id: String,
-    pub(crate) by: Grantor,
+    #[serde(alias = "by")]
+    pub(crate) grantor: Grantor,
     pub(crate) access_token: Secret,
     pub(crate) granted: ScopeSet,
     /// Seconds since 1970, by this machine's clock; `None`: the token is used until it is rejected.
@@ -45,11 +46,11 @@ pub(crate) struct Grant {
     #[serde(default)]
     pub(crate) sign_in: String,
     /// The scopes granted before a refresh returned others; the next refresh can name them (RFC 6749 section 6).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) lost: Option<ScopeSet>,
+    #[serde(default, alias = "lost", skip_serializing_if = "Option::is_none")]
+    pub(crate) scopes_before_refresh: Option<ScopeSet>,
     /// The issuer of the IdP session that the grant was obtained through.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) via: Option<String>,
+    #[serde(default, alias = "via", skip_serializing_if = "Option::is_none")]
+    pub(crate) idp_issuer: Option<String>,
 }
 
 /// A key that tokens are bound to.
@@ -83,7 +84,7 @@ impl Grant {
     }
 
     /// Whether both are the same grant, even if tokens of one have been discarded since.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.id == other.id && self.obtained_at == other.obtained_at
     }
 }
@@ -131,7 +132,7 @@ impl Registration {
     }
 
     /// Whether the client authenticates with a secret or a key.
-    pub(crate) fn proves(&self) -> bool {
+    pub(crate) fn authenticates(&self) -> bool {
         self.client_secret.is_some() || self.auth_method == AuthMethod::PrivateKeyJwt
     }
 

@@ -13,6 +13,7 @@ mod callback;
 pub mod challenge;
 mod client;
 mod credentials;
+mod defaults;
 pub mod enterprise;
 mod error;
 #[cfg(fuzzing)]
@@ -28,7 +29,6 @@ mod limits;
 pub mod loopback;
 pub mod mcp;
 mod oauth;
-mod patience;
 mod policy;
 pub mod recovery;
 pub mod runtime;
@@ -38,11 +38,11 @@ mod session;
 mod settings;
 mod signal;
 pub mod store;
-mod surroundings;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
+mod token_retry;
 #[cfg(any(all(test, feature = "jwt"), feature = "vectors"))]
 #[doc(hidden)]
 pub mod vectors;

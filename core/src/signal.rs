@@ -9,7 +9,7 @@ pub(crate) struct Signal(Notify);
 
 impl Signal {
     /// Wakes the waiting tasks, which then check their conditions again.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn notify(&self) {
         self.0.notify_waiters();
     }
 

@@ -9,7 +9,7 @@ const MAX_SHOWN: usize = 512;
 
 /// Whether a character could make text look like something else: control characters, line separators, and those that
 /// change the direction of writing.
-pub(crate) fn deceives(c: char) -> bool {
+pub(crate) fn is_deceptive(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
@@ -40,7 +40,7 @@ pub(crate) fn displayable(text: &str) -> Option<String> {
     let clean: Cow<'_, str> = if is_plain(text) {
         text.into()
     } else {
-        text.chars().filter(|c| !deceives(*c)).collect()
+        text.chars().filter(|c| !is_deceptive(*c)).collect()
     };
     let mut shown = clean.trim();
     // There are no more characters than bytes.
@@ -52,10 +52,10 @@ pub(crate) fn displayable(text: &str) -> Option<String> {
     (!shown.is_empty()).then(|| shown.to_owned())
 }
 
-/// Returns the text with every character that deceives, except newline and tab, written as `\uXXXX`: complete, and
+/// Returns the text with every character that is_deceptive, except newline and tab, written as `\uXXXX`: complete, and
 /// without effect on a terminal. CR LF becomes a newline.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    let stays = |c: char| matches!(c, '\n' | '\t') || !deceives(c);
+    let stays = |c: char| matches!(c, '\n' | '\t') || !is_deceptive(c);
     if is_plain(text) || text.chars().all(stays) {
         return text.into();
     }
@@ -163,7 +163,7 @@ mod tests {
         for c in (0..=0x10_ffff).filter_map(char::from_u32) {
             let text = c.to_string();
             let shown = escaped(&text);
-            let stays = matches!(c, '\n' | '\t') || !deceives(c);
+            let stays = matches!(c, '\n' | '\t') || !is_deceptive(c);
             assert_eq!(shown == text, stays, "{c:?}");
             assert!(!shown.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')));
         }

@@ -7,7 +7,7 @@ use super::IdentityProvider;
 use super::record::{IdpRecord, SignedIn};
 use crate::error::Error;
 use crate::grant::{Grant, Grantor, Registration};
-use crate::http::{HttpError, Limited};
+use crate::http::{GuardedClient, HttpError};
 use crate::issuer::other_spelling;
 use crate::jose::JwkSet;
 use crate::limits::{ANSWER_LIMIT, CALL_TIMEOUT, LONGEST_RENEWAL, TURN_LIMIT};
@@ -17,16 +17,16 @@ use crate::oauth::discovery;
 use crate::oauth::id_token::{Expected, Identity, Refusal, check_claims};
 use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
-use crate::patience::patiently;
 use crate::recovery::Attempt;
 use crate::runtime::{Runtime, detached, timeout, unix_seconds};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
-use crate::store::at_last::store_at_last;
 use crate::store::lease::Lease;
 use crate::store::record::{self, IdpLeg, Record, Versioned};
+use crate::store::retry::retry_store;
 use crate::store::turn::{HELD, Turn};
 use crate::store::{StoreKey, TokenStore};
+use crate::token_retry::retry_once;
 
 /// The longest that a person is waited for where others wait behind them.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
@@ -36,7 +36,7 @@ pub(crate) struct Idp {
     pub(crate) provider: IdentityProvider,
     pub(crate) key: StoreKey,
     pub(crate) store: Arc<dyn TokenStore>,
-    pub(crate) http: Limited,
+    pub(crate) http: GuardedClient,
     pub(crate) runtime: Arc<dyn Runtime>,
 }
 
@@ -100,12 +100,12 @@ impl Idp {
     pub(crate) fn client<'a>(
         &'a self,
         registration: &'a Registration,
-        by: &'a Grantor,
+        grantor: &'a Grantor,
     ) -> Client<'a> {
         Client {
             http: &self.http,
             registration,
-            issuer: &by.issuer,
+            issuer: &grantor.issuer,
             key: self.provider.client_key.as_deref(),
             proof: None,
             limit: CALL_TIMEOUT,
@@ -162,14 +162,14 @@ impl Idp {
     pub(crate) async fn finish(
         &self,
         tokens: Tokens,
-        by: &Grantor,
+        grantor: &Grantor,
         client: &Registration,
         leg: &IdpLeg,
         keys: JwkSet,
     ) -> Result<(), Error> {
         let id_token = tokens.id_token.ok_or_else(|| self.no_id_token())?;
         let expected = Expected {
-            issuer: &by.issuer,
+            issuer: &grantor.issuer,
             client_id: &client.client_id,
             nonce: Some(leg.nonce.expose()),
         };
@@ -177,7 +177,7 @@ impl Idp {
         let session = SignedIn {
             id: Grant::new_id(),
             sign_in: Grant::new_id(),
-            by: by.clone(),
+            grantor: grantor.clone(),
             client: client.clone(),
             subject: identity.subject,
             id_token,
@@ -214,7 +214,7 @@ impl Idp {
         };
         let mut minted = None;
         record::update::<Record>(&*self.store, &key, None, |record| {
-            let ours = |grant: &Grant| grant.via.as_deref() == Some(self.issuer());
+            let ours = |grant: &Grant| grant.idp_issuer.as_deref() == Some(self.issuer());
             minted = record.grant.take_if(|grant| ours(grant));
             if minted.is_some() {
                 record.requested = Default::default();
@@ -249,7 +249,7 @@ impl Idp {
         let session = SignedIn {
             id: Grant::new_id(),
             sign_in: Grant::new_id(),
-            by: self.grantor(&server)?,
+            grantor: self.grantor(&server)?,
             client,
             subject: identity.subject,
             id_token: sign_in.id_token,
@@ -303,7 +303,7 @@ impl Idp {
                 let runtime = Arc::clone(&idp.runtime);
                 runtime.spawn(Box::pin(async move {
                     let stored = || async { idp.keep_rotated(&rotated).await.is_ok() };
-                    store_at_last(&*idp.runtime, stored).await;
+                    retry_store(&*idp.runtime, stored).await;
                     drop((lease, guard));
                 }));
             }
@@ -364,7 +364,7 @@ impl Idp {
             token: refresh_token,
             scopes: None,
         };
-        let (by, tokens) = self.token(held, &presented, lease).await?;
+        let (grantor, tokens) = self.token(held, &presented, lease).await?;
         // The one that was presented may be used up, whatever becomes of the ID token.
         if let Some(token) = &tokens.refresh_token {
             let rotated = Rotated {
@@ -378,7 +378,7 @@ impl Idp {
         }
         let id_token = tokens.id_token.ok_or_else(|| self.no_id_token())?;
         let expected = Expected {
-            issuer: &held.by.issuer,
+            issuer: &held.grantor.issuer,
             client_id: &held.client.client_id,
             nonce: None,
         };
@@ -407,7 +407,7 @@ impl Idp {
                     .unwrap_or_else(|| refresh_token.clone()),
             ),
             keys,
-            by,
+            grantor,
             ..held.clone()
         })
     }
@@ -420,19 +420,19 @@ impl Idp {
         lease: &Lease,
     ) -> Result<(Grantor, Tokens), TokenFailure> {
         let registration = &self.current_client(&held.client);
-        let at = async |by: &Grantor| {
-            let client = &self.client(registration, by);
-            let ask = || token::request(client, &by.token_endpoint, presented, None);
-            let asking = patiently(&*self.runtime, Some(lease), ask);
+        let at = async |grantor: &Grantor| {
+            let client = &self.client(registration, grantor);
+            let ask = || token::request(client, &grantor.token_endpoint, presented, None);
+            let asking = retry_once(&*self.runtime, Some(lease), ask);
             let answer = timeout(&*self.runtime, ANSWER_LIMIT, asking).await;
             let none = || TokenFailure::Transient(HttpError::Timeout(ANSWER_LIMIT).into());
             answer.unwrap_or_else(|| Err(none()))
         };
-        let failure = match at(&held.by).await {
-            Ok(tokens) => return Ok((held.by.clone(), tokens)),
+        let failure = match at(&held.grantor).await {
+            Ok(tokens) => return Ok((held.grantor.clone(), tokens)),
             Err(failure) => failure,
         };
-        match self.moved(&held.by, &failure).await? {
+        match self.moved(&held.grantor, &failure).await? {
             Some(moved) => Ok((moved.clone(), at(&moved).await?)),
             None => Err(failure),
         }
@@ -476,7 +476,7 @@ impl Idp {
     }
 
     async fn failed(&self, held: &SignedIn, failure: Failure) -> Result<IdpEnd, Error> {
-        let issuer = held.by.issuer.clone();
+        let issuer = held.grantor.issuer.clone();
         let failure = match failure {
             Failure::Token(failure) => failure,
             // A transient error, as it would be at the token endpoint.
@@ -503,7 +503,7 @@ impl Idp {
                 IdpEnd::Failed(Attempt::Rejected, Error::RefreshRejected { issuer, detail })
             }
             other => {
-                let endpoint = &held.by.token_endpoint;
+                let endpoint = &held.grantor.token_endpoint;
                 IdpEnd::Failed(Attempt::Refused, other.into_error(&issuer, endpoint))
             }
         })

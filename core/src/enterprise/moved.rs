@@ -10,7 +10,7 @@ impl Idp {
     /// still. The session remembers it.
     pub(crate) async fn moved(
         &self,
-        by: &Grantor,
+        grantor: &Grantor,
         failure: &TokenFailure,
     ) -> Result<Option<Grantor>, TokenFailure> {
         if !matches!(failure, TokenFailure::Gone { .. }) {
@@ -20,12 +20,12 @@ impl Idp {
         let passing = |error: Error| TokenFailure::Transient(error.into());
         let server = self.discover().await.map_err(passing)?;
         let now = self.grantor(&server).map_err(passing)?;
-        if now.token_endpoint == by.token_endpoint {
+        if now.token_endpoint == grantor.token_endpoint {
             return Ok(None);
         }
         let noted = self.update(|record| match &mut record.session {
-            Some(session) if session.by == *by => {
-                session.by = now.clone();
+            Some(session) if session.grantor == *grantor => {
+                session.grantor = now.clone();
                 true
             }
             _ => false,

@@ -43,7 +43,8 @@ pub(crate) struct SignedIn {
     pub(crate) id: String,
     /// Stands for the sign-in, over all renewals.
     pub(crate) sign_in: String,
-    pub(crate) by: Grantor,
+    #[serde(alias = "by")]
+    pub(crate) grantor: Grantor,
     pub(crate) client: Registration,
     pub(crate) subject: String,
     pub(crate) id_token: Secret,

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::IdentityProvider;
 use super::idp::Idp;
 use super::record::{IdpRecord, SignedIn};
+use crate::defaults::defaults;
 use crate::error::Error;
 use crate::grant::Registration;
 use crate::http::{Guard, HttpClient, check_allowed};
@@ -22,7 +23,6 @@ use crate::oauth::token::revoke;
 use crate::runtime::{Runtime, timeout};
 use crate::secret::Secret;
 use crate::store::{MemoryStore, StoreKey, TokenStore};
-use crate::surroundings::surroundings;
 
 /// The session that a profile has at an identity provider.
 ///
@@ -134,7 +134,7 @@ impl IdpSessionBuilder {
     pub fn open(self) -> Result<IdpSession, Error> {
         self.allowed.iter().try_for_each(|url| check_allowed(url))?;
         let guard = Guard::new(&self.provider.issuer, &self.allowed);
-        let (http, runtime) = surroundings(self.http, self.runtime, guard)?;
+        let (http, runtime) = defaults(self.http, self.runtime, guard)?;
         let idp = Idp {
             key: StoreKey::of_idp(&self.profile, &self.provider.issuer),
             provider: self.provider,
@@ -249,11 +249,11 @@ impl IdpSession {
         let Some(token) = &session.refresh_token else {
             return Revocation::Nothing;
         };
-        let Some(endpoint) = &session.by.revocation_endpoint else {
+        let Some(endpoint) = &session.grantor.revocation_endpoint else {
             return Revocation::NotOffered;
         };
         let registration = idp.current_client(&session.client);
-        let client = idp.client(&registration, &session.by);
+        let client = idp.client(&registration, &session.grantor);
         self.told(revoke(&client, endpoint, token, "refresh_token"))
             .await
     }
@@ -290,14 +290,15 @@ impl IdpSession {
         let Some(grant) = minted else {
             return Ok(Revocation::Nothing);
         };
-        let (Some(endpoint), Some(registration)) = (&grant.by.revocation_endpoint, &grant.client)
+        let (Some(endpoint), Some(registration)) =
+            (&grant.grantor.revocation_endpoint, &grant.client)
         else {
             return Ok(Revocation::NotOffered);
         };
         let client = Client {
             http: &idp.http.starting_at(server),
             registration,
-            issuer: &grant.by.issuer,
+            issuer: &grant.grantor.issuer,
             key: self.of.as_ref().and_then(|of| of.key_of(registration)),
             proof: None,
             limit: CALL_TIMEOUT,

@@ -3,7 +3,7 @@
 mod cause;
 mod code;
 mod form;
-mod trouble;
+mod transient;
 
 use std::error::Error as StdError;
 
@@ -15,7 +15,7 @@ use crate::text;
 pub use cause::Cause;
 pub use code::{ErrorCode, UnknownErrorCode};
 pub use form::ErrorForm;
-pub(crate) use trouble::{Delivery, Trouble};
+pub(crate) use transient::{Delivery, TransientError};
 
 /// The error that ended a recovery or a call.
 ///
@@ -488,8 +488,8 @@ impl Error {
     }
 
     /// Creates an error about a failed HTTP exchange. The query of `url` is left out, since it can contain secrets.
-    pub(crate) fn http(url: &str, trouble: impl Into<Trouble>) -> Self {
-        let Trouble { detail, cause, .. } = trouble.into();
+    pub(crate) fn http(url: &str, trouble: impl Into<TransientError>) -> Self {
+        let TransientError { detail, cause, .. } = trouble.into();
         Self::Http {
             url: shown(url),
             detail: text::displayable(&detail).unwrap_or_default(),
@@ -498,8 +498,8 @@ impl Error {
     }
 
     /// Creates an error about a transient error during a renewal by `issuer`.
-    pub(crate) fn unavailable(issuer: &str, trouble: impl Into<Trouble>) -> Self {
-        let Trouble {
+    pub(crate) fn unavailable(issuer: &str, trouble: impl Into<TransientError>) -> Self {
+        let TransientError {
             detail,
             retry_after,
             delivery,

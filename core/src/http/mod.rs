@@ -20,7 +20,7 @@ use futures_util::future::{BoxFuture, ready};
 use http::{HeaderValue, header};
 use url::{Host, Url};
 
-use crate::error::{Cause, Delivery, Error, Trouble};
+use crate::error::{Cause, Delivery, Error, TransientError};
 use crate::limits::CALL_TIMEOUT;
 use crate::runtime::{Runtime, timeout};
 use crate::text;
@@ -162,13 +162,13 @@ impl HttpError {
 
 /// The HTTP client of all of core: the caller's [`HttpClient`] within the limits.
 #[derive(Clone)]
-pub(crate) struct Limited {
+pub(crate) struct GuardedClient {
     client: Arc<dyn HttpClient>,
     runtime: Arc<dyn Runtime>,
     guard: Arc<Guard>,
 }
 
-impl Limited {
+impl GuardedClient {
     pub(crate) fn new(
         client: Arc<dyn HttpClient>,
         runtime: Arc<dyn Runtime>,
@@ -346,7 +346,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-impl From<HttpError> for Trouble {
+impl From<HttpError> for TransientError {
     fn from(error: HttpError) -> Self {
         let detail = error.to_string();
         let delivery = match &error {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::lenient;
 use super::token::{TokenFailure, Tokens};
 use crate::challenge::{INVALID_DPOP_PROOF, USE_DPOP_NONCE};
-use crate::error::Trouble;
+use crate::error::TransientError;
 use crate::http::{HttpError, Response};
 use crate::secret::Secret;
 use crate::text;
@@ -32,9 +32,9 @@ pub(crate) fn read(
     let status = response.status();
     let retry_after = retry_after(response.headers(), now);
     let transient = |detail| {
-        TokenFailure::Transient(Trouble {
+        TokenFailure::Transient(TransientError {
             retry_after,
-            ..Trouble::from(detail)
+            ..TransientError::from(detail)
         })
     };
     if is_transient(status) {
@@ -192,7 +192,7 @@ fn rejection(
     match error {
         "invalid_grant" => TokenFailure::InvalidGrant { detail },
         "invalid_client" => TokenFailure::InvalidClient { detail },
-        _ if is_transient_code(error) => TokenFailure::Transient(Trouble {
+        _ if is_transient_code(error) => TokenFailure::Transient(TransientError {
             retry_after,
             ..detail.into()
         }),

@@ -12,14 +12,14 @@ use super::dpop::{self, Nonces, Prover};
 use crate::challenge::{INVALID_DPOP_PROOF, USE_DPOP_NONCE};
 use crate::error::Error;
 use crate::grant::{AuthMethod, Registration};
-use crate::http::{HttpError, Limited, Request, Response};
+use crate::http::{GuardedClient, HttpError, Request, Response};
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 
 /// A client, with all it needs to authenticate at one authorization server.
 #[derive(Clone, Copy)]
 pub(crate) struct Client<'a> {
-    pub(crate) http: &'a Limited,
+    pub(crate) http: &'a GuardedClient,
     /// Its registration there.
     pub(crate) registration: &'a Registration,
     /// The authorization server.

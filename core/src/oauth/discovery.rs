@@ -3,14 +3,14 @@
 
 use url::Url;
 
-use super::document::{Nowhere, Search};
+use super::document::{NotFound, Search};
 use super::metadata::{
     ResourceMetadata, ServerMetadata, is_well_known, openid_metadata_urls, origin, protects,
     resource_metadata_urls, server_metadata_urls,
 };
 use crate::error::Error;
 use crate::grant::Grantor;
-use crate::http::{Limited, has_userinfo, is_secure};
+use crate::http::{GuardedClient, has_userinfo, is_secure};
 use crate::issuer::same_issuer;
 use crate::jose::JwkSet;
 use crate::scope::ScopeSet;
@@ -73,14 +73,14 @@ pub(crate) struct Preference<'a> {
 /// Finds the authorization server of the resource at `server`. `metadata_url` is the URL that a challenge named. If the
 /// resource names several, the first usable one is chosen.
 pub(crate) async fn discover(
-    http: &Limited,
+    http: &GuardedClient,
     server: &str,
     metadata_url: Option<&str>,
     preference: &Preference<'_>,
 ) -> Result<Discovered, Error> {
     let metadata = match resource_metadata(http, server, metadata_url).await? {
-        Sought::Found(metadata) => metadata,
-        Sought::Nowhere(nowhere) => {
+        Lookup::Found(metadata) => metadata,
+        Lookup::NotFound(nowhere) => {
             return discover_legacy(http, server, nowhere, preference).await;
         }
     };
@@ -115,18 +115,18 @@ pub(crate) async fn discover(
 /// Whether the resource names no other authorization server than `issuer`, the one in use, if any. Missing metadata
 /// names none: a gateway's page in its place, or a 404, is a transient error like any other.
 pub(crate) async fn still_names(
-    http: &Limited,
+    http: &GuardedClient,
     server: &str,
     metadata_url: Option<&str>,
     issuer: Option<&str>,
 ) -> Result<bool, Error> {
     Ok(match resource_metadata(http, server, metadata_url).await? {
-        Sought::Found(metadata) => {
+        Lookup::Found(metadata) => {
             let named = metadata.authorization_servers;
             let in_use = |named: &String| issuer.is_some_and(|issuer| same_issuer(named, issuer));
             named.is_empty() || named.iter().any(in_use)
         }
-        Sought::Nowhere(_) => true,
+        Lookup::NotFound(_) => true,
     })
 }
 
@@ -163,7 +163,7 @@ fn candidates<'a>(
 
 /// Returns the metadata of an authorization server that the resource at `server` names, if it is usable.
 async fn authorization_server(
-    http: &Limited,
+    http: &GuardedClient,
     server: &str,
     issuer: &str,
     preference: &Preference<'_>,
@@ -186,8 +186,8 @@ async fn authorization_server(
         None => {
             let urls = server_metadata_urls(issuer);
             match server_metadata(http, issuer, urls).await? {
-                Sought::Found(found) => found,
-                Sought::Nowhere(nowhere) => {
+                Lookup::Found(found) => found,
+                Lookup::NotFound(nowhere) => {
                     let detail = "the authorization server publishes no metadata";
                     let none = || Error::metadata(issuer, detail);
                     return Err(nowhere.page.unwrap_or_else(none));
@@ -201,18 +201,18 @@ async fn authorization_server(
 
 /// For servers of MCP 2025-03-26: the authorization server is at the server's own origin.
 async fn discover_legacy(
-    http: &Limited,
+    http: &GuardedClient,
     server: &str,
-    resource: Nowhere,
+    resource: NotFound,
     preference: &Preference<'_>,
 ) -> Result<Discovered, Error> {
     let origin = origin(server);
     // A server that stops publishing its metadata does not thereby become the one that the client is bound to.
     candidates(server, &[origin.to_owned()], preference)?;
     let found = match server_metadata(http, origin, server_metadata_urls(origin)).await? {
-        Sought::Found(found) => found,
+        Lookup::Found(found) => found,
         // Endpoints are assumed only if there certainly is no metadata. A page in its place may be a gateway's.
-        Sought::Nowhere(own) => match resource.page.or(own.page) {
+        Lookup::NotFound(own) => match resource.page.or(own.page) {
             Some(page) => return Err(page),
             None => ServerMetadata::assumed(origin),
         },
@@ -229,37 +229,37 @@ async fn discover_legacy(
 
 /// Returns the scopes that the resource's metadata lists, if there is any.
 pub(crate) async fn scopes_of(
-    http: &Limited,
+    http: &GuardedClient,
     server: &str,
     metadata_url: Option<&str>,
 ) -> Result<ScopeSet, Error> {
     let scopes = match resource_metadata(http, server, metadata_url).await? {
-        Sought::Found(metadata) => metadata.scopes_supported,
-        Sought::Nowhere(_) => None,
+        Lookup::Found(metadata) => metadata.scopes_supported,
+        Lookup::NotFound(_) => None,
     };
     Ok(scopes.unwrap_or_default().into())
 }
 
 /// The result of a search.
-enum Sought<T> {
+enum Lookup<T> {
     Found(T),
-    Nowhere(Nowhere),
+    NotFound(NotFound),
 }
 
 /// Returns the metadata of the resource at `server`: from the URL that the challenge named, if that is usable,
 /// otherwise from the well-known URLs.
 async fn resource_metadata(
-    http: &Limited,
+    http: &GuardedClient,
     server: &str,
     named: Option<&str>,
-) -> Result<Sought<ResourceMetadata>, Error> {
+) -> Result<Lookup<ResourceMetadata>, Error> {
     let mut search = Search::new(http);
     if let Some(url) = named {
         match check_named(url, server) {
             Ok(()) => {
                 let check = |metadata: &ResourceMetadata| check_resource(metadata, url, server);
                 if let Some(found) = search.at(url, check).await {
-                    return Ok(Sought::Found(found.fresh_for(search.fresh_for())));
+                    return Ok(Lookup::Found(found.fresh_for(search.fresh_for())));
                 }
             }
             Err(error) => search.fail(error),
@@ -278,10 +278,10 @@ async fn resource_metadata(
         if let Some(found) = search.at(&url, check).await {
             // A substitute for a document that could not be read is not kept.
             let fresh = search.trouble().map_or(search.fresh_for(), |_| 0);
-            return Ok(Sought::Found(found.fresh_for(fresh)));
+            return Ok(Lookup::Found(found.fresh_for(fresh)));
         }
     }
-    search.end().map(Sought::Nowhere)
+    search.end().map(Lookup::NotFound)
 }
 
 /// Checks the URL of the resource metadata that a challenge names.
@@ -314,25 +314,25 @@ fn check_resource(metadata: &ResourceMetadata, at: &str, server: &str) -> Result
 
 /// Reads the metadata of an authorization server in use again; `None` if no URL has it.
 pub(crate) async fn read_again(
-    http: &Limited,
+    http: &GuardedClient,
     issuer: &str,
 ) -> Result<Option<ServerMetadata>, Error> {
     let sought = server_metadata(http, issuer, server_metadata_urls(issuer)).await?;
     Ok(match sought {
-        Sought::Found(found) => Some(found),
-        Sought::Nowhere(_) => None,
+        Lookup::Found(found) => Some(found),
+        Lookup::NotFound(_) => None,
     })
 }
 
 /// Reads the metadata of an identity provider (OpenID Connect Discovery section 4).
 pub(crate) async fn identity_provider(
-    http: &Limited,
+    http: &GuardedClient,
     issuer: &str,
 ) -> Result<ServerMetadata, Error> {
     let urls = openid_metadata_urls(issuer);
     match server_metadata(http, issuer, urls).await? {
-        Sought::Found(found) => Ok(found),
-        Sought::Nowhere(_) => Err(Error::metadata(
+        Lookup::Found(found) => Ok(found),
+        Lookup::NotFound(_) => Err(Error::metadata(
             issuer,
             "the identity provider publishes no metadata; check its issuer",
         )),
@@ -340,7 +340,7 @@ pub(crate) async fn identity_provider(
 }
 
 /// Reads a published key set.
-pub(crate) async fn keys(http: &Limited, url: &str) -> Result<JwkSet, Error> {
+pub(crate) async fn keys(http: &GuardedClient, url: &str) -> Result<JwkSet, Error> {
     let mut search = Search::new(http);
     if let Some(keys) = search.at(url, |_: &JwkSet| Ok(())).await {
         return Ok(keys.usable());
@@ -352,10 +352,10 @@ pub(crate) async fn keys(http: &Limited, url: &str) -> Result<JwkSet, Error> {
 /// Reads the metadata of `issuer`. A document about another issuer is never used (RFC 8414 section 3.3). From then on,
 /// the issuer as its document spells it counts.
 async fn server_metadata(
-    http: &Limited,
+    http: &GuardedClient,
     issuer: &str,
     urls: Vec<String>,
-) -> Result<Sought<ServerMetadata>, Error> {
+) -> Result<Lookup<ServerMetadata>, Error> {
     let mut search = Search::new(http);
     for url in urls {
         let check = |metadata: &ServerMetadata| match same_issuer(&metadata.issuer, issuer) {
@@ -367,8 +367,8 @@ async fn server_metadata(
             }
         };
         if let Some(found) = search.at(&url, check).await {
-            return Ok(Sought::Found(found));
+            return Ok(Lookup::Found(found));
         }
     }
-    search.end().map(Sought::Nowhere)
+    search.end().map(Lookup::NotFound)
 }

@@ -6,13 +6,13 @@ use serde::de::DeserializeOwned;
 use super::freshness::fresh_for;
 use super::lenient;
 use crate::error::Error;
-use crate::http::{HttpError, Limited, is_redirect, location, same_origin};
+use crate::http::{GuardedClient, HttpError, is_redirect, location, same_origin};
 
 /// A search for a document. If one URL returns something else, another may have the document: gateways send unknown
 /// paths to a sign-in page, single-page applications answer any path with their own page, and proxies fail for unknown
 /// paths.
 pub(crate) struct Search<'a> {
-    http: &'a Limited,
+    http: &'a GuardedClient,
     asked: Vec<String>,
     /// A URL whose server could not be reached: other URLs of the same origin are not tried.
     unreachable: Option<String>,
@@ -25,7 +25,7 @@ pub(crate) struct Search<'a> {
 }
 
 /// No URL has the document, and each server said so.
-pub(crate) struct Nowhere {
+pub(crate) struct NotFound {
     /// A page was returned in its place, so that its absence is not certain.
     pub(crate) page: Option<Error>,
 }
@@ -39,7 +39,7 @@ enum Document<T> {
 }
 
 impl<'a> Search<'a> {
-    pub(crate) fn new(http: &'a Limited) -> Self {
+    pub(crate) fn new(http: &'a GuardedClient) -> Self {
         Self {
             http,
             asked: Vec::new(),
@@ -93,9 +93,9 @@ impl<'a> Search<'a> {
     ///
     /// # Errors
     /// The first failure: after one, it is unknown whether the document exists.
-    pub(crate) fn end(self) -> Result<Nowhere, Error> {
+    pub(crate) fn end(self) -> Result<NotFound, Error> {
         let page = self.page;
-        self.failure.map_or(Ok(Nowhere { page }), Err)
+        self.failure.map_or(Ok(NotFound { page }), Err)
     }
 
     async fn read<T: DeserializeOwned>(&mut self, url: &str) -> Result<Document<T>, Error> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use crate::error::Error;
-use crate::http::{self, Limited};
+use crate::http::{self, GuardedClient};
 
 /// The well-known path of resource metadata (RFC 9728 section 3).
 const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
@@ -166,7 +166,7 @@ impl ServerMetadata {
 
     /// Checks that the user and the resulting code may be sent there, before the client registers or the user signs in
     /// for nothing.
-    pub(crate) async fn check_reach(&self, http: &Limited) -> Result<(), Error> {
+    pub(crate) async fn check_reach(&self, http: &GuardedClient) -> Result<(), Error> {
         http.check_reach(self.authorization_endpoint()?).await?;
         http.check_reach(self.token_endpoint()?).await
     }

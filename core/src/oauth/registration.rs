@@ -12,7 +12,7 @@ use super::token::JWT_BEARER;
 use crate::client::Client;
 use crate::error::Error;
 use crate::grant::{AuthMethod, Registration};
-use crate::http::{Limited, Response, is_loopback};
+use crate::http::{GuardedClient, Response, is_loopback};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::text;
@@ -31,7 +31,7 @@ pub(crate) struct ClientIdentity {
 impl ClientIdentity {
     /// Whether `server` knows the client, and its redirect URIs, by what the application provides.
     pub(crate) fn is_known_at(&self, server: &ServerMetadata) -> bool {
-        brought_along(server, self).is_some()
+        from_application(server, self).is_some()
     }
 
     /// Checks that there is a way to be registered at `server`.
@@ -40,7 +40,7 @@ impl ClientIdentity {
         server: &ServerMetadata,
         recorded: Option<&Registration>,
     ) -> Result<(), Error> {
-        let known = brought_along(server, self).is_some() || recorded.is_some();
+        let known = from_application(server, self).is_some() || recorded.is_some();
         match known {
             true => Ok(()),
             false => registration_endpoint(server).map(drop),
@@ -74,13 +74,13 @@ impl Purpose<'_> {
 /// Returns the registration to use at `server`: the pre-registered client, otherwise a metadata document, otherwise the
 /// recorded registration, otherwise a new one.
 pub(crate) async fn register(
-    http: &Limited,
+    http: &GuardedClient,
     server: &ServerMetadata,
     identity: &ClientIdentity,
     purpose: Purpose<'_>,
     recorded: Option<&Registration>,
 ) -> Result<Registration, Error> {
-    if let Some(client) = brought_along(server, identity) {
+    if let Some(client) = from_application(server, identity) {
         return Ok(client);
     }
     match recorded.filter(|known| purpose.is_served_by(known)) {
@@ -89,7 +89,7 @@ pub(crate) async fn register(
     }
 }
 
-fn brought_along(server: &ServerMetadata, identity: &ClientIdentity) -> Option<Registration> {
+fn from_application(server: &ServerMetadata, identity: &ClientIdentity) -> Option<Registration> {
     if let Some(client) = &identity.preregistered {
         return Some(preregistered(client, server));
     }
@@ -117,7 +117,7 @@ pub(crate) fn preregistered(client: &Client, server: &ServerMetadata) -> Registr
     Registration {
         client_id: client.id.clone(),
         auth_method: client
-            .said_method()
+            .configured_method()
             .unwrap_or_else(|| method(None, offered, has, Origin::Preregistered)),
         secret_method: Some(secret_method(offered)),
         client_secret: client.own_secret().cloned(),
@@ -149,7 +149,7 @@ pub(crate) fn as_offered(
 }
 
 async fn register_dynamically(
-    http: &Limited,
+    http: &GuardedClient,
     server: &ServerMetadata,
     name: &str,
     purpose: Purpose<'_>,
@@ -170,7 +170,7 @@ async fn register_dynamically(
         if let Some(answer) = Registered::read(&response) {
             return Ok(answer.registration(server, purpose.redirect_uri, scopes));
         }
-        let may_be_the_scopes = blames_the_metadata(&response);
+        let may_be_the_scopes = rejects_metadata(&response);
         refused = Some(refusal(server, endpoint, &response));
         if !may_be_the_scopes {
             break;
@@ -297,12 +297,12 @@ const MAX_CREDENTIAL: usize = 8192;
 /// Whether a text can be a client id or a secret: both are sent, and the id is shown.
 fn is_credential(text: &str) -> bool {
     let length = 1..=MAX_CREDENTIAL;
-    length.contains(&text.len()) && !text.contains(text::deceives)
+    length.contains(&text.len()) && !text.contains(text::is_deceptive)
 }
 
 /// Whether a response rejects the client metadata, maybe because of its scopes: it is neither a transient error, nor
 /// does it mean that there is no endpoint, or that unknown clients may not register.
-fn blames_the_metadata(response: &Response) -> bool {
+fn rejects_metadata(response: &Response) -> bool {
     let (status, error) = (response.status(), error_code(response));
     if !status.is_client_error() || is_transient(status) {
         return false;

@@ -6,7 +6,7 @@ use super::answer::{read, tokens};
 use super::client::Client;
 use super::client_auth::spellings;
 use super::clock::Skew;
-use crate::error::{Error, Trouble};
+use crate::error::{Error, TransientError};
 use crate::limits::ANSWER_LIMIT;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -117,7 +117,7 @@ impl Tokens {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenFailure {
     /// A transient error: nothing is known about the credential.
-    Transient(Trouble),
+    Transient(TransientError),
     /// `invalid_grant`: this code or refresh token is no longer valid.
     InvalidGrant { detail: String },
     /// `invalid_client`: this registration is no longer valid. For one that this program made, also
@@ -158,7 +158,7 @@ impl TokenFailure {
 
     fn detail_mut(&mut self) -> Option<&mut String> {
         match self {
-            Self::Transient(Trouble { detail, .. })
+            Self::Transient(TransientError { detail, .. })
             | Self::InvalidGrant { detail }
             | Self::InvalidClient { detail }
             | Self::Gone { detail }
@@ -189,7 +189,7 @@ impl TokenFailure {
         };
         match self {
             Self::Insecure => Error::insecure(endpoint),
-            Self::Transient(trouble) => Error::http(endpoint, trouble.of_sign_in()),
+            Self::Transient(trouble) => Error::http(endpoint, trouble.during_sign_in()),
             Self::Gone { detail } => Error::http(endpoint, detail),
             Self::InvalidClient { .. } => Error::RegistrationRejected { issuer, detail },
             Self::InvalidGrant { .. } => denied(issuer, "invalid_grant"),
@@ -200,7 +200,7 @@ impl TokenFailure {
 
     pub(crate) fn detail(&self) -> String {
         match self {
-            Self::Transient(Trouble { detail, .. })
+            Self::Transient(TransientError { detail, .. })
             | Self::InvalidGrant { detail }
             | Self::InvalidClient { detail }
             | Self::Gone { detail }

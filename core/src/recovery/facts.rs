@@ -75,7 +75,7 @@ pub struct Current {
     /// The refresh that returned it lost scopes, and a refresh that names them may restore them.
     pub has_lost: bool,
     /// The sign-in that obtained it was rejected at once, a few minutes ago.
-    pub is_in_vain: bool,
+    pub was_rejected_at_once: bool,
 }
 
 /// What a rejection says about the request's proof (RFC 9449).

@@ -156,7 +156,7 @@ impl<E> State<E> {
     pub fn situation(&self, facts: &Facts<E>) -> Situation {
         let (current, permissions) = (facts.current, facts.permissions);
         let is_scope = self.rejection == Rejection::Scope;
-        let may_adopt = self.retries < self.earned().saturating_add(self.adoptions);
+        let may_adopt = self.retries < self.own_retries().saturating_add(self.adoptions);
         // If a rejection names no scopes, only a credential authorized after it counts as covering them.
         let covered = current.covers && (facts.names_scopes || self.answered);
         // A grant may have another name for what is required: the server decides.
@@ -173,7 +173,9 @@ impl<E> State<E> {
             issuer: self.issuer(facts),
             consent: self.consent,
             short: self.short || (self.answered && !facts.returns),
-            reauthorized: self.reauthorized || self.renewed_for_both() || current.is_in_vain,
+            reauthorized: self.reauthorized
+                || self.renewed_for_both()
+                || current.was_rejected_at_once,
             anonymous: facts.anonymous,
             rescope: current.has_lost && !self.rescoped,
             deliberate: facts.deliberate,
@@ -369,7 +371,7 @@ impl<E> State<E> {
     }
 
     /// How many retries this request's own renewals and authorizations justify; other sessions cause any more.
-    fn earned(&self) -> u8 {
+    fn own_retries(&self) -> u8 {
         let renewals = self.renewals().into_iter().flatten();
         let renewed = renewals.filter(|tried| tried.is_success()).count();
         let authorized = usize::from(self.reauthorized);

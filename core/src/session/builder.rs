@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::client::Client;
 use crate::credentials::Credentials;
+use crate::defaults::defaults;
 use crate::enterprise::{IdentityProvider, Idp};
 use crate::error::Error;
 use crate::host::{AuthHost, Event, Listener, check_redirect_uri};
@@ -27,7 +28,6 @@ use crate::session::ways::{Way, Ways};
 use crate::session::{AuthSession, Handle};
 use crate::settings::Settings;
 use crate::store::{MemoryStore, StoreKey, TokenStore};
-use crate::surroundings::surroundings;
 use crate::text;
 
 /// Sets up an [`AuthSession`].
@@ -190,7 +190,7 @@ impl AuthSessionBuilder {
         // An application that configures an issuer knows where it is.
         allowed.extend(client.and_then(|client| client.issuer.clone()));
         let guard = Guard::new(&self.server, &allowed);
-        let (http, runtime) = surroundings(self.http, self.runtime, guard)?;
+        let (http, runtime) = defaults(self.http, self.runtime, guard)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let (way, client) = way(self.credentials, |provider| Idp {
             key: StoreKey::of_idp(&self.settings.profile, &provider.issuer),

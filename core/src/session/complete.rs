@@ -47,7 +47,7 @@ async fn finish(
     pending: Pending,
     callback: &CallbackParams,
 ) -> Result<Option<Error>, Error> {
-    let code = match authorization::code(callback, &pending.by.issuer, pending.iss_expected) {
+    let code = match authorization::code(callback, &pending.grantor.issuer, pending.iss_expected) {
         Ok(code) => code,
         Err(error) => {
             let client = &*session.client;
@@ -56,7 +56,7 @@ async fn finish(
         }
     };
     // A code is good for one request: the answer is kept, however late it comes.
-    let endpoint = pending.by.token_endpoint.clone();
+    let endpoint = pending.grantor.token_endpoint.clone();
     let redeeming = redeem(Arc::clone(session), pending, code);
     let late = |end: Result<Option<Error>, Error>| {
         if let Err(error) = end {

@@ -24,7 +24,7 @@ const MAX_UNCONNECTED: u32 = 3;
 
 /// How a recovery is run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Manner {
+pub(crate) struct Mode {
     pub(crate) trigger: Trigger,
     /// The person has agreed to this step-up already.
     pub(crate) confirmed: bool,
@@ -38,7 +38,7 @@ pub(crate) struct Manner {
     pub(crate) register_again: bool,
 }
 
-impl Manner {
+impl Mode {
     /// For a sign-in that the application asks for: its call is the user's consent.
     pub(crate) fn deliberate(register_again: bool) -> Self {
         Self {
@@ -67,11 +67,11 @@ pub(crate) async fn drive(
     inner: &Arc<Inner>,
     progress: &mut Progress,
     challenge: &AuthChallenge,
-    how: Manner,
+    mode: Mode,
 ) -> Conclusion {
-    progress.begin(challenge, how.confirmed);
+    progress.begin(challenge, mode.confirmed);
     // No server has asked for a sign-in on purpose.
-    if !how.deliberate {
+    if !mode.deliberate {
         inner.held.tell(Event::Challenged {
             challenge: challenge.clone(),
         });
@@ -81,7 +81,7 @@ pub(crate) async fn drive(
         inner,
         progress,
         challenge,
-        how,
+        mode,
         idp: None,
         place: None,
         reread: false,
@@ -103,7 +103,7 @@ struct Drive<'a> {
     inner: &'a Arc<Inner>,
     progress: &'a mut Progress,
     challenge: &'a AuthChallenge,
-    how: Manner,
+    mode: Mode,
     /// The session at the identity provider, if it was read for the next decision.
     idp: Option<View>,
     /// The credential that the next decision is about. By the time its step is carried out another may be
@@ -142,13 +142,13 @@ impl Drive<'_> {
         let inner = self.inner;
         self.current = inner.held.current();
         let now = inner.held.now();
-        let (backoff, trigger) = (&inner.renewals.backoff, self.how.trigger);
+        let (backoff, trigger) = (&inner.renewals.backoff, self.mode.trigger);
         let policy = &inner.settings.policy;
         let has_host = inner.user.has_host();
         Facts {
             trigger,
-            returns: self.how.returns,
-            deliberate: self.how.deliberate,
+            returns: self.mode.returns,
+            deliberate: self.mode.deliberate,
             permissions: Permissions {
                 max_step_ups: policy.max_step_ups(),
                 interaction: policy.interaction && has_host,
@@ -174,7 +174,7 @@ impl Drive<'_> {
             Way::Enterprise(_) => {
                 let (renewals, view) = (self.inner.idp.as_ref(), self.idp.as_ref());
                 let paused = renewals.zip(view).and_then(|(renewals, view)| {
-                    renewals.verdict(view.id.as_ref(), self.how.trigger)
+                    renewals.verdict(view.id.as_ref(), self.mode.trigger)
                 });
                 Source::Enterprise {
                     id_token: view.is_some_and(|view| view.id_token),
@@ -190,7 +190,7 @@ impl Drive<'_> {
             return Current::default();
         };
         let required = &self.challenge.required_scopes;
-        let lost = current.grant().lost.as_ref();
+        let lost = current.grant().scopes_before_refresh.as_ref();
         // Whether a refresh that names the granted scopes may bring back what the last refresh lost.
         let helps = match Rejection::of(self.challenge) {
             Rejection::Scope => lost.is_some_and(|lost| lost.covers(required)),
@@ -201,7 +201,7 @@ impl Drive<'_> {
             is_usable: !current.is_expired(now),
             covers: current.scopes().covers(required),
             has_lost: helps && self.renewal_means() == Some(Means::Refresh),
-            is_in_vain: self.inner.rejected.holds(Some(current), now),
+            was_rejected_at_once: self.inner.rejected.holds(Some(current), now),
         }
     }
 
@@ -223,7 +223,7 @@ impl Drive<'_> {
                 Some(Conclusion::Retry)
             }
             Step::PassThrough => Some(Conclusion::PassThrough),
-            Step::ConfirmStepUp if self.how.asks => {
+            Step::ConfirmStepUp if self.mode.asks => {
                 self.interact(Ask::Union, Purpose::Consent).await
             }
             Step::ConfirmStepUp => Some(Conclusion::ConfirmStepUp),
@@ -267,7 +267,7 @@ impl Drive<'_> {
     /// that was seen; and an application or a server that asks for something else is to get what there is now.
     fn reads_metadata(&self) -> bool {
         let state = &self.progress.state;
-        self.how.deliberate
+        self.mode.deliberate
             || Rejection::of(self.challenge) != Rejection::Token
             || state.has_moved()
             || state.is_renewed()
@@ -385,8 +385,8 @@ impl Drive<'_> {
             challenge: self.challenge.clone(),
             purpose,
             spent_id_token: self.idp.as_ref().and_then(|view| view.id.clone()),
-            register_again: self.how.register_again,
-            deliberate: self.how.deliberate,
+            register_again: self.mode.register_again,
+            deliberate: self.mode.deliberate,
         };
         match self.joined(need).await {
             Ok(Interacted::Authorized) => {
@@ -435,7 +435,9 @@ impl Drive<'_> {
             let held = current.map(|c| c.scopes().clone()).unwrap_or_default();
             self.challenge.required_scopes.difference(&held)
         };
-        let issuer = current.map_or(&server, |c| &c.grant().by.issuer).clone();
+        let issuer = current
+            .map_or(&server, |c| &c.grant().grantor.issuer)
+            .clone();
         match ending {
             Ending::InsufficientScope => Error::InsufficientScope {
                 next: self.advice(),

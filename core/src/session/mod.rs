@@ -46,7 +46,7 @@ use crate::oauth::revocation::Revocation;
 use crate::recovery::Trigger;
 use crate::scope::ScopeSet;
 use complete::complete;
-use drive::Manner;
+use drive::Mode;
 use first_contact::first_challenge;
 use inner::Inner;
 use progress::Progress;
@@ -146,20 +146,20 @@ impl AuthSession {
         challenge: AuthChallenge,
         options: HandleOptions,
     ) -> Outcome {
-        let how = Manner::of(&options);
-        self.handle(challenge, options.failed, how).await
+        let mode = Mode::of(&options);
+        self.handle(challenge, options.failed, mode).await
     }
 
     async fn handle(
         &self,
         mut challenge: AuthChallenge,
         failed: Option<Authorization>,
-        how: Manner,
+        mode: Mode,
     ) -> Outcome {
         let inner = self.inner();
         let mut progress = Progress::new(failed.or_else(|| inner.held.current()));
         progress.redact(&mut challenge);
-        let conclusion = drive::drive(inner, &mut progress, &challenge, how).await;
+        let conclusion = drive::drive(inner, &mut progress, &challenge, mode).await;
         conclusion.into_outcome(inner.held.server(), challenge)
     }
 
@@ -223,8 +223,7 @@ impl AuthSession {
         }
         challenge.required_scopes = challenge.required_scopes.union(&scopes);
         self.inner().start_afresh();
-        self.handle(challenge, None, Manner::deliberate(false))
-            .await
+        self.handle(challenge, None, Mode::deliberate(false)).await
     }
 
     /// Has the person sign in again, whatever there is (as RFC 9470 would with `max_age` 0). Until they have,
@@ -245,7 +244,7 @@ impl AuthSession {
         challenge.resource_metadata = first.resource_metadata;
         challenge.raw = first.raw;
         self.inner().start_afresh();
-        self.handle(challenge, None, Manner::deliberate(true)).await
+        self.handle(challenge, None, Mode::deliberate(true)).await
     }
 
     /// What the server asks for, if nothing is known of it yet; else nothing.

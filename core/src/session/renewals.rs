@@ -45,7 +45,7 @@ struct Once {
     /// It had the lease, and tried.
     leased: bool,
     /// The process stood still meanwhile, for longer than a lease lasts.
-    stood_still: bool,
+    was_suspended: bool,
 }
 
 impl Once {
@@ -53,7 +53,7 @@ impl Once {
         Self {
             end,
             leased: false,
-            stood_still: false,
+            was_suspended: false,
         }
     }
 }
@@ -146,7 +146,9 @@ impl Renewals {
         let check = self.issuer_check.join(&*held.runtime, move || {
             Box::pin(async move {
                 let current = client.held.current();
-                let issuer = current.as_ref().map(|current| &*current.grant().by.issuer);
+                let issuer = current
+                    .as_ref()
+                    .map(|current| &*current.grant().grantor.issuer);
                 let named = named.as_deref();
                 match still_names(&client.http, client.server(), named, issuer).await {
                     Ok(false) => IssuerCheck::Moved,
@@ -175,7 +177,7 @@ impl Renewals {
 
     fn tell(&self, credential: Option<&Authorization>, end: &RenewalEnd) {
         if let RenewalEnd::Failed(_, error) | RenewalEnd::Broken(error) = end {
-            let issuer = credential.map(|credential| &*credential.grant().by.issuer);
+            let issuer = credential.map(|credential| &*credential.grant().grantor.issuer);
             let issuer = issuer.unwrap_or(self.held().server());
             self.held().tell_renewal_failed(issuer, error);
         }
@@ -191,7 +193,7 @@ impl Renewals {
             };
             match once.end {
                 // Another session may have renewed meanwhile: begin again, with what the store says now.
-                RenewalEnd::Failed(Attempt::Unreachable, _) if once.stood_still && again => {
+                RenewalEnd::Failed(Attempt::Unreachable, _) if once.was_suspended && again => {
                     again = false;
                 }
                 end => return (end, once.leased),
@@ -258,14 +260,14 @@ impl Renewals {
             Ok(Once {
                 end: self.too_slow(plan, &none),
                 leased: true,
-                stood_still: false,
+                was_suspended: false,
             })
         })
     }
 
     /// The end, for its callers, of a renewal that goes on without them.
     fn too_slow(&self, plan: &RenewalPlan, detail: &str) -> RenewalEnd {
-        let issuer = plan.credential.as_ref().map(|c| &*c.grant().by.issuer);
+        let issuer = plan.credential.as_ref().map(|c| &*c.grant().grantor.issuer);
         let issuer = issuer.unwrap_or(self.held().server());
         let error = Error::unavailable(issuer, detail.to_owned());
         RenewalEnd::Failed(Attempt::Unreachable, error)
@@ -290,7 +292,7 @@ impl Renewals {
         let once = end.map(|end| Once {
             end,
             leased: true,
-            stood_still: lease.stood_still(),
+            was_suspended: lease.was_suspended(),
         });
         held.store_unstored_later((lease, unsettled));
         once

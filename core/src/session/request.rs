@@ -12,7 +12,7 @@ use crate::recovery::{Ask, Means, Trigger};
 use crate::runtime::timeout;
 use crate::session::AuthSession;
 use crate::session::client::possession::RequestCredential;
-use crate::session::drive::{Manner, drive};
+use crate::session::drive::{Mode, drive};
 use crate::session::held::credential::Authorization;
 use crate::session::outcome::Conclusion;
 use crate::session::progress::{Nonce, Progress};
@@ -230,7 +230,7 @@ impl ResourceRequest {
         let mut challenge = challenge.with_operation(self.operation.clone());
         self.progress.redact(&mut challenge);
         let inner = self.session.inner();
-        let how = Manner {
+        let mode = Mode {
             trigger: self.trigger,
             confirmed: false,
             // A caller waits for this very request: the user is asked, and not sent away to come back.
@@ -239,7 +239,7 @@ impl ResourceRequest {
             deliberate: false,
             register_again: false,
         };
-        let conclusion = drive(inner, &mut self.progress, &challenge, how).await;
+        let conclusion = drive(inner, &mut self.progress, &challenge, mode).await;
         let interaction_required = |authorization_url: Option<String>| {
             Recovery::Failed(Error::InteractionRequired {
                 server: inner.held.server().to_owned(),

@@ -39,17 +39,17 @@ pub(super) async fn sign_out(session: &Inner) -> Result<Revocation, Error> {
 }
 
 async fn revoke(client: &SessionClient, grant: &Grant) -> Revocation {
-    let endpoint = grant.by.revocation_endpoint.as_ref();
+    let endpoint = grant.grantor.revocation_endpoint.as_ref();
     let (Some(endpoint), Some(registration)) = (endpoint, client.client_of(grant)) else {
         return Revocation::NotOffered;
     };
     let refresh = grant.refresh_token.as_ref().map(|t| (t, "refresh_token"));
     let access = (&grant.access_token, "access_token");
     let mut revocation = Revocation::Done;
-    let at_issuer = client.at(&grant.by.issuer, &registration, None);
+    let at_issuer = client.at(&grant.grantor.issuer, &registration, None);
     for (secret, hint) in refresh.into_iter().chain([access]) {
         if let Err(error) = token::revoke(&at_issuer, endpoint, secret, hint).await {
-            tracing::warn!(issuer = %grant.by.issuer, %error, "a token could not be revoked");
+            tracing::warn!(issuer = %grant.grantor.issuer, %error, "a token could not be revoked");
             revocation = Revocation::Failed;
         }
     }

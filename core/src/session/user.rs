@@ -50,7 +50,7 @@ impl User {
     /// Ends every wait for the user, now and from now on.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.closing.tell();
+        self.closing.notify();
     }
 
     /// How long the policy has the user waited for.

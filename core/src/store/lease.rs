@@ -29,7 +29,7 @@ struct Held {
     id: LeaseId,
     /// When it lapses; `None`: another holder has it.
     until: Mutex<Option<SystemTime>>,
-    stood_still: AtomicBool,
+    was_suspended: AtomicBool,
     renewing: AtomicBool,
 }
 
@@ -72,7 +72,7 @@ impl Lease {
             key,
             id,
             until: Mutex::new(Some(now + LEASE_TTL)),
-            stood_still: AtomicBool::new(false),
+            was_suspended: AtomicBool::new(false),
             renewing: AtomicBool::new(false),
         });
         let (end, ended) = oneshot::channel();
@@ -90,8 +90,8 @@ impl Lease {
     }
 
     /// Whether it ever lapsed during a suspension, even if it was renewed then.
-    pub(crate) fn stood_still(&self) -> bool {
-        self.held.has_lapsed() || self.held.stood_still.load(Ordering::Relaxed)
+    pub(crate) fn was_suspended(&self) -> bool {
+        self.held.has_lapsed() || self.held.was_suspended.load(Ordering::Relaxed)
     }
 }
 
@@ -156,7 +156,7 @@ impl Held {
     async fn renew(&self) -> Result<bool, Error> {
         let now = self.runtime.now();
         if self.has_lapsed() {
-            self.stood_still.store(true, Ordering::Relaxed);
+            self.was_suspended.store(true, Ordering::Relaxed);
         }
         let renewing = self.store.renew_lease(&self.key, &self.id, now, LEASE_TTL);
         let late = || Err(Error::store("the store did not answer in time"));

@@ -1,6 +1,5 @@
 //! Where records are kept between runs.
 
-pub(crate) mod at_last;
 #[cfg(feature = "testing")]
 pub(crate) mod contract;
 pub(crate) mod grace;
@@ -8,6 +7,7 @@ pub(crate) mod lease;
 mod local;
 mod memory;
 pub(crate) mod record;
+pub(crate) mod retry;
 pub(crate) mod turn;
 
 #[cfg(feature = "file-store")]

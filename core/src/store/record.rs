@@ -53,8 +53,8 @@ pub(crate) struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) known: Option<Known>,
     /// How authorization servers deviate from others, by issuer.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) habits: BTreeMap<String, Habits>,
+    #[serde(default, alias = "habits", skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) quirks: BTreeMap<String, Quirks>,
     /// What the user declined last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) declined: Option<Declined>,
@@ -74,7 +74,7 @@ pub(crate) struct Declined {
 
 /// How an authorization server deviates from others, as its responses have shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Habits {
+pub(crate) struct Quirks {
     /// A refresh that does not name the granted scopes returns others.
     #[serde(default)]
     pub(crate) scoped_refresh: bool,
@@ -83,7 +83,7 @@ pub(crate) struct Habits {
     pub(crate) consent_prompt: Option<bool>,
 }
 
-impl Habits {
+impl Quirks {
     /// Records whether a sign-in that requested a refresh token yielded one. `prompted`: its page was to ask for
     /// consent.
     pub(crate) fn note_consent_prompt(&mut self, prompted: bool, brought: bool) {
@@ -105,7 +105,7 @@ impl Default for Record {
             pending: BTreeMap::new(),
             requested: ScopeSet::new(),
             known: None,
-            habits: BTreeMap::new(),
+            quirks: BTreeMap::new(),
             declined: None,
         }
     }
@@ -114,7 +114,8 @@ impl Default for Record {
 /// A started authorization: what is needed when its callback arrives, even after a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pending {
-    pub(crate) by: Grantor,
+    #[serde(alias = "by")]
+    pub(crate) grantor: Grantor,
     /// The issuer promised `iss` in its responses (RFC 9207 section 2.3).
     pub(crate) iss_expected: bool,
     pub(crate) verifier: Secret,
@@ -170,7 +171,7 @@ impl Record {
     /// Makes `grant` the current one, and its client the one to use next.
     pub(crate) fn set_grant(&mut self, grant: &Grant) {
         if let Some(client) = &grant.client {
-            self.set_client(&grant.by.issuer, client);
+            self.set_client(&grant.grantor.issuer, client);
         }
         self.grant = Some(grant.clone());
         self.declined = None;
@@ -194,7 +195,7 @@ impl Record {
         let at_issuer = self.clients.iter_mut();
         let next = at_issuer.filter_map(|(at, client)| same_issuer(at, issuer).then_some(client));
         let grant = self.grant.as_mut();
-        let grant = grant.filter(|grant| same_issuer(&grant.by.issuer, issuer));
+        let grant = grant.filter(|grant| same_issuer(&grant.grantor.issuer, issuer));
         let current = grant.and_then(|grant| grant.client.as_mut());
         let noted = next.chain(current).filter(|client| client.client_id == id);
         let changed = noted.map(|client| client.note_refused(scopes));

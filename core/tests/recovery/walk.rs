@@ -178,7 +178,7 @@ impl World {
         for source in self.sources(&pauses(matters.idp_pause)) {
             for paused in pauses(matters.pause) {
                 for current in CURRENT {
-                    for &is_in_vain in may_be(matters.vain) {
+                    for &was_rejected_at_once in may_be(matters.vain) {
                         for &has_lost in may_be(matters.lost) {
                             for &names_scopes in may_be(matters.rejection == Rejection::Scope) {
                                 for &anonymous in may_be(matters.rejection == Rejection::Forbidden)
@@ -190,7 +190,7 @@ impl World {
                                         names_scopes,
                                         current: Current {
                                             has_lost,
-                                            is_in_vain,
+                                            was_rejected_at_once,
                                             ..current
                                         },
                                         ..self.plain()
@@ -226,7 +226,7 @@ const CURRENT: [Current; 6] = {
         is_usable: true,
         covers: false,
         has_lost: false,
-        is_in_vain: false,
+        was_rejected_at_once: false,
     };
     let other = Current {
         is_other: true,
@@ -292,7 +292,7 @@ impl Matters {
                     ..plain.clone()
                 }),
             vain: differs(with(Current {
-                is_in_vain: true,
+                was_rejected_at_once: true,
                 ..Current::default()
             })),
             lost: matches!(plain.source, Source::Person { .. })

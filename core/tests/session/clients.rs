@@ -237,7 +237,7 @@ async fn a_secret_is_shown_as_the_application_says_also_by_a_client_on_record() 
         let open = |said: Option<SecretMethod>| {
             let client = Client::secret("machine", Secret::new(SECRET)).at_issuer(ISSUER);
             let client = match said {
-                Some(method) => client.shows_secret_by(method),
+                Some(method) => client.secret_method(method),
                 None => client,
             };
             let credentials = Credentials::client_credentials(client);

@@ -15,7 +15,7 @@ async fn reading_the_credential_allocates_nothing() {
     let state = r#"{
         "grant": {
             "id": "1",
-            "by": { "issuer": "https://auth.example.com", "token_endpoint": "https://auth.example.com/token" },
+            "grantor": { "issuer": "https://auth.example.com", "token_endpoint": "https://auth.example.com/token" },
             "access_token": "token",
             "granted": ["files:read"],
             "obtained_at": 1700000000

@@ -8,7 +8,7 @@ use self::possession::Possession;
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
 use crate::grant::{Grant, Grantor, KeyBinding, Registration};
-use crate::http::Limited;
+use crate::http::GuardedClient;
 use crate::issuer::same_issuer;
 use crate::jose::SigningKey;
 use crate::limits::{CALL_TIMEOUT, DISCOVERY_LIMIT};
@@ -18,7 +18,6 @@ use crate::oauth::dpop::Prover;
 use crate::oauth::metadata::{ServerMetadata, origin};
 use crate::oauth::registration::ClientIdentity;
 use crate::oauth::token::{self, TokenFailure, TokenGrant, Tokens};
-use crate::patience::{once, patiently};
 use crate::policy::Dpop;
 use crate::runtime::{Runtime, timeout};
 use crate::scope::ScopeSet;
@@ -26,13 +25,14 @@ use crate::session::held::Held;
 use crate::settings::Settings;
 use crate::store::lease::Lease;
 use crate::store::record::Record;
+use crate::token_retry::{once, retry_once};
 
 /// The session's client, with the connection and the keys that its calls take.
 pub(crate) struct SessionClient {
     pub(crate) held: Arc<Held>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) identity: ClientIdentity,
-    pub(crate) http: Limited,
+    pub(crate) http: GuardedClient,
     pub(crate) possession: Possession,
     /// It authenticates by assertions of its platform, which are secrets as well.
     pub(crate) is_workload: bool,
@@ -70,7 +70,7 @@ impl SessionClient {
         let ask = || self.token_once(requester, grant);
         match grant {
             TokenGrant::Code { .. } => once(self.runtime(), ask).await,
-            _ => patiently(self.runtime(), lease, ask).await,
+            _ => retry_once(self.runtime(), lease, ask).await,
         }
     }
 
@@ -156,7 +156,7 @@ impl SessionClient {
         Some(match own.filter(|own| own.id == client.client_id) {
             Some(own) => {
                 let key = own.own_key().is_some();
-                client.with(own.own_secret(), key, own.said_method())
+                client.with(own.own_secret(), key, own.configured_method())
             }
             None => client.clone(),
         })
@@ -179,7 +179,7 @@ impl SessionClient {
         let now = self.held.now();
         Grant {
             id: Grant::new_id(),
-            by: requester.grantor.clone(),
+            grantor: requester.grantor.clone(),
             granted: tokens.granted(requested),
             access_token: tokens.access_token,
             expires_at: tokens.expires_in.map(|life| now.saturating_add(life)),
@@ -188,8 +188,8 @@ impl SessionClient {
             client: Some(requester.client.clone()),
             binding: requester.binding.filter(|_| tokens.bound).cloned(),
             sign_in: Grant::new_id(),
-            lost: None,
-            via: None,
+            scopes_before_refresh: None,
+            idp_issuer: None,
         }
     }
 
@@ -267,7 +267,8 @@ impl SessionClient {
         bound: Option<&str>,
     ) -> Result<(), Error> {
         let client = self.identity.preregistered.as_ref();
-        let Some(client) = client.filter(|client| client.proves() || self.is_workload) else {
+        let Some(client) = client.filter(|client| client.authenticates() || self.is_workload)
+        else {
             return Ok(());
         };
         if bound.is_some() || client.any_issuer {
@@ -285,17 +286,17 @@ impl SessionClient {
     /// there (MCP 2026-07-28, authorization server binding).
     pub(crate) fn bound_issuer(&self, record: &Record) -> Option<String> {
         let client = self.identity.preregistered.as_ref()?;
-        let proves = client.proves() || self.is_workload;
+        let authenticates = client.authenticates() || self.is_workload;
         let same = |known: &Registration| {
             // An id alone is no secret: where it was used before does not say where a secret belongs.
-            let shown = known.proves() || !proves || self.is_workload;
+            let shown = known.authenticates() || !authenticates || self.is_workload;
             !known.dynamic && known.client_id == client.id && shown
         };
         let grant = record.grant.as_ref();
         let current = grant.filter(|grant| grant.client.as_ref().is_some_and(same));
         let used_at = || {
             let before = || record.clients.iter().find(|(_, known)| same(known));
-            let issuer = current.map(|grant| &grant.by.issuer);
+            let issuer = current.map(|grant| &grant.grantor.issuer);
             issuer.or_else(|| Some(before()?.0)).cloned()
         };
         client.issuer.clone().or_else(used_at)

@@ -77,7 +77,7 @@ impl Authorization {
 /// Whether both were granted at once.
 impl PartialEq for Authorization {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.grant().is(other.grant())
+        Arc::ptr_eq(&self.0, &other.0) || self.grant().is_same_as(other.grant())
     }
 }
 
@@ -120,7 +120,7 @@ impl Unstored {
     /// Whether the record still holds what was to be replaced.
     fn is_missing_in(&self, record: &Record) -> bool {
         match (&record.grant, &self.over) {
-            (Some(now), Some(then)) => now.is(then),
+            (Some(now), Some(then)) => now.is_same_as(then),
             (now, then) => now.is_none() && then.is_none(),
         }
     }
@@ -177,7 +177,7 @@ impl Current {
         if outdated(&self.snapshot.load()) {
             return;
         }
-        let ours = |grant: &&Grant| self.only_via.is_none() || grant.via == self.only_via;
+        let ours = |grant: &&Grant| self.only_via.is_none() || grant.idp_issuer == self.only_via;
         let fresh = read.record.grant.as_ref().filter(ours);
         let fresh = fresh.map(Authorization::new);
         self.snapshot.rcu(|now| {
@@ -202,7 +202,7 @@ impl Current {
                 unstored: None,
             })
         });
-        self.changed.tell();
+        self.changed.notify();
     }
 
     /// Takes over a grant that could not be stored: better in memory alone than nowhere.
@@ -219,7 +219,7 @@ impl Current {
                 unstored: Some(unstored.clone()),
             })
         });
-        self.changed.tell();
+        self.changed.notify();
     }
 
     /// The grant that is still to be stored.
@@ -235,6 +235,6 @@ impl Current {
                 ..Snapshot::default()
             })
         });
-        self.changed.tell();
+        self.changed.notify();
     }
 }

@@ -18,8 +18,8 @@ use crate::host::Event;
 use crate::issuer::same_issuer;
 use crate::runtime::{Runtime, unix_seconds};
 use crate::session::events::Events;
-use crate::store::at_last::store_at_last;
 use crate::store::record::{self, Record, Versioned};
+use crate::store::retry::retry_store;
 use crate::store::{Deleted, StoreKey, TokenStore};
 
 /// The record of one session, and the current credential.
@@ -147,7 +147,7 @@ impl Held {
                 let _ = held.update(|_| false).await;
                 held.current.unstored().is_none()
             };
-            store_at_last(&*held.runtime, stored).await;
+            retry_store(&*held.runtime, stored).await;
             drop(guard);
         }));
     }
@@ -220,7 +220,7 @@ impl Held {
             }
             let grant = record.grant.as_mut();
             let grant = grant.filter(|grant| {
-                same_issuer(&grant.by.issuer, issuer) && dead(grant.client.as_ref())
+                same_issuer(&grant.grantor.issuer, issuer) && dead(grant.client.as_ref())
             });
             let now = grant.is_some_and(|grant| grant.client.take().is_some());
             next_time || now

@@ -20,7 +20,7 @@ impl Held {
         self.update(|record| {
             // A configured client is bound to a server by the first grant there, not before.
             if pending.client.dynamic {
-                record.set_client(&pending.by.issuer, &pending.client);
+                record.set_client(&pending.grantor.issuer, &pending.client);
             }
             record.add_pending(state.to_owned(), pending.clone(), oldest);
             if let Some(known) = known {
@@ -66,7 +66,7 @@ impl Held {
             let Some(pending) = record.pending.remove(state) else {
                 return false;
             };
-            let issuer = &pending.by.issuer;
+            let issuer = &pending.grantor.issuer;
             if pending.reused && record.client_at(issuer) == Some(&pending.client) {
                 record.clients.retain(|at, _| !same_issuer(at, issuer));
             }

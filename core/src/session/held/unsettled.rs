@@ -30,7 +30,7 @@ impl Unsettled {
 impl Drop for Guard {
     fn drop(&mut self) {
         if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.none_left.tell();
+            self.0.none_left.notify();
         }
     }
 }

@@ -96,7 +96,7 @@ impl CodeFlow<'_> {
         let issuer = &grantor.issuer;
         let url = self.page(server, &prepared, issuer, &registration).await?;
         let pending = Pending {
-            by: grantor,
+            grantor,
             iss_expected: server.authorization_response_iss_parameter_supported,
             verifier: prepared.verifier,
             redirect_uri,
@@ -164,8 +164,11 @@ impl CodeFlow<'_> {
             record.set_grant(&grant);
             if wanted_refresh {
                 let refreshable = grant.refresh_token.is_some();
-                let habits = record.habits.entry(grant.by.issuer.clone()).or_default();
-                habits.note_consent_prompt(pending.prompted, refreshable);
+                let quirks = record
+                    .quirks
+                    .entry(grant.grantor.issuer.clone())
+                    .or_default();
+                quirks.note_consent_prompt(pending.prompted, refreshable);
             }
             true
         });
@@ -175,7 +178,7 @@ impl CodeFlow<'_> {
         }
         let short = short_of(&pending.required, &grant);
         held.tell(Event::Authorized {
-            issuer: grant.by.issuer,
+            issuer: grant.grantor.issuer,
             scopes: grant.granted,
         });
         Ok(short)
@@ -188,7 +191,7 @@ impl CodeFlow<'_> {
             redirect_uri: &pending.redirect_uri,
         };
         let requester = Requester {
-            grantor: &pending.by,
+            grantor: &pending.grantor,
             client: &pending.client,
             binding: pending.binding.as_ref(),
             is_bound: false,
@@ -225,7 +228,7 @@ impl CodeFlow<'_> {
             _ => "",
         };
         if matches!(code, "invalid_client" | "unauthorized_client") {
-            held.discard_client(&pending.by.issuer, &pending.client)
+            held.discard_client(&pending.grantor.issuer, &pending.client)
                 .await?;
         }
         if code != "access_denied" {
@@ -236,7 +239,7 @@ impl CodeFlow<'_> {
             return Ok(());
         }
         if pending.client.dynamic {
-            let (issuer, client) = (&pending.by.issuer, &pending.client.client_id);
+            let (issuer, client) = (&pending.grantor.issuer, &pending.client.client_id);
             held.update(|record| record.note_refused(issuer, client, &pending.scopes))
                 .await?;
         }
@@ -262,14 +265,14 @@ pub(super) fn request(
 ) -> AuthorizationRequest {
     let mut challenge = challenge.clone();
     challenge.authorization_scopes = pending.scopes.clone();
-    challenge.resource = pending.by.resource;
-    challenge.audience = Some(pending.by.issuer.clone());
+    challenge.resource = pending.grantor.resource;
+    challenge.audience = Some(pending.grantor.issuer.clone());
     AuthorizationRequest {
         url,
         state,
         redirect_uri: pending.redirect_uri,
         server: server.to_owned(),
-        issuer: pending.by.issuer,
+        issuer: pending.grantor.issuer,
         at_identity_provider: pending.idp.is_some(),
         scopes: pending.scopes,
         challenge,
@@ -286,7 +289,7 @@ pub(super) fn oldest_pending(pending: &Pending, patience: Duration) -> u64 {
 pub(crate) fn short_of(required: &ScopeSet, grant: &Grant) -> Option<Error> {
     let missing = required.difference(&grant.granted);
     (!missing.is_empty()).then(|| Error::ScopeNotGranted {
-        issuer: grant.by.issuer.clone(),
+        issuer: grant.grantor.issuer.clone(),
         missing,
     })
 }
@@ -307,7 +310,7 @@ fn reusable<'a>(record: &'a Record, issuer: &str, need: &Need) -> Option<&'a Reg
     let known = record.client_at(issuer)?;
     let mut pending = record.pending.values();
     let lost = pending.any(|pending| {
-        pending.reused && same_issuer(&pending.by.issuer, issuer) && pending.client == *known
+        pending.reused && same_issuer(&pending.grantor.issuer, issuer) && pending.client == *known
     });
     (!lost && !need.register_again).then_some(known)
 }

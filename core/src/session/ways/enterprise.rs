@@ -15,13 +15,13 @@ use crate::jose::SigningKey;
 use crate::oauth::discovery::{Discovered, scopes_of};
 use crate::oauth::registration::{Purpose, register};
 use crate::oauth::token::{TokenFailure, TokenGrant, Tokens};
-use crate::patience::patiently;
 use crate::recovery::{Ask, Attempt};
 use crate::scope::ScopeSet;
 use crate::session::client::{Requester, SessionClient};
 use crate::session::ways::{RenewalEnd, RenewalPlan, failed, failed_before, keep};
 use crate::store::lease::Lease;
 use crate::store::record::{Record, Versioned};
+use crate::token_retry::retry_once;
 
 /// One exchange of the ID token for a credential, with the lease held.
 pub(super) struct Minting<'a> {
@@ -68,7 +68,7 @@ impl Minting<'_> {
             Ok((grant, allowed)) => self.keep(read, grant, &allowed, &session).await,
             Err(refusal) => {
                 self.note_refusal(&refusal, &place).await?;
-                refused(refusal, &session.by, &place.grantor)
+                refused(refusal, &session.grantor, &place.grantor)
             }
         }
     }
@@ -104,7 +104,7 @@ impl Minting<'_> {
             let (grantor, tokens) = self.tokens(requester, &presented).await?;
             Ok((grantor, tokens, allowed))
         };
-        let minted = patiently(&*self.client.held.runtime, Some(self.lease), both).await;
+        let minted = retry_once(&*self.client.held.runtime, Some(self.lease), both).await;
         let (grantor, tokens, allowed) = match minted {
             Ok(minted) => minted,
             Err(failure) => {
@@ -117,7 +117,7 @@ impl Minting<'_> {
             ..requester
         };
         let mut grant = self.client.granted(tokens, &requester, &allowed);
-        grant.via = Some(self.idp.issuer().to_owned());
+        grant.idp_issuer = Some(self.idp.issuer().to_owned());
         grant.sign_in = session.sign_in.clone();
         // A credential is minted afresh each time.
         grant.refresh_token = None;
@@ -162,7 +162,7 @@ impl Minting<'_> {
             return Ok(end);
         }
         let held = &self.client.held;
-        held.update(|record| record.grant.take_if(|now| now.is(&grant)).is_some())
+        held.update(|record| record.grant.take_if(|now| now.is_same_as(&grant)).is_some())
             .await?;
         Ok(RenewalEnd::Adopted)
     }
@@ -177,7 +177,8 @@ impl Minting<'_> {
                 .is_some_and(|bound| !same_issuer(bound, issuer))
         };
         let held = record.grant.as_ref();
-        let held = held.filter(|grant| grant.via.is_some() && !elsewhere(&grant.by.issuer));
+        let held =
+            held.filter(|grant| grant.idp_issuer.is_some() && !elsewhere(&grant.grantor.issuer));
         let held = held.and_then(|grant| {
             let client = match &client.identity.preregistered {
                 Some(_) => client.own_client_of(grant),
@@ -187,7 +188,7 @@ impl Minting<'_> {
         });
         if let Some((grant, client)) = held {
             return Ok(Place {
-                grantor: grant.by.clone(),
+                grantor: grant.grantor.clone(),
                 client,
                 found: None,
             });
@@ -220,7 +221,8 @@ impl Minting<'_> {
     /// The scopes that are configured, required, or were requested before; else those that the resource's metadata lists.
     async fn scopes(&self, record: &Record, place: &Place) -> Result<ScopeSet, Error> {
         let held = record.grant.as_ref();
-        let before = held.is_some_and(|grant| same_issuer(&grant.by.issuer, &place.grantor.issuer));
+        let before =
+            held.is_some_and(|grant| same_issuer(&grant.grantor.issuer, &place.grantor.issuer));
         let planned = &self.plan.scopes;
         let wanted = match before {
             true => record.requested.union(planned),
@@ -259,9 +261,9 @@ impl Minting<'_> {
             let client = idp.client(&registration, idp_at);
             exchange(&client, &idp_at.token_endpoint, &wanted).await
         };
-        match at(&session.by).await {
+        match at(&session.grantor).await {
             Ok(assertion) => Ok(assertion),
-            Err(failure) => match idp.moved(&session.by, &failure).await? {
+            Err(failure) => match idp.moved(&session.grantor, &failure).await? {
                 Some(moved) => at(&moved).await,
                 None => Err(failure),
             },

@@ -10,7 +10,6 @@ use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery;
 use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::token::{self, TokenGrant};
-use crate::patience::once;
 use crate::recovery::Ask;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -19,6 +18,7 @@ use crate::session::need::Need;
 use crate::session::user::User;
 use crate::session::ways::code::{oldest_pending, request};
 use crate::store::record::{IdpLeg, Pending};
+use crate::token_retry::once;
 
 /// The sign-in of one session's user at the identity provider.
 pub(crate) struct IdpSignIn<'a> {
@@ -80,7 +80,7 @@ impl IdpSignIn<'_> {
                 jwks_uri: server.jwks_uri()?.to_owned(),
                 resource_metadata: need.challenge.resource_metadata.clone(),
             }),
-            by: grantor,
+            grantor,
         };
         let held = &self.client.held;
         let oldest = oldest_pending(&pending, user.patience());
@@ -103,7 +103,7 @@ impl IdpSignIn<'_> {
         leg: &IdpLeg,
         code: &Secret,
     ) -> Result<(), Error> {
-        let (idp, grantor) = (self.idp, &pending.by);
+        let (idp, grantor) = (self.idp, &pending.grantor);
         // Another identity provider may be configured by now.
         if !same_issuer(&grantor.issuer, idp.issuer()) {
             return Err(Error::StateMismatch);

@@ -9,13 +9,13 @@ use crate::limits::CALL_TIMEOUT;
 use crate::oauth::discovery::Discovered;
 use crate::oauth::registration::{as_offered, preregistered};
 use crate::oauth::token::{TokenFailure, TokenGrant, Tokens};
-use crate::patience::patiently;
 use crate::recovery::Attempt;
 use crate::runtime::timeout;
 use crate::secret::Secret;
 use crate::session::client::{Requester, SessionClient};
 use crate::session::ways::{RenewalEnd, RenewalPlan, failed, failed_before, keep};
 use crate::store::record::Versioned;
+use crate::token_retry::retry_once;
 
 /// One request of a client for a token of its own.
 pub(super) struct Machine<'a> {
@@ -84,11 +84,11 @@ impl Machine<'_> {
 
     fn place_on_record(&self, held: Option<&Grant>, bound: Option<&str>) -> Option<Place> {
         let held = held.filter(|_| !self.plan.rediscover)?;
-        if bound.is_some_and(|bound| !same_issuer(bound, &held.by.issuer)) {
+        if bound.is_some_and(|bound| !same_issuer(bound, &held.grantor.issuer)) {
             return None;
         }
         Some(Place {
-            grantor: held.by.clone(),
+            grantor: held.grantor.clone(),
             client: self.client.own_client_of(held)?,
             found: None,
         })
@@ -130,7 +130,7 @@ impl Machine<'_> {
             };
             self.client.token_once(requester, &presented).await
         };
-        patiently(&*self.client.held.runtime, None, ask).await
+        retry_once(&*self.client.held.runtime, None, ask).await
     }
 
     async fn assertion(
@@ -168,7 +168,7 @@ impl Machine<'_> {
             grantor: place.grantor.at_endpoints_of(&server)?,
             client: {
                 let own = self.client.identity.preregistered.as_ref();
-                let said = own.and_then(Client::said_method);
+                let said = own.and_then(Client::configured_method);
                 let key = self.client.key_of(&place.client).is_some();
                 as_offered(&place.client, said, key, &server)
             },

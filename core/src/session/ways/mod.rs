@@ -189,16 +189,16 @@ async fn keep(
         kept = match (&record.grant, &replaces) {
             (Some(now), then) => {
                 let replaced = [then.as_ref(), planned, presented];
-                replaced.into_iter().flatten().any(|g| now.is(g))
+                replaced.into_iter().flatten().any(|g| now.is_same_as(g))
             }
             (None, then) => then.is_none(),
         };
         if kept {
             record.set_grant(&new);
             record.requested = record.requested.union(requested);
-            if plan.means == Means::ScopedRefresh && new.lost.is_none() {
-                let habits = record.habits.entry(new.by.issuer.clone()).or_default();
-                habits.scoped_refresh = true;
+            if plan.means == Means::ScopedRefresh && new.scopes_before_refresh.is_none() {
+                let quirks = record.quirks.entry(new.grantor.issuer.clone()).or_default();
+                quirks.scoped_refresh = true;
             }
         }
         kept
@@ -206,14 +206,14 @@ async fn keep(
     if let Err(error) = written.await {
         // The request at hand gets its token all the same; the next write stores it.
         held.keep_unstored(&new, replaces.as_ref());
-        held.tell_renewal_failed(&new.by.issuer, &error);
+        held.tell_renewal_failed(&new.grantor.issuer, &error);
         return Ok(RenewalEnd::Renewed);
     }
     if !kept {
         return Ok(RenewalEnd::Adopted);
     }
     held.tell(Event::Renewed {
-        issuer: new.by.issuer,
+        issuer: new.grantor.issuer,
         scopes: new.granted,
     });
     Ok(RenewalEnd::Renewed)

@@ -43,10 +43,14 @@ impl Refresh<'_> {
             };
             return Ok(RenewalEnd::Failed(Attempt::Refused, error));
         };
-        let had = grant.lost.as_ref().unwrap_or(&grant.granted).clone();
-        let habits = read.record.habits.get(&grant.by.issuer);
+        let had = grant
+            .scopes_before_refresh
+            .as_ref()
+            .unwrap_or(&grant.granted)
+            .clone();
+        let quirks = read.record.quirks.get(&grant.grantor.issuer);
         let names_scopes =
-            self.plan.means == Means::ScopedRefresh || habits.is_some_and(|h| h.scoped_refresh);
+            self.plan.means == Means::ScopedRefresh || quirks.is_some_and(|h| h.scoped_refresh);
         let scopes = names_scopes.then_some(&had);
         let (grantor, answer) = self.present(grant, &client, token, scopes, &had).await?;
         match answer {
@@ -54,7 +58,7 @@ impl Refresh<'_> {
                 // A new refresh token replaces the old one; without one the old one stays (RFC 6749 section 6).
                 renewed.refresh_token = renewed.refresh_token.or_else(|| Some(token.clone()));
                 renewed.sign_in = grant.sign_in.clone();
-                renewed.lost = (!renewed.granted.covers(&had)).then_some(had);
+                renewed.scopes_before_refresh = (!renewed.granted.covers(&had)).then_some(had);
                 let presented = Some(grant);
                 let none = ScopeSet::new();
                 keep(self.client, read, self.plan, renewed, presented, &none).await
@@ -84,7 +88,7 @@ impl Refresh<'_> {
             }
         };
         let requester = Requester {
-            grantor: &grant.by,
+            grantor: &grant.grantor,
             client,
             binding: binding.as_ref(),
             is_bound: grant.binding.is_some(),
@@ -96,7 +100,10 @@ impl Refresh<'_> {
         let answer = timeout(&*self.client.held.runtime, ANSWER_LIMIT, asking).await;
         let (grantor, answer) = answer.unwrap_or_else(|| {
             let none = HttpError::Timeout(ANSWER_LIMIT);
-            (grant.by.clone(), Err(TokenFailure::Transient(none.into())))
+            (
+                grant.grantor.clone(),
+                Err(TokenFailure::Transient(none.into())),
+            )
         });
         let granted = |tokens: Tokens| {
             let requester = Requester {
@@ -123,7 +130,7 @@ impl Refresh<'_> {
                 .await?;
             }
             (TokenFailure::InvalidClient { .. }, Some(client)) => {
-                held.discard_client(&used.by.issuer, client).await?;
+                held.discard_client(&used.grantor.issuer, client).await?;
             }
             _ => {}
         }

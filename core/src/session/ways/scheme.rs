@@ -59,7 +59,10 @@ pub(crate) async fn find_server(
     }
     let preference = Preference {
         required: bound.as_deref(),
-        current: record.grant.as_ref().map(|grant| grant.by.issuer.as_str()),
+        current: record
+            .grant
+            .as_ref()
+            .map(|grant| grant.grantor.issuer.as_str()),
         known: known.and_then(|known| known.server_at(now)),
         usable: &|server| {
             server.require_code_flow()?;
@@ -76,7 +79,7 @@ pub(crate) async fn find_server(
 /// who signs in again does not want to lose what they have agreed to.
 fn wanted(configured: &ScopeSet, need: &Need, record: &Record, found: &Discovered) -> ScopeSet {
     let held = record.grant.as_ref();
-    let held = held.filter(|grant| same_issuer(&grant.by.issuer, &found.server.issuer));
+    let held = held.filter(|grant| same_issuer(&grant.grantor.issuer, &found.server.issuer));
     let before = match (held, need.ask) {
         (None, _) => ScopeSet::new(),
         (Some(_), Ask::Afresh) => record.requested.clone(),
@@ -99,8 +102,8 @@ fn wanted(configured: &ScopeSet, need: &Need, record: &Record, found: &Discovere
 /// Whether a sign-in that asks for `scopes` prompts the user for consent: only where that is known to bring a refresh
 /// token that does not come without it.
 pub(super) fn prompts_for_consent(record: &Record, issuer: &str, scopes: &ScopeSet) -> bool {
-    let habits = record.habits.get(issuer);
-    let helps = habits.and_then(|habits| habits.consent_prompt) == Some(true);
+    let quirks = record.quirks.get(issuer);
+    let helps = quirks.and_then(|quirks| quirks.consent_prompt) == Some(true);
     helps && scopes.contains(OFFLINE_ACCESS)
 }
 
@@ -117,7 +120,7 @@ fn is_proven(known: &Known, grant: Option<&Grant>, need: &Need) -> bool {
     // Where it does not say what it lacks, the resource's metadata may, and that can have changed.
     let named =
         challenge.reason != Reason::InsufficientScope || !challenge.required_scopes.is_empty();
-    let same = grant.is_some_and(|grant| same_issuer(&grant.by.issuer, known.issuer()));
+    let same = grant.is_some_and(|grant| same_issuer(&grant.grantor.issuer, known.issuer()));
     takes && said && named && same
 }
 

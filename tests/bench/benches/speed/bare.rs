@@ -106,8 +106,8 @@ impl ByHand {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         Self {
             client: http_client(),
-            token_endpoint: text(&grant["by"]["token_endpoint"]),
-            resource: text(&grant["by"]["resource"]),
+            token_endpoint: text(&grant["grantor"]["token_endpoint"]),
+            resource: text(&grant["grantor"]["resource"]),
             client_id: text(&grant["client"]["client_id"]),
             authorization: format!("Bearer {}", text(&grant["access_token"])),
             refresh_token: text(&grant["refresh_token"]),

@@ -50,7 +50,7 @@ fn granted(token: usize) -> serde_json::Value {
     serde_json::json!({
         "grant": {
             "id": "0123456789abcdef",
-            "by": {
+            "grantor": {
                 "issuer": issuer,
                 "token_endpoint": format!("{issuer}/oauth2/token"),
                 "revocation_endpoint": format!("{issuer}/oauth2/revoke"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Delivery, Trouble};
+use crate::error::{Delivery, TransientError};
 use crate::oauth::token::TokenFailure;
 use crate::runtime::Runtime;
 use crate::store::lease::Lease;
@@ -23,7 +23,7 @@ const WAIT_WITH_CODE: Duration = Duration::from_secs(5);
 /// Runs a token request, and repeats it once after a transient error, but only while the lease is held: after a
 /// suspension, a process must not present a token that another process may have used meanwhile. If the server sent
 /// Retry-After, the request is not repeated, and the caller is told the delay.
-pub(crate) async fn patiently<T, A>(
+pub(crate) async fn retry_once<T, A>(
     runtime: &dyn Runtime,
     lease: Option<&Lease>,
     ask: impl FnMut() -> A,
@@ -32,8 +32,8 @@ where
     A: Future<Output = Result<T, TokenFailure>>,
 {
     in_time(lease).await?;
-    let at_once = |trouble: &Trouble| trouble.retry_after.unwrap_or_default() == 0;
-    let wait = |trouble: &Trouble| at_once(trouble).then_some(Duration::ZERO);
+    let at_once = |trouble: &TransientError| trouble.retry_after.unwrap_or_default() == 0;
+    let wait = |trouble: &TransientError| at_once(trouble).then_some(Duration::ZERO);
     let again = async || in_time(lease).await;
     twice(runtime, wait, again, ask).await
 }
@@ -47,12 +47,12 @@ pub(crate) async fn once<T, A>(
 where
     A: Future<Output = Result<T, TokenFailure>>,
 {
-    let wait = |trouble: &Trouble| match (trouble.delivery, trouble.retry_after) {
+    let wait = |trouble: &TransientError| match (trouble.delivery, trouble.retry_after) {
         (Delivery::Unsent, _) => Some(Duration::ZERO),
         (Delivery::Answered, Some(seconds)) => Some(Duration::from_secs(seconds)),
         _ => None,
     };
-    let wait = |trouble: &Trouble| wait(trouble).filter(|wait| *wait <= WAIT_WITH_CODE);
+    let wait = |trouble: &TransientError| wait(trouble).filter(|wait| *wait <= WAIT_WITH_CODE);
     twice(runtime, wait, async || Ok(()), ask).await
 }
 
@@ -60,7 +60,7 @@ where
 /// then.
 async fn twice<T, A>(
     runtime: &dyn Runtime,
-    wait: impl Fn(&Trouble) -> Option<Duration>,
+    wait: impl Fn(&TransientError) -> Option<Duration>,
     again: impl AsyncFnOnce() -> Result<(), TokenFailure>,
     mut ask: impl FnMut() -> A,
 ) -> Result<T, TokenFailure>

@@ -4,7 +4,7 @@ use super::{Cause, Error};
 
 /// A transient error of a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub(crate) struct TransientError {
     /// What happened.
     pub(crate) detail: String,
     /// How many seconds the service asked to wait.
@@ -29,9 +29,9 @@ pub(crate) enum Delivery {
     Answered,
 }
 
-impl Trouble {
+impl TransientError {
     /// Rewrites the detail for a request that presented a code, which is used up even if the response was lost.
-    pub(crate) fn of_sign_in(mut self) -> Self {
+    pub(crate) fn during_sign_in(mut self) -> Self {
         if matches!(self.delivery, Delivery::Broken | Delivery::Late) {
             let detail = self.detail;
             self.detail =
@@ -41,7 +41,7 @@ impl Trouble {
     }
 }
 
-impl From<String> for Trouble {
+impl From<String> for TransientError {
     fn from(detail: String) -> Self {
         Self {
             detail,
@@ -50,7 +50,7 @@ impl From<String> for Trouble {
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for TransientError {
     fn from(error: Error) -> Self {
         Self {
             cause: error.own_cause().cloned(),

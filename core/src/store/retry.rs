@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Tries again, once a second and for a minute at most, until `store` returns true. The caller must hold the lease
 /// meanwhile: other sessions would present a refresh token that is used up.
-pub(crate) async fn store_at_last<F>(runtime: &dyn Runtime, store: impl Fn() -> F)
+pub(crate) async fn retry_store<F>(runtime: &dyn Runtime, store: impl Fn() -> F)
 where
     F: Future<Output = bool>,
 {

@@ -7,18 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::http::{Guard, HttpClient, Limited};
+use crate::http::{Guard, GuardedClient, HttpClient};
 use crate::runtime::Runtime;
 
 /// Returns the given HTTP client and runtime, or the defaults of this build.
-pub(crate) fn surroundings(
+pub(crate) fn defaults(
     http: Option<Arc<dyn HttpClient>>,
     runtime: Option<Arc<dyn Runtime>>,
     guard: Guard,
-) -> Result<(Limited, Arc<dyn Runtime>), Error> {
+) -> Result<(GuardedClient, Arc<dyn Runtime>), Error> {
     let runtime = runtime.map_or_else(default_runtime, Ok)?;
     let http = http.map_or_else(default_http, Ok)?;
-    Ok((Limited::new(http, Arc::clone(&runtime), guard), runtime))
+    Ok((
+        GuardedClient::new(http, Arc::clone(&runtime), guard),
+        runtime,
+    ))
 }
 
 #[cfg(feature = "tokio")]
