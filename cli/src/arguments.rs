@@ -6,24 +6,24 @@ use serde_json::{Map, Value};
 use crate::args::CallArgs;
 use crate::failure::Failure;
 
-/// How deep references and unions in a schema are followed.
+/// The nesting depth to which references and unions in a schema are followed.
 const MAX_DEPTH: usize = 16;
 
-/// An argument that was given as NAME=VALUE.
+/// One `--arg NAME=VALUE` option.
 struct Argument {
     name: String,
     text: String,
-    /// The value that the text is in JSON, if it is JSON.
+    /// The text parsed as JSON, if it is valid JSON.
     json: Option<Value>,
 }
 
-/// What the command line says of a tool's arguments.
+/// The tool arguments from the command line.
 pub(crate) enum Arguments {
     Object(Map<String, Value>),
     Pairs(Pairs),
 }
 
-/// Arguments that were given one by one.
+/// Arguments given one by one, with `--arg`.
 pub(crate) struct Pairs(Vec<Argument>);
 
 impl Arguments {
@@ -43,12 +43,13 @@ impl Arguments {
 }
 
 impl Pairs {
-    /// Whether the tool's schema has to say what is meant: `7` may be a number or a text.
+    /// Whether a value needs the tool's schema to be interpreted: `7` may be a number or a string.
     pub(crate) fn are_ambiguous(&self) -> bool {
         self.0.iter().any(Argument::is_ambiguous)
     }
 
-    /// The arguments, as the tool's schema wants them. Without one, a value is JSON, or else text.
+    /// Converts the values to the types in the tool's schema. Without a schema, a value is JSON if it parses, otherwise
+    /// text.
     ///
     /// # Errors
     /// [`Failure::Usage`] when an ambiguous value fits the schema neither as JSON nor as text.
@@ -105,7 +106,7 @@ impl Argument {
     }
 }
 
-/// What a tool takes, in words.
+/// Describes the types that a schema accepts.
 fn wanted(schema: &Value) -> String {
     let types = match &schema["type"] {
         Value::String(name) => vec![name.clone()],
@@ -122,7 +123,7 @@ fn wanted(schema: &Value) -> String {
     mcp_reauth::wording::displayable(&types)
 }
 
-/// The schema of an argument, in the schema of all of them.
+/// Finds the schema of one argument in the schema of the tool.
 fn property<'a>(root: &'a Value, schema: &'a Value, name: &str, depth: usize) -> Option<&'a Value> {
     if depth > MAX_DEPTH {
         return None;
@@ -142,13 +143,12 @@ fn property<'a>(root: &'a Value, schema: &'a Value, name: &str, depth: usize) ->
     found.or_else(others)
 }
 
-/// What a reference within the document points to (JSON Schema 2020-12, section 8.2.3).
+/// Resolves a reference within the document (JSON Schema 2020-12, section 8.2.3).
 fn referenced<'a>(root: &'a Value, schema: &Value) -> Option<&'a Value> {
     root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
 }
 
-/// Whether a value fits a schema, as far as its types and fixed values say; whatever else it says is the server's to
-/// check.
+/// Whether a value fits a schema, judged by types and fixed values only. The server checks the rest.
 fn fits(root: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
     if depth > MAX_DEPTH {
         return true;
@@ -174,7 +174,7 @@ fn fits(root: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
     })
 }
 
-/// `null` where OpenAPI's schemas allow it.
+/// Whether the value is `null` and an OpenAPI-style schema allows it.
 fn is_nullable(schema: &Value, value: &Value) -> bool {
     value.is_null() && schema["nullable"] == true
 }
@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
 
-    /// What `value=TEXT` is sent as, if the argument's schema is `schema`.
+    /// The value that `value=TEXT` sends if the argument's schema is `schema`.
     fn sent(schema: &Value, text: &str) -> Option<Value> {
         let root = json!({ "type": "object", "properties": { "value": schema } });
         sent_to(&root, text)

@@ -1,4 +1,4 @@
-//! A session for a server, and MCP on top of it.
+//! Opens a session for a server, and an MCP client on top of it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,15 +23,14 @@ use crate::failure::Failure;
 use crate::identity::credentials;
 use crate::waiting::{GREETING_LIMIT, PatientHost, Waiting};
 
-/// How long the end of an MCP session may take.
+/// How long closing an MCP session may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
-/// How often the stream of an answer is opened again in vain, after 1, 2, 4 seconds and so on.
+/// How many times a broken response stream is reopened, after 1, 2, 4 seconds and so on.
 const MAX_RESUMPTIONS: usize = 5;
-/// Bytes in a MiB.
 const MIB: usize = 1024 * 1024;
-/// The longest answer that is read by default, in bytes.
+/// The default limit for one response, in bytes.
 const MAX_ANSWER: usize = 16 * MIB;
-/// How many requests may be under way at once.
+/// How many requests may run at once.
 const MAX_CONCURRENT_REQUESTS: usize = 64;
 
 /// A connected MCP client.
@@ -46,7 +45,7 @@ impl StoreArgs {
         Ok(FileStore::new(path))
     }
 
-    /// A session that never involves the user: for looking and for signing out.
+    /// Opens a session that never involves the user, for `status` and `logout`.
     pub(crate) async fn session(&self, url: &str) -> Result<AuthSession, Failure> {
         self.builder(url)?.open().await.map_err(Failure::of_setup)
     }
@@ -60,7 +59,7 @@ impl StoreArgs {
 }
 
 fn default_store() -> Result<PathBuf, Failure> {
-    // Another folder would have another store each time.
+    // A relative HOME would mean another store in each working directory.
     if let Some(home) = std::env::var_os("HOME").map(PathBuf::from)
         && !home.as_os_str().is_empty()
         && !home.is_absolute()
@@ -84,7 +83,7 @@ fn default_store() -> Result<PathBuf, Failure> {
 }
 
 impl ConnectArgs {
-    /// A session with the terminal as its host.
+    /// Opens a session with the terminal as its host.
     pub(crate) async fn session(
         &self,
         url: &str,
@@ -126,7 +125,7 @@ impl ConnectArgs {
         builder.open().await.map_err(Failure::of_setup)
     }
 
-    /// Connects, in the newest protocol generation that the server knows.
+    /// Connects with `--protocol`, or with the newest protocol generation that the server knows.
     pub(crate) async fn connect(
         &self,
         session: &AuthSession,
@@ -171,21 +170,21 @@ pub(crate) async fn connect(session: &AuthSession) -> Result<Client, Failure> {
     link.connect().await
 }
 
-/// What an MCP client is made on.
+/// What an MCP client is built from.
 struct Link {
     http: ReauthClient,
-    /// The longest answer that is read, in bytes.
+    /// The limit for one response, in bytes.
     max_answer: usize,
 }
 
 impl Link {
-    /// Connects in the newest generation, and if the server does not know it, in the one before.
+    /// Connects with the newest generation, or if the server does not know it, with the previous one.
     async fn connect(&self) -> Result<Client, Failure> {
         let newest = match self.start(&ProtocolVersion::V_2026_07_28).await {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
-        // An authorization that failed would fail again, and might ask the user twice.
+        // Does not retry after an authorization error: it would fail again, and might ask the user twice.
         let unknown = matches!(
             newest,
             ClientInitializeError::JsonRpcError(_)
@@ -208,7 +207,7 @@ impl Link {
         let mut config = StreamableHttpClientTransportConfig::with_uri(session.server());
         config.max_concurrent_requests = MAX_CONCURRENT_REQUESTS;
         config.max_sse_event_size = self.max_answer;
-        // An answer whose stream broke is asked for again, but not for ever.
+        // Reopens a broken response stream, but only a few times.
         let mut again = ExponentialBackoff::default();
         again.max_times = Some(MAX_RESUMPTIONS);
         config.retry_config = Arc::new(again);
@@ -225,12 +224,12 @@ impl Link {
     }
 }
 
-/// Ends the MCP session. A server that does not let it end is left.
+/// Ends the MCP session, without waiting longer than the limit.
 pub(crate) async fn close(mut client: Client) {
     let _ = client.close_with_timeout(CLOSE_LIMIT).await;
 }
 
-/// What is declared to the server.
+/// The capabilities to declare to the server.
 fn capabilities(session: &AuthSession) -> ClientCapabilities {
     let mut capabilities = ClientCapabilities::default();
     if session.identity_provider().is_some() {

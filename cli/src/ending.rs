@@ -1,4 +1,4 @@
-//! The end of a command, which a token that is on its way reaches the store before.
+//! Ends a command only after a pending token has reached the store.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use crate::failure::Failure;
 use crate::output;
 use crate::signal::Signals;
 
-/// How long a program that is told to end waits for a token that is on its way: longer than a call may take.
+/// How long a signalled program waits for a pending token: longer than a call may take.
 const SETTLE_LIMIT: Duration = Duration::from_secs(25);
-/// After how long it says what it waits for.
+/// The delay before the program prints what it waits for.
 const NOTICE_AFTER: Duration = Duration::from_secs(1);
 
-/// Runs `work`, and `finish` on what came of it, unless the program is told to end first.
+/// Runs `work`, then `finish` on its result, unless a signal ends the program first.
 pub(crate) async fn interruptible<T, R>(
     session: &AuthSession,
     work: impl Future<Output = Result<T, Failure>>,
     finish: impl AsyncFnOnce(T) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
-    // The signals are listened to before the work begins.
+    // Listens for signals before the work begins.
     let mut signals = Signals::listen();
     tokio::select! {
         biased;
@@ -30,14 +30,14 @@ pub(crate) async fn interruptible<T, R>(
                 Ok(done) => finish(done).await,
                 Err(failure) => Err(failure.at(session.server())),
             };
-            // Renewals go on after the callers that wanted them have given up.
+            // Renewals continue after their callers have given up.
             settled(session).await;
             ended
         }
     }
 }
 
-/// How a program ends that is told to.
+/// Ends the program after a signal.
 async fn end(session: &AuthSession, signals: &mut Signals, code: u8) -> Failure {
     tokio::select! {
         biased;
@@ -47,7 +47,7 @@ async fn end(session: &AuthSession, signals: &mut Signals, code: u8) -> Failure 
     }
 }
 
-/// Waits until no token is on its way to the store, and says so where that takes long.
+/// Waits until no token is pending, and prints a notice if that takes long.
 async fn settled(session: &AuthSession) {
     tokio::select! {
         biased;

@@ -1,4 +1,4 @@
-//! Why a command failed, for the person and for scripts.
+//! Why a command failed: the message for the user and the exit code for scripts.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,23 +11,22 @@ use mcp_reauth_rmcp::{find_error, innermost};
 
 use crate::output;
 
-/// The exit code of a command that failed.
 const FAILED: u8 = 1;
-/// The exit code of a command line that cannot be carried out, as clap's own.
+/// The exit code of an invalid command line, the same as clap's.
 const USAGE: u8 = 2;
 
-/// How an organization's identity provider is given.
+/// How to configure an organization's identity provider.
 const WHERE_TO_SAY: &str = "On the command line: --idp ISSUER --idp-client-id ID; in the environment: MCP_REAUTH_IDP and MCP_REAUTH_IDP_CLIENT_ID.";
 
-/// Whether to tell what the libraries beneath said.
+/// Whether to print the causes of an error.
 static VERBOSE: AtomicBool = AtomicBool::new(false);
 
-/// Has failures tell what the libraries beneath said, or not.
+/// Turns printing the causes of an error on or off.
 pub(crate) fn explain(verbose: bool) {
     VERBOSE.store(verbose, Ordering::Relaxed);
 }
 
-/// What an error was caused by, a line each, where that is to be told.
+/// The causes of an error, one a line, if they are to be printed.
 fn beneath(error: &(dyn StdError + 'static)) -> String {
     let mut causes = Vec::new();
     let mut at = error.source();
@@ -46,22 +45,22 @@ fn beneath(error: &(dyn StdError + 'static)) -> String {
 pub(crate) enum Failure {
     /// Authorization could not be obtained or recovered.
     Auth(mcp_reauth::Error),
-    /// What was given cannot work, whatever the servers do.
+    /// The options cannot work, whatever the servers answer.
     Unusable(mcp_reauth::Error),
-    /// The organization is to sign the user in, and the user has not said where.
+    /// Enterprise-managed sign-in was requested without an identity provider.
     NotConfigured,
-    /// The command line cannot be carried out.
+    /// The command line is invalid.
     Usage(String),
     /// Anything else.
     Other(String),
-    /// The program was told to end, and ends with this exit code.
+    /// A signal ended the program, with this exit code.
     Ended(u8),
-    /// The same, while a token may have been on its way.
+    /// The same, while a token may have been pending.
     EndedEarly(u8),
 }
 
 impl Failure {
-    /// Whatever rmcp reports; an authorization error inside it comes first.
+    /// Converts an error of rmcp. An authorization error inside it takes precedence.
     pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
         if let Some(error) = find_error(error) {
             return Self::Auth(error.clone());
@@ -71,7 +70,7 @@ impl Failure {
         Self::Other(format!("{said}{}", beneath(error)))
     }
 
-    /// Names the server it happened at.
+    /// Adds the server's URL to the message.
     pub(crate) fn at(self, server: &str) -> Self {
         match self {
             Self::Other(what) => Self::Other(format!("{server}: {what}")),
@@ -115,7 +114,7 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// Why a session could not be made of what was given.
+    /// Converts an error of opening a session.
     pub(crate) fn of_setup(error: mcp_reauth::Error) -> Self {
         match error {
             mcp_reauth::Error::EnterpriseNotConfigured => Self::NotConfigured,

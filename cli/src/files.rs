@@ -1,4 +1,4 @@
-//! Files that hold a secret: what is wrong with one is told with its name, and nothing of what is in it.
+//! Files that hold a secret. Errors name the file, and contain none of its text.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 
-/// How long a secret may be; longer is something else.
+/// The size limit of a secret's file.
 const MAX_LENGTH: u64 = 64 * 1024;
 
 /// Reads the secret that a file holds.
@@ -46,7 +46,7 @@ fn read(path: &Path) -> Result<Secret, String> {
     }
 }
 
-/// A workload whose platform keeps its token in a file.
+/// A workload identity whose platform writes its token to a file.
 pub(crate) struct ProjectedToken(pub(crate) std::path::PathBuf);
 
 impl WorkloadIdentity for ProjectedToken {
@@ -54,7 +54,7 @@ impl WorkloadIdentity for ProjectedToken {
         let path = self.0.clone();
         Box::pin(async move {
             let (sender, token) = oneshot::channel();
-            // On a thread of its own, which the program's end need not wait for.
+            // Reads on a detached thread, so that the program can exit without waiting for it.
             let name = path.display().to_string();
             std::thread::spawn(move || {
                 let _ = sender.send(read(&path));

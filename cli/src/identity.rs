@@ -1,4 +1,4 @@
-//! The program's identity, to authorization servers and to an organization's identity provider.
+//! The program's credentials for authorization servers and for an organization's identity provider.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::args::{ClientArgs, OrganizationArgs};
 use crate::failure::Failure;
 use crate::files::{self, ProjectedToken};
 
-/// The credentials that the command line names.
+/// The credentials from the command line.
 pub(crate) fn credentials(
     client: &ClientArgs,
     organization: &OrganizationArgs,
@@ -32,7 +32,7 @@ pub(crate) fn credentials(
 }
 
 impl ClientArgs {
-    /// The client that is registered already, if one is named.
+    /// The pre-registered client, if one is named.
     fn registered(&self) -> Result<Option<Client>, Failure> {
         let Some(id) = &self.client_id else {
             return Ok(None);
@@ -75,7 +75,7 @@ impl OrganizationArgs {
     }
 }
 
-/// A secret that is given itself, or in a file.
+/// The secret given directly or in a file.
 fn secret(given: &Option<String>, file: Option<&Path>) -> Result<Option<Secret>, Failure> {
     match (given, file) {
         (Some(secret), _) => Ok(Some(Secret::new(secret))),

@@ -1,4 +1,4 @@
-//! Where a client's secret belongs: asked on a terminal, once.
+//! Asks once, on a terminal, where a client's secret may be sent.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -8,8 +8,8 @@ use crate::args::{Args, Command, ConnectArgs};
 use crate::failure::Failure;
 use crate::output;
 
-/// The same command with the issuer that the user agreed to, if the command failed for want of one and there is a user
-/// at a terminal. Nothing was sent before. What the issuer grants is on record afterwards, and tells it from then on.
+/// Returns the command with the issuer that the user confirmed at the terminal, if it failed because the issuer was
+/// unknown. No secret was sent before. The grant records the issuer, so later commands do not ask.
 pub(crate) fn confirmed(args: &Args, failure: &Failure) -> Option<Args> {
     let Failure::Auth(Error::ClientIssuerUnknown {
         server,

@@ -22,7 +22,7 @@ use std::time::Duration;
 use args::{Args, Command};
 use failure::Failure;
 
-/// How long the end of the program waits for what the system does not let go of, such as the look-up of a name.
+/// How long the program waits at exit for blocking system calls, such as a DNS lookup.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {

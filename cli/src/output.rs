@@ -1,5 +1,5 @@
-//! The standard streams: results go to standard output, all else to standard error. Much of both was written by
-//! servers; on a terminal none of it may have an effect.
+//! Writes results to standard output and everything else to standard error. Both contain text from servers; on a
+//! terminal it is escaped.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -9,17 +9,17 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Prints text and ends the line: as it is into a pipe or file, without effect on a terminal.
+/// Prints a line: unchanged into a pipe or file, escaped on a terminal.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
     write(&harmless(text, &io::stdout()))
 }
 
-/// Prints a line of this program's own words, which may have colours.
+/// Prints a line of the program's own text, which may contain colour codes.
 pub(crate) fn painted(text: &str) -> Result<(), Failure> {
     write(text)
 }
 
-/// Prints a value as JSON, readably.
+/// Prints a value as indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     write_json(serde_json::to_string_pretty(value))
 }
@@ -29,14 +29,14 @@ pub(crate) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
     write_json(serde_json::to_string(value))
 }
 
-/// JSON escapes control characters below U+0020 of itself. It says the same with the others escaped, which then have no
-/// effect wherever it is shown later.
+/// Prints JSON with all control characters escaped, which does not change its meaning. (serde escapes only those below
+/// U+0020.)
 fn write_json(text: serde_json::Result<String>) -> Result<(), Failure> {
     let text = text.map_err(|error| Failure::Other(error.to_string()))?;
     write(&escaped(&text))
 }
 
-/// A reader that has gone away (`| head`) is no failure.
+/// Writes to standard output. A closed pipe (`| head`) is not an error.
 fn write(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -46,7 +46,7 @@ fn write(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line to standard error. If no process reads it, that is no failure.
+/// Writes a line to standard error, and ignores errors.
 pub(crate) fn say(line: std::fmt::Arguments<'_>) {
     let line = line.to_string();
     let shown = harmless(&line, &io::stderr());

@@ -1,4 +1,4 @@
-//! How servers are reached: with a client certificate, and further than they may lead by themselves.
+//! HTTP clients with a client certificate, and the additional allowed origins.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ impl ReachArgs {
         })
     }
 
-    /// What speaks to the MCP server.
+    /// The client for requests to the MCP server.
     pub(crate) fn client(&self, session: &AuthSession) -> Result<ReauthClient, Failure> {
         let http = match self.identity()? {
             Some(identity) => presenting(identity),

@@ -1,4 +1,4 @@
-//! Being told to end: Ctrl-C, and on Unix SIGTERM and SIGHUP.
+//! Termination signals: Ctrl-C, and on Unix SIGTERM and SIGHUP.
 
 use std::process;
 #[cfg(unix)]
@@ -9,17 +9,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 
-/// The exit code after Ctrl-C: 128 and the signal's number.
+/// The exit code after Ctrl-C: 128 plus the signal's number.
 const INTERRUPTED: u8 = 130;
 /// The exit code after SIGTERM.
 #[cfg(unix)]
 const TERMINATED: u8 = 143;
 
-/// The exit code after SIGHUP, which a terminal sends that goes away.
+/// The exit code after SIGHUP, which a closing terminal sends.
 #[cfg(unix)]
 const HUNG_UP: u8 = 129;
 
-/// Hears the signals that tell the program to end, each of them once.
+/// Receives the signals that ask the program to exit.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: Option<Signal>,
@@ -30,7 +30,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen.
     pub(crate) fn listen() -> Self {
         Self {
             #[cfg(unix)]
@@ -42,7 +42,7 @@ impl Signals {
         }
     }
 
-    /// Waits until the program is told to end; the exit code for that.
+    /// Waits for a signal, and returns the exit code for it.
     #[cfg(unix)]
     pub(crate) async fn told_to_end(&mut self) -> u8 {
         tokio::select! {
@@ -52,14 +52,14 @@ impl Signals {
         }
     }
 
-    /// Waits until the program is told to end; the exit code for that.
+    /// Waits for a signal, and returns the exit code for it.
     #[cfg(not(unix))]
     pub(crate) async fn told_to_end(&mut self) -> u8 {
         let _ = tokio::signal::ctrl_c().await;
         INTERRUPTED
     }
 
-    /// From now on the program ends at once when it is told to, even while it prints to a reader that does not read.
+    /// Exits immediately at the next signal, even while the program is blocked writing to a full pipe.
     pub(crate) fn end_at_once(mut self) {
         tokio::spawn(async move {
             let code = self.told_to_end().await;
@@ -68,7 +68,7 @@ impl Signals {
     }
 }
 
-/// What a terminal sends that goes away, unless that is to be ignored. Once it is listened for, it is not any more.
+/// Listens for SIGHUP, unless it is ignored. Decided once, because listening replaces the ignored state.
 #[cfg(unix)]
 fn hang_up() -> Option<Signal> {
     static IGNORED: LazyLock<bool> = LazyLock::new(ignores_hang_up);
@@ -78,13 +78,13 @@ fn hang_up() -> Option<Signal> {
     signal(SignalKind::hangup()).ok()
 }
 
-/// Whether the program was started to outlive its terminal (SIGHUP ignored, as by `nohup`). Only Linux tells.
+/// Whether the program was started with SIGHUP ignored, as by `nohup`. Only Linux says so.
 #[cfg(unix)]
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // The first bit stands for the first signal, which is SIGHUP.
+    // The lowest bit stands for signal 1, SIGHUP.
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
@@ -96,7 +96,7 @@ async fn heard(signal: &mut Option<Signal>) {
     }
 }
 
-/// Waits until the program is told to end.
+/// Waits for a signal.
 pub(crate) async fn told_to_end() -> Failure {
     Failure::Ended(Signals::listen().told_to_end().await)
 }

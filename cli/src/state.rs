@@ -1,4 +1,4 @@
-//! What is known of an authorization, with whose sign-in it rests on.
+//! The stored state of an authorization, including the identity provider's session behind it.
 
 use mcp_reauth::enterprise::{IdpSessionBuilder, IdpState};
 use mcp_reauth::{AuthSession, ConnectionState, IdpSession};
@@ -7,13 +7,13 @@ use serde::Serialize;
 use crate::args::StoreArgs;
 use crate::failure::Failure;
 
-/// What is known of the authorization at a server.
+/// The stored state of the authorization at a server.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServerState {
     #[serde(flatten)]
     pub(crate) connection: ConnectionState,
-    /// The session at the identity provider it was had through.
+    /// The session at the identity provider that it was obtained through.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idp_session: Option<IdpState>,
 }
@@ -24,7 +24,7 @@ impl ServerState {
         let mut idp_session = None;
         if let Some(issuer) = &connection.identity_provider {
             let idp = store.idp(issuer)?.state().await?;
-            // A command that only looks has not said that it is enterprise-managed.
+            // Commands without --ema open a session that does not know that it can renew through this one.
             connection.renewable |= is_of_use(&idp);
             idp_session = Some(idp);
         }
@@ -34,19 +34,19 @@ impl ServerState {
         })
     }
 
-    /// Whether one would be let in without signing in.
+    /// Whether the server can be used without a new sign-in.
     pub(crate) fn lets_in(&self) -> bool {
         self.connection.authorized || self.connection.renewable
     }
 }
 
-/// Whether something can be obtained through it without signing in.
+/// Whether this session can obtain tokens without a new sign-in.
 pub(crate) fn is_of_use(idp: &IdpState) -> bool {
     idp.authorized || idp.renewable
 }
 
 impl StoreArgs {
-    /// The session at an identity provider, to look at.
+    /// Opens the session at an identity provider, without any way to sign in.
     pub(crate) fn idp(&self, issuer: &str) -> Result<IdpSession, Failure> {
         Ok(self.idp_builder(issuer)?.open()?)
     }
@@ -57,7 +57,7 @@ impl StoreArgs {
             .store(self.open()?))
     }
 
-    /// What is known of the authorization at a server.
+    /// Reads the stored state of the authorization at a server.
     pub(crate) async fn state(&self, url: &str) -> Result<ServerState, Failure> {
         let session = self.session(url).await?;
         ServerState::of(&session, self).await

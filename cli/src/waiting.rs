@@ -1,4 +1,4 @@
-//! How long the command waits for a server, and what it says meanwhile.
+//! Time limits for a server's responses, and the notice shown meanwhile.
 
 use std::io::{self, IsTerminal, Write};
 use std::pin::pin;
@@ -14,28 +14,28 @@ use url::Url;
 
 use crate::failure::Failure;
 
-/// How long a server may take to answer `server/discover` and `initialize`, in seconds.
+/// The time limit for `server/discover` and `initialize`, in seconds.
 pub(crate) const GREETING_LIMIT: u64 = 60;
-/// How long a server may take to list what it offers, in seconds.
+/// The time limit for listing tools, resources or prompts, in seconds.
 pub(crate) const LIST_LIMIT: u64 = 60;
-/// After how many seconds the command says what it waits for.
+/// The delay before the command prints what it waits for, in seconds.
 const NOTICE_AFTER: u64 = 3;
-/// Waiting is counted in parts of a second, so that the time in which the machine slept counts as one of them.
+/// Waiting is counted in slices of a second, so that time in which the machine slept counts as one slice.
 const PARTS: u64 = 4;
-/// How many characters the notice has at the most, so that it stays on one line of a terminal.
+/// The longest notice in characters, so that it fits one terminal line.
 const NOTICE_LENGTH: usize = 76;
-/// How many milliseconds a second of these limits lasts. For tests, which cannot wait for so long.
+/// The length of a second of these limits in milliseconds, set by tests that cannot wait that long.
 const SECOND: &str = "MCP_REAUTH_TEST_SECOND_MS";
 
-/// The waiting of one command for one server. Time in which the user is asked something does not count.
+/// Limits how long one command waits for one server. Time in which the user is asked something does not count.
 #[derive(Clone)]
 pub(crate) struct Waiting(Arc<Inner>);
 
 struct Inner {
-    /// Where the server is, for the notice.
+    /// The server's host name, for the notice.
     place: String,
     part: Duration,
-    /// How many questions and sign-in pages are open.
+    /// The number of open questions and sign-in pages.
     asking: AtomicUsize,
     notice: AtomicBool,
 }
@@ -54,7 +54,7 @@ impl Waiting {
         }))
     }
 
-    /// Waits for `work`, in which the server is to do `what`, but not longer than `limit` seconds.
+    /// Runs `work`, in which the server should do `what`, for at most `limit` seconds.
     pub(crate) async fn within<T>(
         &self,
         limit: Option<u64>,
@@ -62,7 +62,7 @@ impl Waiting {
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let mut work = pin!(work);
-        // However this ends, also by being dropped, the notice goes.
+        // Removes the notice on every exit, also when this future is dropped.
         let _notice = Notice(self);
         let mut parts = 0;
         loop {
@@ -85,7 +85,7 @@ impl Waiting {
         }
     }
 
-    /// Says what it waits for, on a terminal alone.
+    /// Prints the notice, on a terminal only.
     fn show(&self, what: &str) {
         if !io::stderr().is_terminal() || self.0.notice.swap(true, Ordering::SeqCst) {
             return;
@@ -99,10 +99,10 @@ impl Waiting {
         let _ = io::stderr().flush();
     }
 
-    /// Takes the notice off the screen.
+    /// Erases the notice.
     fn clear(&self) {
         if self.0.notice.swap(false, Ordering::SeqCst) && can_erase() {
-            // Back to the start of the line, and erase it.
+            // \r returns to the start of the line, ESC [K erases it.
             let _ = write!(io::stderr(), "\r\u{1b}[K");
             let _ = io::stderr().flush();
         }
@@ -115,7 +115,7 @@ impl Waiting {
     }
 }
 
-/// Whether the terminal knows how to erase a line.
+/// Whether the terminal can erase a line.
 fn can_erase() -> bool {
     match std::env::var_os("TERM") {
         Some(name) => name != "dumb",
@@ -123,7 +123,7 @@ fn can_erase() -> bool {
     }
 }
 
-/// The notice, which goes with this.
+/// Erases the notice on drop.
 struct Notice<'a>(&'a Waiting);
 
 impl Drop for Notice<'_> {
@@ -132,7 +132,7 @@ impl Drop for Notice<'_> {
     }
 }
 
-/// Something that the user is asked, while it is open.
+/// An open question or sign-in page.
 struct Asking<'a>(&'a Waiting);
 
 impl Drop for Asking<'_> {
@@ -141,7 +141,7 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// The terminal as host. While it asks the user, the server is not waited for.
+/// The terminal host. Time in which it asks the user does not count as waiting for the server.
 pub(crate) struct PatientHost {
     pub(crate) host: TerminalHost,
     pub(crate) waiting: Waiting,

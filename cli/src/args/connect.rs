@@ -116,7 +116,7 @@ pub(crate) struct ClientArgs {
     pub(crate) client_metadata_url: Option<String>,
 }
 
-/// What only serves --ema, and may be in the environment all the same.
+/// The options that --ema requires, which the environment may set for other commands too.
 pub(super) const FOR_EMA: [(&str, &str); 3] = [
     ("idp", "--idp"),
     ("idp_client_id", "--idp-client-id"),

@@ -51,21 +51,21 @@ pub(crate) enum Command {
     ServeFixture(FixtureArgs),
 }
 
-/// Reads the command line; one that makes no sense ends the program, as clap does.
+/// Parses the command line. An invalid one ends the program, as clap does.
 pub(crate) fn read() -> Args {
     let matches = Args::command().get_matches();
     let read = check_idp(&matches).and_then(|()| Args::from_arg_matches(&matches));
     read.unwrap_or_else(|error| error.format(&mut Args::command()).exit())
 }
 
-/// In the environment an identity provider is there for every command; on the command line it is for nothing but
-/// --ema. clap's `requires` does not tell the two apart.
+/// Rejects identity provider options without --ema. The environment may set them for every command; clap's `requires`
+/// does not distinguish the two.
 fn check_idp(matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some((name, given)) = matches.subcommand() else {
         return Ok(());
     };
-    // The definition says which arguments a subcommand has. The matches do not: asked for an argument that the
-    // subcommand does not define, clap returns an error in debug builds alone, and panics in release builds.
+    // Asks the definition, not the matches, which arguments a subcommand has: for an undefined argument, clap returns
+    // an error in debug builds only, and panics in release builds.
     if !defines(name, "ema") || given.get_flag("ema") {
         return Ok(());
     }
@@ -228,7 +228,7 @@ pub(crate) struct DemoArgs {
 mod tests {
     use super::*;
 
-    /// What clap finds wrong with a definition, it says under debug assertions alone.
+    /// clap checks its definition under debug assertions only.
     #[test]
     fn the_definition_is_sound() {
         Args::command().debug_assert();

@@ -65,7 +65,7 @@ async fn call(
     waiting.within(args.timeout, "run the tool", called).await
 }
 
-/// The schema of a tool's arguments. `None` when the server has no such tool, or does not list any.
+/// Fetches the schema of a tool's arguments. `None` if the server has no such tool, or does not list tools.
 async fn input_schema(client: &Client, tool: &str) -> Result<Option<JsonObject>, Failure> {
     let mut cursor = None;
     loop {

@@ -8,7 +8,7 @@ use crate::args::ChallengeArgs;
 use crate::failure::Failure;
 use crate::output;
 
-/// Prints the challenge; of a response that is none, `null`, and exits with 1.
+/// Prints the challenge. A response without one prints `null` and exits with 1.
 pub(crate) fn run(args: &ChallengeArgs) -> Result<ExitCode, Failure> {
     let mut lines = Vec::new();
     for header in &args.headers {

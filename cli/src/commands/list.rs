@@ -69,7 +69,7 @@ fn items<T: serde::Serialize>(
     items.iter().try_for_each(|item| output::line(&text(item)))
 }
 
-/// A name and the first line of what it is.
+/// Formats a name and the first line of its description.
 fn entry(name: &str, description: Option<&str>) -> String {
     let shown = mcp_reauth::wording::displayable;
     match description.and_then(|text| text.lines().next()) {

@@ -41,7 +41,7 @@ async fn tell(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tells on whose word one was let in.
+/// Prints who signed the user in, and as whom.
 fn say_who(idp: &IdpState) {
     let issuer = wording::displayable(&idp.issuer);
     let who = idp.subject.as_deref().map(wording::displayable);
@@ -77,7 +77,7 @@ async fn sign_in(
     finished(session.sign_in(wanted).await)
 }
 
-/// Whether one is let in, and where to sign in for what, only the server knows.
+/// Connects, because only the server knows whether a sign-in is needed, where, and for which scopes.
 async fn ask_server(
     session: &AuthSession,
     args: &LoginArgs,
@@ -96,7 +96,7 @@ async fn ask_server(
     };
     close(client).await;
     match listed {
-        // A server need not have tools; only whether it lets one in is asked.
+        // A server may have no tools. Only the authorization counts here.
         Err(Failure::Other(_)) => Ok(()),
         other => other,
     }

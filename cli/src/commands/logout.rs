@@ -55,7 +55,7 @@ async fn of_idp(args: &LogoutArgs, issuer: &str) -> Result<(), Failure> {
     let mut servers = Vec::new();
     for server in was.servers {
         let state = args.store.state(&server).await?.connection;
-        // One that was signed in to in another way since is left alone.
+        // Leaves out servers that were signed in to in another way since.
         if state.identity_provider.as_deref() == Some(issuer) {
             servers.push(server);
         }
@@ -76,7 +76,7 @@ async fn of_idp(args: &LogoutArgs, issuer: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What became of the tokens.
+/// Describes what happened to the tokens.
 fn told(revocation: Revocation) -> Option<&'static str> {
     match revocation {
         Revocation::Done => Some("All tokens were revoked."),

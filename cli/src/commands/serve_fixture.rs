@@ -26,7 +26,7 @@ pub(crate) async fn run(args: FixtureArgs) -> Result<ExitCode, Failure> {
     let fixture = started.map_err(|error| Failure::Other(error.to_string()))?;
     tokio::select! {
         biased;
-        // First, so that the signal is listened to before the caller knows that there is something to end.
+        // First, so that the signal handlers are installed before the caller reads the addresses.
         _ = told_to_end() => {}
         printed = async {
             print(&fixture, args.json)?;

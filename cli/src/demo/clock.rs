@@ -1,4 +1,4 @@
-//! A clock that can be put forward, for what expires by the clock of the client.
+//! A clock that can be moved forward, for what expires by the client's clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 use mcp_reauth::{Runtime, TokioRuntime};
 
-/// The time of this machine, and how many seconds it was put forward.
+/// The system time plus an offset in seconds.
 #[derive(Clone, Default)]
 pub(super) struct Clock(Arc<AtomicU64>);
 

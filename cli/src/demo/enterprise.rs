@@ -18,12 +18,12 @@ use super::user::User;
 use crate::connection::{Client, connect};
 use crate::failure::Failure;
 
-/// What the program is called at the identity provider, and at the authorization servers.
+/// The client ID at the identity provider and at the authorization servers.
 const CLIENT_ID: &str = "mcp-reauth-demo";
-/// How long ID tokens live.
+/// The lifetime of ID tokens.
 const ID_TOKEN_LIFE: Duration = Duration::from_secs(600);
 
-/// The stage: two servers behind one identity provider, one user, and one store.
+/// Two servers behind one identity provider, one user, and one store.
 pub(super) struct Enterprise {
     user: Arc<User>,
     clock: Clock,
@@ -32,7 +32,7 @@ pub(super) struct Enterprise {
     _folder: TempDir,
 }
 
-/// A server, and the session there.
+/// A server, and the session for it.
 struct Place {
     fixture: Fixture,
     session: AuthSession,
@@ -90,7 +90,7 @@ impl Enterprise {
     }
 }
 
-/// An identity provider that knows the demo.
+/// An identity provider at which the demo is registered.
 fn own() -> OwnIdentityProvider {
     let client = IdpClient {
         client_id: CLIENT_ID.to_owned(),
@@ -104,7 +104,7 @@ fn own() -> OwnIdentityProvider {
     }
 }
 
-/// A server that takes the word of an identity provider.
+/// The configuration of a server that trusts an identity provider.
 fn managed(identity_provider: Trusted, browser: bool) -> Config {
     let mut config = Config {
         identity_provider,
@@ -154,7 +154,7 @@ impl Place {
         authorization.map_or_else(String::new, |a| a.scopes().to_string())
     }
 
-    /// The user was never at the authorization server's own sign-in page.
+    /// Checks that the user never visited the authorization server's own sign-in page.
     fn check_visits(&self) -> Result<(), String> {
         let visits = self.fixture.control().counters().authorize_visits;
         check(visits == 0, "the authorization server was visited")

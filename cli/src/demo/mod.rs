@@ -1,4 +1,4 @@
-//! `mcp-reauth demo`: everything that can happen to an authorization, lived through on this machine.
+//! `mcp-reauth demo`: plays everything that can happen to an authorization, on this machine.
 
 mod clock;
 mod enterprise;
@@ -25,12 +25,12 @@ use steps::STEPS;
 use timeline::{Report, Timeline};
 use user::User;
 
-/// How long a step may take when the user need not click anything.
+/// The time limit of a step when the demo answers the pages itself.
 const STEP_LIMIT: Duration = Duration::from_secs(10);
-/// How long a step may take when a person clicks.
+/// The time limit of a step when the user answers the pages.
 const PERSON_LIMIT: Duration = Duration::from_secs(300);
 
-/// The stage: a server with its authorization server, one client, and its user.
+/// A server with its authorization server, one client, and its user.
 pub(super) struct Demo {
     fixture: Fixture,
     user: Arc<User>,
@@ -107,7 +107,7 @@ fn consent(browser: bool) -> Consent {
     }
 }
 
-/// Runs all steps. The exit code is 0 only if each went as it should.
+/// Runs all steps. The exit code is 0 only if every step went as expected.
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     tokio::select! {
         biased;
@@ -143,11 +143,11 @@ async fn play(args: &DemoArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(show.failed > 0)))
 }
 
-/// The demo while it is shown.
+/// The state of the running demo.
 struct Show {
     timeline: Timeline,
     start: Instant,
-    /// How long a step may take.
+    /// The time limit of one step.
     limit: Duration,
     steps: usize,
     failed: usize,

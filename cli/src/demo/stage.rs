@@ -1,4 +1,4 @@
-//! What an act of the demo consists of.
+//! The parts of an act of the demo.
 
 use futures_util::future::BoxFuture;
 use mcp_reauth_rmcp::find_error;
@@ -10,21 +10,21 @@ use super::timeline::Expect;
 use super::user::User;
 use crate::connection::Client;
 
-/// What happened, or what did not go as it should.
+/// What happened, or what went wrong.
 pub(super) type Ended = Result<String, String>;
 
-/// Something that happens on the stage `S`.
+/// One step, played on the stage `S`.
 pub(super) struct Step<S: 'static> {
     pub(super) title: &'static str,
     pub(super) expect: Expect,
     pub(super) play: for<'a> fn(&'a mut S) -> BoxFuture<'a, Ended>,
 }
 
-/// Servers and their user, who are counted on.
+/// The servers and the user of an act, with their counters.
 pub(super) trait Stage {
-    /// Sets all servers' counters to zero.
+    /// Resets the counters of all servers.
     fn reset_counters(&self);
-    /// HTTP requests of the client, to whichever server.
+    /// The number of HTTP requests the client sent, to any server.
     fn requests(&self) -> u64;
     fn user(&self) -> &User;
 }

@@ -1,4 +1,4 @@
-//! What the demo lives through, in order.
+//! The steps of the first act, in order.
 
 use std::process::Stdio;
 
@@ -8,7 +8,7 @@ use mcp_reauth_fixture::Faults;
 use super::Demo;
 use super::stage::{self, Ended, Step, call, check, prompting, silent};
 
-/// How many calls fail at once in the step about parallel calls.
+/// How many parallel calls are rejected at once.
 const PARALLEL: u64 = 50;
 
 pub(super) const STEPS: &[Step<Demo>] = &[
@@ -59,7 +59,7 @@ pub(super) const STEPS: &[Step<Demo>] = &[
     },
     Step {
         title: "the process restarts",
-        // The first process may notice the new token by itself, or be told by a rejection.
+        // The first process may notice the new token by itself, or only after a rejection.
         expect: silent(5, 6),
         play: |demo| Box::pin(restart(demo)),
     },
@@ -170,7 +170,7 @@ async fn outage(demo: &mut Demo) -> Ended {
     Ok("down: the call failed, nothing was lost; up: renewed silently, answered".to_owned())
 }
 
-/// A second process with the same store, then this one again: it finds what the other renewed.
+/// Renews in a second process with the same store; this process then uses the new token.
 async fn restart(demo: &mut Demo) -> Ended {
     demo.control().expire_access_tokens();
     let program = std::env::current_exe().map_err(|error| error.to_string())?;

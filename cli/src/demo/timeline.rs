@@ -1,4 +1,4 @@
-//! The demo's timeline: for people a table, for machines one JSON object a line.
+//! The demo's timeline: a table, or with `--json` one object a line.
 
 use std::io::{self, IsTerminal};
 use std::ops::RangeInclusive;
@@ -9,33 +9,33 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::output;
 
-/// What a step may cost.
+/// How many requests and prompts a step may need.
 pub(super) struct Expect {
     pub(super) requests: RangeInclusive<u64>,
     pub(super) questions: u64,
     pub(super) pages: u64,
 }
 
-/// How a step went.
+/// The result of one step.
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) step: usize,
     pub(super) title: &'static str,
-    /// Since the demo began.
+    /// Seconds since the start of the demo.
     pub(super) seconds: f64,
-    /// HTTP requests the client made, visits to the sign-in page excluded.
+    /// HTTP requests the client sent, without visits to the sign-in page.
     pub(super) requests: u64,
-    /// Questions the person was asked.
+    /// Questions the user was asked.
     pub(super) questions: u64,
-    /// Sign-in pages the person was shown.
+    /// Sign-in pages the user was shown.
     pub(super) pages: u64,
     pub(super) happened: String,
-    /// What did not go as it should.
+    /// What went wrong.
     pub(super) problem: Option<String>,
 }
 
 impl Report {
-    /// Compares with what was expected.
+    /// Compares the result with the expectation.
     pub(super) fn judged(mut self, ended: Result<String, String>, expect: &Expect) -> Self {
         match ended {
             Ok(happened) => self.happened = happened,

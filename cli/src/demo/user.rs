@@ -1,4 +1,4 @@
-//! The demo's person: answers questions, and visits pages with a browser of its own or the real one.
+//! The demo's user: answers questions, and visits pages with an HTTP client or the real browser.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,16 +10,16 @@ use tokio::sync::Mutex;
 
 use crate::output;
 
-/// Any free port: the demo leaves the usual one to the program that uses it.
+/// Port 0: the demo does not take the default port of the command.
 const REDIRECT_URI: &str = "http://127.0.0.1:0/oauth/callback";
 
-/// A person who says yes or no as the step wants, and is counted on.
+/// A user who gives the answer that the step sets, with counters of questions and pages.
 pub(super) struct User {
     real_browser: bool,
     says_yes: AtomicBool,
     questions: AtomicU64,
     pages: AtomicU64,
-    /// One address for the whole demo, as a program has.
+    /// One redirect URI for the whole demo, as a real program has.
     listener: Mutex<Option<CallbackListener>>,
 }
 
@@ -34,7 +34,7 @@ impl User {
         }
     }
 
-    /// What the person answers from now on.
+    /// Sets the answer to later questions.
     pub(super) fn says(&self, yes: bool) {
         self.says_yes.store(yes, Ordering::Relaxed);
     }
@@ -65,7 +65,7 @@ impl User {
             });
             return Ok(());
         }
-        // A browser that follows redirects, all the way to the callback.
+        // An HTTP client that follows the redirects, up to the callback.
         let page = reqwest::get(url)
             .await
             .and_then(reqwest::Response::error_for_status);

@@ -12,7 +12,7 @@ use crate::output;
 use crate::state::is_of_use;
 use rows::{Rows, of_idp, of_server};
 
-/// Exits with 1 when one was named and nothing would let you in there without signing in.
+/// Exits with 1 if a server or identity provider was named and using it requires a new sign-in.
 pub(crate) async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
     let lets_in = match (&args.url, &args.idp) {
         (Some(url), _) => one_server(&args, url).await?,
@@ -57,7 +57,7 @@ async fn all(args: &StatusArgs) -> Result<(), Failure> {
             Some(issuer) => idps.push(args.store.idp(issuer)?.state().await?),
         }
     }
-    // What signing out leaves on record.
+    // Drops what a sign-out leaves on record.
     idps.retain(|idp: &IdpState| idp.signed_in || !idp.servers.is_empty());
     if args.json {
         return output::json(&servers);

@@ -1,4 +1,4 @@
-//! What is known of an authorization, in rows.
+//! Formats the state of an authorization as rows.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,10 +7,10 @@ use mcp_reauth::{ScopeSet, wording};
 
 use crate::state::ServerState;
 
-/// Names and what stands behind them.
+/// Labels and values.
 pub(super) type Rows = Vec<(&'static str, String)>;
 
-/// A server.
+/// The rows of a server.
 pub(super) fn of_server(state: &ServerState) -> Rows {
     let state = &state.connection;
     let mut rows = vec![("server", state.server.clone())];
@@ -42,7 +42,7 @@ pub(super) fn of_server(state: &ServerState) -> Rows {
     rows
 }
 
-/// An identity provider.
+/// The rows of an identity provider.
 pub(super) fn of_idp(state: &IdpState) -> Rows {
     let mut rows = vec![("idp", state.issuer.clone())];
     let session = match (state.signed_in, state.authorized) {
