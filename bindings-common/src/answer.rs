@@ -1,4 +1,4 @@
-//! What an operation came to, as JSON: `{"ok": value}` or `{"error": {"code", "message", ...}}`.
+//! The result of an operation as JSON, an *answer*: `{"ok": value}` or `{"error": {"code", "message", ...}}`.
 
 use std::panic::AssertUnwindSafe;
 
@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 use crate::cancel::Cancelled;
 use crate::refused::Thrown;
 
-/// What a panic is told as. What it says itself goes to standard error, by Rust's own hook.
+/// The answer after a panic. Rust's panic hook prints the panic's own message to standard error.
 pub(crate) const DEFECT: &str = r#"{"error":{"code":"internal","message":"This is a defect of mcp-reauth; please report it, with what stands on standard error.","sentence":"It failed for a reason inside this program."}}"#;
 
-/// An error, with what only this process can make something of.
+/// An error with facts that only this process can use.
 #[derive(Serialize)]
 struct Failure {
     #[serde(flatten)]
     form: ErrorForm,
-    /// Which exception of the application is behind it.
+    /// The number of the application's exception behind the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     thrown: Option<u32>,
 }
@@ -36,7 +36,7 @@ impl Failure {
     }
 }
 
-/// The answer that a result is.
+/// Converts a result to an answer.
 pub(crate) fn answer(result: &Result<impl Serialize, Error>) -> String {
     match result {
         Ok(value) => json!({ "ok": value }),
@@ -45,7 +45,7 @@ pub(crate) fn answer(result: &Result<impl Serialize, Error>) -> String {
     .to_string()
 }
 
-/// An outcome in its JSON form. Its error, if it is one, has all that an answer's error has.
+/// The JSON form of an outcome. The error of a failed outcome has the same members as the error of an answer.
 pub(crate) fn outcome(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Failed { error } => json!({ "kind": "failed", "error": Failure::of(error) }),
@@ -53,10 +53,10 @@ pub(crate) fn outcome(outcome: &Outcome) -> Value {
     }
 }
 
-/// What is under way, and comes to an answer. Dropped, it is not waited for any more.
+/// A running operation that resolves to an answer. Dropping it stops the wait.
 pub type PendingAnswer = BoxFuture<'static, String>;
 
-/// The answer that `work` comes to, or that of `cancelled` when the waiting is stopped before.
+/// Resolves to the answer of `work`, or to `cancelled` if `stopped` fires first.
 pub(crate) fn settled<T: Serialize>(
     stopped: Cancelled,
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -71,12 +71,12 @@ pub(crate) fn settled<T: Serialize>(
     })
 }
 
-/// What `work` comes to; `None` when it panics.
+/// Runs `work`; `None` if it panics.
 pub(crate) async fn guarded<T>(work: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 
-/// Reads JSON that came from the application. Errors name the place and quote nothing, since it may hold secrets.
+/// Parses JSON from the application. Errors name line and column and quote nothing, since it may hold secrets.
 pub(crate) fn read<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, Error> {
     serde_json::from_str(json).map_err(|error| {
         let (line, column) = (error.line(), error.column());

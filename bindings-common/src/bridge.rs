@@ -16,7 +16,7 @@ use crate::refused::Refused;
 
 const ENDED: &str = "the application that it belongs to has ended";
 
-/// The way to one application, which all of its sessions share. Clones are the same way.
+/// Calls one application on behalf of all its sessions. Clones share their state.
 #[derive(Clone)]
 pub struct Bridge(Arc<Shared>);
 
@@ -33,7 +33,7 @@ struct Settled {
 }
 
 impl Bridge {
-    /// A way to `application`.
+    /// Creates a bridge to `application`.
     #[must_use]
     pub fn new(application: impl Application) -> Self {
         Self(Arc::new(Shared {
@@ -43,9 +43,9 @@ impl Bridge {
         }))
     }
 
-    /// Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "unsent", "thrown"}}`, of which all but the
-    /// message may be absent: whether a person or the application stopped it, whether it is certain that nothing was sent
-    /// to a server, and the number of the exception behind it. Returns whether the answer was still waited for.
+    /// Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "unsent", "thrown"}}`. All members but
+    /// the message are optional: whether the user or the application cancelled it, whether certainly nothing was sent
+    /// to a server, and the number of the exception. Returns whether the call was still pending.
     #[must_use]
     pub fn settle(&self, call: u32, reply: String, body: Option<Vec<u8>>) -> bool {
         let body = body.map(Zeroizing::new);
@@ -54,7 +54,7 @@ impl Bridge {
         waiting.is_some_and(|waiting| waiting.send(Settled { reply, body }).is_ok())
     }
 
-    /// The way to the parts of one session.
+    /// The caller for the parts of one session.
     pub(crate) fn caller(&self, session: u32) -> Caller {
         Caller {
             shared: Arc::clone(&self.0),
@@ -94,13 +94,13 @@ enum Reply<'a> {
 }
 
 impl Caller {
-    /// Has something done, and waits for what that comes to.
+    /// Makes a call and waits for its answer.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, Refused> {
         let (value, _) = self.ask_with(call, None).await?;
         Ok(value)
     }
 
-    /// The same, with a body each way.
+    /// The same, with a body in each direction.
     pub(crate) async fn ask_with<T: DeserializeOwned>(
         &self,
         call: Call,
@@ -129,7 +129,7 @@ impl Caller {
         }
     }
 
-    /// Tells something that has no answer. Where the application has ended, there is none to be told.
+    /// Sends a notification. If the application has exited, nothing happens.
     pub(crate) fn tell(&self, call: &Call) {
         let _ = self.send(UNANSWERED, call, None);
     }
@@ -151,7 +151,7 @@ impl Caller {
     }
 }
 
-/// An answer is waited for. Dropped before it is here, this tells the application that it is not any more.
+/// A pending call. Dropping it before the answer arrives sends `cancel` to the application.
 struct Waits<'a> {
     caller: &'a Caller,
     call: u32,

@@ -1,4 +1,4 @@
-//! Everything that an application can be asked or told.
+//! Every call and notification for the application.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use mcp_reauth::host::{AuthorizationRequest, StepUpRequest};
 use mcp_reauth::store::{LeaseId, StoreKey};
 use serde::{Serialize, Serializer};
 
-/// A method, with its input in JSON. Each names what it is answered by.
+/// A method with its input in JSON. The comment of each variant describes its answer.
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub(crate) enum Call {
-    /// A text.
+    /// A string.
     RedirectUri { registered: bool },
-    /// Whether the person agrees.
+    /// Whether the user agrees.
     ConfirmStepUp(StepUpRequest),
     /// `{"callback": text}` or `"elsewhere"`.
     Authorize(AuthorizationRequest),
-    /// Anything.
+    /// Any value.
     SignInElsewhere { server: String },
-    /// Not answered.
+    /// No answer.
     Event(Event),
-    /// Not answered: a line for the person at the terminal.
+    /// No answer: prints a line at the terminal.
     Show { line: String },
-    /// What the person typed; a text.
+    /// The line that the user typed, as a string.
     Question { question: String },
-    /// A text.
+    /// A string.
     Assertion { audience: String },
-    /// `{"status", "headers", "too_large"}`, and the body. The request's body goes along.
+    /// `{"status", "headers", "too_large"}` and the response body. The request body accompanies the call.
     Fetch {
         method: String,
         url: String,
@@ -36,27 +36,27 @@ pub(crate) enum Call {
     },
     /// `{"authorities", "envProxies"}`.
     Network,
-    /// `{"version"}` and the record, or `null`.
+    /// `{"version"}` and the record as body, or `null`.
     Load { key: Key },
-    /// The new version, or `null` after a conflict. The record goes along.
+    /// The new version, or `null` after a conflict. The record accompanies the call.
     Save { key: Key, expected: Option<u64> },
     /// Whether it was deleted.
     Delete { key: Key, expected: u64 },
-    /// A text that stands for the lease, or `null`.
+    /// The ID of the lease as a string, or `null`.
     TryLease { key: Key, ttl: Millis },
-    /// Whether it is held.
+    /// Whether the lease is still held.
     RenewLease {
         key: Key,
         lease: LeaseId,
         ttl: Millis,
     },
-    /// Not answered.
+    /// No answer.
     ReleaseLease { key: Key, lease: LeaseId },
-    /// Not answered: a lease of this process is out, and the store is to be there until it is back.
+    /// No answer: an in-process lease was granted, and the store must stay alive until `LeaseBack`.
     LeaseOut,
-    /// Not answered.
+    /// No answer.
     LeaseBack,
-    /// Not answered: the call with this number is not waited for any more.
+    /// No answer: the caller no longer waits for the call with this number.
     Cancel,
 }
 
@@ -86,7 +86,7 @@ impl Call {
     }
 }
 
-/// Which record.
+/// The key of a record.
 #[derive(Serialize)]
 pub(crate) struct Key {
     profile: String,
@@ -102,7 +102,7 @@ impl From<&StoreKey> for Key {
     }
 }
 
-/// A time in milliseconds.
+/// A duration in milliseconds.
 pub(crate) struct Millis(pub(crate) Duration);
 
 impl Serialize for Millis {

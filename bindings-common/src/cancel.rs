@@ -1,21 +1,21 @@
-//! Stopping to wait: what a language's own way of cancelling becomes.
+//! Cancellation: what a language's own way of cancelling calls.
 
 use std::sync::Arc;
 
 use futures_util::future::select_all;
 use tokio::sync::watch;
 
-/// Stops one operation. Dropped, it stops nothing.
+/// Cancels one operation. Dropping it cancels nothing.
 pub struct Cancel(Arc<watch::Sender<bool>>);
 
 impl Cancel {
-    /// Nothing is stopped yet.
+    /// Creates a handle that has cancelled nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(false)))
     }
 
-    /// Has the operation end as `cancelled`. What others wait for too goes on.
+    /// Ends the operation as `cancelled`. Work that other callers wait for goes on.
     pub fn cancel(&self) {
         self.0.send_replace(true);
     }
@@ -31,28 +31,28 @@ impl Default for Cancel {
     }
 }
 
-/// Whatever can stop an operation.
+/// Everything that can cancel an operation.
 #[derive(Clone)]
 pub(crate) struct Cancelled(Vec<watch::Receiver<bool>>);
 
 impl Cancelled {
-    /// Nothing can.
+    /// Never fires.
     pub(crate) fn never() -> Self {
         Self(Vec::new())
     }
 
-    /// Another can as well.
+    /// Adds another source.
     pub(crate) fn or(mut self, other: Option<&Cancel>) -> Self {
         self.0.extend(other.map(|other| other.0.subscribe()));
         self
     }
 
-    /// Waits until one of them does.
+    /// Waits until one of the sources fires.
     pub(crate) async fn wait(mut self) {
         let waits = self.0.iter_mut().map(|one| {
             Box::pin(async move {
                 if one.wait_for(|stopped| *stopped).await.is_err() {
-                    // It is gone, and stops nothing any more.
+                    // A dropped source never fires.
                     std::future::pending::<()>().await;
                 }
             })

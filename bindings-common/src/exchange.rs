@@ -1,4 +1,4 @@
-//! One request of MCP over HTTP, for the transport of a binding.
+//! One MCP request over HTTP, for the transport of a binding.
 
 use std::sync::{Arc, Mutex as Sync, PoisonError};
 
@@ -12,25 +12,25 @@ use crate::answer::{PendingAnswer, settled};
 use crate::cancel::{Cancel, Cancelled};
 use crate::request::{Fields, fields, head};
 
-/// A request as a binding is about to send it, but for its credential.
+/// A request that a binding is about to send, without the credential.
 pub struct Sent {
-    /// How.
+    /// The HTTP method.
     pub method: String,
-    /// To where.
+    /// The address it is sent to.
     pub url: String,
-    /// Its own header fields: names and values, in turn.
+    /// Its own header fields: alternating names and values.
     pub headers: Vec<String>,
-    /// The JSON-RPC message that it carries.
+    /// The JSON-RPC message in its body.
     pub message: Option<String>,
-    /// Whether redirects are followed, given back or errors.
+    /// Whether redirects are followed, returned or errors.
     pub redirects: Redirects,
     /// Whether its body can be sent more than once.
     pub repeatable: bool,
-    /// What it was sent with already.
+    /// The credential it was already sent with, if it was.
     pub with: Option<Authorization>,
 }
 
-/// One request, over all its tries. It is sent, and recovers, once at a time.
+/// One request with all its tries. Calls to it run one at a time.
 pub struct Exchange {
     exchange: Arc<Mutex<mcp::Exchange>>,
     stopped: Cancelled,
@@ -40,15 +40,15 @@ pub struct Exchange {
 #[derive(Serialize)]
 #[serde(tag = "next", rename_all = "snake_case")]
 enum Told {
-    /// Sends the request again, to `url`.
+    /// Send the request again, to `url`.
     Send { url: String },
-    /// The response is the caller's, once it is looked through: `none`, `message` or `events`.
+    /// Give the response to the caller, after inspecting it as `none`, `message` or `events`.
     Deliver { look: &'static str },
 }
 
 impl Exchange {
     pub(crate) fn new(session: &AuthSession, sent: Sent, stopped: Cancelled) -> Self {
-        // What is none is refused by the transport when it is sent.
+        // The transport rejects an invalid method when it sends the request.
         let method: Method = sent.method.parse().unwrap_or(Method::POST);
         let mut outgoing = Outgoing::new(method, sent.url, &fields(&sent.headers))
             .with_message(sent.message.unwrap_or_default())
@@ -66,7 +66,7 @@ impl Exchange {
         }
     }
 
-    /// The header fields to send it with, at once where that is possible. Called within the runtime.
+    /// Returns the header fields for the next try, synchronously if possible. Must be called within the runtime.
     #[must_use]
     pub fn authorize(&self, cancel: Option<&Cancel>) -> Fields {
         let exchange = Arc::clone(&self.exchange);
@@ -74,8 +74,8 @@ impl Exchange {
         Fields::of(work, self.stopped.clone().or(cancel))
     }
 
-    /// Answers what to do after a response: `{"next":"send","url":...}`, or `{"next":"deliver","look":...}` with `none`,
-    /// `message` or `events`. `headers` are names and values, in turn.
+    /// Resolves to the next step after a response: `{"next":"send","url":...}`, or `{"next":"deliver","look":...}` with
+    /// `none`, `message` or `events`. `headers` are alternating names and values.
     pub fn receive(
         &self,
         status: u16,
@@ -101,7 +101,7 @@ impl Exchange {
         })
     }
 
-    /// Answers whether to send the request again, by a message that answers it: as [`receive`](Self::receive).
+    /// Resolves to the next step, as [`receive`](Self::receive) does, after a message that answers the request.
     pub fn inspect(&self, message: String, cancel: Option<&Cancel>) -> PendingAnswer {
         let exchange = Arc::clone(&self.exchange);
         settled(self.stopped.clone().or(cancel), async move {
@@ -116,7 +116,7 @@ impl Exchange {
     }
 }
 
-/// What the bytes of an event stream go through.
+/// Splits the bytes of an event stream into events and finds those that may hold a challenge.
 pub struct EventWatch(Sync<mcp::EventWatch>);
 
 /// A part of a stream.
@@ -134,10 +134,10 @@ impl EventWatch {
         Self(Sync::new(mcp::EventWatch::new(looks)))
     }
 
-    /// What passes of a chunk: `None`, if it passes as it is.
+    /// Processes a chunk. Returns `None` if the chunk passes unchanged.
     ///
     /// # Errors
-    /// Why the stream is over: an event is too long.
+    /// The message for the reader, if an event is too long. The stream ends there.
     pub fn push(&self, chunk: &[u8]) -> Result<Option<Vec<Part>>, String> {
         match self.lock().push(chunk) {
             Ok(Watched::AsIs) => Ok(None),
@@ -146,7 +146,7 @@ impl EventWatch {
         }
     }
 
-    /// What is left at the end of the stream.
+    /// Returns the rest at the end of the stream.
     #[must_use]
     pub fn finish(&self) -> Vec<Part> {
         parts(self.lock().finish())

@@ -1,4 +1,4 @@
-//! The application's host and workload platform.
+//! The application's host and workload identity.
 
 use futures_util::future::BoxFuture;
 use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
@@ -10,10 +10,10 @@ use crate::bridge::Caller;
 use crate::call::Call;
 use crate::refused::Refused;
 
-/// A host of the application's own.
+/// A host that the application implements.
 pub(crate) struct AppHost(pub(crate) Caller);
 
-/// How the application went on with an authorization.
+/// How the application continued an authorization.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum WentOn {
@@ -61,7 +61,7 @@ impl AuthHost for AppHost {
     fn sign_in_elsewhere(&self, server: &str) -> BoxFuture<'_, ()> {
         let server = server.to_owned();
         Box::pin(async move {
-            // Whether it could be told changes nothing.
+            // The wait ends by being dropped; whether the application showed anything changes nothing.
             let told = self.0.ask::<IgnoredAny>(Call::SignInElsewhere { server });
             let _ = told.await;
         })
@@ -72,7 +72,7 @@ impl AuthHost for AppHost {
     }
 }
 
-/// A workload's platform, as the application reaches it.
+/// A workload identity that the application implements.
 pub(crate) struct AppWorkload(pub(crate) Caller);
 
 impl WorkloadIdentity for AppWorkload {

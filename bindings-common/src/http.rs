@@ -1,4 +1,4 @@
-//! Requests of the authorization protocol by an HTTP client of the application's own.
+//! Sends authorization requests with an HTTP client that the application implements.
 
 use std::net::IpAddr;
 
@@ -11,20 +11,20 @@ use crate::bridge::Caller;
 use crate::call::Call;
 use crate::refused::Refused;
 
-/// The client that asks, as the native client of core names it.
+/// The same `User-Agent` that core's native client sends.
 const USER_AGENT: (&str, &str) = (
     "user-agent",
     concat!("mcp-reauth/", env!("CARGO_PKG_VERSION")),
 );
 
-/// Sends requests by the application's client.
+/// Sends requests with the application's client.
 pub(crate) struct AppHttp(pub(crate) Caller);
 
 #[derive(Deserialize)]
 struct Answered {
     status: u16,
     headers: Vec<(String, String)>,
-    /// The body was cut off.
+    /// The body exceeded the limit and was cut off.
     too_large: bool,
 }
 
@@ -57,7 +57,7 @@ impl HttpClient for AppHttp {
         })
     }
 
-    // By the system's resolver, as clients do.
+    // Uses the system's resolver, as HTTP clients do.
     fn resolve(&self, host: &str) -> BoxFuture<'static, Option<Vec<IpAddr>>> {
         let host = host.to_owned();
         Box::pin(async move {
@@ -80,12 +80,12 @@ fn response(answered: Answered, body: Vec<u8>) -> Result<Response, HttpError> {
     Ok(response)
 }
 
-/// A header field as clients take it: each character is one byte.
+/// A header field as HTTP clients represent it in a string (Latin-1): each character is one byte.
 fn as_read(value: &[u8]) -> String {
     value.iter().copied().map(char::from).collect()
 }
 
-/// A header field as the server sent it: clients read each byte as one character.
+/// A header field as the server sent it: clients represent each byte as one character.
 fn as_sent(value: &str) -> Vec<u8> {
     let bytes: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
     bytes.unwrap_or_else(|_| value.into())

@@ -1,15 +1,15 @@
-//! What the bindings to all languages have in common: everything but the annotations of a language, its way to call the
-//! application, and its way to return.
+//! The language-neutral part of all bindings: everything but a language's annotations, its way to call the application,
+//! and its way to return results.
 //!
-//! Data crosses in its JSON form, as text, which is the same in every language (`tests/vectors/forms.json`). A binding
+//! Data crosses as JSON text in the form that every language shares (`tests/vectors/forms.json`). A binding
 //!
-//! - implements [`Application`]: how a [`Message`] reaches the application's own code, which answers it by
+//! - implements [`Application`], which passes a [`Message`] to the application's own code; the code answers it with
 //!   [`Bridge::settle`];
-//! - hands each operation's future to its language. It comes to an answer in JSON, `{"ok": value}` or
-//!   `{"error": {"code", "message", ...}}`, and never to an error or a panic: only the other side can throw errors with a
-//!   code and a class of their own. Dropping it ends the waiting.
+//! - hands the future of each operation to its language. The future resolves to a JSON answer, `{"ok": value}` or
+//!   `{"error": {"code", "message", ...}}`, and never fails or panics: only the language itself can throw errors with
+//!   its own classes. Dropping the future stops the wait.
 //!
-//! `docs/bindings.md` tells the shape that all bindings have.
+//! `docs/bindings.md` describes the structure of all bindings.
 
 mod answer;
 mod application;

@@ -1,4 +1,4 @@
-//! The host of programs at a terminal, for applications that reach their terminal by themselves.
+//! The terminal host, for applications that read and write their terminal themselves.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::call::Call;
 use crate::cancel::{Cancel, Cancelled};
 use crate::refused::Refused;
 
-/// Asks, shows pages and receives callbacks as core's `TerminalHost`; what a person types, the application reads.
+/// Asks, shows pages and receives callbacks as core's `TerminalHost` does; the application reads what the user types.
 pub struct Loopback(Arc<TerminalHost>);
 
 #[derive(Deserialize)]
@@ -24,13 +24,13 @@ struct Options {
     redirect_uri: Option<String>,
     open_browser: bool,
     assume_yes: bool,
-    /// A person can be asked where the application shows and reads lines.
+    /// Whether the application has a terminal to ask the user on.
     is_terminal: bool,
-    /// What to do where there is no terminal to ask on.
+    /// The advice to print if there is no terminal.
     without_terminal: String,
 }
 
-/// The application's way to show and to ask at the terminal.
+/// The application's terminal.
 struct AppPrompt {
     caller: Caller,
     is_terminal: bool,
@@ -64,17 +64,17 @@ fn terminal_options(options: &str) -> Result<(TerminalOptions, bool), Error> {
         assume_yes: options.assume_yes,
         without_terminal: options.without_terminal,
     };
-    // Options are told by name, and never quoted.
+    // Names the option and never quotes its value.
     let wrong = |why| Error::config(format!("redirectUri {why}"));
     options.check().map_err(wrong)?;
     Ok((options, is_terminal))
 }
 
 impl Loopback {
-    /// With these options, in JSON. `id` is what its questions name it by.
+    /// Creates a host with these JSON options. `id` identifies it in its questions.
     ///
     /// # Errors
-    /// The answer that tells which option cannot work.
+    /// An answer that names the invalid option.
     pub fn new(options: &str, bridge: &Bridge, id: u32) -> Result<Self, String> {
         let read = terminal_options(options).map_err(|error| answer(&Err::<(), _>(error)));
         let (options, is_terminal) = read?;
@@ -86,8 +86,8 @@ impl Loopback {
         Ok(Self(Arc::new(host)))
     }
 
-    /// Answers where the callback of the next sign-in comes; `registered`: its client is registered for certain addresses
-    /// already.
+    /// Resolves to the redirect URI of the next sign-in; `registered`: the client is already registered with fixed
+    /// redirect URIs.
     pub fn redirect_uri(&self, registered: bool, cancel: Option<&Cancel>) -> PendingAnswer {
         let host = Arc::clone(&self.0);
         settled(Cancelled::never().or(cancel), async move {
@@ -98,22 +98,22 @@ impl Loopback {
         })
     }
 
-    /// Asks whether to agree to a step-up request, and answers whether the person does. Questions are asked in the order of
-    /// these calls, each of which is made within the runtime.
+    /// Asks the user to confirm a step-up, and resolves to whether the user agrees. Questions keep the order of these
+    /// calls. Must be called within the runtime.
     pub fn confirm_step_up(&self, request: String, cancel: Option<&Cancel>) -> PendingAnswer {
         let host = Arc::clone(&self.0);
         let mut asking = settled(Cancelled::never().or(cancel), async move {
             let request: StepUpRequest = read("the step-up request", &request)?;
             host.confirm_step_up(request).await
         });
-        // It takes its place in the line when it is polled first.
+        // The first poll takes its place in the queue.
         match (&mut asking).now_or_never() {
             Some(answer) => Box::pin(ready(answer)),
             None => asking,
         }
     }
 
-    /// Sends the person to the page of an authorization request, and answers the address they came back by.
+    /// Opens the page of an authorization request, and resolves to the callback's address.
     pub fn authorize(&self, request: String, cancel: Option<&Cancel>) -> PendingAnswer {
         let host = Arc::clone(&self.0);
         settled(Cancelled::never().or(cancel), async move {
@@ -125,7 +125,7 @@ impl Loopback {
         })
     }
 
-    /// Says that a sign-in goes on elsewhere.
+    /// Tells the user that another session or program has the sign-in page open.
     pub fn sign_in_elsewhere(&self, server: String) -> impl Future<Output = ()> + Send + 'static {
         let host = Arc::clone(&self.0);
         async move { host.sign_in_elsewhere(&server).await }

@@ -1,5 +1,5 @@
-//! What a session is opened with. A binding whose language is not typed has checked the types; all say which parts the
-//! application plays.
+//! The options of a session. A binding of a dynamic language has checked their types. The document says which parts the
+//! application implements.
 
 use std::sync::Arc;
 
@@ -23,23 +23,23 @@ pub(crate) struct Options {
     settings: Settings,
     credentials: CredentialOptions,
     dpop_key: Option<Secret>,
-    /// The application has a host.
+    /// The application implements a host.
     #[serde(default)]
     host: bool,
-    /// The application has a store, and what that calls its place.
+    /// The application implements a store, and names its location.
     store: Option<StoreOptions>,
-    /// The application has an HTTP client.
+    /// The application implements an HTTP client.
     #[serde(default)]
     http_client: bool,
     #[serde(default)]
     egress: Egress,
 }
 
-/// Where requests of the authorization protocol may go.
+/// Where authorization requests may go.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Egress {
-    /// Wherever the MCP server may lead.
+    /// Every address that the MCP server may lead to.
     #[default]
     Local,
     Public,
@@ -50,7 +50,7 @@ struct StoreOptions {
     place: Option<String>,
 }
 
-/// How the session gets its tokens.
+/// How the session obtains its tokens.
 #[derive(Deserialize)]
 #[serde(
     tag = "kind",
@@ -65,13 +65,13 @@ enum CredentialOptions {
     ClientCredentials {
         client: ClientOptions,
     },
-    /// There is a function for its assertions.
+    /// The application has a function for its assertions.
     Workload {
         client: ClientOptions,
     },
     Enterprise {
         client: Option<ClientOptions>,
-        /// `null`: it is meant to be, and is not configured.
+        /// `null`: enterprise-managed, but not configured.
         identity_provider: Option<Provider>,
     },
 }

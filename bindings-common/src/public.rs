@@ -1,5 +1,5 @@
-//! Outgoing calls of the authorization protocol to public addresses alone, by core's own client, which looks at each
-//! address when it connects, as clients of the application cannot.
+//! Sends authorization requests to public addresses only, with core's own client. It checks each address when it
+//! connects, which the application's client cannot do.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,24 +14,23 @@ use crate::bridge::Caller;
 use crate::call::Call;
 use crate::refused::Refused;
 
-/// Sends requests to public addresses alone. When it is first needed, it asks the application how its
-/// runtime reaches the network.
+/// Sends requests to public addresses only. The first request asks the application for its network settings.
 #[derive(Clone)]
 pub(crate) struct PublicClient {
     caller: Caller,
     client: Arc<OnceCell<Arc<ReqwestClient>>>,
 }
 
-/// How the application's runtime reaches the network.
+/// The network settings of the application's runtime.
 #[derive(PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Network {
-    /// Certificate authorities in PEM; none: those of the system.
+    /// Certificate authorities in PEM; empty: those of the system.
     authorities: Vec<String>,
     env_proxies: bool,
 }
 
-/// A client that sessions have in common, by how it reaches the network and the runtime that its connections are on.
+/// A client that sessions with the same network settings and runtime share.
 struct InUse {
     network: Network,
     runtime: Id,

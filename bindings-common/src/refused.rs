@@ -1,4 +1,4 @@
-//! Why the application did not do what it was asked.
+//! Errors of the application's own code.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,7 +7,7 @@ use mcp_reauth::Error;
 use mcp_reauth::http::HttpError;
 use serde::Deserialize;
 
-/// An exception of the application, by the number that it is kept under on its side.
+/// An exception of the application, by the number under which its binding keeps it.
 #[derive(Debug)]
 pub(crate) struct Thrown(pub(crate) u32);
 
@@ -19,14 +19,14 @@ impl fmt::Display for Thrown {
 
 impl StdError for Thrown {}
 
-/// Why a call was not answered as it should.
+/// Why a call to the application failed.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Refused {
     pub(crate) message: String,
-    /// The person, or the application, stopped it.
+    /// The user or the application cancelled it.
     #[serde(default)]
     cancelled: bool,
-    /// It is certain that nothing was sent to a server.
+    /// Certainly nothing was sent to a server.
     #[serde(default)]
     unsent: bool,
     thrown: Option<u32>,
@@ -42,7 +42,7 @@ impl Refused {
         }
     }
 
-    /// As an error of the application's host.
+    /// Converts it to an error of the application's host.
     pub(crate) fn host(self) -> Error {
         match self.cancelled {
             true => Error::Cancelled {
@@ -52,12 +52,12 @@ impl Refused {
         }
     }
 
-    /// As an error of the application's store.
+    /// Converts it to an error of the application's store.
     pub(crate) fn store(self) -> Error {
         self.into(Error::store)
     }
 
-    /// As an error of the application's HTTP client.
+    /// Converts it to an error of the application's HTTP client.
     pub(crate) fn http(self) -> HttpError {
         let error = match self.unsent {
             true => HttpError::unreachable(self.message),

@@ -1,4 +1,4 @@
-//! One request to the MCP server, for transports of the application's own.
+//! One request to the MCP server, for the application's own transports.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use crate::answer::{DEFECT, PendingAnswer, answer, settled};
 use crate::cancel::{Cancel, Cancelled};
 
-/// One request, over all its tries. It is sent, and recovers, once at a time.
+/// One request with all its tries. Calls to it run one at a time.
 pub struct Request {
     request: Arc<Mutex<ResourceRequest>>,
     stopped: Cancelled,
@@ -23,11 +23,11 @@ pub struct Request {
 pub enum Fields {
     /// There is no credential.
     None,
-    /// Names and values, in turn.
+    /// Alternating names and values.
     Known(Vec<String>),
-    /// An answer: the error for which they are not available.
+    /// An answer with the error.
     Failed(String),
-    /// An answer that has to be waited for, with names and values in turn, or `null`.
+    /// A pending answer with alternating names and values, or `null`.
     Awaited(PendingAnswer),
 }
 
@@ -63,8 +63,8 @@ impl Request {
         }
     }
 
-    /// The header fields to send it with, at once where that is possible: a good token needs no waiting, and a turn of
-    /// the runtime would cost more than all the rest. Called within the runtime.
+    /// Returns the header fields for the next try, synchronously if possible: a valid token needs no waiting, and
+    /// scheduling a task would cost more than the rest. Must be called within the runtime.
     #[must_use]
     pub fn authorize(&self, method: String, url: String, cancel: Option<&Cancel>) -> Fields {
         let request = Arc::clone(&self.request);
@@ -72,8 +72,8 @@ impl Request {
         Fields::of(work, self.stopped.clone().or(cancel))
     }
 
-    /// Answers what to do about a response: `retry` or `pass_through`. `headers` are names and values, in turn; `message`
-    /// is what was sent, which tells what it was about.
+    /// Resolves to what to do about a response: `retry` or `pass_through`. `headers` are alternating names and values;
+    /// `message` is the request's body, which names the operation.
     pub fn recover(
         &self,
         status: u16,
@@ -97,14 +97,14 @@ impl Request {
     }
 }
 
-/// The head of a response. Of its header fields, those that are none are left out.
+/// Parses the head of a response. Invalid header fields are left out.
 pub(crate) fn head(status: u16, headers: &[String]) -> Result<(StatusCode, HeaderMap), Error> {
     let status = StatusCode::from_u16(status)
         .map_err(|_| Error::config(format!("{status} is no HTTP status")))?;
     Ok((status, fields(headers)))
 }
 
-/// Header fields by names and values, in turn.
+/// Parses header fields from alternating names and values.
 pub(crate) fn fields(headers: &[String]) -> HeaderMap {
     let pairs = headers.chunks_exact(2).filter_map(|pair| {
         let name = HeaderName::from_bytes(pair[0].as_bytes()).ok()?;

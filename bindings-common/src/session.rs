@@ -20,27 +20,27 @@ use crate::options::Options;
 use crate::request::Request;
 use crate::store::{Leases, Store};
 
-/// How long closing waits for tokens that are under way: longer than a call to a server may take.
+/// How long closing waits for pending tokens: longer than a call to a server may take.
 const SETTLE_LIMIT: Duration = Duration::from_secs(25);
 
 /// A session, until it is closed.
 pub struct Session {
     open: Mutex<Option<AuthSession>>,
-    /// Stops all that is waited for of it.
+    /// Cancels every pending operation of the session.
     end: Cancel,
 }
 
-/// Whether the credential can be sent as it is.
+/// Whether a credential can be sent unchanged.
 pub enum Ready {
-    /// There is none that can.
+    /// No credential can.
     No,
-    /// The one that is known can.
+    /// The known credential can.
     Same,
-    /// This one can.
+    /// This other credential can.
     Changed(Authorization),
 }
 
-/// What a host says along with a challenge.
+/// The options of a call to `handle_auth_challenge`.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Handling {
@@ -56,11 +56,11 @@ struct Adopted {
 }
 
 impl Session {
-    /// Opens a session with options in JSON. `id` is what the application knows its parts by; `store` is used in place of
-    /// one of the application's, and `leases` are those of one that has none.
+    /// Opens a session with options in JSON. `id` identifies its parts in calls to the application. `store` replaces a
+    /// store of the application's; `leases` are for an application's store without leases.
     ///
     /// # Errors
-    /// The answer that tells why it cannot be opened.
+    /// An answer that says why it cannot be opened.
     pub fn open(
         options: String,
         bridge: &Bridge,
@@ -93,7 +93,7 @@ impl Session {
         self.lock().as_ref()?.authorization()
     }
 
-    /// The current credential, if it can be sent as it is.
+    /// Returns the current credential if it can be sent unchanged.
     #[must_use]
     pub fn current_if_fresh(&self, known: Option<&Authorization>) -> Ready {
         match self.lock().as_ref().and_then(AuthSession::current_if_fresh) {
@@ -111,14 +111,14 @@ impl Session {
             .is_some_and(|session| session.applies_to(url))
     }
 
-    /// Whether it was closed.
+    /// Whether the session is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.lock().is_none()
     }
 
-    /// Begins a request for a transport of the application's own; `operation`: what it is about, in JSON. `None` when the
-    /// session is closed.
+    /// Begins a request for the application's own transport; `operation` is JSON. Returns `None` if the session is
+    /// closed.
     #[must_use]
     pub fn request(&self, trigger: Trigger, operation: Option<&str>) -> Option<Request> {
         let session = self.lock();
@@ -126,7 +126,7 @@ impl Session {
         Some(Request::new(session, trigger, operation, end))
     }
 
-    /// Begins the exchange of a request for the server. `None` when the session is closed.
+    /// Begins the exchange of an MCP request. Returns `None` if the session is closed.
     #[must_use]
     pub fn exchange(&self, sent: Sent) -> Option<Exchange> {
         let session = self.lock();
@@ -134,7 +134,7 @@ impl Session {
         Some(exchange)
     }
 
-    /// Recovers from a challenge, and answers the outcome. `failed` is the credential that was rejected.
+    /// Recovers from a challenge, and resolves to the outcome. `failed` is the rejected credential.
     pub fn handle_auth_challenge(
         &self,
         challenge: String,
@@ -155,7 +155,7 @@ impl Session {
         })
     }
 
-    /// Answers whether what is stored answers a challenge already.
+    /// Resolves to whether the stored credential satisfies a challenge.
     pub fn check_auth_challenge_satisfied(
         &self,
         challenge: String,
@@ -170,7 +170,7 @@ impl Session {
         })
     }
 
-    /// Finishes an authorization with the query or the address of its callback.
+    /// Completes an authorization with the query or the whole address of its callback.
     pub fn complete_authorization(
         &self,
         callback: String,
@@ -182,7 +182,8 @@ impl Session {
         })
     }
 
-    /// Signs in now, or again whatever there is, and answers the outcome.
+    /// Signs in, or renews or extends the current credential; with `again` the user signs in anyway. Resolves to the
+    /// outcome.
     pub fn sign_in(
         &self,
         scopes: Vec<String>,
@@ -199,17 +200,17 @@ impl Session {
         })
     }
 
-    /// Answers what is known of the connection.
+    /// Resolves to the state of the connection, without network requests.
     pub fn connection_state(&self) -> PendingAnswer {
         self.run(None, async |session| session.connection_state().await)
     }
 
-    /// Answers the credential with all that renews it, or `null`.
+    /// Resolves to the credential with everything that renews it, or `null`.
     pub fn auth_state(&self) -> PendingAnswer {
         self.run(None, async |session| session.auth_state().await)
     }
 
-    /// Takes such a credential over.
+    /// Stores such a credential and uses it.
     pub fn set_auth_state(&self, state: String) -> PendingAnswer {
         let state = Zeroizing::new(state);
         self.run(None, async move |session| {
@@ -217,12 +218,12 @@ impl Session {
         })
     }
 
-    /// Signs out, and answers what became of the tokens.
+    /// Signs out, and resolves to the result of the token revocation.
     pub fn sign_out(&self) -> PendingAnswer {
         self.run(None, async |session| session.sign_out().await)
     }
 
-    /// Answers what is known of the session at the identity provider; `null` when there is none behind it.
+    /// Resolves to the state of the session at the identity provider, or `null` if there is none.
     pub fn idp_state(&self) -> PendingAnswer {
         self.run(None, async |session| {
             Ok(match session.identity_provider() {
@@ -232,7 +233,7 @@ impl Session {
         })
     }
 
-    /// Takes over a sign-in at the identity provider.
+    /// Adopts a sign-in at the identity provider.
     pub fn idp_adopt(&self, sign_in: String) -> PendingAnswer {
         let sign_in = Zeroizing::new(sign_in);
         self.run(None, async move |session| {
@@ -248,19 +249,19 @@ impl Session {
         })
     }
 
-    /// Signs out at the identity provider, and answers what became of the tokens.
+    /// Signs out at the identity provider, and resolves to the result of the token revocation.
     pub fn idp_sign_out(&self) -> PendingAnswer {
         self.run(None, async |session| idp(&session)?.sign_out().await)
     }
 
-    /// Closes it: what is waited for of it ends as `cancelled`, and tokens that are under way reach the store first.
+    /// Closes the session: pending operations end as `cancelled`. Resolves when pending tokens are stored, or after 25 s.
     pub fn close(&self) -> impl Future<Output = ()> + Send + 'static {
         let session = self.lock().take();
         self.end.cancel();
         async move {
             if let Some(session) = session {
                 session.close();
-                // A server that takes longer does not hold up the end of a program.
+                // A slow server must not delay the exit of a program.
                 let settling = timeout(&TokioRuntime, SETTLE_LIMIT, session.settle());
                 let _ = guarded(settling).await;
             }
@@ -271,7 +272,7 @@ impl Session {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the session, if it is open, and answers what came of it.
+    /// Runs `work` on the session, if it is open.
     fn run<T, F, W>(&self, cancel: Option<&Cancel>, work: F) -> PendingAnswer
     where
         T: Serialize + Send + 'static,

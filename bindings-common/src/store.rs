@@ -1,4 +1,4 @@
-//! Where records live: one of core's stores, or one of the application's own.
+//! Token stores: core's own, or one that the application implements.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,27 +18,27 @@ use crate::call::{Call, Millis};
 use crate::cancel::Cancelled;
 use crate::refused::Refused;
 
-/// How long a store may take to answer. A write that takes longer may still happen, and is then found as one.
+/// How long a store may take to answer. A later write may still take effect; the next load then finds it.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A store that sessions share. Clones are the same store.
+/// A store that sessions share. Clones share the same records.
 #[derive(Clone)]
 pub struct Store(Arc<dyn TokenStore>);
 
 impl Store {
-    /// Records that end with the process.
+    /// Creates a store that keeps records in memory.
     #[must_use]
     pub fn memory() -> Self {
         Self(Arc::new(MemoryStore::new()))
     }
 
-    /// Records in the file at `path`.
+    /// Creates a store that keeps records in the file at `path`.
     #[must_use]
     pub fn file(path: String) -> Self {
         Self(Arc::new(FileStore::new(path)))
     }
 
-    /// The application's own, which it knows by the number `id`; with `leases` where it has none.
+    /// Creates a store that the application implements under the number `id`; `leases` if it has none.
     #[must_use]
     pub fn of_application(bridge: &Bridge, id: u32, leases: Option<&Leases>) -> Self {
         Self(AppStore::shared(bridge.caller(id), None, leases))
@@ -49,12 +49,11 @@ impl Store {
     }
 }
 
-/// Leases of a store that has none: one of these for each store of the application's own, for all sessions at it. They are
-/// good within this process.
+/// In-process leases for a store without leases. Create one for each store, shared by all its sessions.
 #[derive(Clone, Default)]
 pub struct Leases(Arc<LocalLeases<()>>);
 
-/// Checks a store by two ways to the same records, and answers what came of each check.
+/// Runs the store contract's checks on two objects for the same records, and resolves to the results.
 pub fn check_store(one: &Store, other: &Store) -> PendingAnswer {
     let (one, other) = (one.shared(), other.shared());
     settled(Cancelled::never(), async {
@@ -62,13 +61,13 @@ pub fn check_store(one: &Store, other: &Store) -> PendingAnswer {
     })
 }
 
-/// A store of the application's own.
+/// A store that the application implements.
 #[derive(Clone)]
 pub(crate) struct AppStore {
     caller: Caller,
     place: Option<String>,
-    /// Where it has no leases. While one is out, what the application has of it is to be there, also after the session was
-    /// closed.
+    /// Set if the application's store has no leases. While one is held, the application keeps its store object alive,
+    /// even after the session is closed.
     leases: Option<Leases>,
 }
 
@@ -186,7 +185,7 @@ impl TokenStore for AppStore {
 }
 
 impl AppStore {
-    /// The store that `caller` reaches, with `leases` where it has none.
+    /// Creates the store that `caller` reaches, with `leases` if it has none.
     pub(crate) fn shared(
         caller: Caller,
         place: Option<String>,
@@ -199,7 +198,7 @@ impl AppStore {
         })
     }
 
-    /// The same store with leases of this process, where it has none.
+    /// The same store with in-process leases, if it has none of its own.
     fn within_process(&self) -> Option<LocalLeases<Self>> {
         let Leases(leases) = self.leases.as_ref()?;
         Some(leases.another_way(self.clone()))
@@ -210,7 +209,7 @@ impl AppStore {
         Ok(value)
     }
 
-    /// The same, with a record each way: as bytes, which can be wiped.
+    /// The same, with a record in each direction: as bytes, which can be wiped.
     async fn ask_with<T: DeserializeOwned>(
         &self,
         call: Call,
@@ -223,7 +222,7 @@ impl AppStore {
         answered.map_err(|refused| self.failed(refused))
     }
 
-    /// A record that was loaded, without another copy of it.
+    /// Converts a loaded record without copying it.
     fn text(&self, mut record: Zeroizing<Vec<u8>>) -> Result<Secret, Error> {
         match String::from_utf8(std::mem::take(&mut *record)) {
             Ok(text) => Ok(Secret::new(text)),

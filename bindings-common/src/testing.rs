@@ -1,5 +1,5 @@
-//! What the tests of bindings need besides: the shared vectors, for what a language has no API of its own, and a clock to
-//! put forward.
+//! Functions for the tests of bindings: the shared vectors, for behaviour that the language's API does not expose, and
+//! a clock that tests can advance.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -8,22 +8,22 @@ use futures_util::future::BoxFuture;
 use mcp_reauth::{Runtime, TokioRuntime};
 use serde_json::Value;
 
-/// What a vector of `file` with this input (JSON) comes to, in JSON; `None` when the input is none.
+/// The result of a vector of `file` with this JSON input, as JSON; `None` if the input is not JSON.
 #[must_use]
 pub fn vector(file: &str, input: &str) -> Option<String> {
     let input: Value = serde_json::from_str(input).ok()?;
     Some(mcp_reauth::vectors::answer(file, &input).to_string())
 }
 
-/// How many seconds the clock was put forward.
+/// The offset of the clock in seconds.
 static AHEAD: AtomicU64 = AtomicU64::new(0);
 
-/// Puts the clock of all sessions forward.
+/// Advances the clock of all sessions.
 pub fn advance_clock(seconds: u32) {
     AHEAD.fetch_add(seconds.into(), Ordering::Relaxed);
 }
 
-/// The time of this machine, and what it was put forward by.
+/// The system time plus the offset.
 pub(crate) struct Clock;
 
 impl Runtime for Clock {

@@ -1,25 +1,25 @@
-//! What needs no session: challenges, scopes, sentences.
+//! Functions without a session: challenges, scopes, sentences.
 
 use mcp_reauth::{AuthChallenge, Error, Operation, ScopeSet, mcp, wording};
 use serde_json::Value;
 
 use crate::answer::{answer, read};
 
-/// The challenge of a response with these `WWW-Authenticate` lines, in JSON.
+/// Parses the challenge of a response with these `WWW-Authenticate` lines, and returns it as JSON.
 #[must_use]
 pub fn parse_challenge(status: u16, www_authenticate: &[String]) -> Option<String> {
     let lines = www_authenticate.iter().map(String::as_str);
     json(AuthChallenge::from_response(status, lines))
 }
 
-/// The challenge of a tool result, in JSON; both of it and of the result.
+/// Parses the challenge of a tool result. Result and challenge are JSON.
 #[must_use]
 pub fn challenge_of_tool_result(result: &str) -> Option<String> {
     let result: Value = serde_json::from_str(result).ok()?;
     json(AuthChallenge::from_tool_result(&result))
 }
 
-/// What a JSON-RPC message does, in JSON.
+/// Reads the operation of a JSON-RPC message, and returns it as JSON.
 #[must_use]
 pub fn operation_of_message(message: &str) -> String {
     let operation = Operation::of_json(message.as_bytes());
@@ -30,29 +30,29 @@ fn json(challenge: Option<AuthChallenge>) -> Option<String> {
     serde_json::to_string(&challenge?).ok()
 }
 
-/// An error of set-up (`config`), as an answer: an option is wrong that the binding checks itself.
+/// An answer with a `config` error, for an option that the binding checks itself.
 #[must_use]
 pub fn misconfigured(detail: &str) -> String {
     answer(&Err::<(), _>(Error::config(detail)))
 }
 
-/// The answer to the JSON-RPC request `message` that says why it failed, by the form of an error. `None` where `message` is
-/// no request.
+/// Builds the JSON-RPC error response to the request `message` from the JSON form of an error. Returns `None` if
+/// `message` is not a request.
 ///
 /// # Errors
-/// The answer that the form cannot be read.
+/// An answer, if the form cannot be parsed.
 pub fn json_rpc_error(message: &str, error: &str) -> Result<Option<String>, String> {
     let error: Error = read("the error", error).map_err(|error| answer(&Err::<(), _>(error)))?;
     Ok(mcp::failure_of(message.as_bytes(), &error))
 }
 
-/// The scopes of a `scope` parameter.
+/// Parses a `scope` parameter.
 #[must_use]
 pub fn parse_scopes(value: &str) -> Vec<String> {
     ScopeSet::parse(value).into()
 }
 
-/// All sets together.
+/// The union of all sets.
 #[must_use]
 pub fn scope_union(sets: Vec<Vec<String>>) -> Vec<String> {
     let sets = sets.into_iter().map(ScopeSet::from);
@@ -60,25 +60,25 @@ pub fn scope_union(sets: Vec<Vec<String>>) -> Vec<String> {
         .into()
 }
 
-/// Whether `granted` has all of `required`.
+/// Whether `granted` contains all of `required`.
 #[must_use]
 pub fn scopes_cover(granted: Vec<String>, required: Vec<String>) -> bool {
     ScopeSet::from(granted).covers(&required.into())
 }
 
-/// Whether `a` has all of `b`, and more.
+/// Whether `a` contains all of `b`, and more.
 #[must_use]
 pub fn is_strict_scope_superset(a: Vec<String>, b: Vec<String>) -> bool {
     ScopeSet::from(a).is_strict_superset(&b.into())
 }
 
-/// What `a` has and `b` lacks.
+/// The scopes of `a` that `b` lacks.
 #[must_use]
 pub fn scope_difference(a: Vec<String>, b: Vec<String>) -> Vec<String> {
     ScopeSet::from(a).difference(&b.into()).into()
 }
 
-/// A sentence of the wording, as an answer.
+/// Renders a user-facing sentence, as an answer.
 #[must_use]
 pub fn sentence(input: &str) -> String {
     let sentence: Result<wording::Sentence, Error> = read("the sentence", input);

@@ -1,4 +1,4 @@
-//! Operations that are stopped, dropped, or outlive their session.
+//! Operations that are cancelled, dropped, or outlive their session.
 
 use mcp_reauth::Trigger;
 use mcp_reauth::mcp::Redirects;
@@ -32,7 +32,7 @@ async fn a_stopped_operation_is_cancelled_and_another_goes_on() {
     tokio::task::yield_now().await;
     cancel.cancel();
     assert_eq!(code(&first.await.expect("it ran")), "cancelled");
-    // The page is open still, for the other.
+    // The page is still open for the second caller.
     let state = page.input["state"].as_str().expect("a state").to_owned();
     let callback = format!("code=c&state={state}&iss={}", crate::support::ISSUER);
     let reply = json!({ "ok": { "callback": callback } }).to_string();

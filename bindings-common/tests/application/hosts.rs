@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{App, Does, SERVER, code, read};
 
-/// What can go wrong with any answer, and what it is told as.
+/// The ways in which any answer can be wrong, with the expected error code.
 fn ways() -> Vec<(&'static str, Does, &'static str)> {
     vec![
         ("throws", Does::throws("it broke", 5), "host"),

@@ -1,4 +1,4 @@
-//! HTTP clients of the application's own.
+//! HTTP clients that the application implements.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The operations of a session, against an application that behaves, and one that does not.
+//! The operations of a session, with an application that works, and with one that misbehaves.
 
 mod cancelling;
 mod hosts;

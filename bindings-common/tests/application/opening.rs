@@ -1,4 +1,4 @@
-//! What a session and a loopback host are opened with.
+//! Invalid options of a session and a loopback host.
 
 use mcp_reauth_bindings::{Loopback, Session};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Stores of the application's own.
+//! Stores that the application implements.
 
 use mcp_reauth_bindings::{Leases, Session, Store, check_store};
 use serde_json::json;
@@ -131,7 +131,7 @@ async fn sessions_that_share_leases_renew_once() {
     }
     assert_eq!(app.heard("fetch").len(), before + 1);
     assert!(app.heard("store.tryLease").is_empty());
-    // The application knows how long it is needed.
+    // The application learns how long the store is needed.
     assert!(!app.heard("store.leaseOut").is_empty());
     assert_eq!(
         app.heard("store.leaseOut").len(),

@@ -1,4 +1,4 @@
-//! An application in plain Rust, which does what a test tells it; its HTTP client reaches a server that is played here.
+//! A scripted application in Rust, whose HTTP client talks to simulated servers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,18 +11,18 @@ use tokio::sync::Notify;
 pub(crate) const SERVER: &str = "http://127.0.0.1:1/mcp";
 pub(crate) const ISSUER: &str = "http://127.0.0.1:2";
 
-/// What the application does with a call.
+/// How the application answers a call.
 #[derive(Clone)]
 pub(crate) enum Does {
-    /// Answers with this value, and a body.
+    /// With this value and body.
     Answers(Value, Option<Vec<u8>>),
-    /// Answers with this text, whatever it is.
+    /// With this text, valid or not.
     Says(String),
-    /// Nothing, ever.
+    /// Never.
     Waits,
-    /// It has ended.
+    /// The application has exited.
     HasEnded,
-    /// What no binding may do.
+    /// Panics, which no binding may do.
     Panics,
 }
 
@@ -31,13 +31,13 @@ impl Does {
         Self::Answers(value, None)
     }
 
-    /// Fails, by the exception with this number.
+    /// Fails with the exception of this number.
     pub(crate) fn throws(message: &str, thrown: u32) -> Self {
         Self::Says(json!({ "error": { "message": message, "thrown": thrown } }).to_string())
     }
 }
 
-/// Something that was asked or told.
+/// A call or notification that the application received.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
     pub(crate) session: u32,
@@ -47,7 +47,7 @@ pub(crate) struct Heard {
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// The application. Clones are the same.
+/// The application. Clones share their state.
 #[derive(Clone, Default)]
 pub(crate) struct App(Arc<State>);
 
@@ -73,17 +73,17 @@ impl App {
         (app, bridge)
     }
 
-    /// From now on, a method is answered so.
+    /// Sets the answer to a method.
     pub(crate) fn does(&self, method: &'static str, does: Does) {
         lock(&self.0.does).insert(method, does);
     }
 
-    /// From now on, everything is as it should be.
+    /// Resets all methods to correct answers.
     pub(crate) fn behaves(&self) {
         lock(&self.0.does).clear();
     }
 
-    /// All that was asked or told by that name.
+    /// All calls of a method so far.
     pub(crate) fn heard(&self, method: &str) -> Vec<Heard> {
         let heard = lock(&self.0.heard);
         heard
@@ -93,7 +93,7 @@ impl App {
             .collect()
     }
 
-    /// Waits until that was asked or told.
+    /// Waits for a call of a method.
     pub(crate) async fn hears(&self, method: &str) -> Heard {
         loop {
             let told = self.0.told.notified();
@@ -104,7 +104,7 @@ impl App {
         }
     }
 
-    /// A session with a host, a store and an HTTP client of the application's own.
+    /// Opens a session with the application's host, store and HTTP client.
     pub(crate) async fn open(&self) -> Result<Session, String> {
         let (bridge, options) = (self.0.bridge.get().expect("it is set"), options());
         Session::open(options.to_string(), bridge, 7, None, None).await
@@ -114,7 +114,7 @@ impl App {
         self.open().await.unwrap_or_else(|why| panic!("{why}"))
     }
 
-    /// A session whose person has signed in.
+    /// Opens a session and signs in.
     pub(crate) async fn signed_in(&self) -> Session {
         let session = self.opened().await;
         let outcome = read(&session.sign_in(vec![], false, None).await);
@@ -190,7 +190,7 @@ impl Application for App {
             Does::Panics => panic!("a defect"),
         };
         let bridge = self.0.bridge.get().expect("it is set").clone();
-        // As an application's own thread does.
+        // On another task, as an application answers from its own thread.
         tokio::spawn(async move {
             let _ = bridge.settle(heard.call, reply, body);
         });
@@ -213,7 +213,7 @@ pub(crate) fn read(answer: &str) -> Value {
     serde_json::from_str(answer).expect("an answer is JSON")
 }
 
-/// The code of an answer's error.
+/// The error code in an answer.
 pub(crate) fn code(answer: &str) -> String {
     let answer = read(answer);
     let error = match answer.get("error") {
@@ -226,7 +226,7 @@ pub(crate) fn code(answer: &str) -> String {
         .to_owned()
 }
 
-/// The network behind the application's HTTP client: an MCP server, and its authorization server.
+/// The simulated network: an MCP server and its authorization server.
 fn fetched(request: &Value) -> Does {
     let url = request["url"].as_str().unwrap_or_default();
     let metadata = format!("{SERVER}/metadata");

@@ -1,21 +1,21 @@
-//! Why a request failed.
+//! Errors of the transport, and how to find an authorization error in them.
 
 use std::error::Error as StdError;
 
 use mcp_reauth::Error;
 use mcp_reauth::http::HttpError;
 
-/// Why a request did not go through.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// Authorization could not be recovered, or the server redirects to where no request may go.
+    /// Authorization could not be recovered, or the server redirects to an address that the request must not go to.
     #[error(transparent)]
     Auth(#[from] Error),
     /// The server could not be reached, or the connection broke.
     #[error(transparent)]
     Connection(#[from] HttpError),
-    /// The answer, or an event of it, is longer than this many bytes.
+    /// The response, or an event in it, is longer than this many bytes.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
     /// Another middleware failed.
@@ -30,12 +30,12 @@ impl From<reqwest::Error> for TransportError {
     }
 }
 
-/// The authorization error inside an error, however deep: what a failed request was about.
+/// Finds the authorization error inside an error, at any depth.
 #[must_use]
 pub fn find_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     let mut at = Some(error);
     while let Some(error) = at {
-        // It passes on the source of what it holds, not what it holds.
+        // `transparent` forwards `source()` to the inner error's source, and so hides the inner error itself.
         if let Some(TransportError::Auth(found)) = error.downcast_ref() {
             return Some(found);
         }

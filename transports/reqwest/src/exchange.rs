@@ -1,4 +1,4 @@
-//! One request, sent as often as its exchange says.
+//! Sends one request, as many times as its exchange requires.
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -10,7 +10,7 @@ use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 use crate::stream::{chunks, watched};
 use crate::{Client, TransportError};
 
-/// Sends a request once: reqwest, or what is left of a chain of middleware.
+/// Sends a request once: reqwest, or the rest of a middleware chain.
 pub(crate) trait Sender: Send {
     fn send(&mut self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>>;
 }
@@ -21,14 +21,14 @@ impl Sender for reqwest::Client {
     }
 }
 
-/// A request and its exchange, over all tries.
+/// A request and its exchange, with all tries.
 pub(crate) struct Sending {
     pub(crate) exchange: Exchange,
-    /// What is sent each time; `None` once it is sent, where its body can be sent once only.
+    /// The request to send; `None` after a body that can be sent only once was sent.
     request: Option<Request>,
     max_answer: usize,
     pub(crate) max_event: usize,
-    /// By which the request is repeated while its answer is being read.
+    /// Repeats the request while its response is being read.
     pub(crate) http: reqwest::Client,
 }
 
@@ -53,7 +53,7 @@ impl Sending {
         }
     }
 
-    /// Sends it until its response is the caller's.
+    /// Sends the request until there is a response for the caller.
     pub(crate) async fn send(
         mut self,
         sender: &mut dyn Sender,
@@ -65,7 +65,8 @@ impl Sending {
         }
     }
 
-    /// Sends it until its response can be looked through as it comes, or need not be.
+    /// Sends the request until there is a response for the caller. JSON responses are already inspected; the caller
+    /// inspects event streams.
     pub(crate) async fn answer(
         &mut self,
         sender: &mut dyn Sender,
@@ -93,12 +94,12 @@ impl Sending {
         }
     }
 
-    /// The request as it is sent next.
+    /// Builds the request for the next try.
     async fn authorized(&mut self) -> Result<Request, TransportError> {
         let credential = self.exchange.authorize().await?;
         let copy = self.request.as_ref().and_then(Request::try_clone);
         let request = copy.or_else(|| self.request.take());
-        // An exchange does not ask for it twice.
+        // An exchange never asks to repeat such a body.
         let spent = || self.exchange.http_error("its body can be sent once only");
         let mut request = request.ok_or_else(spent)?;
         if self.exchange.url() != request.url().as_str()
@@ -112,8 +113,8 @@ impl Sending {
         Ok(request)
     }
 
-    /// Where the client beneath follows redirects, against what is said of it, another server's challenge must not count
-    /// as this one's, nor the answer to another request than was made.
+    /// Rejects a response from another address: the client beneath followed a redirect although it must not. Another
+    /// server's challenge must not count as this server's, nor its response as the response to this request.
     fn check_address(&self, mut asked: Url, answered: &Url) -> Result<(), TransportError> {
         asked.set_fragment(None);
         if asked == *answered {
@@ -128,7 +129,7 @@ impl Sending {
     }
 }
 
-/// Reads the body of a response.
+/// Reads the body of a response, up to `max` bytes.
 pub(crate) async fn read(
     response: Response,
     max: usize,
@@ -146,7 +147,7 @@ pub(crate) async fn read(
     Ok((parts, body))
 }
 
-/// The head of a response, which keeps its address, and its body.
+/// Splits a response into its head, which keeps the URL, and its body.
 pub(crate) fn taken_apart(response: Response) -> (Parts, Body) {
     let with_url = http::Response::builder()
         .url(response.url().clone())
@@ -158,7 +159,7 @@ pub(crate) fn taken_apart(response: Response) -> (Parts, Body) {
     (parts, body)
 }
 
-/// A response of which the body is another now.
+/// Builds a response from a head and another body.
 pub(crate) fn put_together(parts: Parts, body: impl Into<Body>) -> Response {
     Response::from(http::Response::from_parts(parts, body.into()))
 }

@@ -1,5 +1,5 @@
-//! Requests to an MCP server by reqwest, with the credential of a session: they recover when it is rejected, and are sent
-//! again. For clients that speak MCP themselves, and for transports of SDKs.
+//! Sends requests to an MCP server through reqwest with a session's credential. When the server rejects the credential,
+//! the session recovers and the request is sent again. For MCP clients without an SDK, and for transports of SDKs.
 //!
 //! ```no_run
 //! # use mcp_reauth::AuthSession;
@@ -11,7 +11,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! For [`reqwest_middleware`] there is [`ReauthMiddleware`], which does the same below other middleware.
+//! For [`reqwest_middleware`] there is [`ReauthMiddleware`].
 
 mod error;
 mod exchange;
@@ -31,13 +31,13 @@ pub use middleware::ReauthMiddleware;
 
 use exchange::Sending;
 
-/// A reqwest client that attaches the session's credential to requests for its server, recovers when it is rejected, and
-/// sends the request again.
+/// A reqwest client that attaches the session's credential to requests for its server, recovers when the server rejects
+/// it, and sends the request again.
 ///
-/// A message recovers as a command: the user may be asked. The idle event stream of an MCP session, the resumption of an
-/// answer, and the end of the session never ask the user; the idle stream waits until it can be authorized. Redirects are
-/// followed within the server's origin only, and only those that keep method and body (307 and 308). Results of tools are
-/// looked into, as they may hold a challenge, whether they come as JSON or in an event stream.
+/// JSON-RPC messages recover as commands: the user may be asked. The idle event stream of an MCP session, the
+/// resumption of a response stream, and the end of the session never ask the user; the idle stream waits until it can
+/// be authorized. Redirects are followed within the server's origin only, and only those that keep method and body (307
+/// and 308). Tool results are inspected for challenges, both as JSON and in event streams.
 ///
 /// Clones share the session and its connections.
 #[derive(Debug, Clone)]
@@ -49,17 +49,17 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client on `session`. It uses the environment's proxies, but not to reach this machine itself, and speaks
-    /// HTTP/1.1 or HTTP/2, as the server chooses.
+    /// Creates a client for `session`. It uses the environment's proxies, except for loopback addresses, and HTTP/1.1
+    /// or HTTP/2, as the server chooses.
     ///
     /// # Errors
-    /// [`Error::Config`] when TLS could not be set up, or a variable of the environment names no proxy.
+    /// [`Error::Config`] when TLS cannot be set up, or an environment variable contains an invalid proxy.
     pub fn new(session: AuthSession) -> Result<Self, Error> {
         Self::with_settings(session, |builder| builder)
     }
 
-    /// The same with settings of one's own, such as further certificate authorities or a client certificate. Redirects and
-    /// proxies stay as they are here.
+    /// Creates a client with additional settings, such as certificate authorities or a client certificate. They cannot
+    /// change how redirects and proxies are handled.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -72,9 +72,9 @@ impl Client {
         Ok(Self::with_http_client(session, http))
     }
 
-    /// A client on `session` that sends by a reqwest client of one's own, such as one with a proxy. It must follow no
-    /// redirects ([`Policy::none`](reqwest::redirect::Policy::none)): a response of another address is an error. [`ReqwestClient::client_to`] gives the one that the session's own requests
-    /// go by.
+    /// Creates a client that sends through the given reqwest client, for example one with a proxy. It must not follow
+    /// redirects ([`Policy::none`](reqwest::redirect::Policy::none)): a response from another address is an error.
+    /// [`ReqwestClient::client_to`] returns the client that the session itself uses.
     #[must_use]
     pub fn with_http_client(session: AuthSession, http: reqwest::Client) -> Self {
         Self {
@@ -85,30 +85,30 @@ impl Client {
         }
     }
 
-    /// With another limit for the length of an answer in JSON that is looked into, in bytes, than [`MAX_ANSWER`].
+    /// Sets the limit for a JSON response that is inspected, in bytes; the default is [`MAX_ANSWER`].
     #[must_use]
     pub fn with_max_answer(mut self, max: usize) -> Self {
         self.max_answer = max;
         self
     }
 
-    /// With another limit for the length of an event of a stream, in bytes, than [`MAX_ANSWER`].
+    /// Sets the limit for one event of a stream, in bytes; the default is [`MAX_ANSWER`].
     #[must_use]
     pub fn with_max_event(mut self, max: usize) -> Self {
         self.max_event = max;
         self
     }
 
-    /// The session it works on.
+    /// The session whose credential it sends.
     #[must_use]
     pub fn session(&self) -> &AuthSession {
         &self.session
     }
 
-    /// A request that sends a JSON-RPC message to the server.
+    /// Builds a request that sends a JSON-RPC message to the server.
     ///
     /// # Errors
-    /// [`Error::Config`] when the server's address is none.
+    /// [`Error::Config`] when the server's address is invalid.
     pub fn post(&self, message: impl Into<reqwest::Body>) -> Result<Request, Error> {
         let url: Result<Url, _> = self.session.server().parse();
         let url = url.map_err(|_| Error::config("the server's address is not valid"))?;
@@ -121,13 +121,13 @@ impl Client {
         Ok(request)
     }
 
-    /// Sends a request until its response is the caller's. One that is not for the server is sent as it is, without a
-    /// credential. The credential that it was sent with last is among the response's extensions
+    /// Sends a request, and recovers when it is rejected. A request to another server is sent unchanged, without a
+    /// credential. The response's extensions contain the credential it was last sent with
     /// ([`Authorization`](mcp_reauth::Authorization)).
     ///
     /// # Errors
-    /// [`TransportError::Auth`] when authorization could not be recovered; [`TransportError::Connection`] when the server
-    /// could not be reached.
+    /// [`TransportError::Auth`] when authorization could not be recovered; [`TransportError::Connection`] when the
+    /// server could not be reached.
     pub async fn execute(&self, request: Request) -> Result<Response, TransportError> {
         if !self.session.applies_to(request.url().as_str()) {
             return Ok(self.http.execute(request).await?);

@@ -1,4 +1,4 @@
-//! The same for `reqwest-middleware`.
+//! Middleware for `reqwest-middleware`.
 
 use futures_util::future::BoxFuture;
 use http::Extensions;
@@ -9,8 +9,8 @@ use reqwest_middleware::{Middleware, Next};
 use crate::exchange::{Sender, Sending};
 use crate::{Client, TransportError};
 
-/// Middleware that attaches the session's credential to requests for its server, recovers when it is rejected, and sends
-/// the request again by what is below it, such as a middleware that logs or traces each try.
+/// Middleware that attaches the session's credential to requests for its server, recovers when the server rejects it,
+/// and sends the request again through the rest of the chain. Middleware added later, such as tracing, sees each try.
 ///
 /// ```no_run
 /// # use mcp_reauth::AuthSession;
@@ -23,16 +23,16 @@ use crate::{Client, TransportError};
 /// # Ok(()) }
 /// ```
 ///
-/// The client beneath must follow no redirects: the middleware does, within the server's origin. A response of another origin
-/// is an error.
+/// The client beneath must not follow redirects: the middleware does, within the server's origin. A response from an
+/// address other than the requested one is an error.
 ///
-/// A call whose rejection arrives inside an event stream is repeated by a client of its own, since the chain below has
-/// ended by then: give it one by [`with_client`](Self::with_client), if yours has settings.
+/// If a challenge arrives inside an event stream, the chain has already returned, so the call is repeated with a
+/// separate client. Set it with [`with_client`](Self::with_client) if yours has special settings.
 #[derive(Debug, Clone)]
 pub struct ReauthMiddleware(Client);
 
 impl ReauthMiddleware {
-    /// Middleware on `session`.
+    /// Creates middleware for `session`.
     ///
     /// # Errors
     /// As [`Client::new`].
@@ -40,7 +40,7 @@ impl ReauthMiddleware {
         Client::new(session).map(Self)
     }
 
-    /// Middleware that repeats by `client` what is rejected inside an event stream.
+    /// Creates middleware that uses `client` to repeat calls that are rejected inside an event stream.
     #[must_use]
     pub fn with_client(client: Client) -> Self {
         Self(client)
@@ -67,7 +67,7 @@ impl Middleware for ReauthMiddleware {
     }
 }
 
-/// What is below in the chain.
+/// The rest of the middleware chain.
 struct Chain<'a> {
     next: Next<'a>,
     extensions: &'a mut Extensions,

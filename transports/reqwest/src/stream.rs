@@ -1,4 +1,4 @@
-//! Event streams that are looked through on their way to their reader.
+//! Inspects event streams on the way to their reader.
 
 use std::collections::VecDeque;
 
@@ -14,14 +14,14 @@ use serde_json::Value;
 use crate::TransportError;
 use crate::exchange::{Sending, put_together, read, taken_apart};
 
-/// The longest error that is read of the answer to a repeated call, in bytes.
+/// The longest JSON-RPC error that is read from the response to a repeated call, in bytes.
 const MAX_ERROR: usize = 64 * 1024;
 
-/// A response whose events pass byte for byte, each when it is whole. One that carries a challenge is held back; when
-/// recovery succeeds, the answer to the repeated request takes its place, and when it fails, an error does.
+/// Wraps a response so that complete events pass unchanged. An event with a challenge is held back; after a recovery,
+/// the response to the repeated request replaces it, and after a failure, an error does.
 pub(crate) fn watched(sending: Sending, response: Response) -> Response {
     let (mut parts, body) = taken_apart(response);
-    // Its length may be another.
+    // Replacing an event changes the length.
     parts.headers.remove(CONTENT_LENGTH);
     let events = Events {
         watch: sending.watch(),
@@ -38,7 +38,7 @@ pub(crate) fn watched(sending: Sending, response: Response) -> Response {
 
 pub(crate) type Chunks = BoxStream<'static, reqwest::Result<Bytes>>;
 
-/// The bytes of a body, as they come.
+/// The chunks of a body, as they arrive.
 pub(crate) fn chunks(body: Body) -> Chunks {
     Response::from(http::Response::new(body))
         .bytes_stream()
@@ -50,12 +50,12 @@ struct Events {
     sending: Sending,
     watch: EventWatch,
     source: Chunks,
-    /// What is to be passed on before anything else.
+    /// What to pass on next.
     pieces: VecDeque<Piece>,
 }
 
 impl Events {
-    /// What passes next; `None` at the end.
+    /// Returns the next bytes to pass on; `None` at the end.
     async fn next(&mut self) -> Option<Result<Bytes, TransportError>> {
         loop {
             match self.pieces.pop_front() {
@@ -84,7 +84,7 @@ impl Events {
         }
     }
 
-    /// Whether the answer to the repeated request takes the place of an event with this data, and of all that follows.
+    /// Whether the repeated request's response replaces an event with this data and everything after it.
     async fn replaced(&mut self, data: &[u8]) -> Result<bool, TransportError> {
         if !self.sending.exchange.inspect(data).await? {
             return Ok(false);
@@ -117,8 +117,8 @@ impl Events {
         Ok(true)
     }
 
-    /// The end of the stream by an error. Its reader knows no other errors than those of a stream, and would open it anew: the
-    /// reason becomes the answer to the call.
+    /// Ends the stream with an error. Its reader would reopen a failed stream, so the error becomes the JSON-RPC
+    /// response to the call if possible.
     fn fail(&mut self, error: TransportError) -> Result<Bytes, TransportError> {
         self.end();
         let exchange = &self.sending.exchange;
@@ -132,7 +132,7 @@ impl Events {
         }
     }
 
-    /// Nothing more of this response is wanted.
+    /// Discards the rest of this response.
     fn end(&mut self) {
         self.pieces.clear();
         self.source = stream::empty().boxed();

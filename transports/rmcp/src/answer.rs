@@ -1,12 +1,12 @@
-//! Which message in a body answers a request (JSON-RPC 2.0, sections 4.2, 5 and 6).
+//! Finds the message in a body that answers a request (JSON-RPC 2.0, sections 4.2, 5 and 6).
 
 use rmcp::model::{JsonRpcMessage, RequestId, ServerJsonRpcMessage};
 use serde_json::Value;
 use sse_stream::Sse;
 
-/// Reads the answer to the request with this id: its response or error, alone or in an array, or else an error that
-/// names another request or none. A server that cannot read a request cannot repeat its id, and the HTTP response says
-/// which request the error belongs to. `None` if nothing in the body answers a request.
+/// Reads the message that answers the request with this id: its response or error, alone or in an array, or otherwise
+/// an error with another id or none. A server that cannot parse a request cannot repeat its id, and the HTTP response
+/// shows which request the error belongs to. Returns `None` if nothing in the body answers a request.
 ///
 /// # Errors
 /// When the body is not JSON or not a JSON-RPC message.
@@ -38,9 +38,9 @@ pub(super) fn read(
     Ok(error.map(|error| ServerJsonRpcMessage::error(error, Some(id.clone()))))
 }
 
-/// Gives an error without an id, in an event of the response to a request, that request's id.
+/// Sets the request's id on an error without an id, in an event of the response to that request.
 pub(super) fn correlate(mut event: Sse, id: &RequestId) -> Sse {
-    // Most events are none, and need not be read twice.
+    // Most events are not errors, and need not be parsed twice.
     let Some(data) = event
         .data
         .as_ref()

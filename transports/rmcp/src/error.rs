@@ -1,4 +1,4 @@
-//! Errors on their way through rmcp, and back out of it.
+//! Finds errors inside the errors of rmcp.
 
 use std::error::Error as StdError;
 
@@ -9,7 +9,7 @@ use rmcp::transport::streamable_http_client::StreamableHttpError;
 
 use crate::TransportError;
 
-/// The authorization error inside an error of rmcp, however deep: what a failed call was about.
+/// Finds the authorization error inside an error of rmcp, at any depth.
 #[must_use]
 pub fn find_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     let mut at = Some(error);
@@ -22,7 +22,7 @@ pub fn find_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> 
     None
 }
 
-/// The error that rmcp's errors are wrapped around: what a person can make something of.
+/// Finds the innermost error that rmcp's errors wrap, which has the most useful message.
 #[must_use]
 pub fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
     let mut at = error;
@@ -32,7 +32,7 @@ pub fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError +
     at
 }
 
-/// What rmcp's errors hold without naming it their source.
+/// Returns the error that an rmcp error contains without returning it from `source()`.
 fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     if let Some(ServiceError::TransportSend(inner)) = error.downcast_ref() {
         return Some(&*inner.error);

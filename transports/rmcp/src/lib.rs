@@ -1,4 +1,4 @@
-//! The client transport for rmcp, the official Rust SDK: an HTTP client for it that recovers.
+//! The client transport for rmcp, the official Rust SDK: an HTTP client for rmcp that recovers authorization.
 //!
 //! ```no_run
 //! # use mcp_reauth::AuthSession;
@@ -39,9 +39,9 @@ use outgoing::Outgoing;
 type Failure = StreamableHttpError<TransportError>;
 type Events = BoxStream<'static, Result<Sse, SseError>>;
 
-/// An HTTP client for rmcp that attaches the session's credential, recovers when it is rejected, and sends the request
-/// again. Messages recover as commands; the idle event stream and the end of the MCP session as ambient requests, which
-/// never prompt.
+/// An HTTP client for rmcp that attaches the session's credential, recovers when the server rejects it, and sends the
+/// request again. Messages recover as commands. Event streams and the end of the MCP session are ambient requests,
+/// which never prompt.
 ///
 /// Redirects are followed within the server's origin only, and only those that keep method and body.
 #[derive(Debug, Clone)]
@@ -51,16 +51,16 @@ pub struct ReauthClient {
 }
 
 impl ReauthClient {
-    /// A client on `session`. It uses the environment's proxies, but not to reach this machine itself, and speaks
-    /// HTTP/1.1 or HTTP/2, as the server chooses.
+    /// Creates a client for `session`. It uses the environment's proxies, except for loopback addresses, and HTTP/1.1
+    /// or HTTP/2, as the server chooses.
     ///
     /// # Errors
-    /// [`Error::Config`] when TLS could not be set up, or a variable of the environment names no proxy.
+    /// [`Error::Config`] when TLS cannot be set up, or an environment variable contains an invalid proxy.
     pub fn new(session: AuthSession) -> Result<Self, Error> {
         Client::new(session).map(Self::with_client)
     }
 
-    /// One that sends by this client, such as one with a reqwest client of one's own
+    /// Creates one that sends through this client, for example with your own reqwest client
     /// ([`Client::with_http_client`]).
     #[must_use]
     pub fn with_client(client: Client) -> Self {
@@ -70,15 +70,15 @@ impl ReauthClient {
         }
     }
 
-    /// The same client, but without the idle event stream, on which a server sends what answers no request: for a
-    /// program that makes a call and ends, this is one request less.
+    /// Opens no idle event stream, on which a server sends messages that answer no request. Saves a request in a
+    /// program that makes one call and exits.
     #[must_use]
     pub fn without_idle_stream(mut self) -> Self {
         self.listens = false;
         self
     }
 
-    /// The session it works on.
+    /// The session whose credential it sends.
     #[must_use]
     pub fn session(&self) -> &AuthSession {
         self.client.session()
@@ -86,7 +86,7 @@ impl ReauthClient {
 
     async fn send(&self, outgoing: Outgoing, max: usize) -> Result<Response, Failure> {
         let client = self.client.clone().with_max_event(max);
-        // Its reader says that it wants longer ones.
+        // A caller that accepts longer events accepts longer responses.
         let client = match max > MAX_ANSWER {
             true => client.with_max_answer(max),
             false => client,
@@ -112,7 +112,7 @@ impl ReauthClient {
         let asked = response::Asked {
             message: &message,
             in_session: outgoing.in_session(),
-            // Some servers send it on the event stream of the MCP session.
+            // Some servers send the answer on the event stream of the MCP session.
             may_be_answered_elsewhere: self.listens && outgoing.in_session(),
         };
         let answer = self.send(outgoing, max_event).await?;
@@ -157,7 +157,7 @@ impl StreamableHttpClient for ReauthClient {
     ) -> Result<(), Failure> {
         let outgoing = Outgoing::new(Method::DELETE, &uri, Some(session_id), custom_headers)?;
         let answer = self.send(outgoing, MAX_ANSWER).await?;
-        // A server may refuse to end sessions on request.
+        // A server need not let clients end sessions.
         if answer.status() == StatusCode::METHOD_NOT_ALLOWED || answer.status().is_success() {
             return Ok(());
         }
@@ -200,7 +200,7 @@ impl StreamableHttpClient for ReauthClient {
             .with_last_event_id(last_event_id)?;
         let in_session = outgoing.in_session();
         let answer = match self.send(outgoing, max_sse_event_size).await {
-            // rmcp would try again and again.
+            // rmcp would retry without end.
             Err(StreamableHttpError::Client(TransportError::Auth(error)))
                 if !idle && !error.is_transient() =>
             {
@@ -210,7 +210,7 @@ impl StreamableHttpClient for ReauthClient {
         };
         match answer.status() {
             StatusCode::METHOD_NOT_ALLOWED => Err(StreamableHttpError::ServerDoesNotSupportSse),
-            // rmcp opens the stream of an answer again and again, until it hears that there will be none.
+            // rmcp reopens a response stream until it learns that there will be none.
             status if !idle && response::refuses(status) => {
                 Err(StreamableHttpError::ServerDoesNotSupportSse)
             }
@@ -222,7 +222,7 @@ impl StreamableHttpClient for ReauthClient {
     }
 }
 
-/// The code in the README and in the guides compiles.
+/// Compiles the code in the README and in the guides.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../../../README.md")]

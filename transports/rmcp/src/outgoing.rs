@@ -1,4 +1,4 @@
-//! A request as rmcp wants it sent, but for its credential.
+//! Builds requests from what rmcp passes to its HTTP client.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::{Failure, TransportError};
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// A request as it goes out, but for its credential.
+/// A request as rmcp wants it sent, without the credential.
 pub(super) struct Outgoing {
     pub(super) request: Request,
 }

@@ -1,4 +1,4 @@
-//! Reading a response as rmcp wants it (MCP, streamable HTTP transport).
+//! Reads a response as rmcp expects it (MCP, streamable HTTP transport).
 
 use futures_util::StreamExt;
 use http::StatusCode;
@@ -19,16 +19,16 @@ use super::{Events, Failure, TransportError, answer};
 /// The longest error page that is read, in bytes.
 const MAX_ERROR: usize = 64 * 1024;
 
-/// What a response is to.
+/// The request that a response belongs to.
 pub(super) struct Asked<'a> {
     pub(super) message: &'a ClientJsonRpcMessage,
     pub(super) in_session: bool,
-    /// Its answer may come on the event stream of the MCP session.
+    /// The answer may arrive on the event stream of the MCP session instead.
     pub(super) may_be_answered_elsewhere: bool,
 }
 
 impl Asked<'_> {
-    /// The id of the answer that is waited for.
+    /// The id of the expected answer.
     fn id(&self) -> Option<&RequestId> {
         match self.message {
             JsonRpcMessage::Request(request) => Some(&request.id),
@@ -37,7 +37,6 @@ impl Asked<'_> {
     }
 }
 
-/// Reads a response.
 pub(super) async fn read(
     response: Response,
     asked: &Asked<'_>,
@@ -64,7 +63,7 @@ pub(super) async fn read(
         return Ok(StreamableHttpPostResponse::Sse(events, session_id));
     }
     let Some(id) = id else {
-        // What needs no answer is content with any.
+        // Notifications and responses need no answer, so any success will do.
         return Ok(StreamableHttpPostResponse::Accepted);
     };
     if !is(&response, "application/json") {
@@ -76,7 +75,7 @@ pub(super) async fn read(
     }
 }
 
-/// A response that does not answer its request, which would wait for ever.
+/// The error for a response that does not answer its request, which would otherwise wait forever.
 fn unanswered(status: StatusCode) -> Failure {
     let what = format!("the server answered {status}, but not the request that it was sent");
     StreamableHttpError::UnexpectedServerResponse(what.into())
@@ -107,8 +106,8 @@ async fn read_failure(
         .id()
         .and_then(|id| answer::read(&body, id).ok().flatten());
     let answer = answer.filter(|answer| matches!(answer, JsonRpcMessage::Error(_)));
-    // A server that does not know the discovery request says so in its own way; rmcp wants to hear it as the
-    // answer to that request, to try the older handshake.
+    // rmcp tries the older handshake if the discovery request is answered with a JSON-RPC error, so another client
+    // error is turned into one.
     if answer.is_none()
         && let JsonRpcMessage::Request(request) = asked.message
         && matches!(request.request, ClientRequest::DiscoverRequest(_))
@@ -126,7 +125,7 @@ async fn read_failure(
     }
 }
 
-/// A response that is none of what was expected.
+/// The error for an unexpected response.
 pub(super) async fn unexpected(response: Response) -> Failure {
     if let Some(passing) = passing(&response) {
         return passing.into();
@@ -138,12 +137,12 @@ pub(super) async fn unexpected(response: Response) -> Failure {
     }
 }
 
-/// The credential that a response was to.
+/// The credential that the request was sent with.
 fn sent(response: &Response) -> Option<Authorization> {
     response.extensions().get().cloned()
 }
 
-/// What a page says, but for the token that was sent, should it quote that.
+/// Quotes the body, but without the token that was sent.
 fn said(status: StatusCode, body: &[u8], sent: Option<&Authorization>) -> Failure {
     let said = quotable(body, sent);
     let said = said.map_or_else(String::new, |said| format!(": {said}"));
@@ -152,14 +151,14 @@ fn said(status: StatusCode, body: &[u8], sent: Option<&Authorization>) -> Failur
     )
 }
 
-/// A transient error, with the time to wait if the server gave one.
+/// Returns a transient error, with the server's `Retry-After`.
 fn passing(response: &Response) -> Option<HttpStatusError> {
     let status = response.status();
     let passing = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
     passing.then(|| HttpStatusError::new(status.as_u16(), header(response, RETRY_AFTER.as_str())))
 }
 
-/// Whether a status says that the request will not be answered, however often it is sent.
+/// Whether a status means that repeating the request is useless.
 pub(super) fn refuses(status: StatusCode) -> bool {
     let passing = [
         StatusCode::REQUEST_TIMEOUT,
