@@ -3,17 +3,17 @@ import { closed, misconfigured, unwrap } from './error.js';
 import type { OpenSession } from './parts.js';
 import { isOfAnotherOrigin, ofAnotherOrigin } from './redirect.js';
 
-/** The official SDK's `AuthProvider` (2.x), for programs that want that seam. */
+/** The official SDK's `AuthProvider` (2.x), for programs that use that interface. */
 export interface AuthProvider {
   /** The access token to send, renewed first if it is about to expire. */
   token(): Promise<string | undefined>;
-  /** Recovers from a 401; afterwards the SDK asks for the token again, and sends the request once more. */
+  /** Recovers from a 401. Afterwards the SDK asks for the token again, and repeats the request once. */
   onUnauthorized(context: { response: Response }): Promise<void>;
 }
 
 /**
- * The session as an `AuthProvider`. `session.fetch` does more: this seam recovers from 401 alone, not from a step-up; it
- * does not say which token was rejected; and it has no room for tokens that are bound to a key.
+ * The session as an `AuthProvider`. `session.fetch` does more: this interface recovers from 401 only, not from a
+ * step-up; it does not say which token was rejected; and it cannot send tokens that are bound to a key.
  */
 export function authProvider(session: OpenSession, serverUrl: string): AuthProvider {
   const begin = () => {

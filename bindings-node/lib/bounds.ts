@@ -1,41 +1,41 @@
-/** How much of an answer of the MCP server is kept in memory. */
+/** Limits for the size of the MCP server's responses. */
 
 import type { ReauthError } from './error.js';
 import { httpError } from './http-error.js';
 import { readAs } from './unread.js';
 
-/** The longest answer, and the longest event of a stream, that is read, in bytes; the same in core. */
+/** The limit for a response and for one event of a stream, in bytes; the same as in core. */
 export const MAX_ANSWER = 16 * 1024 * 1024;
 
-/** An answer is longer than is read. `what`: it, or an event of it. */
+/** The error for a response or an event that exceeds the limit. */
 export function tooLong(url: string, what: 'the answer' | 'an event'): ReauthError {
   return httpError(url, `${what} is longer than ${MAX_ANSWER} bytes`);
 }
 
-/** Whether a response says itself that it is too long. */
+/** Whether the `Content-Length` of a response exceeds the limit. */
 export function saysTooLong(response: Response): boolean {
   return Number(response.headers.get('content-length') ?? 0) > MAX_ANSWER;
 }
 
 /**
- * Whether a response says itself that it is short enough, and cannot be longer then: what is compressed could be. Such a
- * response may be read by the platform, which is faster.
+ * Whether the `Content-Length` of a response is within the limit and reliable, which it is not for compressed
+ * responses. The platform may read such a response itself, which is faster.
  */
 export function saysShort({ headers }: Response): boolean {
   const length = headers.get('content-length');
   return length !== null && /^\d+$/.test(length) && Number(length) <= MAX_ANSWER && !headers.has('content-encoding');
 }
 
-/** A body as a stream of the platform: responses may be of another implementation. */
+/** Converts a body to a stream of the platform: the response may come from another implementation. */
 export function streamOf(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   return body instanceof ReadableStream ? body : ReadableStream.from(body);
 }
 
-/** Reads a body. One that is too long is cancelled. */
+/** Reads a body. Cancels it and throws if it exceeds the limit. */
 export async function readAll(body: ReadableStream<Uint8Array>, url: string): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  // It stays locked, as after `arrayBuffer`.
+  // The stream stays locked, as after `arrayBuffer`.
   const reader = streamOf(body).getReader();
   for (;;) {
     const { done, value } = await reader.read();
@@ -44,7 +44,7 @@ export async function readAll(body: ReadableStream<Uint8Array>, url: string): Pr
     length += value.byteLength;
     if (length > MAX_ANSWER) {
       const error = tooLong(url, 'the answer');
-      // It may have broken off meanwhile, which is no matter.
+      // Ignores an error here: the connection may have broken meanwhile.
       void reader.cancel(error).catch(() => {});
       throw error;
     }
@@ -52,7 +52,7 @@ export async function readAll(body: ReadableStream<Uint8Array>, url: string): Pr
   }
 }
 
-/** Makes a response fail, whichever way it is read, where it is longer than is read. */
+/** Wraps a response so that reading it fails beyond the limit. */
 export function bounded(response: Response, url: string): Response {
   const { body } = response;
   if (!body) return response;

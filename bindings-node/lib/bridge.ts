@@ -1,18 +1,18 @@
-/** What the native part asks of a session's JavaScript: its host, its store, its `fetch`. See `bindings-common/src/call.rs`. */
+/** Calls from the native part to a session's JavaScript: host, store and `fetch`. See `bindings-common/src/call.rs`. */
 
 import type { AsyncResource } from 'node:async_hooks';
 
 import { memberOf, wordsOf } from './describe.js';
 import { native } from './native.js';
 
-/** What a call comes with. */
+/** What accompanies a call. */
 export interface CallContext {
-  /** Aborted when the native part does not wait for the call any more. */
+  /** Aborted when the native part no longer waits for the call. */
   signal: AbortSignal;
   body: Uint8Array | undefined;
 }
 
-/** What a call returns besides its JSON value. The body is a copy of our own: it may be secret, and is wiped. */
+/** A JSON value and a body that a call returns. The body is our own copy: it may be secret, and is wiped. */
 export class WithBody {
   constructor(
     readonly value: unknown,
@@ -20,9 +20,9 @@ export class WithBody {
   ) {}
 }
 
-/** Why a call is not answered, where more is to be told than an exception says, which is its cause. */
+/** The failure of a call with more facts than the exception, its cause, holds. */
 export class Refusal {
-  /** It is certain that nothing was sent to a server. */
+  /** Certainly nothing was sent to a server. */
   readonly #unsent: boolean;
 
   constructor(
@@ -37,21 +37,21 @@ export class Refusal {
     return this.#unsent;
   }
 
-  /** Whether it is one. What was thrown may defend itself against being looked at. */
+  /** Whether a value is a `Refusal`. A thrown value may be a proxy that throws when it is inspected. */
   static is(value: unknown): value is Refusal {
     return typeof value === 'object' && value !== null && #unsent in value;
   }
 }
 
-/** What a session can be asked. */
+/** A target of calls: a session's parts, a terminal or a store that is checked. */
 export interface Callee {
-  /** Where calls run, as far as `AsyncLocalStorage` is concerned. */
+  /** The async context in which calls run (`AsyncLocalStorage`). */
   readonly scope: AsyncResource;
-  /** May return anything or a promise of it, throw, or never return. */
+  /** May return anything or a promise, throw, or never settle. */
   call(method: string, input: unknown, context: CallContext): unknown;
-  /** What a call returned came when it was not waited for any more. */
+  /** Receives the result of a call that the native part no longer waits for. */
   unheard(method: string, input: unknown, value: unknown): void;
-  /** No caller waits for an answer. */
+  /** Receives a notification. */
   tell(method: string, input: unknown): void;
 }
 
@@ -61,8 +61,8 @@ const collected = new FinalizationRegistry((id: number) => places.delete(id));
 let lastId = 0;
 
 /**
- * Where the native part finds a callee. It is held weakly, so that a session without references can be collected
- * although native code could still call it; but not while something is out that only it can take back.
+ * Registers a callee for the native part. The reference is weak, so that an unreferenced session can be collected
+ * although native code could still call it. While `hold` is in effect it is strong.
  */
 export class Place {
   readonly id = ++lastId;
@@ -81,14 +81,14 @@ export class Place {
     return this.#callee.deref();
   }
 
-  /** Something is out, which it has to be found for, also after it was left. */
+  /** Keeps the callee alive, also after `leave`. */
   hold(): void {
     this.#holds += 1;
     this.#held = this.callee;
     places.set(this.id, this);
   }
 
-  /** It is back. */
+  /** Ends a `hold`. */
   letGo(): void {
     this.#holds -= 1;
     if (this.#holds > 0) return;
@@ -96,14 +96,14 @@ export class Place {
     if (this.#left) this.leave();
   }
 
-  /** Nothing more is asked of it, once everything is back. */
+  /** Unregisters the callee, once every `hold` has ended. */
   leave(): void {
     this.#left = true;
     if (!this.#held) places.delete(this.id);
   }
 }
 
-/** How many exceptions are kept for the errors they are behind. */
+/** How many exceptions are kept as causes for later errors. */
 const MAX_THROWN = 1024;
 const thrown = new Map<number, unknown>();
 let lastThrown = 0;
@@ -114,7 +114,7 @@ function keep(error: unknown): number {
   return lastThrown;
 }
 
-/** The exception with that number, as the `cause` of an error, unless very many others were thrown since. */
+/** The exception with that number, as the `cause` of an error, unless newer ones have displaced it. */
 export function caught(id: number): { cause?: unknown } {
   return thrown.has(id) ? { cause: thrown.get(id) } : {};
 }
@@ -142,7 +142,6 @@ async function answer(callee: Callee, call: number, method: string, input: unkno
     const returned = await callee.call(method, input, { signal: controller.signal, body });
     const [value, bytes] = returned instanceof WithBody ? [returned.value, returned.body] : [returned];
     const heard = bridge.settle(call, reply(value), bytes);
-    // The native part has a copy.
     bytes?.fill(0);
     if (!heard) callee.unheard(method, input, value);
   } catch (error) {
@@ -152,7 +151,7 @@ async function answer(callee: Callee, call: number, method: string, input: unkno
   }
 }
 
-/** The native part reads Unicode, which half of a surrogate pair is not. */
+/** Rust strings must be valid Unicode, which a lone surrogate is not. */
 const wellFormed = (_: string, part: unknown) => (typeof part === 'string' ? part.toWellFormed() : part);
 
 const reply = (value: unknown) => JSON.stringify({ ok: value ?? null }, wellFormed);
@@ -161,7 +160,7 @@ function refusal(refused: unknown): string {
   const [error, unsent] = Refusal.is(refused) ? [refused.cause, refused.unsent] : [refused, false];
   const [name, code] = [memberOf(error, 'name'), memberOf(error, 'code')];
   const cancelled = name === 'AbortError' || (name === 'ReauthError' && code === 'cancelled');
-  // The native part says whose part it was, which an error of ours has said already.
+  // The native part adds its own prefix, which a `ReauthError` has in its message already but not in its detail.
   const detail = name === 'ReauthError' && !Refusal.is(refused) ? memberOf(error, 'detail') : undefined;
   const message = typeof detail === 'string' ? detail : wordsOf(refused);
   return JSON.stringify({ error: { message, cancelled, unsent, thrown: keep(error) } });

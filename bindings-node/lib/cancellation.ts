@@ -1,14 +1,14 @@
 import { native } from './native.js';
 import type { Outgoing } from './outgoing.js';
 
-/** What cancels a request in MCP (before 2026-07-28, which aborts it). */
+/** The notification that cancels a request in MCP before 2026-07-28. (Later versions abort the HTTP request.) */
 const CANCELLED = 'notifications/cancelled';
 
-/** A request that is under way. */
+/** A pending request. */
 export class InFlight {
-  /** The client has said that it does not wait for the answer any more. */
+  /** The client no longer waits for the response. */
   cancelled = false;
-  /** Its answer is a stream that is looked through, and not over yet. */
+  /** The response is an event stream that is still being read. */
   isStreaming = false;
   readonly outgoing: Outgoing;
   #cancel: native.Cancel | undefined;
@@ -17,18 +17,18 @@ export class InFlight {
     this.outgoing = outgoing;
   }
 
-  /** Whether no caller waits for it any more. */
+  /** Whether the caller no longer waits. */
   get isOver(): boolean {
     return this.cancelled || (this.outgoing.signal?.aborted ?? false);
   }
 
-  /** No caller does. */
+  /** Marks the request as cancelled by its client. */
   stop(): void {
     this.cancelled = true;
     this.#cancel?.cancel();
   }
 
-  /** Runs what waits in the native part, until the caller stops it. */
+  /** Runs a native operation until it completes or the caller cancels it. */
   async waiting<T>(work: (cancel: native.Cancel) => Promise<T>): Promise<T> {
     const { signal } = this.outgoing;
     const cancel = new native.Cancel();
@@ -44,10 +44,10 @@ export class InFlight {
     }
   }
 
-  /** Whether it is the request that `id` names in messages of the same client as `other`. */
+  /** Whether `id`, in a message of the same client as `other`, refers to this request. */
   is(id: unknown, other: Outgoing): boolean {
     const { message, headers, signal } = this.outgoing;
-    // Several clients may share a session, and each counts its requests from zero.
+    // Several clients may share a session, and each numbers its requests from zero.
     const [session, others] = [headers.get('mcp-session-id'), other.headers.get('mcp-session-id')];
     if (signal !== other.signal || session !== others || (!signal && session === null)) return false;
     const own = read(message);
@@ -70,7 +70,7 @@ function read(message: string | undefined): Message | undefined {
   }
 }
 
-/** The requests that are under way, for cancellations to find. */
+/** The pending requests, to look up cancelled ones. */
 export class RequestsInFlight {
   readonly #requests = new Set<InFlight>();
 
@@ -85,7 +85,7 @@ export class RequestsInFlight {
     this.#requests.delete(request);
   }
 
-  /** If a message cancels a request, no caller waits for that any more. */
+  /** Stops the request that a cancellation message refers to. */
   #heed(outgoing: Outgoing): void {
     if (this.#requests.size === 0 || !outgoing.message?.includes(CANCELLED)) return;
     const message = read(outgoing.message);

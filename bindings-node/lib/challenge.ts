@@ -5,25 +5,25 @@ import { toJson } from './json.js';
 import { native } from './native.js';
 import type { AuthChallenge, Operation, Reason } from './types.js';
 
-/** A response, as far as a challenge is concerned: that of `fetch`, that of `node:http`, or one taken apart. */
+/** A response to read a challenge from: of `fetch`, of `node:http`, or its parts. */
 export interface ChallengedResponse {
   /** The HTTP status. */
   status?: number | undefined;
-  /** The same, by the name it has in `node:http`. */
+  /** The HTTP status under its name in `node:http`. */
   statusCode?: number | undefined;
   /** The header fields. */
   headers: HeaderFields;
 }
 
-/** Header fields: those of `fetch`, an object, or pairs of names and values. */
+/** Header fields: `Headers`, an object, or pairs of names and values. */
 export type HeaderFields =
   | Iterable<readonly [string, string]>
   | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** How many header fields a response may have. */
+/** The largest number of header fields of a response. */
 const MAX_FIELDS = 10_000;
 
-/** What can be gone through, as a list; it may have no end. */
+/** Reads an iterable, which may be infinite, into a list. */
 function pairsOf(headers: Iterable<readonly [string, string]>): (readonly [string, string])[] {
   const pairs: (readonly [string, string])[] = [];
   for (const pair of headers) {
@@ -32,7 +32,7 @@ function pairsOf(headers: Iterable<readonly [string, string]>): (readonly [strin
   return pairs;
 }
 
-/** Names and values in turn. */
+/** Flattens header fields to alternating names and values. */
 export function flatHeaders(headers: HeaderFields): string[] {
   if (isA(headers, Headers)) return [...headers].flatMap(([name, value]) => [name, asUtf8(value)]);
   if (typeof headers !== 'object' || headers === null) throw new TypeError(`its headers are ${describe(headers)}`);
@@ -45,7 +45,7 @@ export function flatHeaders(headers: HeaderFields): string[] {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** A value that `fetch` has read byte by byte, as servers write it. */
+/** Decodes a value that `fetch` read as Latin-1 as the UTF-8 that servers write. */
 function asUtf8(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: all that is ASCII needs nothing.
   if (/^[\x00-\x7f]*$/.test(value)) return value;
@@ -56,7 +56,7 @@ function asUtf8(value: string): string {
   }
 }
 
-/** The status and the header fields of a response, which may be anything. */
+/** Reads the status and the header fields of a response of any type. */
 export function challengedBy(response: ChallengedResponse): [status: number, headers: string[]] {
   try {
     const status = declared(response, 'status') ?? declared(response, 'statusCode');
@@ -68,7 +68,7 @@ export function challengedBy(response: ChallengedResponse): [status: number, hea
   }
 }
 
-/** Codes of JSON-RPC errors are numbers too. */
+/** Excludes the codes of JSON-RPC errors, which are numbers too. */
 const isHttpStatus = (status: unknown): status is number =>
   typeof status === 'number' && Number.isInteger(status) && status >= 100 && status <= 999;
 
@@ -78,12 +78,12 @@ function parse(status: unknown, lines: string[]): AuthChallenge | undefined {
   return challenge == null ? undefined : (JSON.parse(challenge) as AuthChallenge);
 }
 
-/** The lines of `WWW-Authenticate` among names and values in turn. */
+/** The values of `WWW-Authenticate` in alternating names and values. */
 function linesOf(headers: string[]): string[] {
   return headers.filter((_, i) => i % 2 === 1 && headers[i - 1]?.toLowerCase() === 'www-authenticate');
 }
 
-/** Adds what was being done. */
+/** Adds the operation to a challenge. */
 function during(challenge: AuthChallenge | undefined, operation: unknown): AuthChallenge | undefined {
   if (operation === undefined) return challenge;
   const context = operationOf(operation);
@@ -93,24 +93,24 @@ function during(challenge: AuthChallenge | undefined, operation: unknown): AuthC
 
 const OPERATION_PARTS = { method: NAME, toolName: NAME, resourceUri: NAME, promptName: NAME };
 
-/** What was being done: a message as it was sent, or what it comes to. */
+/** Reads an operation from a JSON-RPC message or an object. */
 function operationOf(operation: unknown): Operation {
   if (typeof operation === 'string') return JSON.parse(native.operationOfMessage(operation)) as Operation;
   return { ...check(operation, OPERATION_PARTS, 'operation.') };
 }
 
 /**
- * The challenge of a rejected response; `undefined` when its status is neither 401 nor 403.
+ * Parses the challenge of a rejected response; `undefined` unless its status is 401 or 403.
  *
- * `Headers` joins several `WWW-Authenticate` lines into one. That makes no difference, but where a line has a quoted
- * text without an end; give such headers as pairs.
+ * `Headers` joins several `WWW-Authenticate` lines into one. This only matters if a line has an unterminated quoted
+ * string; pass such headers as pairs.
  *
  * ```ts
  * const challenge = parseAuthChallengeFromResponse(await fetch(url))
  * if (challenge?.reason === 'insufficient_scope') console.log(challenge.requiredScopes)
  * ```
  *
- * `operation` is what was being done: the JSON-RPC message as it was sent, or what it comes to.
+ * `operation` is what the request was doing: the JSON-RPC message, or an {@link Operation}.
  */
 export function parseAuthChallengeFromResponse(
   response: ChallengedResponse,
@@ -121,26 +121,26 @@ export function parseAuthChallengeFromResponse(
 }
 
 /**
- * The challenge inside a tool's result (`_meta["mcp/www_authenticate"]`), as servers send it that let a call through
- * and have the tool refuse it.
+ * Reads the challenge in a tool result (`_meta["mcp/www_authenticate"]`), which servers send when the tool, not the
+ * server, rejects the call.
  */
 export function authChallengeFromToolResult(result: unknown): AuthChallenge | undefined {
   const challenge = native.challengeOfToolResult(toJson(result ?? null, 'the result'));
   return challenge == null ? undefined : (JSON.parse(challenge) as AuthChallenge);
 }
 
-/** How deep errors are nested at the most, how many of an aggregate are looked into, and how many in all. */
+/** Limits for nested errors: depth, errors read of one `AggregateError`, and errors in all. */
 const MAX_DEPTH = 16;
 const MAX_ERRORS = 64;
 const MAX_LOOKED_AT = 1024;
 
 /**
- * The challenge behind an error, however deep: of this package; of the official SDK, both 1.x and 2.x
+ * Finds the challenge behind an error, at any depth: an error of this package; of the official SDK, 1.x and 2.x
  * (`StreamableHTTPError`, `SseError`, `SdkHttpError`, `UnauthorizedError`, `InsufficientScopeError`, JSON-RPC errors
- * whose data hold one); of the MCP Inspector (`authChallenge`); or of anything that has the rejected response, or its
- * status and header. Whatever the error is, it does not throw.
+ * whose data holds one); of the MCP Inspector (`authChallenge`); or anything that has the rejected response, or its
+ * status and header. Never throws.
  *
- * `operation` is what was being done: the JSON-RPC message as it was sent, or what it comes to.
+ * `operation` is what the request was doing: the JSON-RPC message, or an {@link Operation}.
  */
 export function authChallengeFromError(error: unknown, operation?: string | Operation): AuthChallenge | undefined {
   return during(find(error), operation);
@@ -153,7 +153,7 @@ function find(error: unknown): AuthChallenge | undefined {
     const next: unknown[] = [];
     for (const one of level) {
       if (typeof one !== 'object' || one === null || seen.has(one)) continue;
-      // What makes up its members as they are asked for has no end.
+      // Ends the search if an object generates its members without end.
       if (seen.size >= MAX_LOOKED_AT) return undefined;
       seen.add(one);
       const challenge = ofOne(one);
@@ -165,7 +165,7 @@ function find(error: unknown): AuthChallenge | undefined {
   return undefined;
 }
 
-/** What an error may be wrapped around. */
+/** The errors that an error may wrap. */
 function inside(error: unknown): unknown[] {
   const data = memberOf(error, 'data');
   const inner = [memberOf(error, 'cause'), memberOf(error, 'error'), memberOf(data, 'cause'), memberOf(data, 'error')];
@@ -184,7 +184,7 @@ function ofOne(error: unknown): AuthChallenge | undefined {
   if (found) return found;
   const parsed = ofResponse(memberOf(error, 'response'));
   if (parsed) return parsed;
-  // 1.x does not give all of its errors a name of their own.
+  // Some errors of 1.x have no `name` of their own.
   const names = [
     memberOf(error, 'name'),
     memberOf(memberOf(error, 'constructor'), 'name'),
@@ -195,21 +195,21 @@ function ofOne(error: unknown): AuthChallenge | undefined {
   return ofParts([...told.map((one) => memberOf(one, 'raw')), ...holders], is('UnauthorizedError') ? 401 : undefined);
 }
 
-/** A challenge in pieces: the status and the header, wherever they are. */
+/** Builds a challenge from a status and a header that are in separate places. */
 function ofParts(holders: unknown[], known: number | undefined): AuthChallenge | undefined {
-  // 2.x of the SDK has the status in its data, 1.x as the code.
+  // The SDK has the status in `data` (2.x) or as `code` (1.x).
   const statuses = ['httpStatus', 'status', 'statusCode', 'code'].flatMap((name) =>
     holders.map((holder) => memberOf(holder, name)),
   );
   const status = known ?? statuses.find(isHttpStatus);
   const lines = holders.map(linesBehind).find((lines) => lines.length > 0) ?? [];
   if (status !== undefined || lines.length === 0) return parse(status, lines);
-  // As for a tool's result: a server that asks for scope would say 403.
+  // Without a status, as for a tool result: 403 if the header asks for scope, otherwise 401.
   const asForbidden = parse(403, lines);
   return asForbidden?.reason === 'insufficient_scope' ? asForbidden : parse(401, lines);
 }
 
-/** The lines of `WWW-Authenticate` that something has, by that name, among header fields, or as itself. */
+/** The `WWW-Authenticate` values of an object: its own or its header fields', or the value if it is a string. */
 function linesBehind(holder: unknown): string[] {
   if (typeof holder === 'string') return [holder.toWellFormed()];
   const own = memberOf(holder, 'wwwAuthenticate');
@@ -217,14 +217,14 @@ function linesBehind(holder: unknown): string[] {
   return lines.length > 0 ? lines : linesAmong(memberOf(holder, 'headers'));
 }
 
-/** The same of header fields, which may be of any kind. */
+/** The `WWW-Authenticate` values of header fields of any type. */
 function linesAmong(headers: unknown): string[] {
   if (headers === undefined || headers === null) return [];
   try {
     const lines = linesOf(flatHeaders(headers as HeaderFields));
     if (lines.length > 0) return lines;
   } catch {
-    // They may be something that can be asked alone.
+    // The headers may only have a `get` method.
   }
   try {
     const get = declared(headers, 'get');
@@ -234,7 +234,7 @@ function linesAmong(headers: unknown): string[] {
   }
 }
 
-/** A text, or those of a list. */
+/** A string, or the strings of a list. */
 function textsOf(value: unknown): string[] {
   const list = isList(value) ? Array.from({ length: MAX_ERRORS }, (_, i) => memberOf(value, String(i))) : [value];
   return list.filter((one) => typeof one === 'string' && one !== '').map((one) => (one as string).toWellFormed());
@@ -266,12 +266,12 @@ function ofResponse(response: unknown): AuthChallenge | undefined {
   try {
     return parseAuthChallengeFromResponse(response as ChallengedResponse);
   } catch {
-    // Its headers cannot be read, or something else goes by that name there.
+    // Its headers cannot be read, or `response` is something else.
     return ofParts([response], undefined);
   }
 }
 
-/** The SDK has taken the challenge apart. */
+/** Rebuilds the challenge that the SDK has parsed. */
 function ofScopeError(error: unknown): AuthChallenge | undefined {
   const parameters = [
     ['error', 'insufficient_scope'],

@@ -1,11 +1,11 @@
-/** Checks what an application hands in, so that what is wrong is told by name. */
+/** Validates options, so that errors name the invalid one. */
 
 import { declared, describe, memberOf } from './describe.js';
 import { misconfigured } from './error.js';
 import { native } from './native.js';
 import { readScopes } from './scope.js';
 
-/** What an option must be: how that is said, and what it is read as, which is `undefined` where it is something else. */
+/** A type of option: its description, and a function that reads a value, or returns `undefined` for a wrong type. */
 export interface Kind<T> {
   what: string;
   read(value: unknown): T | undefined;
@@ -19,7 +19,7 @@ export function isObject(value: unknown): value is object {
   try {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
   } catch {
-    // A proxy that was revoked is nothing any more.
+    // A revoked proxy throws.
     return false;
   }
 }
@@ -30,7 +30,7 @@ const isCount = (most: number) => (value: unknown) =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 
 export const TEXT = kind<string>('a text', isText);
-/** Any text, be it empty. */
+/** Any string, also an empty one. */
 export const NAME = kind<string>('a text', (value) => typeof value === 'string' && value.isWellFormed());
 export const FLAG = kind<boolean>('true or false', (value) => typeof value === 'boolean');
 export const OBJECT = kind<object>('an object', isObject);
@@ -43,7 +43,7 @@ export const CREDENTIAL = kind<native.Authorization>(
   (value) => value instanceof native.Authorization,
 );
 
-/** A text is kept exactly as it is; what it must be besides is core's to say. */
+/** A string is kept unchanged; core validates the rest. */
 export const ADDRESS: Kind<string> = {
   what: 'an address: a text or a URL',
   read: (value) => (value instanceof URL ? value.href : isText(value) ? value : undefined),
@@ -58,7 +58,7 @@ export const ADDRESSES: Kind<string[]> = {
   },
 };
 
-/** One that can be sent to an authorization server (RFC 6749 section 3.1.2). */
+/** An address that can be sent as a redirect URI (RFC 6749 section 3.1.2). */
 export const REDIRECT_URI: Kind<string> = {
   what: 'an absolute address without a fragment (#)',
   read(value) {
@@ -69,7 +69,7 @@ export const REDIRECT_URI: Kind<string> = {
 
 export const SCOPES: Kind<string[]> = { what: 'a text or a list of texts', read: readScopes };
 
-/** What was being done: a message as it was sent, or what that comes to. */
+/** The operation of a request: a JSON-RPC message, or an object. */
 export const OPERATION: Kind<string | object> = {
   what: 'a text or an object',
   read: (value) => (typeof value === 'string' || isObject(value) ? value : undefined),
@@ -87,14 +87,12 @@ export const orNull = <T>({ what, read }: Kind<T>): Kind<T | null> => ({
 type Kinds = Record<string, Kind<unknown>>;
 type Checked<K extends Kinds> = { [N in keyof K]?: K[N] extends Kind<infer T> ? T : never };
 
-/**
- * Reads each of the options once, and returns what was given of them. `where` stands before their names: `policy.`
- */
+/** Reads each option once, and returns the given ones. `where` is a prefix for their names, such as `policy.`. */
 export function check<K extends Kinds>(given: unknown, kinds: K, where = ''): Checked<K> {
   const whole = where === '' ? 'the options' : where.slice(0, -1);
   if (!isObject(given)) throw misconfigured(`${whole} must be an object, and is ${describe(given)}`);
   refuseUnknown(given, kinds, where);
-  // What was not given is not there, whatever other objects inherit.
+  // No prototype: an option that is absent must not be found on `Object.prototype`.
   const checked: Record<string, unknown> = Object.create(null);
   for (const [name, kind] of Object.entries(kinds)) {
     const [value, read] = readOne(given, name, kind, `${where}${name}`);
@@ -107,7 +105,7 @@ export function check<K extends Kinds>(given: unknown, kinds: K, where = ''): Ch
   return checked as Checked<K>;
 }
 
-/** What is given by a name, and what that is read as. */
+/** Reads one option: the raw value and the converted one. */
 function readOne(given: object, name: string, kind: Kind<unknown>, shown: string): [value: unknown, read: unknown] {
   try {
     const value = declared(given, name);
@@ -117,13 +115,13 @@ function readOne(given: object, name: string, kind: Kind<unknown>, shown: string
   }
 }
 
-/** An option that is written otherwise would have no effect, without a word. */
+/** Rejects unknown options: a misspelled one would have no effect. */
 function refuseUnknown(given: object, kinds: Kinds, where: string): void {
   const plain = (text: string) => text.replaceAll(/[^a-z]/gi, '').toLowerCase();
   for (const name of namesOf(given)) {
     if (Object.hasOwn(kinds, name) || memberOf(given, name) === undefined) continue;
     const meant = Object.keys(kinds).find((known) => plain(known) === plain(name));
-    // A name could be anything too.
+    // The name may contain anything.
     const shown = /^\w{1,40}$/.test(name) ? name : '(another name)';
     throw misconfigured(`${where}${shown} is no option${meant ? `; write ${where}${meant}` : ''}`);
   }
@@ -133,7 +131,7 @@ function namesOf(given: object): string[] {
   try {
     return Object.keys(given);
   } catch {
-    // What it has by names that are known is read all the same.
+    // The known options are still read.
     return [];
   }
 }

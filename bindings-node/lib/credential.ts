@@ -1,13 +1,13 @@
 import type { native } from './native.js';
 
-/** A credential that can be sent as it is. */
+/** A credential that can be sent unchanged. */
 export interface Ready {
   authorization: native.Authorization;
-  /** The header fields to send, in turn. */
+  /** The header fields to send: alternating names and values. */
   headers: readonly string[];
 }
 
-/** A session's current credential, whose header is read once while it does not change. */
+/** A session's current credential. Its header is read from the native part only when it changes. */
 export class CurrentCredential {
   readonly #session: native.Session;
   #ready: Ready | undefined;
@@ -16,7 +16,7 @@ export class CurrentCredential {
     this.#session = session;
   }
 
-  /** The credential, if it can be sent as it is: no renewal, no proof. */
+  /** Returns the credential if it can be sent unchanged: it needs no renewal and no proof. */
   get(): Ready | undefined {
     const current = this.#session.currentIfFresh(this.#ready?.authorization);
     if (current === false) return undefined;

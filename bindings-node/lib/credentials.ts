@@ -1,77 +1,77 @@
-/** How a session gets its tokens, and what its client proves itself by. */
+/** How a session obtains its tokens, and how its client authenticates. */
 
 import { check, FLAG, FUNCTION, OBJECT, oneOf, orNull, TEXT } from './check.js';
 import { misconfigured } from './error.js';
 import type { HostContext } from './host.js';
 import type { Awaitable } from './types.js';
 
-/** A client that is registered at an authorization server already. */
+/** A client that is already registered at an authorization server. */
 export interface ClientOptions {
-  /** The id that it is registered by. */
+  /** The client ID. */
   id: string;
   /** Its secret, if it has one. A client has a secret, a key or neither. */
   secret?: string | undefined;
   /**
-   * How it shows its secret, for a server whose metadata does not tell, or tells wrong: in the `Authorization` header
-   * (`basic`) or in the form (`post`).
+   * How it sends its secret, if the server's metadata is missing or wrong: in the `Authorization` header (`basic`) or
+   * in the form (`post`).
    */
   secretMethod?: 'basic' | 'post' | undefined;
   /** Its private key, if it has one (`private_key_jwt`, RFC 7523 section 2.2): PEM, or a JWK as JSON. */
   key?: string | undefined;
   /**
-   * The issuer of the authorization server that it is registered at. A client with a secret, a key or assertions needs
-   * it: they go nowhere else. Without it nothing is sent, and the error (`config`) names the issuer that was found.
+   * The issuer of the authorization server where it is registered. Required for a client with a secret, a key or
+   * assertions: they are sent nowhere else. Without it nothing is sent, and the error (`config`) names the issuer.
    */
   issuer?: string | undefined;
-  /** In place of `issuer`: shows what it proves itself by to whichever authorization server the MCP server names. */
+  /** Instead of `issuer`: authenticates to any authorization server that the MCP server names. */
   atAnyIssuer?: boolean | undefined;
 }
 
-/** An organization's identity provider, and the client that this program is there. */
+/** An organization's identity provider, and the client registered there. */
 export interface IdentityProviderOptions {
-  /** Its issuer identifier, exactly as it is. */
+  /** Its issuer identifier, byte for byte. */
   issuer: string;
-  /** The id that this program is registered by there. */
+  /** The client ID of this program at the identity provider. */
   clientId: string;
   /** The client's secret, if it has one. */
   clientSecret?: string | undefined;
   /** The client's private key, if it has one: PEM, or a JWK as JSON. */
   clientKey?: string | undefined;
-  /** Whether it is to be used (default yes). What is switched off is another error than what is not configured. */
+  /** Whether to use it (default `true`). `false` has its own error code, different from a missing configuration. */
   enabled?: boolean | undefined;
 }
 
-/** A person signs in (authorization code grant, RFC 6749 section 4.1). */
+/** The user signs in (authorization code grant, RFC 6749 section 4.1). */
 export interface PersonCredentials {
   kind?: 'person' | undefined;
-  /** By default the client is found by its metadata address, or registers itself (RFC 7591). */
+  /** By default a client ID metadata document is used, or dynamic registration (RFC 7591). */
   client?: ClientOptions | undefined;
 }
 
-/** The client acts for itself, by its secret or its key (RFC 6749 section 4.4): no person, no host. */
+/** The client acts on its own behalf, with its secret or key (RFC 6749 section 4.4): no user, no host. */
 export interface ClientCredentials {
   kind: 'client_credentials';
   client: ClientOptions;
 }
 
-/** The client is a workload whose platform vouches for it (RFC 7523 section 2.1): no person, no host. */
+/** The client is a workload with assertions from its platform (RFC 7523 section 2.1): no user, no host. */
 export interface WorkloadCredentials {
   kind: 'workload';
   client: ClientOptions;
-  /** Gives a fresh assertion for the authorization server whose issuer is `audience`. */
+  /** Returns a fresh assertion for the authorization server with the issuer `audience`. */
   assertion(audience: string, context: HostContext): Awaitable<string>;
 }
 
-/** Access is managed by the organization whose identity provider this is. */
+/** An organization manages access through this identity provider. */
 export interface EnterpriseCredentials {
   kind: 'enterprise';
-  /** Where people sign in. `null`: it is meant to be, and is not configured. */
+  /** The identity provider. `null`: enterprise-managed, but not configured. */
   identityProvider: IdentityProviderOptions | null;
-  /** A client that is registered already at the MCP server's authorization server. */
+  /** A client that is already registered at the MCP server's authorization server. */
   client?: ClientOptions | undefined;
 }
 
-/** How a session gets its tokens. */
+/** How a session obtains its tokens. */
 export type Credentials = PersonCredentials | ClientCredentials | WorkloadCredentials | EnterpriseCredentials;
 
 type Kind = NonNullable<Credentials['kind']>;
@@ -94,7 +94,7 @@ const CREDENTIALS = {
   identityProvider: orNull({ ...OBJECT, what: 'an object with issuer and clientId' }),
 };
 
-/** What goes with each kind besides a client, and what the kind cannot do without. */
+/** The members that belong to each kind besides `client`, and the required ones. */
 const KINDS: Record<Kind, { own: readonly string[]; needs: readonly string[] }> = {
   person: { own: [], needs: [] },
   client_credentials: { own: [], needs: ['client'] },
@@ -102,15 +102,15 @@ const KINDS: Record<Kind, { own: readonly string[]; needs: readonly string[] }> 
   enterprise: { own: ['identityProvider'], needs: ['identityProvider'] },
 };
 
-/** Credentials that were checked: those for the native part, and the function that it asks for assertions. */
+/** Validated credentials: JSON for the native part, and the function that it calls for assertions. */
 export interface CheckedCredentials {
   readonly json: { kind: Kind };
   readonly assertion: WorkloadCredentials['assertion'] | undefined;
 }
 
-/** Checks credentials; `undefined` are those of a person. */
+/** Validates credentials; `undefined` means that the user signs in. */
 export function checkCredentials(given: object | undefined): CheckedCredentials {
-  // Read as it is: what was not given must not come from what all objects inherit.
+  // Reads the checked copy: an absent member must not be found on `Object.prototype`.
   const checked = check(given ?? {}, CREDENTIALS, 'credentials.');
   const kind = checked.kind ?? 'person';
   const names = Object.keys(checked);

@@ -1,4 +1,4 @@
-/** A value's kind, without the value. Whatever it is, nothing of it is run but what tells its kind. */
+/** Describes the type of a value without its content. Runs no code of the value except to find the type. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value !== 'object' && typeof value !== 'function') return `a ${typeof value}`;
@@ -7,17 +7,17 @@ export function describe(value: unknown): string {
     const { name } = value.constructor;
     if (typeof name === 'string' && /^\w{1,40}$/.test(name)) return `a value of the kind ${name}`;
   } catch {
-    // It does not want to be looked at.
+    // It throws when it is inspected.
   }
   return `a value of the kind ${typeof value}`;
 }
 
-/** How long a chain of prototypes is followed. */
+/** How many prototypes of a chain are followed. */
 const MAX_PROTOTYPES = 64;
 
 /**
- * Whether an object has something by a name: itself or by its class, but not by what all objects inherit from, where
- * others may have put it.
+ * Whether an object has a property of its own or of its class. Properties of `Object.prototype` do not count: other
+ * code may have added them.
  */
 export function declares(value: object, name: string): boolean {
   let at: object | null = value;
@@ -28,7 +28,7 @@ export function declares(value: object, name: string): boolean {
   return false;
 }
 
-/** Whether it is what all objects inherit from, in this realm or another. */
+/** Whether it is an `Object.prototype`, of this realm or another. */
 function isRoot(prototype: object): boolean {
   return (
     prototype === Object.prototype ||
@@ -36,7 +36,7 @@ function isRoot(prototype: object): boolean {
   );
 }
 
-/** As `instanceof`, which never ends where a Proxy makes up prototypes without end. */
+/** Like `instanceof`, which never ends for a proxy with an infinite prototype chain. */
 export function isA<T>(value: unknown, kind: { prototype: T }): value is T {
   if (typeof value !== 'object' || value === null) return false;
   let at: object | null = Object.getPrototypeOf(value);
@@ -47,13 +47,13 @@ export function isA<T>(value: unknown, kind: { prototype: T }): value is T {
   return false;
 }
 
-/** What an object has by a name, if it {@link declares} it. */
+/** Returns a property if the object {@link declares} it. */
 export function declared(value: unknown, name: string): unknown {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
   return declares(value, name) ? (value as Record<string, unknown>)[name] : undefined;
 }
 
-/** The same of a value that may be anything; `undefined` where reading it fails. */
+/** Like {@link declared}, for any value; `undefined` if reading it throws. */
 export function memberOf(value: unknown, name: string): unknown {
   try {
     return declared(value, name);
@@ -62,7 +62,7 @@ export function memberOf(value: unknown, name: string): unknown {
   }
 }
 
-/** What an exception says, whatever it is. */
+/** The message of an exception of any type. */
 export function wordsOf(error: unknown): string {
   try {
     const isError = typeof error === 'object' && error !== null && 'message' in error;

@@ -2,7 +2,7 @@ import { caught } from './bridge.js';
 import { native } from './native.js';
 import type { AuthChallenge } from './types.js';
 
-/** What went wrong; the same in every language. `internal` is a defect of this package. */
+/** Error codes, the same in every language. `internal` is a defect of this package. */
 export type ErrorCode =
   | 'insufficient_scope'
   | 'consent_denied'
@@ -33,57 +33,57 @@ export type ErrorCode =
   | 'config'
   | 'internal';
 
-/** The facts of an error: from them, and its code, an application can make sentences of its own, in another language. */
+/** The facts of an error, from which an application can build its own messages, for example in another language. */
 export interface ErrorFacts {
-  /** The MCP server that it is about. */
+  /** The MCP server concerned. */
   server?: string;
-  /** The authorization server or identity provider that it is about. */
+  /** The authorization server or identity provider concerned. */
   issuer?: string;
-  /** The address that it is about. */
+  /** The address concerned. */
   url?: string;
-  /** The scopes that are missing. */
+  /** The missing scopes. */
   scopes?: string[];
-  /** What happened, without the words around it. */
+  /** What happened, without the rest of the message. */
   detail?: string;
   /** What the server asked for. */
   challenge?: AuthChallenge;
-  /** Where the person has to go. */
+  /** The page that the user must visit. */
   authorizationUrl?: string;
-  /** How many seconds a server asked to wait. */
+  /** The server's `Retry-After`, in seconds. */
   retryAfter?: number;
 }
 
-/** What an error tells besides its code and message. */
+/** The facts of an error besides its code and message. */
 export interface ErrorDetails extends Partial<{ [Fact in keyof ErrorFacts]: ErrorFacts[Fact] | undefined }> {
   sentence?: string | undefined;
-  /** What the application's own part threw. */
+  /** The exception that the application's own code threw. */
   cause?: unknown;
 }
 
-/** An error in its JSON form, which is the same in every language. */
+/** The JSON form of an error, the same in every language. */
 export interface ErrorForm extends ErrorFacts {
   code: ErrorCode;
   /** What happened, where, and what to do next: for a log. */
   message: string;
-  /** The same, in words for a person. */
+  /** The same, for the user. */
   sentence: string;
 }
 
-/** The facts that are printed with an error, besides its message. */
+/** The facts that are printed with an error, in addition to its message. */
 const PRINTED = ['challenge', 'authorizationUrl', 'retryAfter'] as const;
 const FACTS = ['server', 'issuer', 'url', 'scopes', 'detail', ...PRINTED] as const;
 
-/** What is said of an error, and not what all objects inherit. */
+/** Copies the facts to an object without a prototype. */
 const ownOf = (more: ErrorDetails): ErrorDetails => Object.assign(Object.create(null), more);
 
-/** The mark by which the official SDK passes errors of authorization on as they are, while it negotiates a version. */
+/** The SDK passes errors with this mark on unchanged while it negotiates a version. */
 const SDK_PASSES_ON = Symbol.for('mcp.authSeamEscape');
 
 /**
- * Why authorization could not be recovered, or a call could not be carried out.
+ * Why authorization could not be recovered, or an operation failed.
  *
- * `code` is stable; `message` says what happened, to which server, and what to do next, for a log; `sentence` says it
- * to a person. No part of it holds a secret.
+ * `code` is stable; `message` says what happened, at which server, and what to do next, for a log; `sentence` says it
+ * to the user. None of them holds a secret.
  *
  * ```ts
  * try {
@@ -102,23 +102,23 @@ export class ReauthError extends Error {
 
   /** What went wrong. */
   readonly code: ErrorCode;
-  /** What the server asked for, where that is behind it: the scopes, metadata address and words tell what it would take. */
+  /** The server's challenge, if there was one: it says which scopes the server requires, and why. */
   declare readonly challenge: AuthChallenge | undefined;
-  /** The same, in words for a person. */
+  /** The message for the user. */
   declare readonly sentence: string;
-  /** The MCP server that it is about. */
+  /** The MCP server concerned. */
   declare readonly server: string | undefined;
-  /** The authorization server or identity provider that it is about. */
+  /** The authorization server or identity provider concerned. */
   declare readonly issuer: string | undefined;
-  /** The address that it is about. */
+  /** The address concerned. */
   declare readonly url: string | undefined;
-  /** The scopes that are missing. */
+  /** The missing scopes. */
   declare readonly scopes: readonly string[] | undefined;
-  /** What happened, without the words around it: for words of your own, in another language. */
+  /** What happened, without the rest of the message: for your own messages, for example in another language. */
   declare readonly detail: string | undefined;
-  /** Where the person has to go (`interaction_required`): their callback is for `completeAuthorization`. */
+  /** The page that the user must visit (`interaction_required`). Pass its callback to `completeAuthorization`. */
   declare readonly authorizationUrl: string | undefined;
-  /** How many seconds the server asked to wait (`refresh_unavailable`). */
+  /** The server's `Retry-After`, in seconds (`refresh_unavailable`). */
   declare readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string, more: ErrorDetails = {}) {
@@ -135,7 +135,7 @@ export class ReauthError extends Error {
     }
   }
 
-  /** The form that other programs read: all that it tells, without its cause. */
+  /** The JSON form: everything except the cause. */
   toJSON(): ErrorForm {
     const { code, message, sentence } = this;
     const known = FACTS.filter((name) => Object.hasOwn(this, name));
@@ -143,11 +143,11 @@ export class ReauthError extends Error {
   }
 }
 
-/** An error as the native part tells of it. */
+/** An error in an answer of the native part. */
 export interface Failure extends Omit<ErrorDetails, 'cause'> {
   code: ErrorCode;
   message: string;
-  /** The number of the exception behind it. */
+  /** The number of the application's exception behind it. */
   thrown?: number;
 }
 
@@ -156,21 +156,21 @@ export function errorOf({ code, message, thrown, ...more }: Failure): ReauthErro
   return new ReauthError(code, message, { ...more, ...cause });
 }
 
-/** What an operation of the native part came to; its error is thrown. */
+/** Returns the value of a native answer, or throws its error. */
 export function unwrap<T>(answer: string): T {
   const { ok, error } = JSON.parse(answer) as { ok: T; error?: Failure };
   if (error) throw errorOf(error);
   return ok;
 }
 
-/** A `config` error, in the words that every language has for it. `cause` is what was thrown when the option was looked at. */
+/** Builds a `config` error with core's wording. `cause` is what was thrown when the option was read. */
 export function misconfigured(detail: string, ...causes: unknown[]): ReauthError {
   const { error } = JSON.parse(native.misconfigured(detail)) as { error: ErrorForm };
   const { code, message, ...more } = error;
   return new ReauthError(code, message, causes.length > 0 ? { ...more, cause: causes[0] } : more);
 }
 
-/** Whether something that was thrown is one of ours, whatever it is. */
+/** Whether a thrown value of any type is a `ReauthError`. */
 export function isReauthError(error: unknown): error is ReauthError {
   try {
     return error instanceof ReauthError;
@@ -179,7 +179,7 @@ export function isReauthError(error: unknown): error is ReauthError {
   }
 }
 
-/** What everything but closing comes to after a session was closed. */
+/** The error of every operation on a closed session except `close`. */
 export function closed(): ReauthError {
   return new ReauthError('cancelled', 'The session is closed. Open another to go on.');
 }

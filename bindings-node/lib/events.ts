@@ -1,16 +1,16 @@
 import type { SessionEvent } from './types.js';
 
-/** How many events wait for a slow reader; of more, the oldest are dropped. */
+/** How many events are kept for a slow reader. Beyond that, the oldest are dropped. */
 const MAX_WAITING = 1000;
 
-/** Events for one reader, from when it is made. */
+/** The events for one reader, from the creation of this object on. */
 export class EventStream implements AsyncIterableIterator<SessionEvent> {
   #waiting: SessionEvent[] = [];
   #readers: ((result: IteratorResult<SessionEvent>) => void)[] = [];
   #ended = false;
   readonly #left: (stream: EventStream) => void;
 
-  /** `left` is called when its reader leaves. */
+  /** `left` is called when the reader stops. */
   constructor(left: (stream: EventStream) => void) {
     this.#left = left;
   }

@@ -1,9 +1,9 @@
-/** Why a `fetch` failed, in words that a person can act on. Of itself it says "fetch failed". */
+/** Explains why a `fetch` failed, in words that the user can act on. Node's own message is "fetch failed". */
 
 import { Refusal } from './bridge.js';
 import { memberOf, wordsOf } from './describe.js';
 
-/** How far causes of causes are followed. */
+/** How deep nested causes are followed. */
 const MAX_DEPTH = 8;
 
 const UNTRUSTED =
@@ -13,7 +13,7 @@ const NO_WAY = 'this network has no way to it';
 const TOO_LONG = 'no connection could be made in time';
 const NO_TLS = 'it does not speak TLS on that port';
 
-/** What kept a connection from being made, by the code of the error. */
+/** Why a connection could not be made, by error code. */
 const CONNECTING: Record<string, string> = {
   ECONNREFUSED: 'the connection was refused',
   EHOSTUNREACH: NO_WAY,
@@ -23,7 +23,7 @@ const CONNECTING: Record<string, string> = {
   ENOTFOUND: 'its name could not be found',
 };
 
-/** The same where the code alone tells that it was before anything was sent: the certificate was looked at. */
+/** The same for codes that also prove that nothing was sent: the certificate is checked before that. */
 const UNSENT: Record<string, string> = {
   UND_ERR_CONNECT_TIMEOUT: TOO_LONG,
   CERT_HAS_EXPIRED: 'its certificate has expired',
@@ -39,7 +39,7 @@ const UNSENT: Record<string, string> = {
   HOSTNAME_MISMATCH: OTHER_NAME,
 };
 
-/** Failures of a connection that do not tell how much of the request the server had by then. */
+/** Failures of a connection that do not tell how much of the request the server received. */
 const BROKEN: Record<string, string> = {
   ECONNRESET: 'the connection was broken off',
   EPIPE: 'the connection was broken off',
@@ -48,25 +48,25 @@ const BROKEN: Record<string, string> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
 };
 
-/** What a proxy said in the place of a connection, as undici tells it. */
+/** A proxy's response to CONNECT, in undici's words. */
 const BY_PROXY = /^Proxy response \((\d+)\) !== 200/;
-/** TLS alerts of servers that miss a certificate, or do not take the one they got. */
+/** TLS alerts of servers that require a client certificate or reject the given one. */
 const CLIENT_CERTIFICATE =
   /ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|CERTIFICATE_UNKNOWN|UNKNOWN_CA|HANDSHAKE_FAILURE)$/;
 
 interface Why {
   words: string;
-  /** It is certain that nothing was sent. */
+  /** Certainly nothing was sent. */
   unsent: boolean;
 }
 
-/** What is reported of an exception of `fetch`; the exception itself stays its cause. */
+/** Converts an exception of `fetch` to an explanation with the exception as its cause, or returns it unchanged. */
 export function fetchFailure(thrown: unknown): unknown {
   const why = reasonOf(thrown);
   if (why) return new Refusal(why.words, why.unsent, thrown);
   const inner = memberOf(thrown, 'cause');
   const words = wordsOf(inner);
-  // Where the exception says no more than that it failed, its cause does.
+  // If the exception says only that it failed, its cause has the reason.
   const isBare = wordsOf(thrown) === 'fetch failed' && memberOf(inner, 'message') !== undefined && words !== '';
   return isBare ? new Refusal(`fetch failed: ${words}`, false, thrown) : thrown;
 }
@@ -75,7 +75,7 @@ function reasonOf(thrown: unknown): Why | undefined {
   try {
     return reason(thrown, MAX_DEPTH);
   } catch {
-    // It does not want to be looked at.
+    // It throws when it is inspected.
     return undefined;
   }
 }
@@ -87,7 +87,7 @@ function reason(error: unknown, depth: number): Why | undefined {
   return ofOne(error) ?? reason(memberOf(error, 'cause'), depth - 1);
 }
 
-/** Of several addresses that were tried, one failed first; nothing was sent if none got anything. */
+/** Combines the errors of several addresses: the first known reason; unsent if none of them received anything. */
 function ofAll(tried: unknown[], depth: number): Why | undefined {
   const reasons = tried.slice(0, MAX_DEPTH).map((error) => reason(error, depth));
   const first = reasons.find((why) => why !== undefined);
@@ -111,7 +111,7 @@ function ofOne(error: object): Why | undefined {
 
 function connecting(error: object, code: string): Why {
   const [call, address, port] = ['syscall', 'address', 'port'].map((name) => memberOf(error, name));
-  // Connections that are made already break by some of these codes as well.
+  // Some of these codes also occur on connections that are already open.
   const unsent = call === 'connect' || call === 'getaddrinfo';
   const where = typeof address === 'string' && Number.isInteger(port) ? `, ${address} port ${port}` : '';
   return { words: `${CONNECTING[code]} (${code}${where})`, unsent };

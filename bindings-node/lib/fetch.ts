@@ -14,25 +14,25 @@ import { asJsonRpc, mentionsChallenge, type Replacement } from './tool-result.js
 import { unread } from './unread.js';
 import { watched } from './watch.js';
 
-/** What requests are sent with. */
+/** What all requests of a session share. */
 interface Surroundings {
   session: OpenSession;
   current: CurrentCredential;
   fetch: Fetch;
-  /** It is the platform's, which means what its responses say. */
+  /** It is the platform's `fetch`, so the `Content-Length` of its responses is reliable. */
   isPlatform: boolean;
   requests: RequestsInFlight;
 }
 
 /**
  * A `fetch` that attaches the session's credential to requests for its server, recovers when one is rejected, and sends
- * it again. Other requests go through as they are.
+ * it again. Other requests pass unchanged.
  */
 export function recoveringFetch(session: OpenSession, serverUrl: string, fetch: Fetch, isPlatform: boolean): Fetch {
   const { native, parts } = session;
   const requests = new RequestsInFlight();
   const surroundings = { session, fetch, isPlatform, requests, current: new CurrentCredential(native) };
-  // As the SDK writes it; what else the credential applies to, the native part knows.
+  // The address as the SDK writes it. The native part knows to which others the credential applies.
   const href = new URL(serverUrl).href;
   return async (input, init) => {
     const url = addressOf(input);
@@ -47,23 +47,23 @@ export function recoveringFetch(session: OpenSession, serverUrl: string, fetch: 
   };
 }
 
-/** How a response is looked through before it is the caller's. */
+/** How to inspect a response before it is returned. */
 type Look = 'none' | 'message' | 'events';
 
-/** What to do after a response. */
+/** The native part's decision about a response. */
 type Told = { next: 'send'; url: string } | { next: 'deliver'; look: Look };
 
 /**
- * One request over all its tries. What each response means, the native part says; it is not asked where that is plain,
- * and does not even know of most requests.
+ * One request with all its tries. The native part decides what each response means. It is not asked about plain
+ * responses, and never hears of most requests.
  */
 class Exchange {
   readonly #surroundings: Surroundings;
   readonly #inFlight: InFlight;
   readonly #outgoing: Outgoing;
-  /** Where it goes next. */
+  /** The address of the next try. */
   #url: string;
-  /** What it was sent with, as long as the native part need not know of it. */
+  /** The credential that was sent, while the native part need not know of the request. */
   #sent: Ready | undefined;
   #exchange: native.Exchange | undefined;
 
@@ -74,7 +74,7 @@ class Exchange {
     this.#url = inFlight.outgoing.url;
   }
 
-  /** Sends it until its response is the caller's. */
+  /** Sends the request until there is a response for the caller. */
   async send(): Promise<Response> {
     const outgoing = this.#outgoing;
     for (;;) {
@@ -87,7 +87,7 @@ class Exchange {
         await discard(response);
         throw httpError(url, wrong);
       }
-      // Any response to a request with a proof may carry the next nonce (RFC 9449 section 8.2).
+      // Any response to a request with a DPoP proof may carry the next nonce (RFC 9449 section 8.2).
       const isPlain = isSettled(response) && !credential.includes('dpop');
       const look = isPlain ? this.#plainLook(response) : await this.#receive(response);
       const delivered = look && (await this.#deliver(response, look));
@@ -118,7 +118,7 @@ class Exchange {
     });
   }
 
-  /** How an answer that needs no recovery is looked through. */
+  /** How to inspect a response that needs no recovery. */
   #plainLook(response: Response): Look {
     if (!response.ok) return 'none';
     const type = mediaTypeOf(response);
@@ -126,10 +126,10 @@ class Exchange {
     return type === 'application/json' && this.#outgoing.callsTool ? 'message' : 'none';
   }
 
-  /** How a response is looked through; `undefined` when the request is to be sent again, and the response let go of. */
+  /** Decides how to inspect a response; returns `undefined`, and discards it, if the request must be sent again. */
   async #receive(response: Response): Promise<Look | undefined> {
     const { headers, type } = response;
-    // A platform may not let us look at a redirect.
+    // Browsers hide the status of a redirect.
     const status = type === 'opaqueredirect' ? 302 : response.status;
     let isOurs = true;
     try {
@@ -143,7 +143,7 @@ class Exchange {
 
   async #next(told: (cancel: native.Cancel) => Promise<string>): Promise<Look | undefined> {
     const inFlight = this.#inFlight;
-    // The client has given up on it: whatever it is answered, no caller looks, and the user is not to be asked for it.
+    // The client has cancelled the request: the response does not matter, and the user must not be asked.
     if (inFlight.cancelled) return 'none';
     try {
       const next = await inFlight.waiting((cancel) => this.#unwrap<Told>(told(cancel)));
@@ -166,7 +166,7 @@ class Exchange {
     }
   }
 
-  /** Hands a response on, within bounds; `undefined` when the request is to be sent again. */
+  /** Returns the response within the size limits; `undefined` if the request must be sent again. */
   async #deliver(response: Response, look: Look): Promise<Response | undefined> {
     const { body } = response;
     if (!body) return response;
@@ -183,12 +183,12 @@ class Exchange {
     return passes ? unread(response, answer) : undefined;
   }
 
-  /** Whether a message that answers it is the caller's. */
+  /** Whether a message that answers the request is for the caller. */
   async #inspect(message: string): Promise<boolean> {
     return (await this.#next((cancel) => this.#native.inspect(message, cancel))) !== undefined;
   }
 
-  /** Its client may cancel it as long as the stream goes on. */
+  /** Wraps an event stream. Its client can cancel the request while the stream is open. */
   #watch(response: Response, body: ReadableStream<Uint8Array>): Response {
     const { requests } = this.#surroundings;
     const { url, message, callsTool, signal } = this.#outgoing;
@@ -198,17 +198,16 @@ class Exchange {
       replace: (data) => this.#replace(data),
       tooLong: () => {
         const error = tooLong(url, 'an event');
-        // A stream's reader knows no other errors than those of a stream: the reason becomes the answer to the call.
+        // A reader takes a stream error for a broken connection, so the reason becomes the call's answer.
         return asJsonRpc(message, error, url) ?? error;
       },
       over: () => requests.end(inFlight),
-      // The user is not to be asked for it any more.
       left: () => inFlight.stop(),
       signal,
     });
   }
 
-  /** What to put in the place of an event that may hold a challenge, once the rest of the stream has begun. */
+  /** Decides what replaces an event that may hold a challenge. */
   async #replace(data: string): Promise<Replacement> {
     try {
       if (await this.#inspect(data)) return undefined;

@@ -3,57 +3,57 @@ import { declares, describe } from './describe.js';
 import { misconfigured } from './error.js';
 import type { AuthorizationRequest, Awaitable, StepUpRequest } from './types.js';
 
-/** What a host is called with besides. */
+/** The context of a call to the host. */
 export interface HostContext {
   /**
-   * Aborted when an answer would be of no use any more, as the session was closed or the time is up: take the question
-   * off the screen. What a person has been asked goes on when the request that was the reason is given up.
+   * Aborted when the answer is no longer needed, because the session was closed or the time limit has passed: close the
+   * question. Cancelling the request that caused a question does not abort it.
    */
   signal: AbortSignal;
 }
 
-/** What a host is asked with for the redirect URI. */
+/** The context of a call for the redirect URI. */
 export interface RedirectContext extends HostContext {
   /**
-   * Whether the client was registered beforehand or has a metadata document, and so is registered for certain addresses
-   * already: the redirect URI must then be one of them.
+   * Whether the client is pre-registered or has a metadata document, and so has fixed redirect URIs: return one of
+   * them.
    */
   registered: boolean;
 }
 
 /**
- * The callback of an authorization: its whole address, its query, or the parameters, unread. Whether anything of it
- * may be used is decided by `state` and `iss`, so hand on all of it.
+ * The callback of an authorization: its whole address, its query, or its parameters. Pass it on unread and complete:
+ * `state` and `iss` decide whether any of it may be used.
  */
 export type Callback = URLSearchParams | URL | string | { code: string; state: string; iss?: string | undefined };
 
 /**
- * What only the application can do. Functions may be asynchronous, and may throw: an `AbortError` counts as the
- * person's having stopped it.
+ * What only the application can do. Functions may be asynchronous, and may throw: an `AbortError` means that the user
+ * cancelled.
  */
 export interface AuthHost {
   /**
-   * Where the callback of the authorization that is about to start will come: an address, or a function of it. Needed
-   * unless the session's option `redirectUri` says so.
+   * The redirect URI of the next authorization, or a function that returns it. Required unless the session has the
+   * option `redirectUri`.
    */
   redirectUri?: string | ((context: RedirectContext) => Awaitable<string>);
-  /** Asks the person whether to extend access. `false` is a no; the session lives on. */
+  /** Asks the user whether to extend access. `false` declines; the session stays usable. */
   confirmStepUp(request: StepUpRequest, context: HostContext): Awaitable<boolean>;
   /**
-   * Sends the person to `request.url`. A program that stays where it is waits for the callback and returns it. One
-   * that navigates away returns nothing, and the code that receives the callback later, also after a restart, hands
-   * it to `AuthSession.completeAuthorization`.
+   * Sends the user to `request.url`. A program that stays open waits for the callback and returns it. A web application
+   * that navigates away returns nothing; the code that receives the callback later, also after a restart, passes it to
+   * `AuthSession.completeAuthorization`.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a host that returns nothing is one of the two kinds.
   authorize(request: AuthorizationRequest, context: HostContext): Awaitable<Callback | undefined | null | void>;
   /**
-   * Tells the user that another session or program has the sign-in page for `server` open, which this one waits for.
-   * The signal is aborted when the wait is over.
+   * Tells the user that another session or program has the sign-in page for `server` open, and that this session waits
+   * for it. The signal is aborted when the wait ends.
    */
   signInElsewhere?(server: string, context: HostContext): Awaitable<void>;
 }
 
-/** A callback as the native part takes it; `undefined` where it is none. */
+/** Converts a callback to a query string; `undefined` for a wrong type. */
 function queryOf(callback: unknown): string | undefined {
   if (typeof callback === 'string') return callback;
   if (callback instanceof URL) return callback.search;
@@ -67,7 +67,7 @@ function queryOf(callback: unknown): string | undefined {
 const CALLBACK =
   "the callback's address or query: a text, a URL, URLSearchParams, or an object with code, state and iss";
 
-/** A callback as the native part takes it. `what` names it, should it be none. */
+/** Converts a callback to a query string. `what` names it in errors. */
 export function callbackQuery(callback: unknown, what: string): string {
   let query: string | undefined;
   try {
@@ -79,7 +79,7 @@ export function callbackQuery(callback: unknown, what: string): string {
   return query.toWellFormed();
 }
 
-/** A host as the native part calls it. */
+/** Calls a host for the native part. */
 export async function callHost(host: AuthHost, method: string, input: unknown, context: HostContext): Promise<unknown> {
   switch (method) {
     case 'redirectUri': {

@@ -1,7 +1,7 @@
 import { ReauthError } from './error.js';
 import { displayable, failureDetail } from './wording.js';
 
-/** An HTTP exchange that failed, as in core (`Error::Http`). The query of `url` is left out: it may hold a secret. */
+/** The error of a failed HTTP exchange, as in core. Leaves out the query of `url`, which may hold a secret. */
 export function httpError(url: string, detail: string): ReauthError {
   const shown = withoutSecrets(url);
   const message = displayable(`${shown} could not be used: ${detail}`);
@@ -12,7 +12,7 @@ export function httpError(url: string, detail: string): ReauthError {
   });
 }
 
-/** An address without user name, password, query and fragment. */
+/** Removes user name, password, query and fragment from an address. */
 export function withoutSecrets(url: string): string {
   if (!URL.canParse(url)) return 'an address that is not valid';
   const { origin, protocol, host, pathname } = new URL(url);

@@ -1,4 +1,4 @@
-/** The same for `import`. There is one copy of everything, whichever way it is loaded, so that `instanceof` holds. */
+/** The entry point for `import`. It loads the same copy as `require` does, so that `instanceof` works across both. */
 
 export type * from './index.js';
 export {

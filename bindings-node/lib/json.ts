@@ -1,11 +1,11 @@
 import { describe } from './describe.js';
 import { misconfigured } from './error.js';
 
-/** The JSON text of a value that other code made. `what` names it, should it have none. */
+/** Serializes a value from other code. `what` names it in errors. */
 export function toJson(value: unknown, what: string): string {
   let json: string | undefined;
   try {
-    // The native part reads Unicode, which half of a surrogate pair is not.
+    // Rust strings must be valid Unicode, which a lone surrogate is not.
     json = JSON.stringify(value, (_, part) => (typeof part === 'string' ? part.toWellFormed() : part));
   } catch (cause) {
     throw misconfigured(`${what} cannot be written as JSON`, cause);

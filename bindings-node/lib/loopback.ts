@@ -11,22 +11,22 @@ import { toJson } from './json.js';
 import { native } from './native.js';
 import { stoppable } from './stoppable.js';
 
-/** How {@link loopbackHost} behaves. */
+/** The options of {@link loopbackHost}. */
 export interface LoopbackOptions {
   /**
-   * Where callbacks come; port 0 means any free port. By default `http://127.0.0.1:6276/oauth/callback`, or, when its
-   * port is taken and the client is not registered beforehand, a free port.
+   * The redirect URI; port 0 means any free port. By default `http://127.0.0.1:6276/oauth/callback`, or a free port if
+   * that one is taken and the client is not pre-registered.
    */
   redirectUri?: string | URL | undefined;
-  /** Whether to open the system's browser (default yes; it honours `BROWSER`), or only print the address. */
+  /** Whether to open the system's browser (default `true`; respects `BROWSER`), or only print the address. */
   openBrowser?: boolean | undefined;
-  /** Whether to agree to every step-up without asking (default no). */
+  /** Whether to agree to every step-up without asking (default `false`). */
   assumeYes?: boolean | undefined;
 }
 
 /**
- * The host of programs at a terminal: asks there, opens the browser, and receives the callback on loopback (RFC 8252
- * section 7.3). All it prints goes to standard error. A program with a window of its own takes parts of it:
+ * The host for terminal programs: asks on the terminal, opens the browser, and receives the callback on loopback (RFC
+ * 8252 section 7.3). It prints to standard error only. A program with its own user interface can use parts of it:
  *
  * ```ts
  * const host = { ...loopbackHost(), confirmStepUp: (request) => myDialog(request) }
@@ -36,7 +36,7 @@ export function loopbackHost(options: LoopbackOptions = {}): Required<AuthHost> 
   redirectUri: (context: RedirectContext) => Promise<string>;
 } {
   const { openBrowser = true, assumeYes = false, ...others } = check(options, OPTIONS);
-  // What a worker prints goes to the terminal as well, and nothing of what is typed there comes to it.
+  // A worker's output reaches the terminal, but input from the terminal does not reach a worker.
   const isTerminal = isMainThread && isatty(0) && isatty(2);
   const all = { openBrowser, assumeYes, ...others, isTerminal, withoutTerminal: WITHOUT_TERMINAL };
   const terminal = new Terminal();
@@ -59,12 +59,12 @@ const OPTIONS = { redirectUri: ADDRESS, openBrowser: FLAG, assumeYes: FLAG };
 
 const WITHOUT_TERMINAL = 'run it in a terminal, or give loopbackHost({ assumeYes: true })';
 
-/** Where the native part shows lines and asks questions. */
+/** The terminal, on which the native part prints lines and asks questions. */
 class Terminal implements Callee {
   readonly place = new Place(this);
   readonly scope = new AsyncResource('loopbackHost');
 
-  /** It is found while it may be used. */
+  /** Keeps the terminal alive while it is in use. */
   async while<T>(using: Promise<T>): Promise<T> {
     this.place.hold();
     try {
@@ -86,7 +86,7 @@ class Terminal implements Callee {
 }
 
 async function ask(question: string, signal: AbortSignal): Promise<string> {
-  // The terminal itself edits the line, so that Ctrl-C ends the program as ever.
+  // The terminal driver edits the line, so that Ctrl-C ends the program as usual.
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
   const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
   try {

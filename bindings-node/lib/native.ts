@@ -1,4 +1,4 @@
-/** The native part, in Rust: `src/`. */
+/** Loads the native part, written in Rust (`src/`). */
 
 import { createRequire } from 'node:module';
 
@@ -6,7 +6,7 @@ import type nativePart = require('../native.js');
 
 function load(): typeof nativePart {
   try {
-    // As it stands, so that bundlers find it.
+    // A literal `require`, so that bundlers find it.
     return require('../native.js');
   } catch (cause) {
     const again = requireAnew();
@@ -15,7 +15,7 @@ function load(): typeof nativePart {
   }
 }
 
-/** Loads it by a `require` of Node's own: where a tool loads modules in its place, that may not know native files. */
+/** Loads it with Node's own `require`: a tool that replaces `require` may not support native files. */
 function requireAnew(): typeof nativePart | undefined {
   try {
     return createRequire(__filename)('../native.js');
@@ -24,7 +24,7 @@ function requireAnew(): typeof nativePart | undefined {
   }
 }
 
-/** The platform, in the words of the package that has its native part. */
+/** The platform's name as used in the names of the native packages. */
 function platformId(): string {
   const { platform, arch } = process;
   if (platform === 'win32') return `win32-${arch}-msvc`;
@@ -33,7 +33,7 @@ function platformId(): string {
   return `linux-${arch}-${header?.glibcVersionRuntime ? 'gnu' : 'musl'}`;
 }
 
-/** Why it cannot be loaded, and what to do. */
+/** Explains why it cannot be loaded, and what to do. */
 function whyNot(cause: unknown): string {
   const id = platformId();
   const name = `@mcp-reauth/node-${id}`;
@@ -55,11 +55,11 @@ function isInstalled(name: string): boolean {
   }
 }
 
-/** What the first of the errors behind one says. */
+/** The message of the innermost error. */
 function innermost(error: unknown): string {
   let words = 'for an unknown reason';
   for (let at = error, depth = 0; at instanceof Error && depth < 32; at = at.cause, depth++) {
-    // Those of other places that were tried say nothing.
+    // Messages about other file locations that were tried do not help.
     if (!/^Cannot find (module|native binding)/.test(at.message)) words = at.message;
   }
   return words;
@@ -67,7 +67,7 @@ function innermost(error: unknown): string {
 
 export const native = load();
 
-/** Its classes, as types. */
+/** The native classes as types. */
 export namespace native {
   export type Authorization = nativePart.Authorization;
   export type Cancel = nativePart.Cancel;

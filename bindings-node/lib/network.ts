@@ -1,13 +1,13 @@
-/** How Node itself reaches the network, for the native HTTP client to do alike. */
+/** Node's network settings, for the native HTTP client to use as well. */
 
 import { readFileSync } from 'node:fs';
 import tls from 'node:tls';
 
-/** What the native part makes its client with: `bindings-common/src/public.rs`. */
+/** The settings of the native client: `bindings-common/src/public.rs`. */
 interface NodeNetwork {
-  /** The certificate authorities that Node trusts, in PEM; none: those of the system. */
+  /** The certificate authorities that Node trusts, in PEM; empty: those of the system. */
   authorities: string[];
-  /** Whether Node heeds `HTTPS_PROXY` and the like. */
+  /** Whether Node uses `HTTPS_PROXY` and the like. */
   envProxies: boolean;
 }
 
@@ -25,14 +25,14 @@ function extra(): string[] {
   try {
     return file ? [readFileSync(file, 'utf8')] : [];
   } catch {
-    // Node has warned of it.
+    // Node has printed a warning.
     return [];
   }
 }
 
 function usesEnvProxies(): boolean {
   const flag = '--use-env-proxy';
-  // Node before 22.21 and 24.5 knows nothing of it.
+  // Older Node versions (before 22.21 and 24.5) do not have the flag.
   if (!process.allowedNodeEnvironmentFlags.has(flag)) return false;
   return isSet(flag) || process.env.NODE_USE_ENV_PROXY === '1';
 }

@@ -21,89 +21,89 @@ import type { Scopes } from './scope.js';
 import type { FileStore, MemoryStore, TokenStore } from './store.js';
 import { nativeStore } from './store.js';
 
-/** `fetch`, as far as a session calls it. */
+/** The part of `fetch` that a session uses. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
-/** What a session may do by itself. The defaults suit a program with a person in front of it. */
+/** What a session may do on its own. The defaults suit a program with a user present. */
 export interface Policy {
-  /** When a server asks for more scope: ask the person and authorize again (the default), or fail at once. */
+  /** When a server asks for more scope: ask the user and authorize again (default), or fail immediately. */
   onInsufficientScope?: 'reauthorize' | 'throw' | undefined;
-  /** How many step-ups one request may go through (default 1); 0 is as `throw`. */
+  /** The largest number of step-ups for one request (default 1); 0 is the same as `throw`. */
   maxStepUpRetries?: number | undefined;
-  /** Whether people are asked before an enterprise session extends access silently (default no). */
+  /** Whether to ask the user before an enterprise session extends access silently (default `false`). */
   confirmEnterpriseStepUp?: boolean | undefined;
-  /** Whether a person may be involved at all (default yes). */
+  /** Whether the user may be involved at all (default `true`). */
   interaction?: boolean | undefined;
-  /** How long before expiry a credential is renewed, in milliseconds (default 30,000). */
+  /** How long before its expiry a credential is renewed, in milliseconds (default 30,000). */
   refreshAheadMs?: number | undefined;
-  /** How long a person may take to answer or to sign in, in milliseconds (default 900,000). */
+  /** How long the user may take to answer or to sign in, in milliseconds (default 900,000). */
   interactionTimeoutMs?: number | undefined;
 }
 
-/** What a session is opened with. */
+/** The options of {@link AuthSession.open}. */
 export interface AuthSessionOptions {
-  /** The MCP server. A text is kept exactly as it is. */
+  /** The MCP server's address. A string is kept unchanged. */
   serverUrl: string | URL;
-  /** The name shown on consent pages (default `mcp-reauth`). */
+  /** The client name on consent pages (default `mcp-reauth`). */
   clientName?: string | undefined;
-  /** How the session gets its tokens, and by which client (default: a person signs in, and the client registers itself). */
+  /** How the session obtains tokens, and with which client (default: the user signs in, with dynamic registration). */
   credentials?: Credentials | undefined;
-  /** An https address that serves the client's metadata, and is its id wherever that is supported. */
+  /** The https address of a client ID metadata document, used as client ID where the server supports it. */
   clientMetadataUrl?: string | URL | undefined;
-  /** Scopes to ask for in any case, besides what the server asks for. */
+  /** Scopes to request in addition to those that the server asks for. */
   scopes?: Scopes;
-  /** Whose authorization it is (default `default`). Profiles never share anything. */
+  /** The user or tenant (default `default`). Profiles never share anything. */
   profile?: string | undefined;
-  /** What the session may do by itself. */
+  /** What the session may do on its own. */
   policy?: Policy | undefined;
-  /** When tokens are bound to a key (RFC 9449): where the server asks for it (the default), or always. */
+  /** Whether to bind tokens to a key (DPoP, RFC 9449): where the server requires it (default), or always. */
   dpop?: 'when_asked' | 'always' | undefined;
-  /** The private key that tokens are bound to: PEM, or a JWK as JSON. By default one of the session's own. */
+  /** The private key to bind tokens to: PEM, or a JWK as JSON. By default the session creates one. */
   dpopKey?: string | undefined;
-  /** Whether to send resource indicators (RFC 8707; default yes). Some servers reject them. */
+  /** Whether to send resource indicators (RFC 8707; default `true`). Some servers reject them. */
   sendResource?: boolean | undefined;
-  /** Whether authorization requests are pushed where that is offered (RFC 9126; default no). */
+  /** Whether to push authorization requests where the server offers it (RFC 9126; default `false`). */
   pushRequests?: boolean | undefined;
   /**
-   * Whether the user may be asked for consent explicitly (`prompt=consent`; default yes): only after a refresh token was
-   * asked for and did not come. Where users may not consent themselves, such a page is a dead end.
+   * Whether to send `prompt=consent` (default `true`), which happens only after a refresh token was requested and not
+   * issued. Disable it where users cannot consent themselves: the page would be a dead end.
    */
   consentPrompt?: boolean | undefined;
   /**
    * Origins (`https://login.corp.example`) that the MCP server may lead to although they are in a narrower network than
-   * the server: else `blocked_endpoint`. That of the client's `issuer` is allowed anyway.
+   * the server; without this, `blocked_endpoint`. The client's `issuer` is always allowed.
    */
   allowEndpoints?: readonly (string | URL)[] | undefined;
-  /** Where callbacks come, for a host that does not say so itself. */
+  /** The redirect URI, for a host that does not provide one. */
   redirectUri?: string | URL | undefined;
-  /** Where records live (default: in memory, for this session alone). */
+  /** The token store (default: in memory, for this session only). */
   store?: MemoryStore | FileStore | TokenStore | undefined;
-  /** The application: asks, shows. Without one, nothing that needs a person is done. */
+  /** The application's functions that involve the user. Without a host, no operation involves the user. */
   host?: AuthHost | undefined;
   /**
-   * What sends requests, those of `session.fetch` and those of the authorization protocol: by default the global `fetch`
-   * of the moment, so that both use Node's certificate authorities, proxy, dispatcher, mocks and instrumentation. The
-   * addresses that servers lead to are looked up and checked before it is called ({@link allowEndpoints}).
+   * Sends all requests: of `session.fetch` and of the authorization protocol. By default the global `fetch` at the time
+   * of the call, so that both use Node's certificate authorities, proxy, dispatcher, mocks and instrumentation.
+   * Addresses that the server leads to are resolved and checked before it is called ({@link allowEndpoints}).
    */
   fetch?: Fetch | undefined;
   /**
-   * Where requests of the authorization protocol may go. `local` (the default): wherever the MCP server may lead.
-   * `public`, for backends that people give addresses to: public addresses alone and those of {@link allowEndpoints},
-   * even if the MCP server itself is elsewhere. They then go by the HTTP client of this package, which looks at each
-   * address once more when it connects; it trusts the same certificate authorities as Node, and uses a proxy where Node
-   * does (`NODE_USE_ENV_PROXY`). It knows nothing of `fetch` and of dispatchers.
+   * Where authorization requests may go. `local` (default): wherever the MCP server may lead. `public`, for backends
+   * whose users enter server addresses: only public addresses and those in {@link allowEndpoints}, even if the MCP
+   * server itself is elsewhere. These requests then use this package's own HTTP client, which checks each address again
+   * when it connects. It trusts the same certificate authorities as Node, and uses a proxy where Node does
+   * (`NODE_USE_ENV_PROXY`), but ignores `fetch` and dispatchers.
    *
-   * Requests of `session.fetch` go by `fetch` in either case: whether `serverUrl` may be asked is for you to check.
+   * In both cases `session.fetch` sends with `fetch`: you must check whether `serverUrl` may be requested.
    */
   egress?: 'local' | 'public' | undefined;
 }
 
-/** The global `fetch` of the moment, which instrumentation may have replaced. */
+/** The global `fetch` at the time of the call, which instrumentation may have replaced. */
 const globalFetch: Fetch = (input, init) => globalThis.fetch(input, init);
 
-/** What a session is opened with, read once: what the application does to its own object afterwards changes nothing. */
+/** The options, read once: later changes of the application's object have no effect. */
 export interface CheckedOptions {
-  /** For the native part. */
+  /** The options document for the native part. */
   readonly json: string;
   readonly serverUrl: string;
   readonly isEnterprise: boolean;
@@ -123,7 +123,7 @@ const POLICY = {
   interactionTimeoutMs: MILLISECONDS,
 };
 
-/** What is plain data, and has the same names in every language. */
+/** Plain settings, with the same names in every language. */
 const SETTINGS = {
   clientName: TEXT,
   clientMetadataUrl: ADDRESS,
@@ -149,7 +149,7 @@ const OPTIONS = {
   egress: oneOf('local', 'public'),
 } satisfies Record<keyof AuthSessionOptions, unknown>;
 
-/** Checks the options. */
+/** Validates the options. */
 export function checkOptions(options: unknown): CheckedOptions {
   const checked = check(options, OPTIONS);
   const { credentials: given, policy, redirectUri, store, host, fetch, ...others } = checked;
@@ -182,14 +182,14 @@ export function checkOptions(options: unknown): CheckedOptions {
   };
 }
 
-/** A member of an application's part that must be a function. */
+/** Checks that a member of a host or store is a function. */
 function requireFunction(part: object, of: string, name: string, mayBeMissing = false): void {
   const member = memberOf(part, name);
   if (typeof member === 'function' || (mayBeMissing && member === undefined)) return;
   throw misconfigured(`${of}.${name} must be a function, and is ${describe(member)}`);
 }
 
-/** Where callbacks come, if that is always the same: as the host says, else as the session's own option does. */
+/** The redirect URI if it is a constant: the host's, otherwise the session's option. */
 function redirectUriOf(host: object, otherwise: string | undefined): string | undefined {
   requireFunction(host, 'host', 'confirmStepUp');
   requireFunction(host, 'host', 'authorize');
@@ -209,10 +209,10 @@ function redirectUriOf(host: object, otherwise: string | undefined): string | un
   return uri;
 }
 
-/** What a store has, whose leases are good for other processes too. */
+/** The methods of a store whose leases work across processes. */
 const LEASES = ['tryLease', 'renewLease', 'releaseLease'] as const;
 
-/** What an application's store calls its place. Throws where it is no store. */
+/** Returns the store's `place`. Throws if a required method is missing. */
 export function placeOf(store: object): string | undefined {
   if (nativeStore(store)) return undefined;
   requireFunction(store, 'store', 'load');

@@ -2,18 +2,18 @@ import type { Failure, ReauthError } from './error.js';
 import { errorOf } from './error.js';
 import type { AuthChallenge } from './types.js';
 
-/** How handling a challenge ended. */
+/** The result of handling a challenge. */
 export type Outcome =
-  /** There is a credential that answers it: send the request again. */
+  /** A credential satisfies the challenge: send the request again. */
   | { kind: 'satisfied' }
-  /** Show what would be asked for, then come back with `confirmedStepUp`. */
+  /** Show the user what would be requested, then call again with `confirmedStepUp`. */
   | { kind: 'step_up_confirm'; challenge: AuthChallenge }
   /**
-   * A person is needed. With an address: they are on their way there, and the callback goes to
-   * `completeAuthorization`. Without: nothing was started; hand the challenge in again when a caller waits.
+   * The user is needed. With `authorizationUrl`: the user was sent there; pass the callback to `completeAuthorization`.
+   * Without: nothing was started; handle the challenge again when a caller waits.
    */
   | { kind: 'interactive'; authorizationUrl?: string; state?: string; challenge: AuthChallenge }
-  /** It could not be answered. */
+  /** The challenge could not be satisfied. */
   | { kind: 'failed'; error: ReauthError };
 
 export type NativeOutcome = Exclude<Outcome, { kind: 'failed' }> | { kind: 'failed'; error: Failure };

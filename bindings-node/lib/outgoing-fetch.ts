@@ -6,7 +6,7 @@ import type { Fetch } from './options.js';
 import { discard } from './outgoing.js';
 import { followedAnyway } from './redirect.js';
 
-/** A request as the native part gives it. */
+/** A request from the native part. */
 interface FetchInput {
   method: string;
   url: string;
@@ -14,12 +14,12 @@ interface FetchInput {
   maxBody: number;
 }
 
-/** Sends one request of the authorization protocol, within the limits that are set on those. */
+/** Sends one authorization request, with the limits for those. */
 export async function callFetch(fetch: Fetch, input: FetchInput, { signal, body }: CallContext): Promise<WithBody> {
   const response: unknown = await sent(fetch, input.url, {
     method: input.method,
     headers: input.headers,
-    // Credentials must not follow a redirect; the native part follows what may be followed.
+    // Credentials must not follow a redirect; the native part follows the allowed ones.
     redirect: 'manual',
     credentials: 'omit',
     signal,
@@ -46,7 +46,7 @@ async function sent(fetch: Fetch, url: string, init: RequestInit): Promise<unkno
   }
 }
 
-/** Whether it is one by its shape: it may be of another implementation. */
+/** Whether a value has the shape of a `Response`, which may come from another implementation. */
 function isResponse(value: unknown): value is Response {
   if (typeof value !== 'object' || value === null) return false;
   const { status, headers } = value as Partial<Response>;

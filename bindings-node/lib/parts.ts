@@ -11,14 +11,14 @@ import { callFetch } from './outgoing-fetch.js';
 import { CalledStore, type LeaseInput, nativeStore, type TokenStore } from './store.js';
 import type { SessionEvent } from './types.js';
 
-/** The parts of a session that the application plays. */
+/** The parts of a session that the application implements. */
 export class Parts implements Callee {
   readonly place = new Place(this);
   readonly scope = new AsyncResource('AuthSession');
   readonly streams = new Set<EventStream>();
-  /** Where events go besides. An application that dropped the session hears nothing of it. */
+  /** The session, as target of its events. Weak: an application that dropped the session receives none. */
   target: WeakRef<EventTarget> | undefined;
-  /** Nothing is asked of the session any more. */
+  /** The session accepts no more operations. */
   isClosed = false;
   readonly #options: CheckedOptions;
   readonly #store: CalledStore | undefined;
@@ -59,7 +59,7 @@ async function checkAssertion(given: unknown): Promise<string> {
   throw new TypeError(`credentials.assertion must return a text, and returned ${describe(assertion)}`);
 }
 
-/** An open session: the native one, and what that calls, which lives as long as any code can use it. */
+/** An open session: the native object, and the parts that it calls, which live as long as code can use the session. */
 export interface OpenSession {
   readonly native: native.Session;
   readonly parts: Parts;

@@ -1,22 +1,22 @@
-/** Responses of another origin than was asked, by way of a redirect that was followed. */
+/** Detects responses from another origin, after a redirect that `fetch` followed. */
 
 import type { ReauthError } from './error.js';
 import { httpError, withoutSecrets } from './http-error.js';
 
 const originOf = (url: string) => (URL.canParse(url) ? new URL(url).origin : undefined);
 
-/** Whether another origin answered than was asked. */
+/** Whether a response came from another origin than the requested one. */
 export function isOfAnotherOrigin(response: { url?: unknown }, url: string): boolean {
   const { url: from } = response;
   return typeof from === 'string' && from !== url && from !== '' && originOf(from) !== originOf(url);
 }
 
-/** A response is from another origin than the server's. Its challenge is not the server's. */
+/** The error for a response from another origin, whose challenge is not the server's. */
 export function ofAnotherOrigin(url: string): ReauthError {
   return httpError(url, 'another origin answered in its place, by way of a redirect that was followed');
 }
 
-/** What is wrong with a response that came by way of a redirect, though none was to be followed. */
+/** Describes the address that a redirect led to although `fetch` was told not to follow it. */
 export function followedAnyway(response: Response, url: string): string | undefined {
   if (!response.redirected && !isOfAnotherOrigin(response, url)) return undefined;
   const from = response.url ? withoutSecrets(response.url) : 'another address';

@@ -8,13 +8,13 @@ import { isOfAnotherOrigin, ofAnotherOrigin } from './redirect.js';
 import { stoppable } from './stoppable.js';
 import type { Operation } from './types.js';
 
-/** What a request is about. */
+/** The options of a {@link ResourceRequest}. */
 export interface RequestOptions {
-  /** What it does: the JSON-RPC message as it is sent, or what that comes to. */
+  /** The operation: the JSON-RPC message, or an {@link Operation}. */
   operation?: string | Operation | undefined;
-  /** Whether a caller waits: `command` (the default), or `ambient`, which never prompts. */
+  /** `command` (default) if a caller waits, or `ambient`, which never prompts. */
   trigger?: 'command' | 'ambient' | undefined;
-  /** Stops the waiting. What a person has begun goes on. */
+  /** Ends the wait. A sign-in that the user has started continues. */
   signal?: AbortSignal | undefined;
 }
 
@@ -22,8 +22,8 @@ const REQUEST = { operation: OPERATION, trigger: oneOf('command', 'ambient'), si
 const SENDING = { method: NAME, url: ADDRESS };
 
 /**
- * One request of a transport of your own, remembered over all tries, so that recovery is bounded. Ask it before each try
- * and after each response:
+ * One request of your own transport, with all its tries, so that recovery is bounded. Call it before each try and after
+ * each response:
  *
  * ```ts
  * const request = session.request({ operation: body })
@@ -34,18 +34,18 @@ const SENDING = { method: NAME, url: ADDRESS };
  * }
  * ```
  *
- * `session.fetch` does more: it follows redirects, looks into results of tools and event streams, and lets an idle stream
+ * `session.fetch` does more: it follows redirects, inspects tool results and event streams, and lets an idle stream
  * wait.
  */
 export class ResourceRequest {
-  /** All of it: what the native part calls lives as long as this. */
+  /** Keeps alive what the native part calls. */
   readonly #session: OpenSession;
   readonly #serverUrl: string;
   readonly #request: native.Request;
   readonly #message: string | undefined;
   readonly #signal: AbortSignal | undefined;
 
-  /** @internal Begin one by `session.request`. */
+  /** @internal Created by `session.request`. */
   constructor(session: OpenSession, serverUrl: string, options: RequestOptions) {
     const { operation, trigger, signal } = check(options, REQUEST);
     const about = typeof operation === 'object' ? toJson(operation, 'operation') : undefined;
@@ -59,13 +59,12 @@ export class ResourceRequest {
   }
 
   /**
-   * The header fields to send it with, by lower-case name: `authorization`, and `dpop` where the token is bound to a key; none
-   * when there is no credential. They are secrets, for this one try. A credential that is about to expire is renewed
-   * first.
+   * Returns the header fields to send, by lower-case name: `authorization`, and `dpop` if the token is bound to a key;
+   * none without a credential. They are secrets, for this try only. Renews a credential that is about to expire first.
    *
-   * By default it is sent by POST to the server's address.
+   * By default the request is a POST to the server's address.
    *
-   * @throws {@link ReauthError} `config` when the credential is not for that address; `host` when a key could not be used.
+   * @throws {@link ReauthError} `config` if the credential is not for that address; `host` if a key could not be used.
    */
   async authorize(options: { method?: string; url?: string | URL } = {}): Promise<Record<string, string>> {
     const { method = 'POST', url = this.#serverUrl } = check(options, SENDING);
@@ -84,11 +83,11 @@ export class ResourceRequest {
   }
 
   /**
-   * Recovers from a response: whether to send the request again. `false`: the response is the caller's, as it is. Hand in
-   * every response: for a token that is bound to a key, any may carry the next nonce.
+   * Recovers from a response, and returns whether to send the request again. `false`: the response is for the caller,
+   * unchanged. Pass every response: with a token that is bound to a key, any response may carry the next nonce.
    *
-   * @throws {@link ReauthError} when the request failed for good; `http` when another origin answered than the server's, by
-   * way of a redirect: send your requests with `redirect: 'manual'`.
+   * @throws {@link ReauthError} if the request failed for good; `http` if a redirect led to another origin: send your
+   * requests with `redirect: 'manual'`.
    */
   async recover(response: ChallengedResponse): Promise<boolean> {
     const [status, headers] = challengedBy(response);

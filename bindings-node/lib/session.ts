@@ -20,29 +20,29 @@ import { leasesWithin, nativeStore } from './store.js';
 import type { AuthChallenge, ConnectionState, Revocation, SessionEvent } from './types.js';
 
 /**
- * A credential: the value of an `Authorization` header, and what it stands for. Requests are told apart by the one they
- * carried, so keep it until the response is here.
+ * A credential: the value of an `Authorization` header, and its facts. A rejected request is identified by the
+ * credential it was sent with, so keep it until the response arrives.
  */
 export interface Authorization {
-  /** The value of the header. It is a secret: send it to the MCP server, nowhere else. */
+  /** The value of the header. It is a secret: send it to the MCP server only. */
   readonly headerValue: string;
-  /** The scopes it was granted. */
+  /** The granted scopes. */
   readonly scopes: string[];
-  /** Whether each request needs a proof besides (RFC 9449), which `session.fetch` makes. */
+  /** Whether each request also needs a DPoP proof (RFC 9449). `session.fetch` adds it. */
   readonly needsProof: boolean;
-  /** Whether both were granted at once. */
+  /** Whether both come from the same grant. */
   equals(other: Authorization): boolean;
 }
 
-/** What is said along with a challenge. */
+/** The options of {@link AuthSession.handleAuthChallenge}. */
 export interface HandleOptions {
-  /** The person has agreed to this step-up already. */
+  /** The user has already agreed to this step-up. */
   confirmedStepUp?: boolean | undefined;
-  /** Whether a caller waits: `command` (the default), or `ambient`, which never prompts. */
+  /** `command` (default) if a caller waits, or `ambient`, which never prompts. */
   trigger?: 'command' | 'ambient' | undefined;
-  /** The credential that was rejected (default: the current one). */
+  /** The rejected credential (default: the current one). */
   failed?: Authorization | undefined;
-  /** Stops the waiting. What a person has begun goes on. */
+  /** Ends the wait. A sign-in that the user has started continues. */
   signal?: AbortSignal | undefined;
 }
 
@@ -51,12 +51,12 @@ const HANDLING = { confirmedStepUp: FLAG, trigger: TRIGGER, failed: CREDENTIAL, 
 const SIGNING_IN = { scopes: SCOPES, again: FLAG, signal: SIGNAL };
 const COMPLETING = { signal: SIGNAL };
 
-/** Listens to events of one kind; their `detail` has what happened. */
+/** A listener for events of one kind; `detail` is the event. */
 type Listener<K extends SessionEvent['kind']> = (event: CustomEvent<Extract<SessionEvent, { kind: K }>>) => void;
 type AnyListener = Parameters<EventTarget['addEventListener']>[1];
 type ListenerOptions = Parameters<EventTarget['addEventListener']>[2];
 
-/** The methods of `EventTarget`, for the kinds of events there are. */
+/** The methods of `EventTarget`, typed for the kinds of events. */
 export interface AuthSession {
   addEventListener<K extends SessionEvent['kind']>(kind: K, listener: Listener<K>, options?: ListenerOptions): void;
   addEventListener(type: string, listener: AnyListener, options?: ListenerOptions): void;
@@ -65,47 +65,47 @@ export interface AuthSession {
 }
 
 /**
- * One client's authorization for one MCP server: one per connection.
+ * One client's authorization for one MCP server: one for each connection.
  *
  * ```ts
  * const session = await AuthSession.open({ serverUrl, clientName: 'My client', host: loopbackHost() })
  * const transport = new StreamableHTTPClientTransport(new URL(serverUrl), { fetch: session.fetch })
  * ```
  *
- * It is an `EventTarget` for what happens ({@link SessionEvent}): `session.addEventListener('renewed', ...)`.
+ * It is an `EventTarget` for each {@link SessionEvent}: `session.addEventListener('renewed', ...)`.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface narrows inherited methods, and adds none.
 export class AuthSession extends EventTarget {
   /** The MCP server's address. */
   readonly serverUrl: string;
   /**
-   * A `fetch` for the official SDK's transports, 1.x and 2.x, and anything else that takes one. It attaches the
-   * credential to requests for the server, recovers when it is rejected, and sends the request again; a failure that
-   * is final is thrown as {@link ReauthError}. Requests to other addresses go through as they are.
+   * A `fetch` for the official SDK's transports, 1.x and 2.x, and for any other client. It attaches the credential to
+   * requests for the server, recovers when the server rejects it, and sends the request again; it throws a final
+   * failure as {@link ReauthError}. Requests to other addresses pass unchanged.
    *
-   * It knows a JSON-RPC message by a body that is a text, as the SDK sends it. Any other body is sent, and sent again,
-   * just as well; but the application is not told what tool it was for, nor are the results of tools looked into.
+   * It recognizes a JSON-RPC message only if the body is a string, as the SDK sends it. Any other body is sent and
+   * repeated too, but the application does not learn which tool it called, and tool results are not inspected.
    */
   readonly fetch: Fetch;
-  /** The same as the SDK's `AuthProvider`, for programs that want that seam; {@link fetch} does more. */
+  /** The session as the SDK's `AuthProvider`, for programs that use that interface; {@link fetch} does more. */
   readonly authProvider: AuthProvider;
-  /** The session at the organization's identity provider, if this one is enterprise-managed. */
+  /** The session at the organization's identity provider, if access is enterprise-managed. */
   readonly identityProvider: IdentityProviderSession | undefined;
   readonly #session: OpenSession;
   #closing: Promise<void> | undefined;
 
   /**
-   * Opens a session: checks the set-up and reads the record. No network.
+   * Opens a session: validates the options and reads the record. No network requests.
    *
-   * @throws {@link ReauthError} `config`, which names the option that cannot work; `insecure_endpoint`, when the
-   * server's address is neither https nor on this machine; `store`.
+   * @throws {@link ReauthError} `config`, which names the invalid option; `insecure_endpoint`, if the server's address
+   * is neither https nor loopback; `store`.
    */
   static async open(options: AuthSessionOptions): Promise<AuthSession> {
     const checked = checkOptions(options);
     const parts = new Parts(checked);
     const { place } = parts;
     const store = checked.store && nativeStore(checked.store);
-    // It is held: the caller that waits for this holds nothing else of it yet.
+    // Held strongly: the caller that awaits this has no other reference to it yet.
     place.hold();
     const leases = checked.store && leasesWithin(checked.store);
     const opened = await native.Session.open(checked.json, bridge, place.id, store, leases);
@@ -126,20 +126,20 @@ export class AuthSession extends EventTarget {
     session.parts.target = new WeakRef(this);
   }
 
-  /** The current credential, at once: no waiting, no lock, no I/O. `undefined` when there is none. */
+  /** Returns the current credential without waiting, locks or I/O; `undefined` if there is none. */
   authorization(): Authorization | undefined {
     return this.#session.native.authorization() ?? undefined;
   }
 
-  /** Begins a request of a transport of your own: what it is sent with, and what to do about what it is answered. */
+  /** Begins a request of your own transport. */
   request(options: RequestOptions = {}): ResourceRequest {
     if (this.#closing) throw closed();
     return new ResourceRequest(this.#session, this.serverUrl, options);
   }
 
   /**
-   * Recovers from a challenge, whatever way it arrived. A caller that sends the request again afterwards, and hands in
-   * what that is answered, has to set a limit itself.
+   * Recovers from a challenge that arrived by any route. A caller that repeats the request and passes the next
+   * challenge must limit the number of tries itself.
    */
   async handleAuthChallenge(challenge: AuthChallenge, options: HandleOptions = {}): Promise<Outcome> {
     const { failed, signal, ...handling } = check(options, HANDLING);
@@ -151,8 +151,8 @@ export class AuthSession extends EventTarget {
   }
 
   /**
-   * Whether what the store holds answers a challenge already: no network, no prompt. A window that comes back to the
-   * front asks this first. `failed` is the credential that was rejected, if that is known.
+   * Whether the stored credential already satisfies a challenge: no network, no prompt. For a window that returns to
+   * the foreground. `failed` is the rejected credential, if known.
    */
   async checkAuthChallengeSatisfied(challenge: AuthChallenge, failed?: Authorization): Promise<boolean> {
     const { failed: credential } = check({ failed }, HANDLING);
@@ -161,7 +161,7 @@ export class AuthSession extends EventTarget {
   }
 
   /**
-   * Finishes an authorization with its callback, in this process or after a restart.
+   * Completes an authorization with its callback, in this process or after a restart.
    *
    * ```ts
    * app.get('/oauth/callback', async (request, response) => {
@@ -170,9 +170,9 @@ export class AuthSession extends EventTarget {
    * })
    * ```
    *
-   * @throws {@link ReauthError} `state_mismatch` when no authorization with this `state` is under way;
-   * `issuer_mismatch` when the answer is not from where the person was sent; `authorization_denied` when it is a no;
-   * `scope_not_granted` when it grants less than was required (it is kept all the same).
+   * @throws {@link ReauthError} `state_mismatch` if no pending authorization has this `state`; `issuer_mismatch` if the
+   * callback is not from the issuer that the user was sent to; `authorization_denied` if access was denied;
+   * `scope_not_granted` if fewer scopes than required were granted (the grant is kept all the same).
    */
   async completeAuthorization(callback: Callback, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     const query = callbackQuery(callback, 'the callback');
@@ -181,11 +181,11 @@ export class AuthSession extends EventTarget {
   }
 
   /**
-   * Signs in now, without waiting for a request to fail; where there is a credential already, has it extended by the
-   * `scopes` it lacks. `again`: has the person sign in whatever there is; until they have, that stays.
+   * Signs in now, without waiting for a request to fail; extends an existing credential by the `scopes` it lacks.
+   * `again`: the user signs in in any case, and the existing credential stays until then.
    *
-   * It tells how that ended, and so does {@link handleAuthChallenge}: look at `kind`, since a failure is not thrown but
-   * for what stopped it (`cancelled`) and what is wrong with the call (`config`).
+   * Like {@link handleAuthChallenge}, it returns failures: check `kind`. It throws only if it was cancelled
+   * (`cancelled`) or called with invalid arguments (`config`).
    */
   async signIn(
     options: { scopes?: Scopes; again?: boolean | undefined; signal?: AbortSignal | undefined } = {},
@@ -196,31 +196,31 @@ export class AuthSession extends EventTarget {
   }
 
   /**
-   * The credential with all that is needed to renew it, for handing it to another process; `undefined` when there is
-   * none. It holds secrets: hand it only to a process that you trust, keep it nowhere.
+   * The credential with everything needed to renew it, to pass to another process; `undefined` if there is none. It
+   * holds secrets: pass it only to a process that you trust, and do not store it.
    */
   async authState(): Promise<object | undefined> {
     return unwrap<object | null>(await this.#native.authState()) ?? undefined;
   }
 
-  /** Takes over a credential from another process. Requests use it at once; the connection stays. */
+  /** Adopts a credential from another process. Requests use it immediately; the connection stays open. */
   async setAuthState(state: object): Promise<void> {
     if (!isObject(state)) throw misconfigured(`the authorization state must be an object, and is ${describe(state)}`);
     unwrap(await this.#native.setAuthState(toJson(state, 'the authorization state')));
   }
 
-  /** What is known of the connection's authorization. From the store alone, no network. */
+  /** Returns the state of the connection's authorization, from the store alone, without network requests. */
   async connectionState(): Promise<ConnectionState> {
     return unwrap(await this.#native.connectionState());
   }
 
-  /** Signs out: revokes the tokens where the server does that (RFC 7009), and clears the store in any case. */
+  /** Signs out: revokes the tokens if the server supports it (RFC 7009), and clears the store in any case. */
   async signOut(): Promise<Revocation> {
     return unwrap(await this.#native.signOut());
   }
 
   /**
-   * What happens from now on, in order.
+   * The events from now on, in order.
    *
    * ```ts
    * for await (const event of session.events()) console.log(event.kind)
@@ -228,7 +228,7 @@ export class AuthSession extends EventTarget {
    */
   events(): AsyncIterableIterator<SessionEvent> {
     const { streams } = this.#session.parts;
-    // The code that reads them holds the session.
+    // The closure keeps the session alive while the events are read.
     const stream = new EventStream((left) => this.#session.parts.streams.delete(left));
     if (this.#closing) stream.end();
     else streams.add(stream);
@@ -236,9 +236,8 @@ export class AuthSession extends EventTarget {
   }
 
   /**
-   * Lets go of everything. A caller that waits for something of the session gets `cancelled`; tokens that are under way
-   * reach the store first, which is waited for as long as a call to a server may take: 25 seconds at most. The
-   * credential stays in the store.
+   * Closes the session. Pending operations end as `cancelled`. Waits up to 25 seconds, longer than a call to a server
+   * may take, until pending tokens are stored. The credential stays in the store.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -255,13 +254,13 @@ export class AuthSession extends EventTarget {
     streams.clear();
   }
 
-  /** What an operation came to. That the session was closed meanwhile is no outcome of it. */
+  /** Converts an outcome. If the session was closed meanwhile, throws instead. */
   #outcome(outcome: NativeOutcome): Outcome {
     if (outcome.kind === 'failed' && outcome.error.code === 'cancelled' && this.#closing) throw closed();
     return outcomeOf(outcome);
   }
 
-  /** The native session, as long as it is open. */
+  /** The native session; throws if it is closed. */
   get #native(): native.Session {
     if (this.#closing) throw closed();
     return this.#session.native;

@@ -1,10 +1,10 @@
 import { isReauthError, unwrap } from './error.js';
 import { native } from './native.js';
 
-/** A native operation that can be stopped waiting for. */
+/** A native operation that can be cancelled. */
 type Start = (cancel: native.Cancel | undefined) => Promise<string>;
 
-/** Waits for a native operation, or until `signal` is aborted; then throws its reason, as platform functions do. */
+/** Waits for a native operation. If `signal` is aborted, throws its reason, as platform functions do. */
 export async function stoppable<T>(signal: AbortSignal | undefined, start: Start): Promise<T> {
   if (!signal) return unwrap(await start(undefined));
   signal.throwIfAborted();

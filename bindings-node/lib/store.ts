@@ -4,70 +4,70 @@ import { misconfigured } from './error.js';
 import { native } from './native.js';
 import type { Awaitable } from './types.js';
 
-/** Which record: whose authorization, for what. Both together are the key. */
+/** The key of a record: profile and server together. */
 export interface StoreKey {
-  /** Whose authorization it is. Users of one backend never meet. */
+  /** The user or tenant. Users of one backend never share records. */
   profile: string;
   /** The MCP server's address, or `idp:` and the issuer of an identity provider. */
   server: string;
 }
 
-/** A record as a store keeps it. Stores do not look inside. */
+/** A stored record. Stores do not interpret its data. */
 export interface StoredRecord {
-  /** Grows with every write of this key, also after it was deleted. A whole number. */
+  /** An integer that increases with every write of this key, also after a deletion. */
   version: number;
-  /** The record: a text, in UTF-8 where it is bytes. It holds secrets. */
+  /** The record: a string, or its UTF-8 bytes. It holds secrets. */
   data: string | Uint8Array;
 }
 
 /**
- * Keeps records. Sessions of one process and of many share a store: every write says which version it replaces, so
- * that no session overwrites newer tokens, and renewal is done under a lease, so that a refresh token is used once.
- * `checkStore` of `mcp-reauth/testing` tells whether a store keeps to all this.
+ * Stores records. Sessions of one or more processes can share a store: every write names the version it replaces, so
+ * that no session overwrites newer tokens, and a renewal holds a lease, so that a refresh token is used once. Test your
+ * store with `checkStore` of `mcp-reauth/testing`.
  */
 export interface TokenStore {
-  /** Where the records are, in words, for error messages to name. */
+  /** Describes the store's location in error messages. */
   readonly place?: string;
   /** Reads a record; `undefined` or `null` when there is none. */
   load(key: StoreKey): Awaitable<StoredRecord | undefined | null>;
   /**
-   * Writes a record, provided its version is still `expected` (`undefined`: provided there is none), and returns its
-   * new version; `undefined` or `null` when another has written since, and nothing was changed. `data` is a text in
-   * UTF-8 (`data.toString()`), as bytes, which can be wiped. They are yours: keep them, or wipe them (`data.fill(0)`)
-   * when they are written.
+   * Writes a record if its version is still `expected` (`undefined`: if there is none), and returns its new version;
+   * `undefined` or `null` if another write came first, and nothing was changed. `data` is UTF-8 text
+   * (`data.toString()`), as bytes, which can be wiped. They belong to the store: keep them, or wipe them
+   * (`data.fill(0)`) after writing.
    */
   save(key: StoreKey, data: Buffer, expected: number | undefined): Awaitable<number | undefined | null>;
   /**
-   * Deletes a record, provided its version is still `expected`: whether it did. What is written under this key later has
-   * a higher version all the same.
+   * Deletes a record if its version is still `expected`, and returns whether it did. Later writes of this key must
+   * still have higher versions.
    */
   delete(key: StoreKey, expected: number): Awaitable<boolean>;
   /**
-   * Takes the lease of a record for `ttlMs` milliseconds, unless another has it, and returns what tells it from all
-   * others of this key, such as a random text. It is renewed every 3 s for as long as it is needed; a holder that
-   * crashed keeps others waiting for `ttlMs`, no longer.
+   * Takes the lease of a record for `ttlMs` milliseconds unless another holder has it, and returns a value that
+   * identifies it among all leases of this key, such as a random string. It is renewed every 3 s while it is needed; if
+   * its holder crashes, others wait for at most `ttlMs`.
    *
-   * Without this method and the next two, leases are good within this process: leave them out only where no other
-   * process uses the store.
+   * Without this method and the next two, leases work within this process only: leave them out only if no other process
+   * uses the store.
    */
   tryLease?(key: StoreKey, ttlMs: number): Awaitable<string | undefined | null>;
   /**
-   * Lets a lease last for `ttlMs` milliseconds from now, in one step with looking whether it is this holder's: whether it
-   * is. One that lapsed is, unless another has taken it since; a store that forgets what lapsed may say no.
+   * Extends a lease to `ttlMs` milliseconds from now, atomically with the check that this holder still has it, and
+   * returns whether it does. A lapsed lease that no other holder has taken may be extended or refused.
    */
   renewLease?(key: StoreKey, lease: string, ttlMs: number): Awaitable<boolean>;
-  /** Ends a lease, if it is this holder's still. What it returns is not waited for. */
+  /** Releases a lease if this holder still has it. The return value is ignored. */
   releaseLease?(key: StoreKey, lease: string): unknown;
 }
 
 const natives = new WeakMap<object, native.Store>();
 
-/** The native part of a store that has one. */
+/** The native object of a built-in store. */
 export function nativeStore(store: object): native.Store | undefined {
   return natives.get(store);
 }
 
-/** Keeps records in memory, for all sessions that are given it. */
+/** Stores records in memory, for all sessions that use this object. */
 export class MemoryStore {
   readonly place = 'in memory';
 
@@ -77,14 +77,14 @@ export class MemoryStore {
 }
 
 /**
- * Keeps records in one file that only its owner can read (mode 0600), shared by processes.
+ * Stores records in one file with mode 0600. Several processes can share it.
  *
  * ```ts
  * const store = new FileStore(join(homedir(), '.my-client', 'credentials.json'))
  * ```
  */
 export class FileStore {
-  /** Where it is. */
+  /** The path of the file. */
   readonly place: string;
 
   constructor(path: string) {
@@ -96,7 +96,7 @@ export class FileStore {
   }
 }
 
-/** What the native part asks of a store. */
+/** The input of a call to a store. */
 interface StoreInput {
   key: StoreKey;
   expected?: number | null;
@@ -104,18 +104,18 @@ interface StoreInput {
   ttl?: number;
 }
 
-/** A lease that is given back. */
+/** A lease to release. */
 export interface LeaseInput {
   key: StoreKey;
   lease: string;
 }
 
-/** A store in JavaScript, as the native part calls it. */
+/** Calls a store in JavaScript for the native part. */
 export class CalledStore {
   readonly #store: TokenStore;
   readonly #place: { hold(): void; letGo(): void };
 
-  /** `place` is held while a lease is out: it has to be there for the lease to be given back. */
+  /** `place` is held while a lease is held, so that the lease can be released. */
   constructor(store: TokenStore, place: { hold(): void; letGo(): void }) {
     this.#store = store;
     this.#place = place;
@@ -150,12 +150,12 @@ export class CalledStore {
     return granted;
   }
 
-  /** What a call returned came when it was not waited for any more. */
+  /** Releases a lease that was granted after the native part stopped waiting. */
   unheard(method: string, { key }: StoreInput, value: unknown): void {
     if (method === 'store.tryLease' && typeof value === 'string') void this.#release({ key, lease: value });
   }
 
-  /** What the native part does not wait for. */
+  /** Handles notifications. */
   tell(method: string, lease: LeaseInput | null): void {
     if (method === 'store.leaseOut') this.#place.hold();
     else if (method === 'store.leaseBack') this.#place.letGo();
@@ -167,12 +167,12 @@ export class CalledStore {
     try {
       await this.#store.releaseLease?.(key, lease);
     } catch {
-      // It ends by itself.
+      // The lease lapses by itself.
     }
   }
 }
 
-/** A copy of our own. The store's is the store's. */
+/** Copies a record into our own memory. The original belongs to the store. */
 function bytesOf(data: string | Uint8Array): Buffer {
   if (typeof data !== 'string') return copyOf(data);
   const text = data.toWellFormed();
@@ -181,14 +181,14 @@ function bytesOf(data: string | Uint8Array): Buffer {
   return bytes;
 }
 
-/** Outside of the memory that small buffers share. */
+/** Copies to a buffer outside the pool that small buffers share. */
 function copyOf(bytes: Uint8Array): Buffer {
   const copy = Buffer.alloc(bytes.byteLength);
   copy.set(bytes);
   return copy;
 }
 
-/** What the native part gave, as the application's own. */
+/** Gives the application its own copy, and wipes the original. */
 function handedOver(bytes: Uint8Array): Buffer {
   const copy = copyOf(bytes);
   bytes.fill(0);
@@ -220,7 +220,7 @@ function whether(method: string, value: unknown): boolean {
 
 const within = new WeakMap<object, native.Leases>();
 
-/** The leases of an application's store that has none: the same for all sessions at it, and good within this process. */
+/** The in-process leases of an application's store without leases, shared by all its sessions. */
 export function leasesWithin(store: object): native.Leases | undefined {
   if (nativeStore(store) || (declares(store, 'tryLease') && (store as TokenStore).tryLease)) return undefined;
   const leases = within.get(store) ?? new native.Leases();

@@ -1,4 +1,4 @@
-/** The same for `import`. */
+/** The entry point for `import`. */
 
 export type * from './testing.js';
 export { checkStore } from './testing.js';

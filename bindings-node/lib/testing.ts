@@ -1,4 +1,4 @@
-/** Checks for what an application brings along: its tests run them. */
+/** Checks for an application's own components, to run in its tests. */
 
 import { AsyncResource } from 'node:async_hooks';
 
@@ -18,26 +18,26 @@ import {
   type TokenStore,
 } from './store.js';
 
-/** What one check came to. */
+/** The result of one check. */
 export interface StoreCheck {
-  /** What the store is to do. */
+  /** The required behaviour. */
   readonly name: string;
-  /** What it did instead; `null`: it passed. */
+  /** What the store did instead; `null` if the check passed. */
   readonly failure: string | null;
 }
 
 /**
- * Holds a store against the contract of {@link TokenStore}: what came of each check.
+ * Checks a store against the contract of {@link TokenStore}, and returns the result of each check.
  *
  * ```ts
  * for (const { name, failure } of await checkStore(store)) test(name, () => assert.equal(failure, null))
  * ```
  *
- * `other` is another way to the same records, as another process has it: a second connection to the same database. The
- * checks write records of the profile `mcp-reauth-check` and of others that begin with that, and delete them; they take some seconds, since leases have to
- * lapse.
+ * `other` is a second object for the same records, as another process has it, such as a second database connection. The
+ * checks write and delete records of the profile `mcp-reauth-check` and of others that begin with it. They take some
+ * seconds, because leases must lapse.
  *
- * Throws a `ReauthError` with the code `config` where a method of a store is missing.
+ * Throws a `ReauthError` with the code `config` if a method of a store is missing.
  */
 export async function checkStore(
   store: TokenStore | MemoryStore | FileStore,
@@ -54,7 +54,7 @@ export async function checkStore(
   }
 }
 
-/** A store that is checked, as the native part calls it. */
+/** Makes a store callable for the native checks. */
 class Checked implements Callee {
   readonly place = new Place(this);
   readonly scope = new AsyncResource('checkStore');

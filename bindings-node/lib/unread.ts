@@ -1,32 +1,32 @@
-/** Responses that were read, or made anew, and are handed on as if they had not been. */
+/** Passes on responses that were already read or rebuilt as if they came unread from the network. */
 
-/** What of a response the one that asked for it may look at, and a constructed one does not have. */
+/** Properties of a network response that a constructed one lacks. */
 const FROM_NETWORK = ['url', 'redirected', 'type'] as const;
 
-/** Makes `response` look like it came from the network as `original` did. */
+/** Copies these properties from `original` to `response`. */
 export function like(original: Response, response: Response): Response {
   for (const name of FROM_NETWORK) Object.defineProperty(response, name, { value: original[name] });
   return response;
 }
 
-/** How a response is read. Not all are known to each Node. */
+/** The methods that read a response. Older Node versions lack some. */
 type Readers = Record<(typeof READERS)[number], () => Promise<unknown>>;
 const READERS = ['text', 'json', 'arrayBuffer', 'blob', 'bytes', 'formData'] as const;
 
-/** What is read in the place of a response that has been read, or is being read, already. */
+/** The replacement for a response's consumed body. */
 interface Instead {
-  /** All of it, where that suffices: clients take JSON by `json` or `text`, which is free this way. */
+  /** Reads the whole body, if that suffices: for `json` and `text`, which clients use for JSON, this costs nothing. */
   readonly whole: (() => Uint8Array | Promise<Uint8Array>) | undefined;
-  /** The stream, for those that read it as such. */
+  /** The stream, for callers that read `body`. */
   readonly stream: ReadableStream<Uint8Array> | undefined;
-  /** Whether the stream was read. */
+  /** Whether the stream has been read. */
   readonly isRead: () => boolean;
-  /** A response made anew: it costs a tenth of a call over loopback, and is for all other ways to read it. */
+  /** Builds a new response for every other way to read it. This costs a tenth of a call over loopback. */
   readonly make: () => Response;
   made: Response | undefined;
 }
 
-/** What is substituted. */
+/** The replaced members. */
 const ALL = [...READERS, 'body', 'bodyUsed', 'clone'];
 
 const INSTEAD = Symbol('what is read instead');
@@ -35,7 +35,7 @@ type Substituted = Response & { [INSTEAD]: Instead };
 
 const no = () => false;
 
-/** Lets `response` be read as if that had not been done; what was read are `bytes`. */
+/** Makes `response`, whose content `bytes` was read, readable again. */
 export function unread(response: Response, bytes: Uint8Array<ArrayBuffer>): Response {
   return readAs(
     response,
@@ -44,7 +44,7 @@ export function unread(response: Response, bytes: Uint8Array<ArrayBuffer>): Resp
   );
 }
 
-/** Has `response` read by `whole` where that suffices, else by another response, which `make` makes. */
+/** Makes `response` readable by `whole` where that suffices, otherwise by the response that `make` builds. */
 export function readAs(
   response: Response,
   whole: () => Uint8Array | Promise<Uint8Array>,
@@ -53,16 +53,16 @@ export function readAs(
   return substitute(response, { whole, make, stream: undefined, isRead: no, made: undefined });
 }
 
-/** Has `stream` read in the place of the body of `response`; `isRead` tells whether that has begun. */
+/** Replaces the body of `response` with `stream`; `isRead` tells whether reading has begun. */
 export function streamedAs(response: Response, isRead: () => boolean, stream: ReadableStream<Uint8Array>): Response {
   const make = () => new Response(stream, response);
   return substitute(response, { whole: undefined, make, stream, isRead, made: undefined });
 }
 
-/** It stays the response that it is, and is read another way: by another prototype, which costs least. */
+/** Replaces members through a new prototype, which is the cheapest way and keeps the object's identity. */
 function substitute(response: Response, instead: Instead): Response {
   const base: object | null = Object.getPrototypeOf(response);
-  // What is not as the platform makes it is replaced by what is.
+  // A response that is not a plain one of the platform is rebuilt instead.
   const isOther = ALL.some((name) => Object.hasOwn(response, name));
   if (base === null || isOther || !Object.isExtensible(response)) return like(response, instead.make());
   let prototype = PROTOTYPES.get(base);
@@ -74,7 +74,7 @@ function substitute(response: Response, instead: Instead): Response {
   return Object.setPrototypeOf(response, prototype);
 }
 
-/** Those of each implementation of `Response`. */
+/** One substitute prototype for each implementation of `Response`. */
 const PROTOTYPES = new WeakMap<object, object>();
 
 function anewOf(response: Substituted): Response {
@@ -83,7 +83,7 @@ function anewOf(response: Substituted): Response {
   return instead.made;
 }
 
-/** All of it as a text. From then on the response is what it is: one that was read. */
+/** Reads everything as text, and restores the original prototype: the response now counts as read. */
 async function take(response: Substituted, whole: NonNullable<Instead['whole']>): Promise<string> {
   const substituted: object = Object.getPrototypeOf(response);
   Object.setPrototypeOf(response, Object.getPrototypeOf(substituted));

@@ -1,4 +1,4 @@
-/** Event streams that are looked through on their way to their reader. */
+/** Inspects event streams on the way to their reader. */
 
 import { streamOf } from './bounds.js';
 import type { native } from './native.js';
@@ -6,21 +6,21 @@ import { mediaTypeOf } from './outgoing.js';
 import type { Replacement } from './tool-result.js';
 import { streamedAs } from './unread.js';
 
-/** What is done about what is in a stream. */
+/** Decides what happens to the events of a stream. */
 export interface Watcher {
-  /** Says what becomes of an event with this data, which may hold a challenge. */
+  /** Returns the replacement for an event with this data, which may hold a challenge. */
   replace(data: string): Promise<Replacement>;
-  /** What takes the place of an event that is too long, and of the rest of the stream: an answer, or its failure. */
+  /** Returns what replaces an oversized event and the rest of the stream: a JSON-RPC message, or an error. */
   tooLong(): string | Error;
-  /** The stream has ended. */
+  /** The stream ended. */
   over(): void;
-  /** The reader has left the stream. */
+  /** The reader cancelled the stream. */
   left(): void;
-  /** What stops the waiting for it. */
+  /** The signal of the request. */
   signal: AbortSignal | undefined;
 }
 
-/** A response whose events pass byte for byte, each when it is complete, but for what `watcher` replaces. */
+/** Wraps a response so that complete events pass unchanged, except those that `watcher` replaces. */
 export function watched(
   response: Response,
   body: ReadableStream<Uint8Array>,
@@ -34,16 +34,16 @@ export function watched(
 type Source = ReadableStreamDefaultReader<Uint8Array>;
 
 class WatchedEvents {
-  /** What the reader of the response reads. Nothing is read ahead. */
+  /** The stream for the response's reader. It reads nothing ahead. */
   readonly stream: ReadableStream<Uint8Array>;
   isRead = false;
   readonly #watcher: Watcher;
-  /** What is read next; taken when that begins, so that a response that no caller reads is let go of as any other. */
+  /** The body to read next. Reading locks it late, so that an unread response can be discarded as usual. */
   #body: ReadableStream<Uint8Array> | undefined;
   #source: Source | undefined;
-  /** `undefined`: what comes was looked through before. */
+  /** `undefined` if the source was already inspected. */
   #watch: native.EventWatch | undefined;
-  /** What passes before anything else. */
+  /** Parts to pass on first. */
   #parts: native.Part[] = [];
 
   constructor(body: ReadableStream<Uint8Array>, watch: native.EventWatch, watcher: Watcher) {
@@ -60,7 +60,7 @@ class WatchedEvents {
     );
   }
 
-  /** A client has one signal for all of its requests: what is over leaves nothing at it. */
+  /** Removes the listener: a client may use one signal for all its requests. */
   readonly #over = () => {
     this.#watcher.signal?.removeEventListener('abort', this.#over);
     this.#watcher.over();
@@ -74,7 +74,7 @@ class WatchedEvents {
       controller.close();
     } catch (error) {
       controller.error(error);
-      // It has most likely failed itself.
+      // The source has most likely failed itself.
       void this.#source?.cancel(error).catch(() => {});
     }
     this.#over();
@@ -93,7 +93,7 @@ class WatchedEvents {
     return this.#source;
   }
 
-  /** What passes next; `undefined` at the end. */
+  /** Returns the next bytes to pass on; `undefined` at the end. */
   async #next(): Promise<Uint8Array | undefined> {
     for (;;) {
       const part = this.#parts.shift();
@@ -119,7 +119,7 @@ class WatchedEvents {
     }
   }
 
-  /** The call is answered by something else, and so this stream has done its part. */
+  /** Continues with the replacement, and drops the rest of the original stream. */
   async #goOnWith(replacement: Response | string): Promise<void> {
     this.#stop();
     if (typeof replacement === 'string') {
@@ -131,7 +131,7 @@ class WatchedEvents {
     }
   }
 
-  /** An event is too long. Nothing of it is kept. */
+  /** Ends the stream after an oversized event, which is dropped. */
   async #end(): Promise<void> {
     this.#stop();
     const answer = this.#watcher.tooLong();
@@ -139,7 +139,7 @@ class WatchedEvents {
     this.#parts = [asEvent(answer)];
   }
 
-  /** Nothing more of the source is wanted. */
+  /** Cancels the source. */
   #stop(): void {
     this.#body = undefined;
     void this.#source?.cancel().catch(() => {});
@@ -149,7 +149,7 @@ class WatchedEvents {
   }
 }
 
-/** A JSON text as an event. */
+/** Formats JSON text as an event. */
 function asEvent(json: string): native.Part {
   const lines = json.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`);
   return { bytes: Buffer.from(`${lines.join('')}\n`) };

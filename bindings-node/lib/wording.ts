@@ -1,4 +1,4 @@
-/** Every sentence a program may show, so that web, terminal and mobile say the same thing. */
+/** Sentences that a program may show, so that web, terminal and mobile say the same. */
 
 import { wordsOf } from './describe.js';
 import { isReauthError, unwrap } from './error.js';
@@ -20,50 +20,50 @@ export const stepUpTitle = (challenge: AuthChallenge): string => say('step_up_ti
 export const stepUpBody = (server: string, challenge: AuthChallenge, newScopes: Scopes): string =>
   say('step_up_body', { server, challenge, newScopes: scopeList(newScopes) });
 
-/** The body of a step-up question where an organization manages access and no page is visited. */
+/** The body of a step-up question where an organization manages access and the user visits no page. */
 export const organizationStepUpBody = (server: string, challenge: AuthChallenge, newScopes: Scopes): string =>
   say('organization_step_up_body', { server, challenge, newScopes: scopeList(newScopes) });
 
-/** While the person is at the authorization server. */
+/** While the user is at the authorization server. */
 export const inProgress = (server: string): string => say('in_progress', { server });
 
 /** While the user is at the authorization server for another session or program. */
 export const inProgressElsewhere = (server: string): string => say('in_progress_elsewhere', { server });
 
-/** After an authorization. `newScopes` are those that came with it, if it was a step-up. */
+/** After an authorization. `newScopes` are those that a step-up added. */
 export const success = (server: string, newScopes?: Scopes): string =>
   say('success', { server, newScopes: scopeList(newScopes) });
 
-/** What happens to the operation that was interrupted. */
+/** What happens to the interrupted operation. */
 export const retryHint = (operation: Operation): string => say('retry_hint', { operation });
 
-/** After the person said no, or closed the page. */
+/** After the user declined, or closed the page. */
 export const cancelled = (server: string): string => say('cancelled', { server });
 
-/** After an authorization that granted less than needed. `missing` is what it lacks. */
+/** After an authorization that granted fewer scopes than needed. `missing` are the lacking ones. */
 export const notGranted = (server: string, missing: Scopes): string =>
   say('not_granted', { server, newScopes: scopeList(missing) });
 
 /** When the credential is gone and cannot be renewed. */
 export const sessionExpired = (server: string): string => say('session_expired', { server });
 
-/** A banner for later: the user is needed, and no caller was waiting. */
+/** A banner for later: the user is needed, but no caller was waiting. */
 export const reauthenticationBanner = (server: string, challenge: AuthChallenge): string =>
   say('reauthentication_banner', { server, challenge });
 
-/** A callback that belongs to no authorization under way. */
+/** A callback that belongs to no pending authorization. */
 export const lostAuthorizationState = (): string => say('lost_authorization_state');
 
-/** A callback from another server than the user was sent to. */
+/** A callback from an issuer that the user was not sent to. */
 export const issuerMismatch = (): string => say('issuer_mismatch');
 
-/** Why something failed, in one sentence for a person. */
+/** Explains a failure to the user, in one sentence. */
 export function failure(error: unknown): string {
   return isReauthError(error) ? error.sentence : failureDetail(wordsOf(fetchFailure(error)));
 }
 
-/** A failure's detail as a person can read it: of a JSON document only what it says. */
+/** The detail of a failure for the user: of a JSON document only its message. */
 export const failureDetail = (detail: string): string => say('failure_detail', { detail });
 
-/** Text that came from a server as it may be shown: without characters that control a terminal, and bounded. */
+/** Prepares text from a server for display: without terminal control characters, and bounded. */
 export const displayable = (text: string): string => say('displayable', { text });

@@ -1,4 +1,4 @@
-//! Calls of JavaScript, from any thread, on its own.
+//! Calls JavaScript from any thread, on JavaScript's own thread.
 
 use mcp_reauth_bindings as bindings;
 use mcp_reauth_bindings::{Application, Message};
@@ -7,10 +7,10 @@ use napi::bindgen_prelude::{Buffer, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
-/// Session, number, method, input (JSON), and a body where there is one.
+/// Session, call number, method, input (JSON), and an optional body.
 type Args = FnArgs<(u32, u32, String, String, Option<Buffer>)>;
 
-/// The function that is called for every call. It does not keep the process alive.
+/// The JavaScript function behind the bridge. It does not keep the process alive.
 struct Called(ThreadsafeFunction<Message, (), Args, Status, false, true>);
 
 impl Application for Called {
@@ -20,13 +20,13 @@ impl Application for Called {
     }
 }
 
-/// The way to JavaScript.
+/// The bridge to JavaScript.
 #[napi]
 pub struct Bridge(pub(crate) bindings::Bridge);
 
 #[napi]
 impl Bridge {
-    /// `call` is called for every call, and must not throw.
+    /// `call` receives every call, and must not throw.
     #[napi(
         constructor,
         ts_args_type = "call: (session: number, call: number, method: string, input: string, body?: Buffer) => void"
@@ -51,8 +51,8 @@ impl Bridge {
         Ok(Self(bindings::Bridge::new(Called(call))))
     }
 
-    /// Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "unsent", "thrown"}}`. Returns whether the
-    /// call still waited for it. `body` is copied: the caller wipes its own.
+    /// Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "unsent", "thrown"}}`. Returns whether
+    /// the call was still pending. `body` is copied: the caller wipes its own.
     #[napi]
     pub fn settle(&self, call: u32, reply: String, body: Option<Buffer>) -> bool {
         self.0.settle(call, reply, body.map(|body| body.to_vec()))

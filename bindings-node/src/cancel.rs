@@ -1,29 +1,29 @@
-//! What an `AbortSignal` becomes.
+//! The native counterpart of an `AbortSignal`.
 
 use mcp_reauth_bindings as bindings;
 use napi_derive::napi;
 
-/// Stops one operation.
+/// Cancels one operation.
 #[napi]
 pub struct Cancel(pub(crate) bindings::Cancel);
 
 #[napi]
 impl Cancel {
-    /// Nothing is stopped yet.
+    /// Creates a handle that has cancelled nothing yet.
     #[napi(constructor)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self(bindings::Cancel::new())
     }
 
-    /// Has the operation end as `cancelled`. What others wait for too goes on.
+    /// Ends the operation as `cancelled`. Work that other callers wait for goes on.
     #[napi]
     pub fn cancel(&self) {
         self.0.cancel();
     }
 }
 
-/// What can stop an operation, if anything can.
+/// The handle inside, if there is one.
 pub(crate) fn stop(cancel: Option<&Cancel>) -> Option<&bindings::Cancel> {
     cancel.map(|cancel| &cancel.0)
 }

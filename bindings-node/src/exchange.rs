@@ -1,4 +1,4 @@
-//! One request of MCP over HTTP, and the event streams that answer it.
+//! One MCP request over HTTP, and the event streams that answer it.
 
 use mcp_reauth::mcp::Redirects;
 use mcp_reauth_bindings as bindings;
@@ -11,19 +11,19 @@ use crate::cancel::{Cancel, stop};
 use crate::promise::{Promise, promise};
 use crate::request::{Given, given};
 
-/// A request as it is about to be sent, but for its credential.
+/// A request that is about to be sent, without the credential.
 #[napi(object)]
 pub struct Outgoing {
-    /// How.
+    /// The HTTP method.
     pub method: String,
-    /// To where.
+    /// The address it is sent to.
     pub url: String,
-    /// Its own header fields: names and values, in turn.
+    /// Its own header fields: alternating names and values.
     pub headers: Vec<String>,
-    /// The JSON-RPC message that it carries.
+    /// The JSON-RPC message in its body.
     #[napi(ts_type = "string | undefined")]
     pub message: Option<String>,
-    /// What is done about redirects, in the words of `fetch`.
+    /// How to handle redirects, as in `fetch`.
     #[napi(ts_type = "'follow' | 'manual' | 'error'")]
     pub redirect: String,
     /// Whether its body can be sent more than once.
@@ -48,21 +48,21 @@ impl Outgoing {
     }
 }
 
-/// One request, over all its tries. It is sent, and recovers, once at a time.
+/// One request with all its tries. Calls to it run one at a time.
 #[napi]
 pub struct Exchange(pub(crate) bindings::Exchange);
 
 #[napi]
 impl Exchange {
-    /// The header fields to send it with, in turn: `null` when there is no credential, a list at once where that is
-    /// possible, else a promise of an answer; an answer at once is an error.
+    /// Returns the header fields for the next try: `null` without a credential, alternating names and values if they
+    /// are available immediately, otherwise a promise of an answer. A string is an answer with an error.
     #[napi(ts_return_type = "null | string[] | string | Promise<string>")]
     pub fn authorize<'env>(&self, env: &'env Env, cancel: Option<&Cancel>) -> Given<'env> {
         let fields = within_runtime_if_available(|| self.0.authorize(stop(cancel)));
         given(env, fields)
     }
 
-    /// Answers what to do after a response.
+    /// Resolves to the next step after a response.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn receive<'env>(
         &self,
@@ -74,7 +74,7 @@ impl Exchange {
         promise(env, self.0.receive(status, headers, stop(cancel)))
     }
 
-    /// Answers the same by a message that answers the request.
+    /// Resolves to the next step after a message that answers the request.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn inspect<'env>(
         &self,
@@ -95,7 +95,7 @@ pub struct Part {
     pub suspect: Option<String>,
 }
 
-/// What the bytes of an event stream go through.
+/// Splits the bytes of an event stream into events and finds those that may hold a challenge.
 #[napi]
 pub struct EventWatch(bindings::EventWatch);
 
@@ -107,7 +107,7 @@ impl EventWatch {
         Self(bindings::EventWatch::new(looks))
     }
 
-    /// What passes of a chunk: `null`, if it passes as it is; a text tells why the stream is over.
+    /// Processes a chunk. Returns `null` if the chunk passes unchanged; a string is the error that ends the stream.
     #[napi(ts_return_type = "null | Part[] | string")]
     pub fn push(&self, chunk: &[u8]) -> Either3<Null, Vec<Part>, String> {
         match self.0.push(chunk) {
@@ -117,7 +117,7 @@ impl EventWatch {
         }
     }
 
-    /// What is left at the end of the stream.
+    /// Returns the rest at the end of the stream.
     #[napi]
     pub fn finish(&self) -> Vec<Part> {
         parts(self.0.finish())

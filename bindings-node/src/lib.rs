@@ -1,7 +1,7 @@
-//! The native part of the npm package `mcp-reauth`: what its TypeScript part (`lib/`) calls, and nothing a user sees.
+//! The native part of the npm package `mcp-reauth`. Its TypeScript part (`lib/`) calls it; users never see it.
 //!
-//! What it does is in `bindings-common`; here are the annotations for Node, the way to call JavaScript, and the promises of
-//! answers. See `docs/bindings.md`.
+//! The behaviour is in `bindings-common`. This crate has the napi annotations, the calls of JavaScript, and the
+//! promises of answers. See `docs/bindings.md`.
 
 mod authorization;
 mod bridge;

@@ -1,4 +1,4 @@
-//! The host of JavaScript programs at a terminal.
+//! The terminal host for JavaScript programs.
 
 use mcp_reauth_bindings as bindings;
 use napi::Env;
@@ -9,13 +9,14 @@ use crate::bridge::Bridge;
 use crate::cancel::{Cancel, stop};
 use crate::promise::{Promise, promise};
 
-/// Asks, shows pages and receives callbacks, as core's `TerminalHost`.
+/// Asks, shows pages and receives callbacks as core's `TerminalHost` does.
 #[napi]
 pub struct Loopback(bindings::Loopback);
 
 #[napi]
 impl Loopback {
-    /// With these options, in JSON; an answer is why not. `id` is what its questions over the bridge name it by.
+    /// Creates a host with these JSON options, or returns an answer with the error. `id` identifies it in its
+    /// questions.
     #[napi]
     pub fn open(options: String, bridge: &Bridge, id: u32) -> Either<Loopback, String> {
         match bindings::Loopback::new(&options, &bridge.0, id) {
@@ -24,8 +25,8 @@ impl Loopback {
         }
     }
 
-    /// Answers where the callback of the next sign-in comes; `registered` says whether its client is registered for
-    /// certain addresses already.
+    /// Resolves to the redirect URI of the next sign-in; `registered` says whether the client is already registered
+    /// with fixed redirect URIs.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn redirect_uri<'env>(
         &self,
@@ -36,7 +37,7 @@ impl Loopback {
         promise(env, self.0.redirect_uri(registered, stop(cancel)))
     }
 
-    /// Asks whether to agree to a step-up request, and answers whether the person does.
+    /// Asks the user to confirm a step-up, and resolves to whether the user agrees.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn confirm_step_up<'env>(
         &self,
@@ -48,7 +49,7 @@ impl Loopback {
         promise(env, asking)
     }
 
-    /// Sends the person to the page of an authorization request, and answers the address they came back by.
+    /// Opens the page of an authorization request, and resolves to the callback's address.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn authorize<'env>(
         &self,
@@ -59,7 +60,7 @@ impl Loopback {
         promise(env, self.0.authorize(request, stop(cancel)))
     }
 
-    /// Says that a sign-in goes on elsewhere.
+    /// Tells the user that another session or program has the sign-in page open.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn sign_in_elsewhere<'env>(
         &self,

@@ -1,4 +1,4 @@
-//! One request to the MCP server, for transports of the application's own.
+//! One request to the MCP server, for the application's own transports.
 
 use mcp_reauth_bindings as bindings;
 use mcp_reauth_bindings::Fields;
@@ -9,12 +9,12 @@ use napi_derive::napi;
 use crate::cancel::{Cancel, stop};
 use crate::promise::{Promise, promise};
 
-/// Header fields, as they are given to JavaScript.
+/// Header fields as JavaScript receives them.
 pub(crate) type Given<'env> =
     napi::Result<Either4<Null, Vec<String>, String, PromiseRaw<'env, String>>>;
 
-/// Gives header fields: `null` when there are none, a list at once where that is possible, else a promise of an answer; an
-/// answer at once is an error.
+/// Converts header fields: `null` without a credential, a list if they are available immediately, otherwise a promise
+/// of an answer. A string is an answer with an error.
 pub(crate) fn given(env: &Env, fields: Fields) -> Given<'_> {
     Ok(match fields {
         Fields::None => Either4::A(Null),
@@ -24,14 +24,14 @@ pub(crate) fn given(env: &Env, fields: Fields) -> Given<'_> {
     })
 }
 
-/// One request, over all its tries. It is sent, and recovers, once at a time.
+/// One request with all its tries. Calls to it run one at a time.
 #[napi]
 pub struct Request(pub(crate) bindings::Request);
 
 #[napi]
 impl Request {
-    /// The header fields to send it with, in turn: `null` when there is no credential, a list at once where that is
-    /// possible, else a promise of an answer; an answer at once is an error.
+    /// Returns the header fields for the next try: `null` without a credential, alternating names and values if they
+    /// are available immediately, otherwise a promise of an answer. A string is an answer with an error.
     #[napi(ts_return_type = "null | string[] | string | Promise<string>")]
     pub fn authorize<'env>(
         &self,
@@ -44,8 +44,8 @@ impl Request {
         given(env, fields)
     }
 
-    /// What to do about a response: `retry` or `pass_through`. `message` is what was sent, which tells what it was
-    /// about.
+    /// Resolves to what to do about a response: `retry` or `pass_through`. `message` is the request's body, which names
+    /// the operation.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn recover<'env>(
         &self,

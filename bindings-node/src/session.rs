@@ -21,7 +21,8 @@ pub struct Session(bindings::Session);
 
 #[napi]
 impl Session {
-    /// Opens a session; an answer is why it could not be. `id` is what its calls over the bridge name it by.
+    /// Opens a session, or resolves to an answer with the error. `id` identifies the session in its calls over the
+    /// bridge.
     #[napi(ts_return_type = "Promise<Session | string>")]
     pub fn open<'env>(
         env: &'env Env,
@@ -48,7 +49,8 @@ impl Session {
         self.0.authorization().map(Authorization)
     }
 
-    /// The current credential, if it can be sent as it is; `true` if that is still `known`, `false` if there is none.
+    /// Returns the current credential if it can be sent unchanged; `true` if it is still `known`, `false` if there is
+    /// none.
     #[napi]
     pub fn current_if_fresh(&self, known: Option<&Authorization>) -> Either<bool, Authorization> {
         match self.0.current_if_fresh(known.map(|known| &known.0)) {
@@ -64,14 +66,14 @@ impl Session {
         self.0.applies_to(&url)
     }
 
-    /// Whether it was closed.
+    /// Whether the session is closed.
     #[napi]
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
     }
 
-    /// Begins a request for a transport of the application's own; `ambient`: no caller waits for it; `operation`: what it
-    /// is about, in JSON. `null` when the session is closed.
+    /// Begins a request for the application's own transport; `ambient`: no caller waits for it; `operation` is JSON.
+    /// Returns `null` if the session is closed.
     #[napi]
     pub fn request(&self, ambient: bool, operation: Option<String>) -> Option<Request> {
         let trigger = match ambient {
@@ -81,14 +83,14 @@ impl Session {
         self.0.request(trigger, operation.as_deref()).map(Request)
     }
 
-    /// Begins the exchange of a request for the server; `sent`: what it was sent with already. `null` when the session is
-    /// closed.
+    /// Begins the exchange of an MCP request; `sent` is the credential it was already sent with. Returns `null` if the
+    /// session is closed.
     #[napi]
     pub fn exchange(&self, outgoing: Outgoing, sent: Option<&Authorization>) -> Option<Exchange> {
         self.0.exchange(outgoing.sent(sent)).map(Exchange)
     }
 
-    /// Recovers from a challenge, and answers the outcome.
+    /// Recovers from a challenge, and resolves to the outcome.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn handle_auth_challenge<'env>(
         &self,
@@ -105,7 +107,7 @@ impl Session {
         promise(env, handling)
     }
 
-    /// Answers whether what is stored answers a challenge already.
+    /// Resolves to whether the stored credential satisfies a challenge.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn check_auth_challenge_satisfied<'env>(
         &self,
@@ -121,7 +123,7 @@ impl Session {
         promise(env, check)
     }
 
-    /// Finishes an authorization.
+    /// Completes an authorization.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn complete_authorization<'env>(
         &self,
@@ -132,7 +134,7 @@ impl Session {
         promise(env, self.0.complete_authorization(callback, stop(cancel)))
     }
 
-    /// Signs in now, or again whatever there is, and answers the outcome.
+    /// Signs in, or renews or extends the current credential; with `again` the user signs in anyway.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn sign_in<'env>(
         &self,
@@ -144,49 +146,50 @@ impl Session {
         promise(env, self.0.sign_in(scopes, again, stop(cancel)))
     }
 
-    /// Answers what is known of the connection.
+    /// Resolves to the state of the connection.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn connection_state<'env>(&self, env: &'env Env) -> Promise<'env> {
         promise(env, self.0.connection_state())
     }
 
-    /// Answers the credential with all that renews it, or `null`.
+    /// Resolves to the credential with everything that renews it, or `null`.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn auth_state<'env>(&self, env: &'env Env) -> Promise<'env> {
         promise(env, self.0.auth_state())
     }
 
-    /// Takes such a credential over.
+    /// Stores such a credential and uses it.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn set_auth_state<'env>(&self, env: &'env Env, state: String) -> Promise<'env> {
         promise(env, self.0.set_auth_state(state))
     }
 
-    /// Signs out, and answers what became of the tokens.
+    /// Signs out, and resolves to the result of the token revocation.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn sign_out<'env>(&self, env: &'env Env) -> Promise<'env> {
         promise(env, self.0.sign_out())
     }
 
-    /// Answers what is known of the session at the identity provider; `null` when there is none behind it.
+    /// Resolves to the state of the session at the identity provider, or `null` if there is none.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn idp_state<'env>(&self, env: &'env Env) -> Promise<'env> {
         promise(env, self.0.idp_state())
     }
 
-    /// Takes over a sign-in at the identity provider.
+    /// Adopts a sign-in at the identity provider.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn idp_adopt<'env>(&self, env: &'env Env, sign_in: String) -> Promise<'env> {
         promise(env, self.0.idp_adopt(sign_in))
     }
 
-    /// Signs out at the identity provider, and answers what became of the tokens.
+    /// Signs out at the identity provider, and resolves to the result of the token revocation.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn idp_sign_out<'env>(&self, env: &'env Env) -> Promise<'env> {
         promise(env, self.0.idp_sign_out())
     }
 
-    /// Closes it: what is waited for of it ends as `cancelled`, and tokens that are under way reach the store first.
+    /// Closes the session: pending operations end as `cancelled`. Resolves when pending tokens are stored, or after 25
+    /// s.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
         let closing = self.0.close();

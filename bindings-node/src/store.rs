@@ -1,4 +1,4 @@
-//! Stores of core, and the contract of all stores.
+//! Core's stores, and the checks of the store contract.
 
 use mcp_reauth_bindings as bindings;
 use napi::Env;
@@ -7,32 +7,32 @@ use napi_derive::napi;
 use crate::bridge::Bridge;
 use crate::promise::{Promise, promise};
 
-/// One of core's stores, which sessions share.
+/// A store that sessions share.
 #[napi]
 pub struct Store(pub(crate) bindings::Store);
 
 #[napi]
 impl Store {
-    /// Records that end with the process.
+    /// Creates a store that keeps records in memory.
     #[napi(factory)]
     pub fn memory() -> Self {
         Self(bindings::Store::memory())
     }
 
-    /// Records in the file at `path`.
+    /// Creates a store that keeps records in the file at `path`.
     #[napi(factory)]
     pub fn file(path: String) -> Self {
         Self(bindings::Store::file(path))
     }
 }
 
-/// Leases of a store in JavaScript that has none.
+/// In-process leases for a JavaScript store without leases.
 #[napi]
 pub struct Leases(pub(crate) bindings::Leases);
 
 #[napi]
 impl Leases {
-    /// None is out.
+    /// Creates them.
     #[napi(constructor)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
@@ -42,7 +42,7 @@ impl Leases {
 
 #[napi]
 impl Store {
-    /// A store in JavaScript, which is called over the bridge, by its number there; with `leases` where it has none.
+    /// Creates a store that calls JavaScript over the bridge under the number `id`; `leases` if it has none.
     #[napi(factory)]
     pub fn called(bridge: &Bridge, id: u32, leases: Option<&Leases>) -> Self {
         let leases = leases.map(|leases| &leases.0);
@@ -50,7 +50,7 @@ impl Store {
     }
 }
 
-/// Checks a store by two ways to the same records: an answer with what came of each check.
+/// Runs the store contract's checks on two objects for the same records, and resolves to the results.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn check_store<'env>(env: &'env Env, one: &Store, other: &Store) -> Promise<'env> {
     promise(env, bindings::check_store(&one.0, &other.0))

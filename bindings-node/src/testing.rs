@@ -1,16 +1,16 @@
-//! What tests need besides.
+//! Functions for tests.
 
 use mcp_reauth_bindings::testing;
 use napi_derive::napi;
 
-/// What a vector of `file` with this input (JSON) comes to, in JSON.
+/// The result of a vector of `file` with this JSON input, as JSON.
 #[napi]
 pub fn vector(file: String, input: String) -> napi::Result<String> {
     let no_json = || napi::Error::from_reason("the input of a vector is JSON");
     testing::vector(&file, &input).ok_or_else(no_json)
 }
 
-/// Puts the clock of all sessions forward.
+/// Advances the clock of all sessions.
 #[napi]
 pub fn advance_clock(seconds: u32) {
     testing::advance_clock(seconds);
