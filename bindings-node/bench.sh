@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the Node package, on a machine that rests; with --trial once, to see that the benchmarks work.
+# Measures the Node package, on an idle machine. With --trial, runs each benchmark once to check that it works.
 set -euo pipefail
 cd "$(dirname "$0")"
 

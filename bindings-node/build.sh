@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the package ready to be used: installs what builds it, builds the native part, compiles the rest.
+# Builds the package: installs the build tools, builds the native part, and compiles the TypeScript part.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what builds, checks and tests the Node package, unless it is there as the lock file says.
+# Installs the tools that build, check and test the Node package, unless they match the lock file already.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of the Node package: all, or those whose file name has one of the given words. The package must be built.
-# `--node oldest` runs them by the oldest Node that is supported, `--node current` by a current one (on Linux x64).
+# Runs the tests of the Node package: all, or the files with one of the given words in their name. Build the package
+# first. `--node oldest` uses the oldest supported Node, `--node current` a current one (on Linux x64).
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -21,7 +21,7 @@ if [ "${1-}" = --node ]; then
     shift 2
 fi
 
-# The servers, and a native part that has what tests need besides.
+# Builds the servers, and a native part with the functions for tests.
 cargo build --locked -p mcp-reauth-cli
 cargo build --locked -p mcp-reauth-node --features testing
 mkdir -p build
@@ -41,10 +41,10 @@ for file in build/test/*.test.mjs; do
     done
 done
 [ ${#files[@]} -gt 0 ] || { echo "No test file has any of these words in its name: $*" >&2; exit 2; }
-# Here and not when the first test needs it: how long it takes is up to the registries, and tests have limits.
+# Installs here, not when the first test needs it: downloads can take longer than a test's time limit.
 [[ ${files[*]} != *third-party* ]] || ../tests/third-party/install
 [[ ${files[*]} != *one-way-out* ]] || test/support/tinyproxy.sh
-# Most of them wait most of the time. By itself, Node runs one file at a time on two cores.
+# The tests mostly wait. By default, Node runs only one file at a time on two cores.
 at_once=()
 [[ $("$node" --help) != *--test-concurrency* ]] || at_once=(--test-concurrency=3)
 "$node" --test "${at_once[@]}" --test-reporter=spec "${files[@]}"

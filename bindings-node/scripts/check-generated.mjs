@@ -1,4 +1,4 @@
-/** After `npm run build:native`: fails when what it generated is not what is committed. */
+/** Fails if `npm run build:native` generated files that differ from the committed ones. */
 
 import { spawnSync } from 'node:child_process';
 import { dirname } from 'node:path';

@@ -1,4 +1,4 @@
-/** The licences of what others wrote and is linked into a native file. */
+/** Collects the licences of the third-party code in a native file. */
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -7,16 +7,16 @@ import { dirname, join } from 'node:path';
 const IS_LICENSE = /^(licen[cs]e|copying|copyright|notice|unlicense)/i;
 
 /**
- * The text that goes along with the native file for a Rust target, as most licences ask for theirs to.
+ * Returns the licence text to ship with the native file for a Rust target, as most licences require.
  *
  * @param {string} root of the workspace
- * @param {string} crate the native part's
- * @param {string} target Rust's name of the platform
+ * @param {string} crate the name of the native crate
+ * @param {string} target the Rust target triple
  * @returns {string}
  */
 export function notices(root, crate, target) {
   const crates = linked(root, crate, target);
-  // Many have the very same text.
+  // Many crates share the same text.
   const texts = new Map();
   for (const { name, version, manifest_path } of crates) {
     for (const text of licensesIn(dirname(manifest_path))) {
@@ -32,13 +32,13 @@ export function notices(root, crate, target) {
   return `${head}\n\n${list.join('\n')}\n\n${sections.join('\n')}`;
 }
 
-/** The crates of others that a build of `crate` links, by name. */
+/** The third-party crates that a build of `crate` links, by name. */
 function linked(root, crate, target) {
   const cargo = (...words) => execFileSync('cargo', words, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 });
   const { packages, workspace_members } = JSON.parse(
     cargo('metadata', '--format-version', '1', '--locked', '--filter-platform', target),
   );
-  // Features count, which `cargo metadata` joins for the whole workspace.
+  // `cargo tree` gets the features right; `cargo metadata` joins those of the whole workspace.
   const edges = ['--edges', 'normal,no-proc-macro', '--prefix', 'none', '--target', target];
   const tree = cargo('tree', '--locked', '--package', crate, ...edges);
   const found = new Set(tree.split('\n').map((line) => line.split(' ', 2).join(' ')));

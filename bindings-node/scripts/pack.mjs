@@ -1,9 +1,9 @@
 /**
- * Packs what is published, into `build/packages/`: the main package, and one for each native file there is.
+ * Packs the packages to publish into `build/packages/`: the main package, and one for each native file.
  *
  *     node scripts/pack.mjs [--all]
  *
- * With `--all`, as for a release, the native file of every platform must be there.
+ * With `--all`, as for a release, the native files of all platforms must exist.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -16,10 +16,10 @@ import { notices } from './notices.mjs';
 const FOLDER = dirname(import.meta.dirname);
 const ROOT = dirname(FOLDER);
 const OUTPUT = join(FOLDER, 'build', 'packages');
-/** The native part's name in Rust. */
+/** The name of the native crate. */
 const CRATE = 'mcp-reauth-node';
 const LICENSES = ['LICENSE-APACHE', 'LICENSE-MIT'];
-/** Those of what the native file contains. */
+/** The licences of the code in the native file. */
 const NOTICES = 'THIRD-PARTY-NOTICES.txt';
 
 const {
@@ -33,7 +33,7 @@ const { version } = published;
 const ownFiles = published.files.filter((file) => !LICENSES.includes(file));
 const platforms = napi.targets.map(platformOf);
 
-/** A target of the release matrix, in the words of npm and of `native.js`. */
+/** Converts a Rust target to npm's names and the name in `native.js`. */
 function platformOf(target) {
   const [architecture, , system, abi] = target.split('-');
   const cpu = { x86_64: 'x64', aarch64: 'arm64' }[architecture];
@@ -51,14 +51,14 @@ function platformOf(target) {
   };
 }
 
-/** What is not there, and what to do next. */
+/** A missing file, and what to do about it. */
 class Missing extends Error {}
 
 function requireFile(name, next) {
   if (!existsSync(join(FOLDER, name))) throw new Missing(`${name} is missing. ${next}`);
 }
 
-/** Begins a package in a folder of its own. */
+/** Creates the folder of a package. */
 function stage(name, manifest) {
   const folder = join(OUTPUT, name);
   mkdirSync(folder, { recursive: true });
@@ -94,10 +94,10 @@ function stagePlatform({ id, os, cpu, libc, packageName, file, target }) {
   return folder;
 }
 
-/** Takes symbols off a native file, and says what happened. */
+/** Strips symbols from a native file, and returns what was done. */
 function strip(os, path) {
   if (os === 'win32') return 'has its symbols elsewhere';
-  // Only macOS's own `strip` signs a file again, without which it is not loaded there.
+  // Only macOS's `strip` signs the file again, and macOS does not load unsigned files.
   if (os !== process.platform) return 'left as it is, since it is for another system';
   const before = statSync(path).size;
   try {

@@ -1,5 +1,5 @@
 /**
- * A program without a user: it signs in as itself, by a secret.
+ * A program without a user: it authenticates as a client, with a secret.
  *
  *     CLIENT_ID=nightly CLIENT_SECRET=... ISSUER=https://login.example.com node main.mjs https://mcp.example.com/mcp
  */
@@ -11,7 +11,7 @@ const serverUrl = process.argv[2];
 const { CLIENT_ID: id, CLIENT_SECRET: secret, ISSUER: issuer } = process.env;
 const session = await AuthSession.open({
   serverUrl,
-  // The secret goes to this issuer and to no other, whatever the MCP server says.
+  // The secret is sent only to this issuer, whatever the MCP server says.
   credentials: { kind: 'client_credentials', client: { id, secret, issuer } },
 });
 session.addEventListener('renewed', ({ detail }) => console.error('renewed by', detail.issuer));

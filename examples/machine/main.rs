@@ -1,4 +1,4 @@
-//! A program without a user: it signs in as itself, by a secret.
+//! A program without a user: it authenticates as a client, with a secret.
 //!
 //! ```console
 //! $ export CLIENT_ID=nightly CLIENT_SECRET=... ISSUER=https://login.example.com
@@ -17,7 +17,7 @@ use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let server = std::env::args().nth(1).ok_or("usage: machine SERVER")?;
-    // The secret goes to this issuer and to no other, whatever the MCP server says.
+    // The secret is sent only to this issuer, whatever the MCP server says.
     let client = Client::secret(var("CLIENT_ID")?, Secret::new(var("CLIENT_SECRET")?))
         .at_issuer(var("ISSUER")?);
     let session = AuthSession::builder(server)

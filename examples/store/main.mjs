@@ -1,10 +1,10 @@
 /**
- * A store of one's own: a file for each record, in a folder that this process has for itself.
+ * A custom store: one file for each record, in a folder that only this process uses.
  *
  *     node main.mjs https://mcp.example.com/mcp folder
  *
- * `node main.mjs --check folder` checks whether it keeps to what sessions rely on. A store that several processes share hands
- * out leases itself (`tryLease`, `renewLease`, `releaseLease`); one that is on a disk syncs what it writes. `FileStore`
+ * `node main.mjs --check folder` checks it against the store contract. A store that several processes share must
+ * implement leases itself (`tryLease`, `renewLease`, `releaseLease`); one on a disk should sync its writes. `FileStore`
  * does both.
  */
 
@@ -15,19 +15,19 @@ import { join } from 'node:path';
 import { AuthSession, loopbackHost } from 'mcp-reauth';
 import { checkStore } from 'mcp-reauth/testing';
 
-/** Keeps each record in a file. What is not asynchronous is done at once, and needs no lock. */
+/** Stores each record in a file. Synchronous code cannot be interleaved, so it needs no lock. */
 class FolderStore {
   constructor(folder) {
     this.place = folder;
     mkdirSync(folder, { recursive: true });
   }
 
-  /** Profiles and addresses may be longer than a name, and have any character. */
+  /** Profiles and addresses may be too long for a file name, and contain any character. */
   #path({ profile, server }) {
     return join(this.place, createHash('sha256').update(`${profile}\n${server}`).digest('hex'));
   }
 
-  /** The first line is the version; a record that was deleted has no rest. */
+  /** The first line is the version, the rest is the record; a deleted record has an empty rest. */
   #read(key) {
     let file;
     try {
@@ -41,14 +41,14 @@ class FolderStore {
     return { version: Number(file.subarray(0, end)), data: data.length > 0 ? data : undefined };
   }
 
-  /** Replaces a record, if it is still of that version, or there is none. */
+  /** Replaces a record if its version is `expected`, or creates it if there is none. */
   #replace(key, expected, data) {
     const held = this.#read(key);
     if ((held.data && held.version) !== expected) return undefined;
     const version = held.version + 1;
     const path = this.#path(key);
     writeFileSync(`${path}.new`, Buffer.concat([Buffer.from(`${version}\n`), data]), { mode: 0o600 });
-    // A reader sees the old file or the new one.
+    // Readers see either the old file or the new one.
     renameSync(`${path}.new`, path);
     return version;
   }
@@ -63,7 +63,7 @@ class FolderStore {
   }
 
   delete(key, expected) {
-    // The version stays, so that what is written later has a higher one.
+    // The version stays, so that later writes get a higher one.
     return this.#replace(key, expected, Buffer.alloc(0)) !== undefined;
   }
 }

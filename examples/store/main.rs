@@ -1,11 +1,11 @@
-//! A store of one's own: a file for each record, in a folder that this process has for itself.
+//! A custom store: one file for each record, in a folder that only this process uses.
 //!
 //! ```console
 //! $ cargo run -p mcp-reauth-examples --bin store -- https://mcp.example.com/mcp folder
 //! ```
 //!
-//! Whether it keeps to what sessions rely on is a test, at the end. A store that several processes share hands out leases
-//! itself (`TokenStore`); one that is on a disk syncs what it writes. `FileStore` does both.
+//! A test at the end checks it against the store contract. A store that several processes share must implement leases
+//! itself (`TokenStore`); one on a disk should sync its writes. `FileStore` does both.
 
 use std::error::Error as StdError;
 use std::fs;
@@ -40,11 +40,11 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
-/// Keeps each record in a file. Clones share them.
+/// Stores each record in a file. Clones share the records.
 #[derive(Clone)]
 struct FolderStore {
     folder: Arc<PathBuf>,
-    /// Held while a record is looked at and replaced.
+    /// Held while a record is read and replaced.
     turn: Arc<Mutex<()>>,
 }
 
@@ -59,14 +59,14 @@ impl FolderStore {
     }
 
     fn path(&self, key: &StoreKey) -> PathBuf {
-        // Profiles and addresses may be longer than a name, and have any character.
+        // Profiles and addresses may be too long for a file name, and contain any character.
         let hash = Sha256::digest(format!("{}\n{}", key.profile, key.server));
         let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         self.folder.join(name)
     }
 
-    /// The version of a record, which is the first line of its file, and the record, which is the rest; a file without a
-    /// rest is of a record that was deleted.
+    /// Reads a record's file: the first line is the version, the rest is the record. A deleted record has an empty
+    /// rest.
     fn read(&self, key: &StoreKey) -> io::Result<(u64, Option<Secret>)> {
         let text = match fs::read_to_string(self.path(key)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok((0, None)),
@@ -79,7 +79,7 @@ impl FolderStore {
         Ok((version, (!data.is_empty()).then(|| Secret::new(data))))
     }
 
-    /// Replaces a record, if it is still of that version, or there is none.
+    /// Replaces a record if its version is `expected`, or creates it if there is none.
     fn replace(
         &self,
         key: &StoreKey,
@@ -94,7 +94,7 @@ impl FolderStore {
         let path = self.path(key);
         let new = path.with_extension("new");
         write_private(&new, &format!("{}\n{data}", version + 1))?;
-        // A reader sees the old file or the new one.
+        // Readers see either the old file or the new one.
         fs::rename(new, path)?;
         Ok(Some(version + 1))
     }
@@ -104,7 +104,7 @@ impl FolderStore {
     }
 }
 
-/// Writes a file that no other user reads.
+/// Writes a file that other users cannot read.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -141,7 +141,7 @@ impl RecordStore for FolderStore {
     }
 
     fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
-        // The version stays, so that what is written later has a higher one.
+        // The version stays, so that later writes get a higher one.
         let deleted = self.replace(key, Some(expected), "");
         let deleted = deleted.map(|version| version.map_or(Deleted::Conflict, |_| Deleted::Done));
         Box::pin(ready(deleted.map_err(|error| self.failed(error))))

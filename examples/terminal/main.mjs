@@ -1,5 +1,5 @@
 /**
- * A program at a terminal: it asks there, opens the browser, and keeps its credentials in a file.
+ * A terminal program: it asks on the terminal, opens the browser, and keeps its credentials in a file.
  *
  *     node main.mjs https://mcp.example.com/mcp
  */
@@ -19,5 +19,5 @@ const client = new Client({ name: 'terminal-example', version: '1.0.0' });
 await client.connect(new StreamableHTTPClientTransport(new URL(serverUrl), { fetch: session.fetch }));
 for (const { name } of (await client.listTools()).tools) console.log(name);
 await client.close();
-// A token that is on its way reaches the file first.
+// Waits until a pending token is stored.
 await session.close();

@@ -1,4 +1,4 @@
-//! A program at a terminal: it asks there, opens the browser, and keeps its credentials in a file.
+//! A terminal program: it asks on the terminal, opens the browser, and keeps its credentials in a file.
 //!
 //! ```console
 //! $ cargo run -p mcp-reauth-examples --bin terminal -- https://mcp.example.com/mcp
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", tool.name);
     }
     client.cancel().await?;
-    // A token that is on its way reaches the file first.
+    // Waits until a pending token is stored.
     session.settle().await;
     Ok(())
 }

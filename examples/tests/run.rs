@@ -1,4 +1,4 @@
-//! Every example, run as a user runs it, against the fixture's servers.
+//! Runs every example as a user does, against the fixture's servers.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// An example, in a folder of its own, with a browser that goes where it is sent.
+/// An example in its own folder, with a browser that visits the given address.
 fn example(program: &str, folder: &tempfile::TempDir) -> Command {
     let mut command = Command::new(program);
     command
@@ -120,7 +120,7 @@ async fn web_sends_each_user_to_sign_in_once() {
     fixture.shutdown().await;
 }
 
-/// A browser with a cookie of the application's.
+/// A browser that keeps the application's cookie.
 #[derive(Default)]
 struct Browser {
     cookie: Option<String>,

@@ -1,4 +1,4 @@
-//! The user's browser in the tests: goes to an address, and on to where that leads.
+//! The user's browser in the tests: requests an address and follows redirects.
 
 #[tokio::main]
 async fn main() {

@@ -1,6 +1,6 @@
 /**
- * A transport of one's own: what is sent and received here, a request of the session says what to do about. `session.fetch`
- * does more: it follows redirects, and looks into the results of tools and into event streams.
+ * A custom transport: it sends and receives, and a request of the session says what to do. `session.fetch` does more:
+ * it follows redirects, and inspects tool results and event streams.
  *
  *     node main.mjs https://mcp.example.com/mcp
  */
@@ -10,7 +10,7 @@ import { AuthSession, loopbackHost } from 'mcp-reauth';
 const serverUrl = process.argv[2];
 const session = await AuthSession.open({ serverUrl, clientName: 'Transport example', host: loopbackHost() });
 
-/** Sends a message until its answer is the caller's. */
+/** Sends a message until there is a response for the caller. */
 async function send(message) {
   const body = JSON.stringify(message);
   const request = session.request({ operation: body });
@@ -29,7 +29,7 @@ async function send(message) {
     }
     const text = await response.text();
     if (!response.ok) throw new Error(`the server answered ${response.status}: ${text}`);
-    // A message, or the events of a stream, of which the last is the answer.
+    // The response is a message, or an event stream whose last event is the answer.
     const data = text.split('\n').findLast((line) => line.startsWith('data: '));
     return JSON.parse(data?.slice('data: '.length) ?? text);
   }

@@ -1,4 +1,4 @@
-//! A transport of one's own: what is sent and received here, an `Exchange` says what to do about.
+//! A custom transport: it sends and receives, and an `Exchange` says what to do.
 //!
 //! ```console
 //! $ cargo run -p mcp-reauth-examples --bin transport -- https://mcp.example.com/mcp
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .host(TerminalHost::default())
         .open()
         .await?;
-    // The exchange says which redirects are followed.
+    // The exchange says which redirects to follow.
     let http = reqwest::Client::builder()
         .redirect(Policy::none())
         .build()?;
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let params = json!({ "_meta": meta });
     let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params });
     let answer = send(&session, &http, &message.to_string()).await?;
-    // A message, or the events of a stream, of which the last is the answer.
+    // The response is a message, or an event stream whose last event is the answer.
     let mut lines = answer.lines().rev();
     let data = lines.find_map(|line| line.strip_prefix("data: "));
     let answer: Value = serde_json::from_str(data.unwrap_or(&answer))?;
@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends a message until its answer is the caller's.
+/// Sends a message until there is a response for the caller.
 async fn send(
     session: &AuthSession,
     http: &reqwest::Client,
@@ -64,7 +64,7 @@ async fn send(
     let outgoing = Outgoing::new(Method::POST, session.server(), &own);
     let mut exchange = Exchange::new(session, outgoing.with_message(message.to_owned()));
     loop {
-        // Each time from the beginning: what the last try carried does not belong to the next.
+        // Starts from the original header fields: the last try's credential must not be sent again.
         let mut headers = own.clone();
         if let Some(credential) = exchange.authorize().await? {
             credential.insert_into(&mut headers);
@@ -90,8 +90,8 @@ async fn send(
     }
 }
 
-/// The events of a response; `None` when one of them was a challenge that was answered, and the message is to be sent again.
-/// A client that shows progress passes each event on as it comes.
+/// Reads the events of a response; `None` if a challenge in them was recovered from and the message must be sent again.
+/// A client that shows progress would pass each event on as it arrives.
 async fn events(
     exchange: &mut Exchange,
     mut response: Response,

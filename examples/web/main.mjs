@@ -1,5 +1,5 @@
 /**
- * A web application: each of its users has a session, and signs in on pages of their own browser.
+ * A web application: each of its users has a session, and signs in on pages in their own browser.
  *
  *     node main.mjs https://mcp.example.com/mcp 8080
  *
@@ -16,15 +16,15 @@ const [, , serverUrl, port] = process.argv;
 const store = new MemoryStore();
 const sessions = new Map();
 
-/** What a user's browser sees: it is sent to each page by the answer to its own request. */
+/** The user's browser can only be redirected by the response to its own request. */
 const host = {
-  // The user has asked for the tool, and sees on the authorization server's page what that needs.
+  // The user asked for the tool, and the authorization server's page shows what it needs.
   confirmStepUp: () => true,
-  // The error of the request that led here has the address.
+  // The failed request's error has the address to redirect to.
   authorize: () => undefined,
 };
 
-/** The session of the user that is signed in to this application. Nothing else says whose callback one is. */
+/** The session of the user who is signed in to this application. Only this decides to whom a callback belongs. */
 function sessionOf(user) {
   const redirectUri = `${origin}/callback`;
   let session = sessions.get(user);
@@ -33,7 +33,7 @@ function sessionOf(user) {
   return session;
 }
 
-/** Lists the tools, or has the user sign in first. */
+/** Lists the tools, or redirects the user to sign in first. */
 async function tools(user) {
   const client = new Client({ name: 'web-example', version: '1.0.0' });
   try {
@@ -49,7 +49,7 @@ async function tools(user) {
   }
 }
 
-/** Where the authorization server sends the user back to. */
+/** Handles the redirect back from the authorization server. */
 async function callback(user, url) {
   try {
     const session = await sessionOf(user);
@@ -62,7 +62,7 @@ async function callback(user, url) {
 
 async function answer(request) {
   const url = new URL(request.url, origin);
-  // In place of this application's own sign-in.
+  // Stands for this application's own sign-in.
   const [, user] = /(?:^|; )user=([^;]+)/.exec(request.headers.cookie ?? '') ?? [];
   if (url.pathname === '/tools' && !user) {
     return { location: '/tools', cookie: `user=${randomUUID()}; HttpOnly; SameSite=Lax` };

@@ -1,4 +1,4 @@
-//! A web application: each of its users has a session, and signs in on pages of their own browser.
+//! A web application: each of its users has a session, and signs in on pages in their own browser.
 //!
 //! ```console
 //! $ cargo run -p mcp-reauth-examples --bin web -- https://mcp.example.com/mcp 8080
@@ -25,17 +25,17 @@ use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use tokio::net::TcpListener;
 
-/// What a user's browser sees: it is sent to each page by the answer to its own request.
+/// The user's browser can only be redirected by the response to its own request.
 struct Browser;
 
 impl AuthHost for Browser {
     fn confirm_step_up(&self, _: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
-        // The user has asked for the tool, and sees on the authorization server's page what that needs.
+        // The user asked for the tool, and the authorization server's page shows what it needs.
         Box::pin(async { Ok(true) })
     }
 
     fn authorize(&self, _: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
-        // The error of the request that led here has the address.
+        // The failed request's error has the address to redirect to.
         Box::pin(async { Ok(Authorized::Elsewhere) })
     }
 }
@@ -48,7 +48,7 @@ struct App {
 }
 
 impl App {
-    /// The session of the user that is signed in to this application. Nothing else says whose callback one is.
+    /// The session of the user who is signed in to this application. Only this decides to whom a callback belongs.
     async fn session(&self, user: &str) -> Result<AuthSession, Error> {
         if let Some(session) = self.sessions().get(user) {
             return Ok(session.clone());
@@ -90,10 +90,10 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
-/// Lists the tools, or has the user sign in first.
+/// Lists the tools, or redirects the user to sign in first.
 async fn tools(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let Some(user) = user(&headers) else {
-        // In place of this application's own sign-in.
+        // Stands for this application's own sign-in.
         let cookie = format!("user={}; HttpOnly; SameSite=Lax", random());
         return ([(SET_COOKIE, cookie)], Redirect::to("/tools")).into_response();
     };
@@ -122,7 +122,7 @@ async fn list(app: &App, user: &str) -> Result<Vec<String>, Box<dyn StdError + S
         .collect())
 }
 
-/// Where the authorization server sends the user back to.
+/// Handles the redirect back from the authorization server.
 async fn callback(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -142,7 +142,7 @@ async fn callback(
     }
 }
 
-/// The user that is signed in to this application, by its cookie.
+/// The user who is signed in to this application, from its cookie.
 fn user(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get(COOKIE)?.to_str().ok()?;
     let mut cookies = cookies.split("; ");

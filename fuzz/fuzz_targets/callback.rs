@@ -1,4 +1,4 @@
-//! A callback as a browser, a person or a web framework hands it in.
+//! A callback as a browser, a user or a web framework passes it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -23,7 +23,7 @@ fuzz_target!(|text: &str| {
                 assert!(ours && !code.expose().is_empty());
                 assert_eq!(callback_param(&params, "error"), Ok(None));
             }
-            // Nothing of a response from elsewhere is in it.
+            // It contains nothing of a response from another issuer.
             Err(error @ Error::IssuerMismatch { .. }) => {
                 assert!(!ours);
                 let expected = ISSUER.to_owned();
@@ -38,7 +38,7 @@ fuzz_target!(|text: &str| {
     if let Ok(Some(state)) = callback_param(&params, "state") {
         assert!(params.has_state(&state) && !params.has_state(&format!("{state}x")));
     }
-    // What a framework has decoded means the same.
+    // Parameters that a framework has decoded mean the same.
     let names = ["iss", "state", "code", "error", "error_description"];
     let pairs = names.map(|name| (name, callback_param(&params, name)));
     if pairs.iter().all(|(_, value)| value.is_ok()) {

@@ -1,4 +1,4 @@
-//! Field lines of a `WWW-Authenticate` header, one a line; the first byte chooses the status.
+//! Field lines of a `WWW-Authenticate` header, one per line; the first byte selects the status.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(field.contains(name.as_str()), "a parameter from nowhere");
         }
     }
-    // What was read, written as RFC 9110 has it, reads the same.
+    // Challenges that are serialized as in RFC 9110 parse to the same.
     let written: Vec<String> = read.iter().map(write).collect();
     assert_eq!(challenges(written.iter().map(String::as_str)), read);
 

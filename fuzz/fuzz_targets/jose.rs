@@ -1,4 +1,4 @@
-//! A signed token and the keys it is checked by, one line each; or, where that begins it, a key file.
+//! A signed token and the keys to verify it with, one per line; or, after the line `key`, a key file.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     if let Some(key) = text.strip_prefix("key\n") {
-        // Whatever is taken for a key can sign, and what it signs is confirmed by its public part.
+        // Every accepted key can sign, and its public part verifies the signature.
         if let Some(confirmed) = key_file(key) {
             assert!(confirmed);
         }
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((token, keys)) = text.split_once('\n') else {
         return;
     };
-    // Only three parts are a token.
+    // A token has exactly three parts.
     if id_token(token, keys).is_ok() {
         assert_eq!(token.split('.').count(), 3);
     }

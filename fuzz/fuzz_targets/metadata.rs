@@ -1,6 +1,5 @@
-//! What a server answers to requests for metadata, one answer after another, from the resource's to the
-//! address a person is sent to. Answers are separated by lines of `--`; the first byte of each chooses its
-//! status, and of a redirect the rest is the target.
+//! The responses to metadata requests, in order, from the resource's metadata to the authorization page's address. They
+//! are separated by lines of `--`; the first byte of each selects its status, and the rest of a redirect is its target.
 #![no_main]
 
 use http::{HeaderValue, StatusCode, header};
@@ -50,7 +49,7 @@ fn answer(text: &str) -> Option<Response> {
     Some(response)
 }
 
-/// Nothing is ever asked for in the clear.
+/// Asserts that no request is sent over plain http.
 fn protected(request: &Request) {
     let url = request.uri().to_string();
     assert!(

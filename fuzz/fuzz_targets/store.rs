@@ -1,4 +1,4 @@
-//! A store file, a record in one, and an authorization state from another process.
+//! A store file, a record, and an authorization state from another process.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Whatever stands in the file may be a secret. The seeds are full of this one.
+/// Asserts that a message quotes nothing: everything in the file may be a secret. The seeds contain this one.
 fn tells_nothing(message: &str) {
     assert!(!message.contains("canary"), "{message}");
     assert!(message.len() < 512, "{message}");

@@ -1,4 +1,4 @@
-//! An answer of the token endpoint: a byte that chooses the status, then the body.
+//! A response of the token endpoint: a byte that selects the status, then the body.
 #![no_main]
 
 use http::StatusCode;
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use mcp_reauth::fuzzing::token_answer;
 use mcp_reauth::http::Response;
 
-/// What was sent, and what a server may quote in any way it likes.
+/// A secret that was sent, which a server may quote in any way.
 const SENT: &str = "canary-0123456789";
 
 const STATUSES: [u16; 8] = [200, 200, 201, 400, 401, 302, 429, 503];
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
                 assert!(!text.contains(SENT), "{text}");
                 assert!(!text.chars().any(char::is_control), "{text:?}");
             }
-            // Nor most of it, where the text was cut off.
+            // Not even a long prefix, where the text was cut off.
             let cut_off = (8..SENT.len()).any(|cut| detail.ends_with(&SENT[..cut]));
             assert!(!cut_off, "{detail}");
         }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that there is a tinyproxy to test with: the machine's own, or Debian's in target/tools, which changes nothing
-# else on the machine. Elsewhere the tests that need it say that they are skipped.
+# Provides a tinyproxy for the tests: the installed one, or Debian's in target/tools, without changing the rest of the
+# machine. On other systems the tests that need it report that they are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 tools=target/tools/tinyproxy
@@ -11,7 +11,7 @@ echo "Installing tinyproxy in $tools (apt-get download) ..."
 rm -rf $tools
 mkdir -p $tools
 cd $tools
-# A new machine has no lists of packages, or old ones.
+# A new machine has no package lists, or old ones.
 download() { apt-get download -qq -o APT::Sandbox::User=root tinyproxy-bin; }
 if ! download 2>/dev/null && ! { apt-get update -qq && download; }; then
     echo "SKIPPED: tests with tinyproxy, which cannot be downloaded" >&2

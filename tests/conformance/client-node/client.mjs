@@ -1,6 +1,6 @@
-// The client that the official conformance suite examines: the official TypeScript SDK on `session.fetch`, in an ordinary
-// host on the public API. Of its environment it reads the protocol version to speak, and what an operator would set up:
-// the credentials it is given, and whether it acts for a person or for itself.
+// The client under test of the official conformance suite: the official TypeScript SDK on `session.fetch`, in an
+// ordinary host on the public API. From its environment it reads the protocol version, and what an operator would
+// configure: its credentials, and whether it acts for a user or for itself.
 
 import { createRequire } from 'node:module';
 
@@ -8,14 +8,14 @@ const require = createRequire(new URL('../../../bindings-node/', import.meta.url
 const { AuthSession, loopbackHost } = require('./dist/index.js');
 const { Client, StreamableHTTPClientTransport } = require('@modelcontextprotocol/client');
 
-/** The suite gives a client 30 s. */
+/** The suite allows a client 30 s. */
 const DEADLINE = 25_000;
 
 const url = process.argv.at(-1);
 const { MCP_CONFORMANCE_CONTEXT, MCP_CONFORMANCE_PROTOCOL_VERSION, MCP_CONFORMANCE_SCENARIO } = process.env;
 const context = JSON.parse(MCP_CONFORMANCE_CONTEXT ?? '{}');
 
-/** Agrees to everything, and visits pages as a browser would: following redirects to the callback. */
+/** Agrees to everything, and visits pages as a browser does, following redirects to the callback. */
 const loopback = loopbackHost({ redirectUri: 'http://127.0.0.1:0/callback', openBrowser: false });
 const host = {
   ...loopback,
@@ -26,7 +26,7 @@ const host = {
   },
 };
 
-/** What an operator would set up, from what the suite hands out. */
+/** The credentials an operator would configure, from the suite's context. */
 function setUp() {
   const { client_id, client_secret, private_key_pem, issuer, valid_jwt, idp_issuer, idp_client_id } = context;
   const client = client_id && {
@@ -34,7 +34,7 @@ function setUp() {
     secret: client_secret,
     key: private_key_pem,
     issuer,
-    // The suite does not say where the clients are registered that it hands out.
+    // The suite does not say at which issuer its clients are registered.
     atAnyIssuer: issuer === undefined,
   };
   if (MCP_CONFORMANCE_SCENARIO?.includes('client-credentials')) return { kind: 'client_credentials', client };
@@ -51,7 +51,7 @@ async function run() {
     host,
     credentials: setUp(),
   });
-  // The person has signed in at the identity provider already.
+  // The user has already signed in at the identity provider.
   if (context.idp_id_token) await session.identityProvider?.adopt({ idToken: context.idp_id_token });
 
   const modern = MCP_CONFORMANCE_PROTOCOL_VERSION >= '2026-07-28';

@@ -1,6 +1,6 @@
-//! The client that the official conformance suite examines: an ordinary host on the public API. Of its environment it
-//! reads the protocol version to speak, and what an operator would set up: the credentials it is given, and whether
-//! it acts for a person or for itself.
+//! The client under test of the official conformance suite: an ordinary host on the public API. From its environment it
+//! reads the protocol version, and what an operator would configure: its credentials, and whether it acts for a user or
+//! for itself.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -23,10 +23,10 @@ use rmcp::{ClientLifecycleMode, ClientServiceExt};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-/// The suite gives a client 30 s.
+/// The suite allows a client 30 s.
 const DEADLINE: Duration = Duration::from_secs(25);
 
-/// Credentials the suite hands out (`MCP_CONFORMANCE_CONTEXT`).
+/// The credentials from the suite (`MCP_CONFORMANCE_CONTEXT`).
 #[derive(Default, Deserialize)]
 struct Context {
     client_id: Option<String>,
@@ -37,11 +37,11 @@ struct Context {
     valid_jwt: Option<Secret>,
     idp_issuer: Option<String>,
     idp_client_id: Option<String>,
-    /// The person has signed in at the identity provider already.
+    /// The ID token of a user who has already signed in at the identity provider.
     idp_id_token: Option<Secret>,
 }
 
-/// A platform that gives its workload one assertion.
+/// A workload platform with one assertion.
 struct Platform(Secret);
 
 impl WorkloadIdentity for Platform {
@@ -69,7 +69,7 @@ impl Context {
         };
         Ok(Some(match &self.issuer {
             Some(issuer) => client.at_issuer(issuer),
-            // The suite does not say where the clients are registered that it hands out.
+            // The suite does not say at which issuer its clients are registered.
             None => client.at_any_issuer(),
         }))
     }
@@ -94,7 +94,7 @@ impl Context {
     }
 }
 
-/// Agrees to everything, and visits pages as a browser would: following redirects to the callback.
+/// Agrees to everything, and visits pages as a browser does, following redirects to the callback.
 #[derive(Default)]
 struct Host {
     listener: Mutex<Option<CallbackListener>>,
