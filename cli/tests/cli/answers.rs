@@ -1,4 +1,4 @@
-//! Answers that do not answer: none of them keeps the command waiting.
+//! Responses without an answer: the command fails instead of waiting.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Ended, PlainServer, Program, World};
 
-/// Calls a tool of a server that answers the call like this.
+/// Calls a tool of a server that responds to the call with this.
 async fn call(answer: impl Fn(&Value) -> Response + Send + Sync + 'static) -> (Ended, Vec<String>) {
     let server = PlainServer::answering(move |message| {
         (message["method"] == "tools/call").then(|| answer(message))
@@ -22,7 +22,7 @@ async fn call(answer: impl Fn(&Value) -> Response + Send + Sync + 'static) -> (E
     (call.run().await, server.seen())
 }
 
-/// A body of this type, with this status.
+/// A response with this status, media type and body.
 fn body(status: u16, kind: &'static str, text: impl Into<String>) -> Response {
     let status = StatusCode::from_u16(status).expect("a status");
     (status, [(header::CONTENT_TYPE, kind)], text.into()).into_response()
@@ -48,7 +48,7 @@ async fn an_error_without_the_requests_id_is_the_calls_error() {
         .flat_map(|b| [200, 400, 404, 406, 422, 500].map(|s| (s, b.clone())));
     join_all(cases.map(async |(status, body)| {
         let shown = format!("{status} {body}");
-        // With a session, 404 says that it has ended; then rmcp begins another one.
+        // Within an MCP session, 404 means that the session has ended; rmcp then starts another one.
         let expected = if status == 404 { "" } else { "out of order" };
         let (ended, _) = call(move |_| json_body(status, &body)).await;
         let ended = ended.failed(1, expected);
@@ -123,7 +123,7 @@ async fn a_stream_that_ends_without_the_answer_fails_the_call() {
         ended.failed(1, "the server ended its answer before the result was there");
         assert!(!seen.iter().any(|seen| seen == "GET"), "{seen:?}");
     }
-    // It could be asked for again, and is, but the server has none: 405 in this one.
+    // The stream could be resumed, and rmcp tries it, but this server has no streams: 405.
     let (ended, seen) = call(events("id: 1\nretry: 1\ndata:\n\n")).await;
     ended.failed(1, "the server ended its answer before the result was there");
     assert_eq!(
@@ -133,7 +133,7 @@ async fn a_stream_that_ends_without_the_answer_fails_the_call() {
     );
 }
 
-/// The stream of an answer cannot be opened again, whatever the server says to that.
+/// A response stream cannot be resumed, with any status the server gives.
 #[tokio::test]
 async fn a_stream_that_the_server_does_not_resume_fails_the_call() {
     for status in [400, 401, 403, 404, 410] {
@@ -142,7 +142,6 @@ async fn a_stream_that_the_server_does_not_resume_fails_the_call() {
                 let event = "id: 1\nretry: 1\ndata:\n\n";
                 Some(body(200, "text/event-stream", event))
             }
-            // A GET has no body.
             None if message.is_null() => Some(body(status, "text/plain", "")),
             _ => None,
         })
@@ -155,7 +154,7 @@ async fn a_stream_that_the_server_does_not_resume_fails_the_call() {
     }
 }
 
-/// One byte that is no UTF-8 does not cost the rest of a header: the address it names is asked.
+/// One invalid UTF-8 byte does not invalidate the rest of a header: the address in it is requested.
 #[tokio::test]
 async fn a_header_in_latin_1_is_read() {
     let address = Arc::new(OnceLock::new());

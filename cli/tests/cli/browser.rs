@@ -1,4 +1,4 @@
-//! `BROWSER`, with a script in its place.
+//! The variable `BROWSER`, with a script as browser.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::{World, soon, visit};
 
-/// A browser that only writes down where it is sent.
+/// A browser that only records the address.
 fn notebook(world: &World) -> (PathBuf, PathBuf) {
     let folder = world.folder.path();
     let (script, page) = (folder.join("browser"), folder.join("page"));
@@ -85,7 +85,7 @@ async fn one_that_fails_is_not_opened() {
     program.end().await.succeeded();
 }
 
-/// A sign-in whose callback comes to any free port.
+/// A sign-in with a callback on any free port.
 fn login(world: &World) -> [&str; 4] {
     let callback = "http://127.0.0.1:0/oauth/callback";
     ["login", world.url(), "--callback-url", callback]

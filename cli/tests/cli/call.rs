@@ -1,4 +1,4 @@
-//! `mcp-reauth call`: what goes where, and how arguments are given.
+//! `mcp-reauth call`: the output streams, and how arguments are passed.
 
 use serde_json::json;
 
@@ -54,7 +54,7 @@ async fn a_revoked_grant_leads_to_a_new_sign_in() {
 #[tokio::test]
 async fn an_argument_is_what_the_schema_says_or_else_text() {
     let world = World::signed_in().await;
-    // The tool returns its text if it is one, and `ok` if it is not.
+    // The tool returns its argument if that is a string, otherwise `ok`.
     for (argument, printed) in [
         ("text=two words", "two words\n"),
         ("text=\"quoted\"", "quoted\n"),

@@ -1,5 +1,4 @@
-//! Who the program is to the authorization server: clients registered beforehand, their secrets, the client's
-//! own credentials, metadata documents.
+//! Client identities: pre-registered clients, their secrets, client credentials, and metadata documents.
 
 use mcp_reauth_fixture::config::{AuthMethod, GrantType, PreRegisteredClient};
 use mcp_reauth_fixture::{Config, Faults};
@@ -22,7 +21,7 @@ fn client(grant_types: &[GrantType], method: AuthMethod) -> PreRegisteredClient 
     }
 }
 
-/// A world in which only that client is known.
+/// A world with only this client registered.
 async fn world(client: PreRegisteredClient) -> World {
     let mut config = Config {
         token_endpoint_auth_methods_supported: vec![client.auth_method()],
@@ -49,7 +48,7 @@ fn secret_file(world: &World, text: &str) -> String {
     path.display().to_string()
 }
 
-/// The ways to give the secret.
+/// All ways to pass the secret.
 fn ways(world: &World) -> Vec<Program> {
     let file = secret_file(world, &format!("  {SECRET}\n"));
     let ways = vec![
@@ -77,7 +76,7 @@ async fn a_client_registered_beforehand_whichever_way_its_secret_is_given() {
         let ended = program.run().await.succeeded().printed("hello\n").showed(1);
         ended.hides(&world.control().issued_secrets());
         assert_eq!(world.control().counters().registrations, 0);
-        // From now on it is known, and so renewed without being named again.
+        // The record names the client from now on, so a renewal does not need the options.
         world.control().expire_access_tokens();
         world.still_works().await;
     }
@@ -191,7 +190,7 @@ async fn where_a_secret_belongs_is_asked_once() {
     ask("n\n").await.exited(1).said("[config]");
     assert_eq!(world.control().counters().token_client_credentials, 0);
     ask("y\n").await.succeeded().said(world.fixture.issuer());
-    // It is remembered with what was granted; and without a terminal the first time, the error says what to give.
+    // The grant records the issuer. Without a terminal, the error names the option to give.
     let client = [
         "--client-id",
         ID,
@@ -306,7 +305,7 @@ async fn a_bound_client_does_not_follow_its_server_to_another_issuer() {
         .failed(1, "[registration_rejected]")
         .said(&issuer)
         .showed(0);
-    // Its own issuer may well be asked to renew; the other one is not even looked up.
+    // Its own issuer may be asked to renew; the other issuer's metadata is not even requested.
     let counters = world.control().counters();
     assert_eq!(counters.server_metadata, 0, "{counters:#?}");
     assert_eq!(

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::Program;
 
-/// How much happens in it.
+/// The number of steps.
 const STEPS: usize = 18;
 
 #[tokio::test]
@@ -60,8 +60,8 @@ async fn the_readme_shows_what_it_prints() {
     assert_eq!(explained(readme), explained(&ended.stdout));
 }
 
-/// A line of the table without its time; where many calls run at once, or another process renews, without its numbers,
-/// since it depends on time whether a call finds the renewed token before it is sent.
+/// A line of the table without its time; for steps with parallel calls or another process also without numbers, because
+/// timing decides whether a call sees the renewed token before it is sent.
 fn step_of(line: &str) -> String {
     let (_, step) = line.split_once('✓').expect("a step");
     let mut words: Vec<_> = step.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! `--ema`: an organization's identity provider signs one in.
+//! `--ema`: the user signs in at an organization's identity provider.
 
 use mcp_reauth_fixture::config::{OwnIdentityProvider, Policy};
 use mcp_reauth_fixture::{SigningAlg, SigningKey};
@@ -193,7 +193,7 @@ async fn what_makes_no_sense_together_is_a_usage_error() {
         let ended = world.call("echo").args(args).run().await;
         ended.failed(2, "--").showed(0);
     }
-    // In the environment they wait for whoever wants them.
+    // In the environment the options have no effect without --ema.
     let call = world
         .call("echo")
         .env("MCP_REAUTH_IDP", "https://idp.example.com");

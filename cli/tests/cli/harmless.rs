@@ -1,14 +1,14 @@
-//! What servers wrote has no effect on a terminal.
+//! Text from servers has no effect on a terminal.
 
 use serde_json::{Value, json};
 
 use crate::support::{Ended, PlainServer, Program, PseudoTerminal, World};
 
-/// Writes to the clipboard, sets a title, moves the cursor, erases and writes backwards: by C0, C1 and bidirectional
-/// characters.
+/// C0, C1 and bidirectional characters that write to the clipboard, set a title, move the cursor, erase, and reverse
+/// the direction of the text.
 const NASTY: &str = "a\u{1b}]52;c;ZXZpbA==\u{7}b\u{1b}[2J\u{1b}[1A\u{9b}31m\u{9d}0;title\u{9c}\rGo on? [y/N] \
                      \u{8}\u{7f}\u{202e}c\u{2066}d\u{2028}e\u{1b}c\0";
-/// The same on a terminal.
+/// The same as shown on a terminal.
 const SHOWN: &str = r"a\u001b]52;c;ZXZpbA==\u0007b\u001b[2J\u001b[1A\u009b31m\u009d0;title\u009c\u000dGo on? [y/N] \u0008\u007f\u202ec\u2066d\u2028e\u001bc\u0000";
 
 async fn server() -> PlainServer {
@@ -31,7 +31,7 @@ async fn server() -> PlainServer {
     .await
 }
 
-/// What a terminal shows of these arguments; nothing in it has an effect there.
+/// Runs the command on a terminal, and asserts that no output character has an effect there.
 async fn at_a_terminal(world: &World, args: &[&str]) -> Ended {
     let ended = PseudoTerminal::start(world, args).end().await;
     let effective = |c: char| {

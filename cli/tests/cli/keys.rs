@@ -1,4 +1,4 @@
-//! Keys and tokens in files: private keys of clients, tokens of workloads, and keys that tokens are bound to.
+//! Keys and tokens in files: private keys of clients, workload tokens, and keys that tokens are bound to.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::support::{Ended, World};
 
 const ID: &str = "a-machine";
 
-/// A world whose only registered client has the private key of `jwks`.
+/// A world whose only registered client has the private key for `jwks`.
 async fn keyed(jwks: Value) -> World {
     let mut config = Config::default();
     let methods = &mut config.token_endpoint_auth_methods_supported;
@@ -32,7 +32,7 @@ fn file(world: &World, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Calls as the machine, with the key in that file.
+/// Calls with client credentials and the key in this file.
 async fn call(world: &World, key: &Path) -> Ended {
     let args = ["--client-id", ID, "--client-credentials", "--private-key"];
     let call = world.call("echo").args(args).args([key]);
@@ -176,7 +176,7 @@ async fn a_workload_is_let_in_by_the_token_of_its_platform() {
     let path = token(&world);
     let ended = call_as_workload(&world, &path).await.succeeded();
     let ended = ended.printed("hello\n");
-    // The platform has written another one meanwhile: an assertion is good once.
+    // The platform writes another token meanwhile, because an assertion may be used only once.
     world.control().expire_access_tokens();
     token(&world);
     let again = call_as_workload(&world, &path).await.succeeded();
@@ -207,7 +207,7 @@ fn thumbprints(world: &World) -> Vec<Option<String>> {
     tokens.map(|token| token.dpop_jkt).collect()
 }
 
-/// Signs in, calls, and has the token renewed, each in a process of its own; its key is the same throughout.
+/// Signs in, calls, and renews the token, each in its own process, with the same key throughout.
 async fn lives_bound(world: &World, args: &[&str]) {
     let program = |command: &[&'static str]| {
         let mut all = vec![command[0], world.url()];
@@ -236,7 +236,7 @@ async fn lives_bound(world: &World, args: &[&str]) {
     }
 }
 
-/// The first text of that name, however deep.
+/// The first string with this name, at any depth.
 fn member(value: &Value, name: &str) -> Option<String> {
     match value {
         Value::Object(members) => members.iter().find_map(|(key, value)| match value {

@@ -99,7 +99,7 @@ async fn a_taken_callback_port_is_named_and_the_first_program_goes_on() {
     let args = ["login", world.url(), "--no-browser", "--callback-url", &url];
     let mut first = world.program(args).alone().start();
     let address = first.address().await;
-    // With another store, so that it does not wait for what the first one brings.
+    // With another store, so that it does not wait for the first sign-in.
     let folder = tempfile::tempdir().expect("a folder");
     let second = world.program(args);
     let store = folder.path().join("credentials.json");

@@ -1,5 +1,5 @@
-//! The program as it is used: a process with a command line, standard streams, signals and a terminal,
-//! against real servers in this process.
+//! The program as users run it: a process with a command line, standard streams, signals and a terminal, against real
+//! servers in the test's process.
 
 mod answers;
 #[path = "../common/authority.rs"]

@@ -1,4 +1,4 @@
-//! Networks as they are: certificates, proxies, HTTP/2, and what is said of them when they do not work.
+//! Real networks: certificates, proxies, HTTP/2, and the error messages for them.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn port(server: &PlainServer) -> u16 {
     url.port().expect("a port")
 }
 
-/// A call to a server on this machine, by https.
+/// A call over https to a server on this machine.
 fn secured_call(to: &Listening, authority: &Authority) -> Program {
     let url = format!("https://localhost:{}/mcp", to.port);
     call(&url).env("SSL_CERT_FILE", authority.file.path())
@@ -103,7 +103,7 @@ async fn machine_without_certificate_authorities() {
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "").expect("a file");
     let bare = |url: &str| call(url).env("SSL_CERT_DIR", folder.path());
-    // What needs no TLS works.
+    // Connections without TLS work.
     for file in [&missing, &empty] {
         let call = bare(&plain.url).env("SSL_CERT_FILE", file);
         call.run().await.succeeded().printed("hello\n");
@@ -181,7 +181,7 @@ async fn proxies() {
         );
         ended.hides(&["secret".to_owned()]);
     }
-    // What is on this machine is not for a proxy.
+    // Loopback addresses do not use a proxy.
     let ended = secured_call(&front, &authority)
         .env("HTTPS_PROXY", &gone)
         .run()
@@ -189,7 +189,7 @@ async fn proxies() {
     ended.succeeded();
 }
 
-/// A port that no program listens at.
+/// A port without a listener.
 async fn free_port() -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
@@ -227,7 +227,7 @@ async fn server_that_speaks_http_2_alone() {
     serving.abort();
 }
 
-/// Hands everything on to a plain server.
+/// Forwards everything to a plain server.
 fn tower_of(to: String) -> axum::Router {
     let client = reqwest::Client::new();
     axum::Router::new().fallback(move |request: axum::extract::Request| {

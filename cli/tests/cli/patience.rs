@@ -1,11 +1,11 @@
-//! Servers that keep the command waiting.
+//! Servers that are slow to answer.
 
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::{PlainServer, Program, World};
 
-/// The limits count in seconds that last so many milliseconds here.
+/// The length of a second of the command's limits, in milliseconds.
 const SECOND: &str = "MCP_REAUTH_TEST_SECOND_MS";
 
 async fn server() -> PlainServer {
@@ -53,7 +53,7 @@ async fn a_server_that_never_answers_is_not_waited_for() {
         let ended = impatient(&world, &args).run().await;
         let why = format!("Waiting for the server to {doing} took longer than 60 s");
         let ended = ended.failed(1, &why).said("[timeout]");
-        // On a pipe nothing else is said.
+        // Into a pipe it prints nothing else.
         assert_eq!(ended.stderr.lines().count(), 1, "{method}: {ended:#?}");
     }))
     .await;
@@ -163,7 +163,7 @@ mod at_a_terminal {
     }
 }
 
-/// What the program prints goes nowhere: it ends all the same.
+/// The program exits although its output is not read.
 #[cfg(unix)]
 #[tokio::test]
 async fn told_to_end_while_nobody_reads_the_result() {
@@ -174,7 +174,7 @@ async fn told_to_end_while_nobody_reads_the_result() {
     let call = world.connecting(["call", &server.url, "any"]);
     let call = call.stdout(writer).start();
     server.was_asked("DELETE").await;
-    // Full, so that the program waits for its reader. It may be told before or after that.
+    // The pipe is full, so the program blocks on it. The signal may arrive before or after that.
     call.signal(rustix::process::Signal::INT);
     let ended = call.end().await;
     drop(reader);

@@ -5,7 +5,7 @@ use crate::support::World;
 #[tokio::test]
 async fn each_generation_can_be_chosen() {
     let world = World::signed_in().await;
-    // Only the older one has sessions, which are ended by a DELETE.
+    // Only the older version has sessions, which end with a DELETE.
     for (version, sessions) in [("2025-11-25", 1), ("2026-07-28", 0)] {
         world.control().reset_counters();
         let ended = world.call("echo").args(["--protocol", version]).run().await;

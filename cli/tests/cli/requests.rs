@@ -1,4 +1,4 @@
-//! How many requests a command takes when nothing is wrong.
+//! The number of requests of a command in the ordinary case.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ async fn server() -> PlainServer {
 
 const GREETED: [&str; 3] = ["server/discover", "initialize", "notifications/initialized"];
 
-/// A server that has sessions, as most do: no event stream for one call.
+/// A server with sessions, as most have: one call opens no event stream.
 #[tokio::test]
 async fn a_call_takes_five() {
     let (world, server) = (World::start().await, server().await);
@@ -32,7 +32,7 @@ async fn a_call_takes_five() {
     assert_eq!(server.seen(), asked);
 }
 
-/// Only a value that could be two things is looked up, and only until it is known.
+/// Only an ambiguous value causes a tool list, and only until the tool is found.
 #[tokio::test]
 async fn an_ambiguous_argument_takes_the_list_of_tools_besides() {
     let (world, server) = (World::start().await, server().await);
@@ -60,7 +60,7 @@ async fn a_list_takes_as_many_as_it_has_pages() {
     assert_eq!(server.seen(), asked);
 }
 
-/// With a good token, in each generation.
+/// With a valid token, in each protocol generation.
 #[tokio::test]
 async fn a_token_costs_nothing() {
     let world = World::signed_in().await;
@@ -74,7 +74,7 @@ async fn a_token_costs_nothing() {
     }
 }
 
-/// An argument that fits the schema in no way is refused before the tool is called; without a schema it is JSON.
+/// A value that fits the schema neither as JSON nor as text is rejected before the call; without a schema it is JSON.
 #[tokio::test]
 async fn an_argument_that_does_not_fit_is_refused() {
     let world = World::start().await;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::support::World;
 
-/// The scopes a state says were granted, sorted.
+/// The granted scopes of a state, sorted.
 fn granted(state: &Value) -> Vec<&str> {
     let scopes = state["grantedScopes"].as_array().expect("scopes").iter();
     let mut scopes: Vec<&str> = scopes.filter_map(Value::as_str).collect();
@@ -30,7 +30,7 @@ async fn scopes_are_asked_for_besides_what_the_server_asks_for() {
             ["mcp:admin", "mcp:read", "mcp:write"],
             "{scopes:?}"
         );
-        // What was granted already is not asked for again.
+        // Granted scopes are not requested again.
         world.call("write_note").run().await.succeeded().showed(0);
     }
 }

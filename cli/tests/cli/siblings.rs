@@ -15,7 +15,7 @@ async fn parallel_processes_share_one_renewal() {
         ..Faults::default()
     });
     let programs: Vec<_> = (0..PROCESSES).map(|_| world.call("echo").start()).collect();
-    // All of them have been refused before the one that renews has its answer.
+    // All requests are rejected before the one renewal is answered.
     let refused = |counters: &mcp_reauth_fixture::Counters| {
         counters.mcp_401 == PROCESSES && counters.token_refresh == 1
     };

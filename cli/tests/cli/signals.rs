@@ -1,4 +1,4 @@
-//! Ctrl-C and worse, at the worst moments.
+//! Ctrl-C and other signals at critical moments.
 
 use mcp_reauth_fixture::Faults;
 use rustix::process::Signal;
@@ -22,7 +22,7 @@ async fn ctrl_c_while_waiting_for_the_browser() {
         program.signal(Signal::INT);
         let ended = program.end().await;
         ended.failed(130, "mcp-reauth: interrupted; nothing was lost");
-        // The file is whole, and nobody is signed in.
+        // The file is valid, and the user is not signed in.
         assert_eq!(world.contents()["format"], 1);
         world.program(["status", world.url()]).run().await.exited(1);
         world.call("echo").run().await.succeeded().showed(1);
@@ -45,7 +45,7 @@ async fn told_to_end_while_a_renewed_token_is_on_its_way() {
             .counters_when(|counters| counters.token_refresh == 1);
         soon(held).await;
         program.signal(signal);
-        // The token goes out; the call it was for does not, so that the program can only end by the signal.
+        // The token request is answered but the call is not, so the program can only end by the signal.
         world.control().set_faults(Faults {
             mcp_hold: true,
             ..Faults::default()
@@ -62,7 +62,7 @@ async fn told_to_end_while_a_renewed_token_is_on_its_way() {
     }
 }
 
-/// Whether the tests ignore SIGHUP, and the programs that they start with them.
+/// Whether the tests, and so their child processes, ignore SIGHUP.
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -70,7 +70,7 @@ fn ignores_hang_up() -> bool {
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
-/// A program that has been told to end while a renewed token is on its way, and has said that it waits for it.
+/// A program that received a signal while a token is pending, and has printed that it waits for it.
 async fn waiting_for_a_token(world: &World) -> Running {
     world.control().expire_access_tokens();
     world.control().set_faults(token_hold());
@@ -198,7 +198,7 @@ async fn being_killed_while_a_token_is_on_its_way_leaves_a_readable_store() {
         .run()
         .await
         .succeeded();
-    // Whether the token was rotated, only the server knows: at worst its user signs in again.
+    // Only the server knows whether the token was rotated: at worst the user signs in again.
     let ended = world
         .call("echo")
         .run()
@@ -229,7 +229,7 @@ async fn being_killed_does_not_keep_others_waiting() {
     )
     .await;
     holder.signal(Signal::KILL);
-    // The lease ends with its holder, so the other one renews.
+    // The lease ends with its holder's process, so the other process renews.
     soon(
         world
             .control()
@@ -262,7 +262,7 @@ async fn a_program_that_is_to_outlive_its_terminal_does() {
     use tokio::io::{AsyncBufReadExt, BufReader};
 
     let world = World::start().await;
-    // As nohup does it.
+    // As nohup does.
     let mut program = tokio::process::Command::new("sh")
         .args(["-c", r#"trap "" HUP; exec "$0" login "$1" --no-browser"#])
         .arg(tested())

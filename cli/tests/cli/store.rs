@@ -1,10 +1,10 @@
-//! Where authorizations are kept, and what is done about a file that cannot be used.
+//! Where authorizations are stored, and how unusable files are reported.
 
 use std::fs;
 
 use crate::support::{Program, World};
 
-/// Every command that touches the store.
+/// All commands that use the store.
 fn all(world: &World) -> Vec<Program> {
     vec![
         world.call("echo"),
@@ -94,8 +94,8 @@ async fn a_newer_record_is_left_alone() {
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_to_is_named_before_anybody_signs_in() {
-    // Who may write is not asked of the administrator, under whose name tests may run; so a folder stands
-    // where a file has to be.
+    // The tests may run as root, for which permissions do not count, so a folder with the name of the lock file is in
+    // the way.
     let world = World::start().await;
     let mut lock = world.store().into_os_string();
     lock.push(".lock");

@@ -1,10 +1,10 @@
-//! Streams whose other end has gone away.
+//! Output streams whose reader has gone away.
 
 use std::io::PipeWriter;
 
 use crate::support::{Program, World};
 
-/// A pipe that nobody reads.
+/// A pipe without a reader.
 fn closed() -> PipeWriter {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

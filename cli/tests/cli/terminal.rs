@@ -1,4 +1,4 @@
-//! The question at a real terminal.
+//! The consent question on a terminal.
 
 use crate::support::{Ended, PseudoTerminal, World};
 

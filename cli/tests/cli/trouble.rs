@@ -1,4 +1,4 @@
-//! Servers that cannot be reached, are no servers, or refuse for ever.
+//! Servers that are unreachable, are not MCP servers, or always refuse.
 
 use mcp_reauth_fixture::Faults;
 use serde_json::json;
@@ -56,7 +56,7 @@ async fn credentials_are_not_sent_in_the_clear() {
 #[tokio::test]
 async fn a_server_that_does_not_speak_mcp() {
     let world = World::start().await;
-    // The authorization server answers such requests with 404.
+    // The authorization server answers such paths with 404.
     let url = format!("{}/nothing-here", world.fixture.issuer());
     let ended = call(&world, &url).await.exited(1).printed("").showed(0);
     assert!(ended.stderr.contains("404"), "{ended:#?}");
@@ -88,7 +88,7 @@ async fn a_server_that_asks_for_no_authorization_is_simply_used() {
     let server = PlainServer::start(json!({ "content": [] })).await;
     call(&world, &server.url).await.succeeded().showed(0);
     assert!(!world.store().exists());
-    // There is nothing to sign in to, nor a list of tools to ask for.
+    // The server needs no sign-in and has no tools to list.
     let login = world.connecting(["login", &server.url]).run().await;
     login
         .succeeded()
@@ -174,7 +174,7 @@ async fn trouble_at_the_token_endpoint_loses_nothing() {
         let world = World::signed_in().await;
         world.control().expire_access_tokens();
         world.control().set_faults(faults);
-        // Should anybody be sent to sign in, nobody is there.
+        // No user would answer a sign-in page.
         let mut program = world.call("echo").alone().start();
         let why = program
             .says(|line| line.starts_with("mcp-reauth: ") || line.contains("/authorize?"))

@@ -1,4 +1,4 @@
-//! A certificate authority that is made on the spot.
+//! A generated certificate authority.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,7 +16,7 @@ impl Authority {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Two authorities of one name would be taken for one.
+        // Two authorities with one name would be taken for the same.
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("Test authority {number}");
@@ -28,7 +28,7 @@ impl Authority {
         }
     }
 
-    /// A certificate with its key.
+    /// Signs a certificate, and returns it with its key.
     pub(crate) fn certifies(&self, params: &CertificateParams) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");

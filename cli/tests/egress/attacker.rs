@@ -1,4 +1,4 @@
-//! An MCP server on the internet and its authorization server, which lead where they have no business; and what is there.
+//! A malicious MCP server and its authorization server on the internet, and the addresses they try to lead to.
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::tested::tested;
 
 use crate::{AS, CLOUD, INTRANET, MCP};
 
-/// What names the target.
+/// Where the target is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lead {
     /// `resource_metadata` of the challenge.
@@ -46,7 +46,7 @@ impl Lead {
         Self::PushedRequests,
     ];
 
-    /// Whether the command asks there before anybody has signed in.
+    /// Whether the command requests this address before a sign-in.
     pub(crate) fn is_requested(self) -> bool {
         !matches!(self, Self::AuthorizationEndpoint | Self::TokenEndpoint)
     }
@@ -62,7 +62,7 @@ struct Shared {
 }
 
 impl Attacker {
-    /// Starts the servers on the internet, and listens wherever they might lead.
+    /// Starts the servers on the internet, and listens on every address they might lead to.
     pub(crate) async fn start(authority: &Authority) -> Self {
         let attacker = Self(Arc::new(Mutex::new(Shared {
             lead: Lead::Issuer,
@@ -80,17 +80,17 @@ impl Attacker {
         attacker
     }
 
-    /// What they lead to from now on, and how.
+    /// Sets the target, and where it is named.
     pub(crate) fn lead(&self, lead: Lead, target: &str) {
         self.with(|shared| (shared.lead, shared.target) = (lead, target.to_owned()));
     }
 
-    /// The addresses that were connected to and should not have been, since the last time.
+    /// The forbidden addresses that were connected to since the last call.
     pub(crate) fn reached(&self) -> Vec<String> {
         self.with(|shared| std::mem::take(&mut shared.reached))
     }
 
-    /// `mcp-reauth login`: what it says.
+    /// Runs `mcp-reauth login` and returns its output.
     pub(crate) async fn login(&self, authority: &Authority, args: &[&str]) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let ended = Command::new(tested())
@@ -133,7 +133,7 @@ impl Attacker {
         });
     }
 
-    /// Notes each connection, and ends it.
+    /// Records and closes each connection.
     async fn watch(&self, address: &str) {
         let listener = TcpListener::bind(address)
             .await
@@ -194,7 +194,7 @@ async fn answer(State(attacker): State<Attacker>, request: Request) -> Response 
     }
 }
 
-/// Takes connections to any of these hosts.
+/// Accepts TLS connections for these hosts.
 fn acceptor(authority: &Authority, hosts: &[&str]) -> TlsAcceptor {
     let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
     let params = CertificateParams::new(hosts).expect("hosts");

@@ -1,6 +1,6 @@
-//! Servers that try to lead the command into networks that they are not in: over real connections, with the internet, an
-//! intranet and a cloud's own addresses on one machine, which takes a network namespace (Linux; as root, or where users
-//! may make namespaces).
+//! Servers that try to lead the command into networks that they are not in, over real connections. The internet, an
+//! intranet and a cloud's link-local addresses are simulated in a network namespace (Linux; as root, or where users may
+//! create namespaces).
 
 #![cfg(target_os = "linux")]
 
@@ -16,19 +16,19 @@ use attacker::{Attacker, Lead};
 use authority::Authority;
 use namespace::{Outcome, inside};
 
-/// The place of the MCP server and of its authorization server, on the internet.
+/// The addresses of the MCP server and its authorization server, on the internet.
 const MCP: &str = "203.0.113.1";
 const AS: &str = "203.0.113.2";
-/// What they have no business with.
+/// The addresses they must not lead to.
 const INTRANET: &str = "10.0.0.7";
 const CLOUD: &str = "169.254.169.254";
 
-/// Its address is public when it is checked, and another when it is connected to.
+/// Its address is public when it is checked, and another one when it is connected to.
 const REBOUND: &str = "https://rebound.example";
 
 #[test]
 fn servers_on_the_internet_lead_nowhere_else() {
-    // The rest of it runs there.
+    // The rest of the test runs in the namespace.
     if let Outcome::Skipped(why) = inside("attacks", &[MCP, AS, INTRANET, CLOUD]) {
         println!("SKIPPED: attacks by addresses, which need a network namespace: {why}");
     }
@@ -71,7 +71,7 @@ async fn attacks() {
         REBOUND,
     ] {
         let leads = Lead::ALL.into_iter();
-        // Before a sign-in it is only checked whether others may be reached.
+        // Before a sign-in, the other endpoints' addresses are only checked, and the rebinding name passes that check.
         for lead in leads.filter(|lead| lead.is_requested() || target != REBOUND) {
             names.set("rebound.example", &[AS, INTRANET]);
             attacker.lead(lead, target);
@@ -84,7 +84,7 @@ async fn attacks() {
     }
     println!("{tried} attacks");
 
-    // The same is reached where it is allowed, so that nothing else was what kept it from being reached.
+    // The same addresses are reached if they are allowed, which proves that nothing else prevented the connection.
     for lead in Lead::ALL.into_iter().filter(|lead| lead.is_requested()) {
         attacker.lead(lead, "https://intranet.example");
         let allow = ["--allow-endpoint", "https://intranet.example"];

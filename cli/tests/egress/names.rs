@@ -1,4 +1,4 @@
-//! A name server (RFC 1035), as far as look-ups of IPv4 addresses go.
+//! A DNS server (RFC 1035) for IPv4 addresses.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
@@ -11,12 +11,12 @@ const TYPE_A: [u8; 2] = [0, 1];
 
 type Table = HashMap<String, VecDeque<Ipv4Addr>>;
 
-/// What is answered. Clones share it.
+/// The table of names. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Names(Arc<Mutex<Table>>);
 
 impl Names {
-    /// The addresses that this name has for one look-up after the other; the last one stays.
+    /// Sets the addresses that successive look-ups of this name return; the last one is repeated.
     pub(crate) fn set(&self, name: &str, addresses: &[&str]) {
         let addresses = addresses
             .iter()
@@ -34,7 +34,7 @@ impl Names {
         }
     }
 
-    /// The answer to one question, which is repeated in it.
+    /// The response to a query with one question.
     fn answer(&self, query: &[u8]) -> Option<Vec<u8>> {
         let mut at = HEADER;
         let mut labels = Vec::new();
@@ -48,7 +48,7 @@ impl Names {
         let address = wants_address
             .then(|| self.next(&labels.join(".")))
             .flatten();
-        // An answer, recursion available, no error.
+        // Flags: response, recursion available, no error.
         let mut answer = [
             &query[..2],
             &[0x81, 0x80, 0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0],
@@ -56,7 +56,7 @@ impl Names {
         .concat();
         answer.extend(question);
         if let Some(address) = address {
-            // The name of the question, an internet address, to be forgotten at once.
+            // A pointer to the question's name, type A, class IN, TTL 0.
             answer.extend([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
             answer.extend(address.octets());
         }
@@ -64,7 +64,7 @@ impl Names {
     }
 }
 
-/// Answers at 127.0.0.1 from now on.
+/// Starts to serve on 127.0.0.1.
 pub(crate) async fn serve() -> Names {
     let names = Names::default();
     let socket = UdpSocket::bind("127.0.0.1:53")

@@ -1,15 +1,15 @@
-//! A machine of its own for a test: addresses and name look-ups that reach nothing else, and that nothing else sees.
+//! Runs a test in its own network namespace, isolated from other addresses and name servers.
 
 use std::process::{Command, Output};
 
-/// What became of a test that needs a namespace.
+/// The result of a test that needs a namespace.
 pub(crate) enum Outcome {
     Done,
-    /// There can be none here, for this reason.
+    /// No namespace can be created, for this reason.
     Skipped(String),
 }
 
-/// Runs the ignored test `name` where this machine has these addresses, and names are asked of 127.0.0.1.
+/// Runs the ignored test `name` in a namespace with these addresses and 127.0.0.1 as name server.
 pub(crate) fn inside(name: &str, addresses: &[&str]) -> Outcome {
     let mut prepare = String::from(
         "set -e\nip link set lo up\n\

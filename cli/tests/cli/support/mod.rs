@@ -1,4 +1,4 @@
-//! What the tests have in common.
+//! Functions for all tests.
 
 mod organization;
 mod plain_server;
@@ -19,10 +19,10 @@ pub(crate) use pseudo_terminal::PseudoTerminal;
 pub(crate) use visitor::visit;
 pub(crate) use world::World;
 
-/// How long anything may take. Only a test that fails ever waits so long.
+/// The limit for any wait. Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits for something that is going to happen.
+/// Waits for something that must happen.
 #[track_caller]
 pub(crate) fn soon<T>(what: impl Future<Output = T>) -> impl Future<Output = T> {
     let place = std::panic::Location::caller();
@@ -33,7 +33,7 @@ pub(crate) fn soon<T>(what: impl Future<Output = T>) -> impl Future<Output = T> 
     }
 }
 
-/// A port nobody listens on.
+/// A port without a listener.
 pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()

@@ -1,4 +1,4 @@
-//! Servers that one organization manages access to.
+//! Servers to which one organization manages access.
 
 use mcp_reauth_fixture::Config;
 use mcp_reauth_fixture::config::{
@@ -7,14 +7,14 @@ use mcp_reauth_fixture::config::{
 
 use super::{Program, World};
 
-/// What the program is called at the identity provider.
+/// The client ID at the identity provider.
 const AT_IDP: &str = "cli-at-idp";
-/// Its secret there.
+/// The client secret at the identity provider.
 const IDP_SECRET: &str = "idp-s3cret/with+odd=characters-90aa";
-/// What it is called at the servers' authorization servers.
+/// The client ID at the servers' authorization servers.
 const AT_SERVERS: &str = "cli";
 
-/// An identity provider that knows the program.
+/// An identity provider at which the program is registered.
 pub(crate) fn own_idp() -> OwnIdentityProvider {
     let client = IdpClient {
         client_id: AT_IDP.to_owned(),
@@ -29,7 +29,7 @@ pub(crate) fn own_idp() -> OwnIdentityProvider {
     }
 }
 
-/// Two servers behind one identity provider, and one user's folder (the first server's).
+/// Two servers behind one identity provider, and one user's folder (in the first server's world).
 pub(crate) struct Organization {
     pub(crate) first: World,
     pub(crate) second: World,
@@ -47,7 +47,7 @@ impl Organization {
         Self { first, second }
     }
 
-    /// An organization whose user is signed in to the first server, with all counters at zero.
+    /// An organization whose user is signed in to the first server, with all counters reset.
     pub(crate) async fn signed_in() -> Self {
         let organization = Self::start().await;
         organization.sign_in().await;
@@ -64,7 +64,7 @@ impl Organization {
         self.first.fixture.idp_issuer().expect("its own")
     }
 
-    /// A program that signs in through the organization when it must.
+    /// A program that signs in through the organization when needed.
     pub(crate) fn connecting<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
         let program = self.first.connecting(args);
         let program = program.args(["--ema", "--idp", self.issuer(), "--idp-client-id", AT_IDP]);
@@ -77,13 +77,13 @@ impl Organization {
         self.connecting(["call", world.url(), tool, "--arg", "text=hello"])
     }
 
-    /// Every secret there ever was.
+    /// Every secret that was issued.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let [first, second] = [&self.first, &self.second].map(|w| w.control().issued_secrets());
         [first, second, vec![IDP_SECRET.to_owned()]].concat()
     }
 
-    /// Where the secret of the program at the identity provider is, in a file.
+    /// Writes the program's secret at the identity provider to a file.
     pub(crate) fn secret_file(&self) -> String {
         let path = self.first.folder.path().join("idp-secret");
         std::fs::write(&path, format!("{IDP_SECRET}\n")).expect("a file");

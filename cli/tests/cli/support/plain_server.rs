@@ -1,4 +1,4 @@
-//! An MCP server that asks for no authorization, and whose answers the tests write themselves.
+//! An MCP server without authorization, whose responses the tests define.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::soon;
 
-/// What answers some of the requests: those it gives no answer to are answered as any server would.
+/// Returns the response to a request, or `None` for the default response.
 type Answers = Arc<dyn Fn(&Value) -> Option<Response> + Send + Sync>;
 
 /// A server of the 2025-11-25 generation, with sessions. Dropping it stops it.
@@ -27,12 +27,12 @@ pub(crate) struct PlainServer {
 struct Shared {
     answers: Answers,
     seen: watch::Sender<Vec<String>>,
-    /// The method whose requests wait until it is another one.
+    /// Requests with this method wait until another one is held.
     held: watch::Sender<Option<&'static str>>,
 }
 
 impl PlainServer {
-    /// A server with one answer for every tool call.
+    /// A server with one result for every tool call.
     pub(crate) async fn start(result: Value) -> Self {
         Self::results(move |message| match message["method"].as_str() {
             Some("tools/call") => Some(result.clone()),
@@ -48,7 +48,7 @@ impl PlainServer {
         Self::answering(move |message| Some(of(message, results(message)?).into_response())).await
     }
 
-    /// A server with these answers.
+    /// A server with these responses.
     pub(crate) async fn answering(
         answers: impl Fn(&Value) -> Option<Response> + Send + Sync + 'static,
     ) -> Self {
@@ -66,12 +66,12 @@ impl PlainServer {
         Self { url, shared, task }
     }
 
-    /// Requests with this method are not answered until another one is held, or none.
+    /// Holds requests with this method until another method, or none, is held.
     pub(crate) fn hold(&self, method: Option<&'static str>) {
         self.shared.held.send_replace(method);
     }
 
-    /// What was asked of it: a JSON-RPC method, or else an HTTP method, or the path where there is nothing.
+    /// The requests so far: a JSON-RPC method, otherwise an HTTP method, or the path of an unknown address.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.shared.seen.borrow().clone()
     }
@@ -80,7 +80,7 @@ impl PlainServer {
         self.shared.seen.send_replace(Vec::new());
     }
 
-    /// Waits until it was asked for this.
+    /// Waits for such a request.
     pub(crate) async fn was_asked(&self, method: &str) {
         let mut seen = self.shared.seen.subscribe();
         let asked = seen.wait_for(|seen| seen.iter().any(|seen| seen == method));
@@ -94,7 +94,7 @@ impl Drop for PlainServer {
     }
 }
 
-/// There is nothing but the MCP server.
+/// Answers every other address with 404.
 async fn elsewhere(State(shared): State<Shared>, uri: Uri) -> StatusCode {
     let path = uri.path().to_owned();
     shared.seen.send_modify(|seen| seen.push(path));
@@ -107,7 +107,7 @@ async fn answer(State(shared): State<Shared>, method: Method, body: Bytes) -> Re
     shared.seen.send_modify(|seen| seen.push(name.to_owned()));
     let mut held = shared.held.subscribe();
     let free = held.wait_for(|held| held.is_none_or(|held| held != name));
-    // A test that holds a request for good ends, and this with it.
+    // The test that holds the request has ended.
     if free.await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -135,7 +135,7 @@ async fn answer(State(shared): State<Shared>, method: Method, body: Bytes) -> Re
     }
 }
 
-/// The answer to a request, with this result.
+/// The response to a request with this result.
 fn of(request: &Value, result: Value) -> Json<Value> {
     Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }))
 }

@@ -14,7 +14,7 @@ use super::soon;
 use super::visitor::{Visitor, is_authorization_address};
 use crate::tested::tested;
 
-/// What is in the environment of whoever runs the tests and is nothing to the program under test.
+/// Variables of the test's environment that must not reach the program under test.
 pub(super) const FOREIGN_VARIABLES: [&str; 18] = [
     "MCP_REAUTH_STORE",
     "MCP_REAUTH_PROFILE",
@@ -36,14 +36,14 @@ pub(super) const FOREIGN_VARIABLES: [&str; 18] = [
     "SSH_CONNECTION",
 ];
 
-/// The program with its command line, before it runs.
+/// The program with its command line, before it starts.
 pub(crate) struct Program {
     command: Command,
     visitor: Visitor,
 }
 
 impl Program {
-    /// The program with these arguments, and a person who visits what it prints.
+    /// The program with these arguments, and a user who visits the addresses it prints.
     pub(crate) fn new(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         let mut command = Command::new(tested());
         for name in FOREIGN_VARIABLES {
@@ -76,19 +76,19 @@ impl Program {
             .env("XDG_DATA_HOME", folder.join("data"))
     }
 
-    /// Nobody visits what it prints.
+    /// No user visits the addresses it prints.
     pub(crate) fn alone(mut self) -> Self {
         self.visitor = Visitor::new(false);
         self
     }
 
-    /// Standard output goes somewhere else.
+    /// Redirects standard output.
     pub(crate) fn stdout(mut self, to: impl Into<Stdio>) -> Self {
         self.command.stdout(to);
         self
     }
 
-    /// Standard error goes somewhere else.
+    /// Redirects standard error.
     pub(crate) fn stderr(mut self, to: impl Into<Stdio>) -> Self {
         self.command.stderr(to);
         self
@@ -96,7 +96,7 @@ impl Program {
 
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.command.spawn().expect("the program starts");
-        // The command may hold the other ends of pipes.
+        // The command may hold the other ends of pipes open.
         drop(self.command);
         let visitor = self.visitor.clone();
         Running {
@@ -110,13 +110,13 @@ impl Program {
         }
     }
 
-    /// Runs it to its end.
+    /// Runs it until it exits.
     pub(crate) async fn run(self) -> Ended {
         self.start().end().await
     }
 }
 
-/// What the program writes to one of its streams.
+/// The text of one of the program's output streams.
 struct Output {
     text: watch::Receiver<String>,
     reader: JoinHandle<()>,
@@ -149,14 +149,14 @@ impl Output {
         line.expect("it was there just now").to_owned()
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the stream.
     async fn end(self) -> String {
         soon(self.reader).await.expect("the stream can be read");
         self.text.borrow().clone()
     }
 }
 
-/// The program while it runs. Dropping it kills it.
+/// The running program. Dropping it kills it.
 pub(crate) struct Running {
     child: Child,
     stdout: Option<Output>,
@@ -212,13 +212,13 @@ impl Running {
     }
 }
 
-/// How the program ended, and what it said.
+/// The exit status and output of the program.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// How many sign-in pages it sent its person to.
+    /// The number of sign-in pages it sent its user to.
     pub(crate) pages: usize,
 }
 
@@ -228,7 +228,7 @@ impl Ended {
         assert_ne!(self.status.code(), Some(101), "{self:#?}");
     }
 
-    /// It exited with this code.
+    /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn exited(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "{self:#?}");
@@ -240,41 +240,41 @@ impl Ended {
         self.exited(0)
     }
 
-    /// It exited with this code, said why on standard error, and printed nothing on standard output.
+    /// Asserts the exit code and the reason on standard error, and that standard output is empty.
     #[track_caller]
     pub(crate) fn failed(self, code: i32, why: &str) -> Self {
         assert_eq!(self.stdout, "", "{self:#?}");
         self.exited(code).said(why)
     }
 
-    /// This is in what it said on standard error.
+    /// Asserts that standard error contains this.
     #[track_caller]
     pub(crate) fn said(self, text: &str) -> Self {
         assert!(self.stderr.contains(text), "no {text:?} in {self:#?}");
         self
     }
 
-    /// This is all it printed on standard output.
+    /// Asserts that standard output is exactly this.
     #[track_caller]
     pub(crate) fn printed(self, text: &str) -> Self {
         assert_eq!(self.stdout, text, "{self:#?}");
         self
     }
 
-    /// It sent its person to so many sign-in pages.
+    /// Asserts the number of sign-in pages.
     #[track_caller]
     pub(crate) fn showed(self, pages: usize) -> Self {
         assert_eq!(self.pages, pages, "{self:#?}");
         self
     }
 
-    /// What it printed, as JSON.
+    /// Parses standard output as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// Neither stream shows any of these.
+    /// Asserts that neither stream contains any of these secrets.
     #[track_caller]
     pub(crate) fn hides(self, secrets: &[String]) -> Self {
         for secret in secrets {

@@ -1,4 +1,4 @@
-//! The program at a terminal.
+//! The program on a terminal.
 
 use std::ffi::OsStr;
 
@@ -22,19 +22,19 @@ pub(crate) struct PseudoTerminal {
 }
 
 impl PseudoTerminal {
-    /// Starts the program with the world's store; its person visits what it prints.
+    /// Starts the program with the world's store and a user who visits the addresses it prints.
     pub(crate) fn start(world: &World, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         Self::start_with(world, args, &[])
     }
 
-    /// As `start`, with these variables.
+    /// The same, with these environment variables.
     pub(crate) fn start_with(
         world: &World,
         args: impl IntoIterator<Item = impl AsRef<OsStr>>,
         variables: &[(&str, &str)],
     ) -> Self {
         let (pty, pts) = pty_process::open().expect("a terminal");
-        // Wide, so that nothing is wrapped.
+        // Wide, so that no line wraps.
         pty.resize(pty_process::Size::new(50, 5000))
             .expect("a size");
         let mut command = pty_process::Command::new(tested())
@@ -58,7 +58,7 @@ impl PseudoTerminal {
         let reader = tokio::spawn(async move {
             let mut bytes = Vec::new();
             let mut seen = 0;
-            // A terminal that nobody has open any more is an error to read, not at its end.
+            // Reading a terminal that no process has open fails instead of returning the end of the stream.
             while let Ok(1..) = output.read_buf(&mut bytes).await {
                 while let Some(length) = bytes[seen..].iter().position(|&byte| byte == b'\n') {
                     let line = String::from_utf8_lossy(&bytes[seen..seen + length]);
@@ -77,7 +77,7 @@ impl PseudoTerminal {
         }
     }
 
-    /// Waits until this is on the screen.
+    /// Waits until the screen contains this.
     pub(crate) async fn shows(&mut self, text: &str) {
         let shown = soon(self.screen.wait_for(|screen| screen.contains(text))).await;
         drop(shown.expect("the program ended without showing that"));
@@ -88,7 +88,7 @@ impl PseudoTerminal {
         typed.expect("the terminal is open");
     }
 
-    /// How it ended; a terminal does not tell the two streams apart.
+    /// Waits for the exit. A terminal combines both output streams.
     pub(crate) async fn end(mut self) -> Ended {
         let status = soon(self.child.wait()).await.expect("an exit status");
         soon(self.reader).await.expect("the screen");

@@ -1,4 +1,4 @@
-//! TLS in front of a server, with certificates made on the spot.
+//! TLS in front of a server, with generated certificates.
 
 use std::io;
 use std::sync::Arc;
@@ -16,20 +16,20 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::authority::{Authority, file_with};
 
-/// What is wrong with a server's certificate or its TLS, if anything is.
+/// A defect of a server's certificate or TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     None,
     Expired,
     NotValidYet,
     OtherName,
-    /// The server asks for a client certificate.
+    /// The server requires a client certificate.
     AsksForCertificate,
-    /// It speaks another protocol than HTTP.
+    /// The port speaks a protocol other than HTTP.
     OtherProtocol,
 }
 
-/// A client certificate and its key, in a file.
+/// Writes a client certificate and its key to a file.
 pub(crate) fn certificate_of_a_client(by: &Authority) -> NamedTempFile {
     let mut params = CertificateParams::default();
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -37,7 +37,7 @@ pub(crate) fn certificate_of_a_client(by: &Authority) -> NamedTempFile {
     file_with(&format!("{}{}", certificate.pem(), key.serialize_pem()))
 }
 
-/// Settings of a server that is certified by the authority, as are its clients if it asks for certificates.
+/// Settings of a server with a certificate of this authority, and of its client certificates if it requires them.
 pub(crate) fn tls_settings(by: &Authority, flaw: Flaw) -> ServerConfig {
     let hosts: &[&str] = match flaw {
         Flaw::OtherName => &["other.example"],
@@ -70,7 +70,7 @@ pub(crate) fn tls_settings(by: &Authority, flaw: Flaw) -> ServerConfig {
     config
 }
 
-/// Something that listens on this machine; it ends when this is dropped.
+/// A listening socket on this machine; dropping it closes it.
 pub(crate) struct Listening {
     pub(crate) port: u16,
     task: JoinHandle<()>,
@@ -96,7 +96,7 @@ pub(crate) async fn tls(config: ServerConfig, to: u16) -> Listening {
     .await
 }
 
-/// An HTTP proxy (RFC 9110 section 9.3.6) from which everything leads to one port.
+/// An HTTP proxy (RFC 9110 section 9.3.6) that connects every request to one port.
 pub(crate) async fn http_proxy(to: u16) -> Listening {
     listen(move |mut stream| async move {
         let mut head = Vec::new();
@@ -125,7 +125,7 @@ pub(crate) async fn closed_proxy() -> Listening {
     .await
 }
 
-/// A SOCKS5 proxy (RFC 1928) from which everything leads to one port.
+/// A SOCKS5 proxy (RFC 1928) that connects every request to one port.
 pub(crate) async fn socks_proxy(to: u16) -> Listening {
     listen(move |mut stream| async move {
         let mut greeting = [0; 2];
@@ -135,7 +135,7 @@ pub(crate) async fn socks_proxy(to: u16) -> Listening {
         stream.write_all(&[5, 0]).await?;
         let mut request = [0; 5];
         stream.read_exact(&mut request).await?;
-        // By name: nobody but the proxy looks it up.
+        // By name: only the proxy resolves it.
         assert_eq!(request[..4], [5, 1, 0, 3]);
         let mut name = vec![0; usize::from(request[4]) + 2];
         stream.read_exact(&mut name).await?;
@@ -156,7 +156,7 @@ where
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let serving = serve(stream);
-            // What the other end breaks off is what the tests are about.
+            // Ignores broken connections, which the tests cause on purpose.
             tokio::spawn(async move { drop(serving.await) });
         }
     });

@@ -1,12 +1,12 @@
-//! The person with a browser: visits every authorization address that is printed.
+//! The user with a browser: visits every authorization address that is printed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Visits authorization addresses, if it is there at all, and counts them.
+/// Visits authorization addresses, if a user is present, and counts them.
 #[derive(Clone)]
 pub(super) struct Visitor {
-    /// `None`: nobody is there.
+    /// `None`: no user is present.
     browser: Option<reqwest::Client>,
     pages: Arc<AtomicUsize>,
 }
@@ -19,7 +19,7 @@ impl Visitor {
         }
     }
 
-    /// Sees a line of standard error.
+    /// Processes a line of standard error.
     pub(super) fn sees(&self, line: &str) {
         if !is_authorization_address(line) {
             return;
@@ -27,23 +27,23 @@ impl Visitor {
         self.pages.fetch_add(1, Ordering::Relaxed);
         if let Some(browser) = &self.browser {
             let visit = browser.get(line).send();
-            // How it went shows in what the program does next.
+            // The result shows in what the program does next.
             tokio::spawn(async move { drop(visit.await) });
         }
     }
 
-    /// How many sign-in pages there were.
+    /// The number of sign-in pages.
     pub(super) fn pages(&self) -> usize {
         self.pages.load(Ordering::Relaxed)
     }
 }
 
-/// Whether a line is an authorization address and nothing else.
+/// Whether a line is only an authorization address.
 pub(super) fn is_authorization_address(line: &str) -> bool {
     line.starts_with("http") && line.contains("/authorize?") && !line.contains(char::is_whitespace)
 }
 
-/// Visits an address, follows where it leads, and returns the status and the page at the end.
+/// Visits an address, follows redirects, and returns the final status and page.
 pub(crate) async fn visit(address: &str) -> (u16, String) {
     let response = browser().get(address).send().await.expect("an answer");
     let status = response.status().as_u16();

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{Ended, Program};
 
-/// A server with its authorization servers, and one user's folder.
+/// A server with its authorization server, and one user's folder.
 pub(crate) struct World {
     pub(crate) fixture: Fixture,
     pub(crate) folder: TempDir,
@@ -26,7 +26,7 @@ impl World {
         }
     }
 
-    /// A world whose user is signed in, with all counters at zero.
+    /// A world whose user is signed in, with all counters reset.
     pub(crate) async fn signed_in() -> Self {
         let world = Self::start().await;
         world.sign_in().await;
@@ -61,7 +61,7 @@ impl World {
             .env("MCP_REAUTH_STORE", self.store())
     }
 
-    /// A program that uses the store and signs in when it must: at any port, without a browser of its own.
+    /// A program that uses the store and signs in when needed: on any port, without opening a browser.
     pub(crate) fn connecting<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
         self.program(args).args([
             "--no-browser",
@@ -70,12 +70,12 @@ impl World {
         ])
     }
 
-    /// A program that calls a tool with a text.
+    /// A program that calls a tool with a string.
     pub(crate) fn call(&self, tool: &str) -> Program {
         self.connecting(["call", self.url(), tool, "--arg", "text=hello"])
     }
 
-    /// Nothing was lost: a call is answered without anybody being bothered.
+    /// Asserts that nothing was lost: a call succeeds without any prompt.
     pub(crate) async fn still_works(&self) -> Ended {
         let ended = self.call("echo").run().await;
         ended.succeeded().printed("hello\n").showed(0)
@@ -87,13 +87,13 @@ impl World {
         serde_json::from_str(&text).expect("the store's file is JSON")
     }
 
-    /// What `status` tells of the server.
+    /// The output of `status` for the server.
     pub(crate) async fn state(&self) -> Value {
         let status = ["status", self.url(), "--json"];
         self.program(status).run().await.json()
     }
 
-    /// Makes the recorded token one that expired at `when`, as its user's clock sees it.
+    /// Sets the expiry in the record, as the client's clock sees it.
     pub(crate) fn set_expiry(&self, when: &Value) {
         let mut contents = self.contents();
         assert!(set(&mut contents, "expires_at", when), "{contents:#}");
@@ -101,7 +101,7 @@ impl World {
     }
 }
 
-/// Sets every member of that name, however deep, and says whether there was any.
+/// Sets every member with this name, at any depth, and returns whether there was one.
 fn set(value: &mut Value, name: &str, to: &Value) -> bool {
     let mut found = false;
     match value {
