@@ -9,7 +9,7 @@ const LIMIT = { timeout: 20_000 };
 const serverUrl = 'http://127.0.0.1:9/mcp';
 const challenge: AuthChallenge = { reason: 'token_expired', requiredScopes: [] };
 
-/** Asserts that `work` fails by a `config` error that quotes nothing. */
+/** Asserts that `work` fails with a `config` error that quotes nothing. */
 async function misuse(work: () => unknown, what = 'it'): Promise<ReauthError> {
   const error = await failure(async () => await work(), what);
   assert.equal(error.code, 'config', error.message);
@@ -17,7 +17,7 @@ async function misuse(work: () => unknown, what = 'it'): Promise<ReauthError> {
   return error;
 }
 
-/** Asserts that `work` comes to something, or fails by an error of this package: a `config` error, or one of `codes`. */
+/** Asserts that `work` succeeds, or fails with an error of this package: a `config` error, or one of `codes`. */
 async function tolerates(work: () => unknown, ...codes: string[]): Promise<void> {
   try {
     await work();
@@ -27,7 +27,7 @@ async function tolerates(work: () => unknown, ...codes: string[]): Promise<void>
   }
 }
 
-/** What each method needs, and cannot do anything with when it is garbage. */
+/** The required arguments of each method, which rejects garbage for them. */
 const NEEDED: [method: string, work: (session: AuthSession, given: never) => unknown][] = [
   ['setAuthState', (session, given) => session.setAuthState(given)],
   ['handleAuthChallenge', (session, given) => session.handleAuthChallenge(given)],
@@ -45,7 +45,7 @@ const credentials = {
 for (const [method, work] of NEEDED) {
   test(`${method} that is given garbage fails by a config error`, LIMIT, async () => {
     await using session = await AuthSession.open({ serverUrl, credentials });
-    // A text is a callback, if one that nobody waits for.
+    // A string is a valid callback, although no authorization waits for it.
     const cases = Object.entries(GARBAGE).filter(([kind]) => method !== 'completeAuthorization' || kind !== 'a text');
     await each(cases, (value) => misuse(() => work(session, value as never)));
   });

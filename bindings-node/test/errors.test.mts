@@ -14,7 +14,7 @@ function trap(): never {
   throw new RangeError('a trap');
 }
 
-/** An object with a property that throws. */
+/** An object with a property that throws when it is read. */
 function trapped(name: string, rest: object = {}): object {
   return Object.defineProperty(rest, name, { get: trap, enumerable: true });
 }
@@ -28,7 +28,7 @@ function nested(depth: number, innermost: unknown): unknown {
 const cyclic: Record<string, unknown> = { errors: [] };
 cyclic.cause = { cause: cyclic, errors: [cyclic, cyclic], data: { cause: cyclic }, error: cyclic };
 
-/** Errors of every kind that have no challenge in them, by what is the matter with them. */
+/** Errors of every kind without a challenge, by what is wrong with them. */
 const NOTHING: Record<string, Record<string, unknown>> = {
   'what is no error': { ...GARBAGE, ...Object.fromEntries(THROWN.map(({ name, make }) => [name, make()])) },
   'errors without end': {
@@ -144,7 +144,7 @@ test('errors of another realm are read like those of this one', LIMIT, () => {
 const SCOPE = 'Bearer error="insufficient_scope", scope="mcp:write"';
 const asking = { get: (name: string) => (name.toLowerCase() === 'www-authenticate' ? SCOPE : null) };
 
-/** How other programs carry what a server asked for. */
+/** How other programs store a challenge in an error. */
 const CARRIED: Record<string, object> = {
   'a challenge of the Inspector': { authChallenge: challenge, status: 403 },
   'its raw part': { authChallenge: { raw: { httpStatus: 403, wwwAuthenticate: SCOPE } } },

@@ -18,7 +18,7 @@ function open(more: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
 
 type Kind = SessionEvent['kind'];
 
-/** The kinds of the next events, up to one of the kind `last`. */
+/** Reads events up to one of the kind `last`, and returns their kinds. */
 async function until(events: AsyncIterator<SessionEvent>, last: Kind): Promise<Kind[]> {
   const kinds: Kind[] = [];
   for (;;) {
@@ -29,7 +29,7 @@ async function until(events: AsyncIterator<SessionEvent>, last: Kind): Promise<K
   }
 }
 
-/** Makes one event happen. */
+/** Causes one event. */
 async function signOut(session: AuthSession): Promise<void> {
   await session.signOut();
 }
@@ -117,7 +117,7 @@ test('a reader that is slow loses the oldest events, and nobody waits for it', L
     await signOut(session);
     await until(counting, 'signed_out');
   }
-  // The last thousand are kept; those of signing in are not.
+  // The last thousand are kept; those of the sign-in are dropped.
   assert.equal((await slow.next()).value.kind, 'signed_out');
   await session.close();
   let left = 0;

@@ -1,4 +1,4 @@
-/** The examples in Node, each run as a user runs it, against the fixture's servers. */
+/** Runs the Node examples as a user does, against the fixture's servers. */
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -11,7 +11,7 @@ import { after, before, test } from 'node:test';
 import { Fixture, ROOT } from './support/fixture.mjs';
 
 const LIMIT = { timeout: 60_000 };
-/** Within the package, where its own name and the SDK's are known. */
+/** Inside the package, where its own name and the SDK's can be resolved. */
 const BUILD = `${ROOT}bindings-node/build`;
 let folder: string;
 let fixture: Fixture;
@@ -101,7 +101,7 @@ test('web sends each user to sign in once', LIMIT, async () => {
   }
 });
 
-/** Goes to an address, and on to where that leads, with a cookie of the application's. */
+/** Requests an address and follows redirects, with the application's cookie. */
 async function browse(address: string, cookies: { user: string }): Promise<string> {
   let url = new URL(address);
   for (;;) {

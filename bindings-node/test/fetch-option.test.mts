@@ -26,7 +26,7 @@ const echo = (session: AuthSession, signal?: AbortSignal) => call(session, fixtu
 const urlOf = (input: string | URL | Request) => String(input instanceof Request ? input.url : input);
 const isProtocol = (url: string) => url !== fixture.mcpUrl;
 
-/** A `fetch` that does with requests of the protocol whose address has `part` in it what `instead` does. */
+/** A `fetch` that replaces authorization requests whose address contains `part` with `instead`. */
 function meddling(part: string, instead: (...given: Parameters<Fetch>) => unknown): Fetch {
   return (input, init) => {
     const url = urlOf(input);
@@ -266,7 +266,7 @@ test('a body of the protocol of 1 MiB is read', LIMIT, async () => {
   await answers(session, fixture.mcpUrl);
 });
 
-/** A server that counts what comes to it, and answers to nothing. */
+/** A server that records requests, and answers each with `{}`. */
 async function elsewhere(): Promise<{ url: string; requests: string[] } & AsyncDisposable> {
   const requests: string[] = [];
   const server: Server = createServer((request, response) => {
@@ -338,7 +338,7 @@ test('a fetch that never answers is given up, and told so by its signal', LIMIT,
     (error: { code?: string }) => error.code,
   );
   const signal = await given.promise;
-  // A call of the protocol takes 20 seconds at the most.
+  // An authorization request takes 20 seconds at most.
   await within(new Promise((resolve) => signal.addEventListener('abort', resolve)), 'the signal', 30_000);
   stop.abort();
   await within(ended, 'the request');
@@ -383,7 +383,7 @@ const ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}';
 const streamed = () => new Response(`data: ${ANSWER}\n\n`, { headers: STREAM });
 const plain = () => new Response(ANSWER, { headers: JSON_TYPE });
 
-/** Answers as applications make them up: each is to be read as if it had not been looked through. */
+/** Responses that applications construct: each must be readable as if it had not been inspected. */
 const MADE_UP: Record<string, () => Response> = {
   'a frozen stream': () => Object.freeze(streamed()),
   'a frozen answer': () => Object.freeze(plain()),

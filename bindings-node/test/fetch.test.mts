@@ -1,4 +1,4 @@
-/** What `session.fetch` sends, replays, waits for and leaves alone. */
+/** What `session.fetch` sends, repeats, waits for and passes unchanged. */
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -21,7 +21,7 @@ async function open(options: Partial<AuthSessionOptions> = {}): Promise<AuthSess
   return AuthSession.open({ serverUrl: fixture.mcpUrl, host: person, ...options });
 }
 
-/** A session that is signed in. */
+/** A signed-in session. */
 async function signedIn(options: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
   const session = await open(options);
   assert.deepEqual(await session.signIn(), { kind: 'satisfied' });
@@ -30,7 +30,7 @@ async function signedIn(options: Partial<AuthSessionOptions> = {}): Promise<Auth
   return session;
 }
 
-/** A session that has the credential of `session`, for a front. */
+/** A session with the credential of `session`, for a front. */
 async function signedInAt(front: Front, options: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
   await fixture.control('PATCH', '/faults', { metadata_resource: front.url });
   const other = await open({ serverUrl: front.url, sendResource: false, ...options });
@@ -38,7 +38,7 @@ async function signedInAt(front: Front, options: Partial<AuthSessionOptions> = {
   return other;
 }
 
-/** A `fetch` for the MCP server; the rest goes by the platform's. */
+/** A `fetch` for the MCP server; other requests use the platform's. */
 function only(fetch: () => Promise<Response>): Fetch {
   return (input, init) => (String(input) === fixture.mcpUrl ? fetch() : globalThis.fetch(input, init));
 }
@@ -235,7 +235,7 @@ describe('a request', LIMIT, () => {
 });
 
 describe('nobody waits any more', LIMIT, () => {
-  /** A host whose person takes as long as the test wants to answer. */
+  /** A host whose user answers when the test calls `answer`. */
   function pondering(): { answer: (agrees: boolean) => void; asked: Promise<AbortSignal>; host: Person } {
     let answer = (_: boolean) => {};
     const answered = new Promise<boolean>((resolve) => {
@@ -288,7 +288,7 @@ describe('nobody waits any more', LIMIT, () => {
     const { asked, answer, host } = pondering();
     await using other = await open({ host });
     await other.setAuthState((await session.authState()) as object);
-    // As the SDK does it: a transport has one signal for all it sends.
+    // As in the SDK: a transport has one signal for all its requests.
     const { signal } = new AbortController();
     const first = other.fetch(fixture.mcpUrl, { ...call('write_note', 'a'), signal });
     const second = other.fetch(fixture.mcpUrl, { ...call('write_note', 'b'), signal });
@@ -341,7 +341,7 @@ describe('nobody waits any more', LIMIT, () => {
 describe('an event stream', LIMIT, () => {
   let mcpSession: string;
 
-  /** On the older wire, which has them. */
+  /** On the older wire, which has notifications for cancelling. */
   beforeEach(async () => {
     const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
     const response = await session.fetch(fixture.mcpUrl, {

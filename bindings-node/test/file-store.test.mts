@@ -137,7 +137,7 @@ for (const [kind, make] of Object.entries(unusable)) {
 }
 
 const isRoot = process.getuid?.() === 0;
-// Its mode keeps the superuser from nothing; there are folders that do.
+// Permissions do not restrict root, but these folders are read-only for root too.
 const READ_ONLY = process.platform === 'linux' ? '/proc' : undefined;
 const skip = isRoot && !READ_ONLY ? 'the superuser may write in every folder' : false;
 

@@ -1,4 +1,4 @@
-/** Every JSON form that core writes is one that the package's types take, and an error is written as core writes it. */
+/** The package's types accept every JSON form that core writes, and errors are serialized as core does. */
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -24,7 +24,7 @@ const schema = JSON.parse(await readFile(`${ROOT}tests/vectors/forms.schema.json
   $defs: Record<'Settings' | 'Policy', { properties: Record<string, unknown> }>;
 };
 
-/** The type of each form. An outcome's error is an object of ours. */
+/** The type of each form. The error of an outcome is a `ReauthError`. */
 const TYPES: Record<string, string> = {
   authorizationRequest: 'AuthorizationRequest',
   challenge: 'AuthChallenge',
@@ -39,7 +39,7 @@ const TYPES: Record<string, string> = {
   stepUpRequest: 'StepUpRequest',
 };
 
-/** What the compiler says of a program. */
+/** The compiler's output for a program. */
 async function compiled(name: string, program: string): Promise<string> {
   const types = new Set(['Policy', 'Outcome', 'AuthSessionOptions', ...Object.values(TYPES)]);
   const names = [...types].filter((type) => /^\w+$/.test(type)).join(', ');

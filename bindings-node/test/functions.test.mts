@@ -17,10 +17,10 @@ import { each, GARBAGE, RESPONSES, SECRET, told } from './support/adversary.mjs'
 
 const LIMIT = { timeout: 20_000 };
 
-/** Stands for an error. */
+/** Stands for a `config` error. */
 const REFUSED = Symbol('refused');
 
-/** What `work` returns; it may throw a `config` error, and nothing else. */
+/** The result of `work`, which may throw a `config` error and nothing else. */
 function says(work: () => unknown): unknown {
   try {
     return work();
@@ -42,7 +42,7 @@ test('what is no response holds no challenge, or is refused', LIMIT, () =>
 test('a response that is half of one is read as far as it can be, or refused', LIMIT, () =>
   each(Object.entries(RESPONSES), (value, kind) => {
     const found = says(() => parseAuthChallengeFromResponse(value as never));
-    // What is no status of HTTP is not taken for one.
+    // A value that is not an HTTP status must be rejected or ignored.
     if (kind.startsWith('a status')) assert.ok(found === REFUSED || found === undefined, JSON.stringify(found));
   }),
 );
@@ -63,7 +63,7 @@ test('a tool result that holds a challenge holds it whatever else is in it', LIM
     const challenge = { 'mcp/www_authenticate': 'Bearer error="invalid_token"' };
     const result = { isError: true, structuredContent: value, content: [value], _meta: challenge };
     const found = says(() => authChallengeFromToolResult(result)) as { reason: string } | symbol | undefined;
-    // What cannot be JSON has not come from a server.
+    // A value that cannot be JSON cannot come from a server.
     if (typeof found === 'object') assert.equal(found.reason, 'invalid_token');
   }),
 );

@@ -1,4 +1,4 @@
-/** A call that is answered by an HTTP error fails, whatever its body is: a client never waits in vain. */
+/** A call that is answered with an HTTP error fails, whatever its body is: a client never waits forever. */
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

@@ -14,7 +14,7 @@ const fixture = await Fixture.start();
 after(() => fixture[Symbol.asyncDispose]());
 afterEach(() => fixture.control('PUT', '/faults', {}));
 
-/** A signed-in session, whose person is not to be asked again. */
+/** A signed-in session whose user must not be asked again. */
 async function open(store: object, more: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
   const host = { ...new Person(), confirmStepUp: unwanted, authorize: unwanted };
   const given = { serverUrl: fixture.mcpUrl, store: store as TokenStore, host, ...more };
@@ -29,7 +29,7 @@ function unwanted(): never {
 
 const hold = (token_hold: boolean) => fixture.control('PATCH', '/faults', { token_hold });
 
-/** Waits until somebody renews. */
+/** Waits until a renewal begins. */
 async function renewing(): Promise<void> {
   while ((await fixture.counters()).token_requests === 0) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -82,7 +82,7 @@ for (const [kind, make] of Object.entries({
       await hold(true);
       const failed = failure(() => call(one, fixture.mcpUrl, 'echo'));
       await renewing();
-      // Closing waits for the tokens 25 seconds, and not for ever.
+      // Closing waits for the tokens for at most 25 seconds.
       await within(one.close(), 'closing', 30_000);
       assert.equal((await failed).code, 'cancelled');
       await hold(false);
@@ -93,7 +93,7 @@ for (const [kind, make] of Object.entries({
   );
 }
 
-/** Resolves when `store` has all its leases back. */
+/** Resolves when all leases of `store` are released. */
 async function released(store: LeasingStore): Promise<void> {
   if (store.leases.granted > 0 && store.leases.released === store.leases.granted) return;
   const back = deferred();
@@ -125,7 +125,7 @@ test('a lease is renewed for as long as the renewal takes, and no other session 
   await renewing();
   const waiting = call(other, fixture.mcpUrl, 'echo');
   const before = store.leases.renewed;
-  // Longer than it would last by itself.
+  // Longer than the lease lasts without renewal.
   const renewed = async () => {
     while (store.leases.renewed < before + 4) await new Promise((resolve) => setTimeout(resolve, 50));
   };

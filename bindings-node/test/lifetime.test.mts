@@ -16,7 +16,7 @@ const LIMIT = { timeout: 60_000 };
 const fixture = await Fixture.start();
 after(() => fixture[Symbol.asyncDispose]());
 
-/** Runs a program of `test/programs` to its end: what it printed, and what it ended with. */
+/** Runs a program of `test/programs`, and returns its output and exit code. */
 async function run(program: string, args: string[], ms: number) {
   const path = fileURLToPath(new URL(`programs/${program}.mjs`, import.meta.url));
   const child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -63,7 +63,7 @@ test('workers may end, or be terminated, with anything outstanding: the other th
   assert.doesNotMatch(ended.complained, /panic|FATAL/i);
 });
 
-/** Opens a session and lets go of all of it but what `keep` says. */
+/** Opens a session and drops every reference to it except what `keep` returns. */
 async function kept<T>(keep: (session: AuthSession) => T, store = new MapStore()): Promise<[T, WeakRef<AuthSession>]> {
   const session = await AuthSession.open({ serverUrl: fixture.mcpUrl, host: new Person(), store });
   return [keep(session), new WeakRef(session)];

@@ -1,4 +1,4 @@
-/** How much of what a server answers is kept: no endless answer and no endless event takes a program's memory. */
+/** Limits for the size of responses: an endless response or event must not exhaust a program's memory. */
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -20,7 +20,7 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 const STREAM = { 'content-type': 'text/event-stream' };
 const PIECE = Buffer.alloc(64 * 1024, 'x');
 
-/** Sends `size` bytes, or as many as are taken, and says how many. */
+/** Sends up to `size` bytes while the client reads, and returns how many were sent. */
 async function send(response: ServerResponse, size: number): Promise<number> {
   let sent = 0;
   while (sent < size && !response.destroyed) {
@@ -31,7 +31,7 @@ async function send(response: ServerResponse, size: number): Promise<number> {
   return sent;
 }
 
-/** A server that answers with as much as anybody takes, and tells when the client has gone. */
+/** A server with an endless response, which reports when the client has gone. */
 async function endless(
   status: number,
   headers: Record<string, string>,
@@ -81,7 +81,7 @@ describe('an endless answer fails by a typed error, and its source is let go of'
         await using session = await signedInTo(`${server.origin}/mcp`);
         const reading = async () => read(await session.fetch(session.serverUrl, init));
         const typed = how === 'a clone' ? {} : { name: 'ReauthError', code: 'http' };
-        // Node 20.9 gives the reader of a clone a copy of the error, which is of no class.
+        // Node 20.9 gives the reader of a clone a structured copy of the error, without its class.
         await assert.rejects(reading, { ...typed, message: /the answer is longer than 16777216 bytes/ });
         assert.ok((await server.gone) < 2 * MOST);
       });
@@ -107,7 +107,7 @@ describe('an endless answer fails by a typed error, and its source is let go of'
   });
 });
 
-/** A server that answers with `size` bytes. */
+/** A server with a response of `size` bytes. */
 async function answering(headers: Record<string, string>, size: number, end = ''): Promise<Served> {
   return serve(async (request, response) => {
     request.resume();
@@ -131,7 +131,7 @@ test('what is as long as is read comes whole', LIMIT, async () => {
   }
 });
 
-/** What was read of a stream until it ended, and what it failed by. */
+/** What was read from a stream until it ended, and its error. */
 async function readStream(session: AuthSession, init: RequestInit): Promise<string> {
   const response = await session.fetch(session.serverUrl, init);
   return response.text();

@@ -1,4 +1,4 @@
-/** `loopbackHost()`: the address that callbacks come to. */
+/** `loopbackHost()`: the redirect URI. */
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -20,7 +20,7 @@ beforeEach(async () => {
 
 afterEach(() => fixture[Symbol.asyncDispose]());
 
-/** A host whose person agrees to everything, in a browser of their own. */
+/** A host whose user agrees to everything, in a simulated browser. */
 function visiting(at = redirectUri): AuthHost {
   const loopback = loopbackHost({ redirectUri: at, openBrowser: false });
   return {
@@ -32,7 +32,7 @@ function visiting(at = redirectUri): AuthHost {
   };
 }
 
-/** Visits a page as soon as somebody listens for its callback. */
+/** Visits a page once a listener waits for its callback. */
 async function arrives(url: string): Promise<void> {
   const page = await fetch(url, { redirect: 'manual' });
   const callback = page.headers.get('location') ?? '';

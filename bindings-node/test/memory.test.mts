@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const program = fileURLToPath(new URL('./support/sessions.mjs', import.meta.url));
 
-/** What ten thousand sessions may leave behind, in bytes each: a Map entry would be more. */
+/** The allowed growth for each of ten thousand sessions, in bytes: less than a Map entry. */
 const EACH = 64;
-/** What the allocator may keep for itself, in bytes. One session takes about four thousand. */
+/** The allowed growth of the allocator, in bytes. One session takes about four thousand. */
 const SLACK = 4 * 1024 * 1024;
 
 for (const way of ['close', 'forget']) {

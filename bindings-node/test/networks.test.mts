@@ -1,4 +1,4 @@
-/** Addresses that a server leads to and that are in a narrower network than its own. */
+/** Addresses that a server leads to in a narrower network than its own. */
 
 import assert from 'node:assert/strict';
 import { lookup } from 'node:dns/promises';
@@ -12,11 +12,11 @@ import { Person } from './support/person.mjs';
 
 const LIMIT = { timeout: 60_000 };
 
-/** On the internet, with an authorization server there. Nothing is sent to either: these answer. */
+/** Servers on the internet, which these tests simulate. No request is sent to them. */
 const SERVER = 'https://203.0.113.1/mcp';
 const ISSUER = 'https://203.0.113.2';
 
-/** Servers on the internet, as a `fetch`, whose authorization server names this address of its own. */
+/** Simulated servers on the internet, as a `fetch`. `registration` is the registration endpoint. */
 function servers(registration: string): { fetch: Fetch; asked: string[] } {
   const asked: string[] = [];
   const documents: Record<string, unknown> = {
@@ -42,7 +42,7 @@ function servers(registration: string): { fetch: Fetch; asked: string[] } {
   return { fetch, asked };
 }
 
-/** The code of the error that a first call ends with. */
+/** The error code of a first call. */
 async function ends(options: Partial<AuthSessionOptions>): Promise<string> {
   await using session = await AuthSession.open({ serverUrl: SERVER, host: new Person(), ...options });
   const { code } = await failure(() => call(session, SERVER, 'echo'));
@@ -59,14 +59,14 @@ for (const origin of [
     const { fetch, asked } = servers(`${origin}/register`);
     assert.equal(await ends({ fetch }), 'blocked_endpoint');
     assert.ok(!asked.some((url) => url.startsWith(origin)), String(asked));
-    // Where it is allowed, it is asked.
+    // If it is allowed, it is requested.
     assert.equal(await ends({ fetch, allowEndpoints: [new URL(origin)] }), 'registration_rejected');
     assert.ok(asked.includes(`${origin}/register`), String(asked));
   });
 }
 
 test('names are looked up before a fetch of one’s own is called', LIMIT, async (context) => {
-  // A name that this machine has for itself, such as 127.0.1.1 in its file of hosts.
+  // A name of this machine itself, such as 127.0.1.1 in its hosts file.
   const name = hostname();
   const address = await lookup(name).catch(() => undefined);
   const isNarrow = /^(127|10|192\.168|172\.(1[6-9]|2\d|3[01])|169\.254)\.|^(::1$|f[cde])/.test(address?.address ?? '');

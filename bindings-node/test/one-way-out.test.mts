@@ -1,4 +1,4 @@
-/** Both halves of a session, requests to the MCP server and those for authorization, take one way to the network. */
+/** Requests to the MCP server and authorization requests take the same route to the network. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -22,7 +22,7 @@ import { Secured } from './support/secured.mjs';
 
 const LIMIT = { timeout: 60_000 };
 const PROGRAM = fileURLToPath(new URL('programs/signing-in.mjs', import.meta.url));
-/** Whether this Node heeds `NODE_USE_ENV_PROXY`. */
+/** Whether this Node supports `NODE_USE_ENV_PROXY`. */
 const HEEDS_PROXIES = process.allowedNodeEnvironmentFlags.has('--use-env-proxy');
 
 const folder = await mkdtemp(join(tmpdir(), 'one-way-out-'));
@@ -37,7 +37,7 @@ function secured(name: string, check: (made: Certificates, context: TestContext)
   });
 }
 
-/** Runs the program in a process of its own, which has no more of the environment than is said. */
+/** Runs the program in a new process with only this environment. */
 async function run(task: Task, env: Record<string, string> = {}): Promise<Told> {
   const { PATH = '', NAPI_RS_NATIVE_LIBRARY_PATH: native, NODE_OPTIONS: options } = process.env;
   const own = {
@@ -61,12 +61,12 @@ async function run(task: Task, env: Record<string, string> = {}): Promise<Told> 
   return JSON.parse(printed);
 }
 
-/** A server's options of a session; `public` goes by the native client, where these servers are allowed by name. */
+/** The session's options for a server. `public` uses the native client, so the servers are allowed by name. */
 function options({ mcpUrl: serverUrl, origins: allowEndpoints }: Secured, egress: 'local' | 'public'): Task['options'] {
   return { serverUrl, allowEndpoints, egress };
 }
 
-/** Asserts that a whole flow was had: both halves, and nothing besides. */
+/** Asserts that the whole flow took place: both kinds of requests, and nothing else. */
 function wasSignedInTo({ called, authorized }: Secured): void {
   assert.equal(called.length, 2, 'the call, and the call again');
   const paths = authorized.map(({ path }) => path);
@@ -131,14 +131,14 @@ for (const byOption of [false, true]) {
   });
 }
 
-/** The ways that a program takes a proxy of the environment: as a task, and what it has in its environment besides. */
+/** Ways to use a proxy from the environment: the task, and additional variables. */
 const BY_PROXY: [string, Partial<Task>, Record<string, string>, 'local' | 'public'][] = [
   ['by a dispatcher', { dispatcher: 'env-proxy' }, {}, 'local'],
   ['by NODE_USE_ENV_PROXY', {}, { NODE_USE_ENV_PROXY: '1' }, 'local'],
   ['by NODE_USE_ENV_PROXY, where egress is public', {}, { NODE_USE_ENV_PROXY: '1' }, 'public'],
 ];
 
-/** Skips a test whose way this Node does not know. */
+/** Skips a test that needs a feature this Node lacks. */
 function lacks(more: Record<string, string>, context: TestContext): boolean {
   const isMissing = more.NODE_USE_ENV_PROXY !== undefined && !HEEDS_PROXIES;
   if (isMissing) context.skip(`Node ${process.version} knows nothing of NODE_USE_ENV_PROXY`);
@@ -173,7 +173,7 @@ for (const [way, task, more, egress] of BY_PROXY) {
 }
 
 for (const [way, task, more, egress] of BY_PROXY) {
-  // The native client takes no proxy to this machine, which is all that tinyproxy finds here.
+  // The native client uses no proxy for loopback addresses, the only ones that tinyproxy can reach here.
   if (egress === 'public') continue;
   secured(`both halves go through tinyproxy (${way})`, async ({ file, server }, context) => {
     if (lacks(more, context)) return;
@@ -208,7 +208,7 @@ secured('a name that nothing finds is told of', async () => {
 
 const urlOf = (input: Parameters<typeof fetch>[0]) => String(input instanceof Request ? input.url : input);
 
-/** Does something while the global `fetch` is another. */
+/** Runs `work` with another global `fetch`. */
 async function replacing(other: typeof fetch, work: () => Promise<void>): Promise<void> {
   const { fetch: original } = globalThis;
   globalThis.fetch = other;
@@ -238,7 +238,7 @@ test('a global fetch that is replaced after a session was opened sees both halve
     );
 });
 
-/** What a `fetch` fails by that could not connect, as the platform has it. */
+/** The platform's error for a refused connection. */
 async function refusedAt(port: number): Promise<unknown> {
   return fetch(`http://127.0.0.1:${port}/`).then(
     () => assert.fail('a program listens there'),
@@ -262,7 +262,7 @@ test('a code is presented again where it was certainly not sent, and else not', 
     [failed(coded('UND_ERR_CONNECT_TIMEOUT')), 2],
     [failed(coded('CERT_HAS_EXPIRED')), 2],
     [failed(proxied), 2],
-    // A connection that was made breaks by these too.
+    // Open connections can fail with these codes too.
     [failed(coded('ETIMEDOUT', 'read')), 1],
     [failed(coded('EHOSTUNREACH', 'write')), 1],
     [failed(coded('ECONNRESET', 'read')), 1],

@@ -10,7 +10,7 @@ const LIMIT = { timeout: 20_000 };
 
 const serverUrl = 'http://127.0.0.1:9/mcp';
 
-/** Values of every kind there is. */
+/** Values of all types. */
 const KINDS: Record<string, unknown> = {
   null: null,
   'a flag': true,
@@ -34,7 +34,7 @@ const KINDS: Record<string, unknown> = {
   bytes: Buffer.from(SECRET),
 };
 
-/** Values that defend themselves against being looked at. */
+/** Values that throw when they are inspected. */
 const HOSTILE: Record<string, unknown> = {
   'an object whose class has no name': { constructor: { name: Symbol(SECRET) } },
   'an object whose class throws': Object.defineProperty({}, 'constructor', { get: boom }),
@@ -59,10 +59,10 @@ const OBJECTS: Kind[] = [
   'bytes',
 ];
 
-/** The kinds that an option takes; any other is refused. */
+/** The types that an option accepts; all others are rejected. */
 const TEXT: Kind[] = ['a text'];
 const FLAG: Kind[] = ['a flag'];
-// Which texts are addresses is another question.
+// Which strings are valid addresses is tested elsewhere.
 const ADDRESS: Kind[] = ['a text', 'an empty text', 'an address'];
 const CALLABLE: Kind[] = ['a function', 'a class'];
 const TAKES: Record<keyof AuthSessionOptions, Kind[]> = {
@@ -121,7 +121,7 @@ const WORKLOAD_TAKES: Record<string, Kind[]> = { assertion: CALLABLE };
 
 const provider = { issuer: 'https://idp.example', clientId: 'at-idp' };
 
-/** What has options, how one of them is set, and how it is called in messages. */
+/** The objects that have options, how to set an option of each, and its name in messages. */
 const GROUPS = [
   { prefix: '', takes: TAKES, set: (name: string, value: unknown) => ({ serverUrl, [name]: value }) },
   {
@@ -188,7 +188,7 @@ for (const [kind, value] of Object.entries(HOSTILE)) {
   });
 }
 
-/** The innermost object that has an option. */
+/** The innermost object with an option of this name. */
 function holderOf(options: object, name: string): object | undefined {
   const objects = Object.values(options).filter((value) => typeof value === 'object' && value !== null);
   const inner = objects.map((value) => holderOf(value, name)).find((holder) => holder !== undefined);

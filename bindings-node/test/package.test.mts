@@ -11,7 +11,7 @@ const FOLDER = join(ROOT, 'bindings-node');
 const MODULES = join(FOLDER, 'node_modules');
 const PACKAGES = join(FOLDER, 'build', 'packages');
 
-/** Where there is a native part for. */
+/** The platforms that have a native package. */
 const PLATFORMS = [
   'linux-x64-gnu',
   'linux-arm64-gnu',
@@ -49,7 +49,7 @@ interface Ended {
   stderr: string;
 }
 
-/** Runs a program to its end, whatever that is. */
+/** Runs a program and returns its output and exit code. */
 function run(program: string, args: string[], cwd: string): Promise<Ended> {
   return new Promise((resolve, reject) => {
     execFile(program, args, { cwd, maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
@@ -59,7 +59,7 @@ function run(program: string, args: string[], cwd: string): Promise<Ended> {
   });
 }
 
-/** Runs a program that must do what it is for, and returns what it prints. */
+/** Runs a program that must succeed, and returns its output. */
 async function succeeds(program: string, args: string[], cwd: string): Promise<string> {
   const { code, stdout, stderr } = await run(program, args, cwd);
   assert.equal(code, 0, `${program} ${args.join(' ')}\n${stdout}${stderr}`);
@@ -70,7 +70,7 @@ const readJson = async <T,>(...path: string[]) => JSON.parse(await readFile(join
 
 let work: string;
 let packed: string;
-/** A project that both packages are installed in. */
+/** A project with both packages installed. */
 let project: string;
 let main: Manifest;
 let native: Manifest;
@@ -91,8 +91,8 @@ before(async () => {
 after(() => rm(work, { recursive: true, force: true }));
 
 /**
- * Installs tarballs in a project of their own, from an empty cache and without a network. npm leaves out an optional
- * dependency that cannot be had, so that the packages of other platforms need not be published for this.
+ * Installs tarballs in a new project, from an empty cache and without a network. npm skips optional dependencies that
+ * it cannot fetch, so the packages of other platforms need not be published for this.
  */
 async function install(name: string, ...tarballs: string[]): Promise<string> {
   const folder = join(work, name);
@@ -168,7 +168,7 @@ test('the licences of what the native file contains come along', async () => {
   const crates = new Map([...notices.matchAll(/^- (\S+) \S+: (.+)$/gm)].map(([, name, license]) => [name, license]));
   assert.match(String(crates.get('rustls')), /^Apache-2.0 OR ISC OR MIT, https:/);
   assert.match(notices, /^-{80}\n.*\brustls \d.*\n\n.*(Apache License|ISC License|Permission is hereby granted)/m);
-  // Neither what only compiles the others, nor the project's own.
+  // Neither build-time dependencies nor the project's own crates.
   for (const name of ['syn', 'napi-derive', 'mcp-reauth']) assert.ok(!crates.has(name), name);
   assert.doesNotMatch(notices, new RegExp(`${ROOT}|/registry/`));
 });
@@ -212,7 +212,7 @@ console.log(JSON.stringify({
 `;
 
 test('programs in TypeScript compile, as modules of both kinds, with the types of browsers and without', async () => {
-  // Both SDKs are taken from here, with what they depend on.
+  // Links the SDKs and their dependencies from this package.
   for (const scope of ['@types', '@modelcontextprotocol']) {
     await symlink(join(MODULES, scope), join(project, 'node_modules', scope), 'junction');
   }
@@ -227,7 +227,7 @@ test('programs in TypeScript compile, as modules of both kinds, with the types o
     return succeeds(process.execPath, [join(MODULES, '.bin', 'tsc'), ...options, '--lib', lib, ...files], project);
   };
   await compile(['consumer'], 'es2022');
-  // The SDK's 1.x names types of browsers.
+  // The SDK's 1.x uses types of browsers.
   await compile(consumers, 'es2022,dom,dom.iterable');
 });
 
@@ -255,7 +255,7 @@ test('without its platform package it says what is missing, and how to install b
 test('where the system has musl it says that there is no build for that', async () => {
   if (platform !== 'linux') return;
   const folder = await install('on-musl', mainTarball);
-  // What Node reports there.
+  // What Node reports on musl.
   await writeFile(join(folder, 'musl.cjs'), 'process.report.getReport = () => ({ header: {} })');
   for (const args of LOADING) {
     const { code, stderr } = await run(process.execPath, ['--require', './musl.cjs', ...args], folder);
@@ -277,7 +277,7 @@ test('with a native file that cannot be loaded it says why', async () => {
   }
 });
 
-/** A program that loads the package and does something, as a module of either kind, in JavaScript and in TypeScript. */
+/** A program that loads the package and uses it, as ES module and CommonJS, in JavaScript and in TypeScript. */
 const SERVER = 'https://mcp.example.com/mcp';
 const AS_MODULE = `
 import { AuthSession } from 'mcp-reauth'
@@ -300,7 +300,7 @@ AuthSession.open({ serverUrl: '${SERVER}' }).then((session: AuthSession) => {
 })
 `;
 
-/** A project that has the package as it is installed, and programs. What they are run by comes from here. */
+/** A project with the installed package and programs. The tools that run them come from this package. */
 async function programs(name: string): Promise<string> {
   const folder = await install(name, mainTarball, nativeTarball);
   const files = {
@@ -326,7 +326,7 @@ test('programs run by Node and by tsx, as modules of both kinds', async () => {
   }
 });
 
-/** The pieces of the README in a language. */
+/** The README's code blocks in a language. */
 async function pieces(language: string): Promise<string[]> {
   const readme = await readFile(join(FOLDER, 'README.md'), 'utf8');
   return [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map(([, text]) => text ?? '');

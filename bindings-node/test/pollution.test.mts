@@ -1,4 +1,4 @@
-/** Options are what the application gives, and not what all objects inherit from, where others may have put it. */
+/** Options come only from the application's object, and not from a polluted `Object.prototype`. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,7 +20,7 @@ import { MapStore } from './support/stores.mjs';
 
 const LIMIT = { timeout: 60_000 };
 
-/** Does `work` while all objects inherit what `polluted` has. */
+/** Runs `work` while `Object.prototype` has these members. */
 async function polluted<T>(members: Record<string, unknown>, work: () => Promise<T> | T): Promise<T> {
   const prototype = Object.prototype as unknown as Record<string, unknown>;
   for (const [name, value] of Object.entries(members)) {
@@ -33,7 +33,7 @@ async function polluted<T>(members: Record<string, unknown>, work: () => Promise
   }
 }
 
-/** What each option would do if it was taken. */
+/** Values that would show if they were used as options. */
 const fails = () => assert.fail('it was taken as an option');
 const CREDENTIALS = { assertion: fails, secret: 5, key: 5, issuer: 5, atAnyIssuer: 5 };
 const OPTIONS: Record<keyof AuthSessionOptions, unknown> = {
@@ -67,7 +67,7 @@ test('no option is taken from what all objects inherit', LIMIT, async () => {
       }
       const session = await AuthSession.open({ serverUrl: fixture.mcpUrl });
       assert.equal(session.identityProvider, undefined, name);
-      // The global `fetch` takes an option of that name from there itself.
+      // The global `fetch` itself reads an option of this name from `Object.prototype`.
       if (name !== 'credentials') {
         const { code } = await failure(() => session.fetch(fixture.mcpUrl, call('echo')));
         assert.equal(code, 'interaction_required', name);

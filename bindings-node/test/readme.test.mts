@@ -1,4 +1,4 @@
-/** Every piece of code in README.md compiles, and does what is said of it. */
+/** All code in README.md compiles, and does what the text says. */
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -16,7 +16,7 @@ import { Secured } from './support/secured.mjs';
 
 const run = promisify(execFile);
 const PACKAGE = `${ROOT}bindings-node`;
-/** Within the package, where its own name and the SDK's are known. */
+/** Inside the package, where its own name and the SDK's can be resolved. */
 const FOLDER = join(PACKAGE, 'build', 'readme');
 const LIMIT = { timeout: 30_000 };
 
@@ -24,7 +24,7 @@ const LIMIT = { timeout: 30_000 };
 const snippets = new Map<string, string>();
 let fixture: Fixture;
 let port: number;
-/** Servers that demand a client certificate, where this machine can make one. */
+/** Servers that require a client certificate, if this machine can create one. */
 let made: Certificates | undefined;
 let secured: Secured | undefined;
 
@@ -45,7 +45,7 @@ before(async () => {
   await rm(FOLDER, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
   made = await certificates(FOLDER);
-  // A person's browser has no certificate to show.
+  // The user's browser has no certificate.
   secured =
     made && (await Secured.start({ ...made.server, ca: made.ca, requestCert: true, rejectUnauthorized: false }));
   for (const [heading, code] of snippets) {
@@ -64,7 +64,7 @@ before(async () => {
   const tsc = join(PACKAGE, 'node_modules', '.bin', 'tsc');
   await run(tsc, ['-p', FOLDER]).catch(({ stdout }) => assert.fail(stdout));
 
-  // A browser whose person agrees to everything.
+  // A browser whose user agrees to everything.
   const visit = 'fetch(process.argv[1]).then((page) => process.exit(page.ok ? 0 : 1))';
   await writeFile(join(FOLDER, 'browser'), `#!/bin/sh\nexec '${process.execPath}' -e '${visit}' "$1"\n`);
   await chmod(join(FOLDER, 'browser'), 0o755);
@@ -88,7 +88,7 @@ function start(heading: string, more: Record<string, string> = {}): ChildProcess
   return spawn(process.execPath, [program], { env, cwd: FOLDER, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Runs the code under a heading to its end, and returns what it printed. */
+/** Runs the code under a heading, and returns what it printed. */
 async function output(heading: string, env?: Record<string, string>): Promise<string> {
   const child = start(heading, env);
   let [printed, said] = ['', ''];
@@ -144,7 +144,7 @@ piece('On the web', async () => {
   }
 });
 
-/** Tries until it works: a server that has just been started takes its time. */
+/** Retries until it succeeds: a new server needs time to start. */
 async function eventually<T>(what: () => Promise<T>): Promise<T> {
   for (const start = performance.now(); ; ) {
     try {

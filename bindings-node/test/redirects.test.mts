@@ -1,4 +1,4 @@
-/** Where a request to the MCP server may be redirected to, and what becomes of what is found elsewhere. */
+/** Redirects of requests to the MCP server, and responses from other addresses. */
 
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
@@ -13,7 +13,7 @@ import { type Served, serve, signedInTo, TOKEN } from './support/signed-in.mjs';
 
 const LIMIT = { timeout: 20_000 };
 
-/** What came in somewhere: method, path, who it is from, MCP session and message. */
+/** A received request: method and path, whether it has a token, MCP session and message. */
 interface Seen {
   at: string;
   token: boolean;
@@ -34,7 +34,7 @@ async function seen(request: IncomingMessage): Promise<Seen> {
 
 const ANSWER = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'own' }] } });
 
-/** A server elsewhere, which answers whatever it is asked. */
+/** A server at another origin, which answers every request. */
 async function elsewhere(): Promise<Served & { requests: Seen[] }> {
   const requests: Seen[] = [];
   const served = await serve(async (request, response) => {
@@ -44,7 +44,7 @@ async function elsewhere(): Promise<Served & { requests: Seen[] }> {
   return Object.assign(served, { requests });
 }
 
-/** A server that redirects `/mcp` to wherever `to` says, and answers at every other path. */
+/** A server that redirects `/mcp` to what `to` returns, and answers every other path. */
 async function redirecting(status: number, to: () => string | undefined): Promise<Served & { requests: Seen[] }> {
   const requests: Seen[] = [];
   const served = await serve(async (request, response) => {
@@ -146,7 +146,7 @@ for (const [kind, own] of Object.entries(KINDS)) {
       }
       await assert.rejects(session.fetch(session.serverUrl, { ...within(), redirect: 'error' }));
       assert.equal(server.requests.length, 3);
-      // A caller that follows a redirect itself sends the credential again, within the origin only.
+      // A caller that follows redirects itself sends the credential again, only within the origin.
       await session.fetch(`${server.origin}/v2`, { ...within(), redirect: 'manual' });
       await session.fetch(`${server.origin}/v3`, { ...within(), redirect: 'manual' });
       assert.deepEqual(
@@ -202,7 +202,7 @@ test('a challenge from elsewhere is not recovered from, whichever way it is hand
   assert.equal((await failure(() => session.authProvider.onUnauthorized({ response }))).code, 'http');
 });
 
-/** A server that moved to `to`, and speaks just enough of the older wire. */
+/** A server that has moved to `to`, with the minimum of the older wire. */
 async function moved(to: (origin: string) => string): Promise<Served & { requests: Seen[] }> {
   const requests: Seen[] = [];
   const served: Served = await serve(async (request, response) => {

@@ -1,6 +1,6 @@
 /**
- * What `mcp-reauth demo` lives through, through Node and the official SDK, by the same names: each takes as many
- * requests and bothers the person as often as it does there, but for what connecting takes more on the older wire.
+ * The steps of `mcp-reauth demo`, through Node and the official SDK, by the same names. Each needs the same number of
+ * requests and prompts as there, plus the additional requests of connecting on the older wire.
  */
 
 import './support/testing.mjs';
@@ -21,7 +21,7 @@ import { testing } from './support/testing.mjs';
 
 const run = promisify(execFile);
 
-/** What a step of the demo came to. */
+/** The demo's report of a step. */
 interface Step {
   title: string;
   requests: number;
@@ -33,7 +33,7 @@ const PARALLEL = 50;
 const CLIENT_ID = 'mcp-reauth-demo';
 const ID_TOKEN_LIFE = 600;
 
-/** Where a scenario plays: servers, and somebody who is counted on. */
+/** The servers and the user of a scenario. */
 interface Stage {
   person: Person;
   fixtures: Fixture[];
@@ -47,7 +47,7 @@ describe('as the demo', async () => {
   let folder: string;
   const steps = new Map<string, Step>();
   const played = new Set<string>();
-  /** Seconds that the clock of all sessions was put forward. */
+  /** By how many seconds the clock of all sessions was advanced. */
   let ahead = 0;
 
   before(async () => {
@@ -63,7 +63,7 @@ describe('as the demo', async () => {
     await rm(folder, { recursive: true });
   });
 
-  /** Plays a step, and holds it against the demo's. */
+  /** Plays a step, and compares it with the demo's. */
   function step(stage: () => Stage, title: string, play: () => Promise<void>, more = 0): void {
     test(title, { timeout: 20_000 }, async () => {
       const { person, fixtures } = stage();
@@ -75,10 +75,10 @@ describe('as the demo', async () => {
       const expected = steps.get(title);
       assert.ok(expected, 'the demo has no such step');
       if (title.startsWith(`${PARALLEL} parallel`)) {
-        // How many go out before the renewal is done is up to chance.
+        // How many are sent before the renewal completes depends on timing.
         assert.ok(requests >= PARALLEL + 2 && requests <= 2 * PARALLEL + 1, `${requests} requests`);
       } else if (title === 'the process restarts') {
-        // The first process notices the new token by itself, or is told by a rejection.
+        // The first process may notice the new token by itself, or only after a rejection.
         assert.ok(Math.abs(requests - expected.requests - more) <= 1, `${requests} requests`);
       } else {
         assert.equal(requests, expected.requests + more, 'requests');
@@ -281,13 +281,13 @@ describe('as the demo', async () => {
 
 const CALLER = fileURLToPath(new URL('./support/caller.mjs', import.meta.url));
 
-/** An identity provider that knows the demo. */
+/** An identity provider at which the demo is registered. */
 const OWN = {
   clients: [{ client_id: CLIENT_ID, redirect_uris: ['http://127.0.0.1/oauth/callback'] }],
   id_token_ttl_seconds: ID_TOKEN_LIFE,
 };
 
-/** A server that takes the word of an identity provider. */
+/** A server that trusts an identity provider. */
 function managed(identityProvider: object): object {
   const grant_types = ['urn:ietf:params:oauth:grant-type:jwt-bearer'];
   return {
@@ -296,7 +296,7 @@ function managed(identityProvider: object): object {
   };
 }
 
-/** A server, and the session there. */
+/** A server, and the session for it. */
 class Place {
   #client: Promise<McpClient> | undefined;
 
@@ -311,7 +311,7 @@ class Place {
     return this.#client;
   }
 
-  /** Nobody was ever at the authorization server's own sign-in page. */
+  /** Asserts that the user never visited the authorization server's own sign-in page. */
   async wasNotVisited(): Promise<void> {
     assert.equal((await this.fixture.counters()).authorize_visits, 0);
   }

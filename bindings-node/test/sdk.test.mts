@@ -1,4 +1,4 @@
-/** The official SDK, in both its major versions, on a session. */
+/** Both major versions of the official SDK, on a session. */
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';

@@ -14,7 +14,7 @@ const LIMIT = { timeout: 20_000 };
 const serverUrl = 'http://127.0.0.1:9/mcp';
 const provider = { issuer: 'https://idp.example', clientId: 'at-idp' };
 
-/** Values that are neither a text nor a function. */
+/** Values that are neither a string nor a function. */
 const NEITHER: Record<string, unknown> = {
   null: null,
   'a flag': true,
@@ -320,7 +320,7 @@ test('options that are changed after they were handed in change nothing of the s
   options.fetch = fails;
   await using session = await opening;
   assert.deepEqual(await session.signIn(), { kind: 'satisfied' });
-  // Somebody else's server must never see the credential of this one.
+  // Another server must never receive the credential.
   await session.fetch('https://elsewhere.example/mcp');
   assert.deepEqual(
     [...sent].filter(([, authorization]) => authorization?.startsWith('Bearer ')),

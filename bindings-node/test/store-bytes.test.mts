@@ -1,4 +1,4 @@
-/** Records cross to and from a store in JavaScript as bytes, and what is not the store's is wiped. */
+/** Records cross to and from a JavaScript store as bytes, and every copy that the store does not own is wiped. */
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -14,7 +14,7 @@ const LIMIT = { timeout: 60_000 };
 const fixture = await Fixture.start();
 after(() => fixture[Symbol.asyncDispose]());
 
-/** A store that keeps what it is given, and returns what `as` makes of it. */
+/** A store that keeps what it receives, and returns it converted by `as`. */
 function keeping(as: (data: Buffer) => string | Uint8Array) {
   let record: StoredRecord | undefined;
   const given: Buffer[] = [];
@@ -65,7 +65,7 @@ for (const [kind, as] of Object.entries(KINDS)) {
     assert.ok(given.length >= 2 && returned.length >= 1);
     for (const data of given) {
       assert.ok(Buffer.isBuffer(data));
-      // None of the memory that small buffers share, which others can look at.
+      // Not in the pool that small buffers share, which other code can read.
       assert.equal(data.buffer.byteLength, data.byteLength);
       assert.equal(`${data}`, data.toString());
       assert.ok(JSON.parse(data.toString()).format);
@@ -84,7 +84,7 @@ test('each copy of a record that is our own is wiped, also when the store fails'
     wiped.push(this.toString());
     return fill.apply(this, given as [number]);
   };
-  // Texts cannot be wiped: no record is to be in one.
+  // Strings cannot be wiped, so no record may be in one.
   JSON.parse = (text, reviver) => {
     strings.push(text);
     return parse(text, reviver);

@@ -20,7 +20,7 @@ function open(store: object, more: Partial<AuthSessionOptions> = {}): Promise<Au
 
 const echo = (session: AuthSession, signal?: AbortSignal) => call(session, fixture.mcpUrl, 'echo', signal);
 
-/** A store whose methods do their part, but for some. */
+/** A store that works, except for the given methods. */
 function failing(
   methods: Partial<Record<'load' | 'save' | 'delete' | 'tryLease', (...given: never[]) => unknown>>,
 ): TokenStore {
@@ -236,7 +236,7 @@ for (const method of ['load', 'save'] as const) {
     const waits = failure(() => echo(session));
     stop.abort();
     await assert.rejects(within(stopped, 'the request that is aborted', 4_000), { name: 'AbortError' });
-    // A token that is under way is waited for, 25 seconds.
+    // Closing waits for a pending token, for at most 25 seconds.
     await within(Promise.all([session.close(), waits]), 'closing', 30_000);
     assert.equal((await waits).code, 'cancelled');
   });

@@ -45,7 +45,7 @@ for (const sdk of SDKS) {
     const authorization = session.authorization()?.headerValue;
     assert.equal(authorization, `Bearer ${store.record.data.grant?.access_token}`);
     await client.close();
-    // What was granted last is there after another restart.
+    // The last grant is there after another restart.
     const third = new Person();
     await using again = await open(store, { host: third });
     assert.equal(again.authorization()?.headerValue, authorization);
@@ -101,7 +101,7 @@ test('a renewal never overwrites the newer tokens of somebody else', LIMIT, asyn
   store.before = async (method) => {
     if (method !== 'save' || newer !== undefined) return;
     newer = '';
-    // A person signs in elsewhere while the tokens of the renewal are on their way.
+    // The user signs in in another session while the renewed tokens are being saved.
     assert.deepEqual(await fast.signIn({ again: true }), { kind: 'satisfied' });
     newer = fast.authorization()?.headerValue;
   };

@@ -1,4 +1,4 @@
-/** `loopbackHost()` at a real terminal, with somebody who types. */
+/** `loopbackHost()` on a real terminal, with simulated typing. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const LIMIT = { timeout: 20_000 };
 const program = fileURLToPath(new URL('./programs/questions.mjs', import.meta.url));
 
-/** Runs the program on a terminal of its own, types when it is asked, and returns what stood there. */
+/** Runs the program on a new terminal, types the answers when asked, and returns the screen. */
 async function atTerminal(answers: string[], ...args: string[]): Promise<{ screen: string; code: number }> {
   const command = [process.execPath, program, ...args].map((word) => `'${word}'`).join(' ');
   const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -1,4 +1,4 @@
-/** Stores held against their contract, through the bridge: good ones keep to it, and what is wrong with others is told. */
+/** `checkStore` through the bridge: correct stores pass, and the defects of others are reported. */
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';

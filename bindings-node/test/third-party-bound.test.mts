@@ -1,4 +1,4 @@
-/** Tokens that are bound to a key (DPoP), and authorization requests that are pushed, at servers that others wrote. */
+/** Tokens bound to a key (DPoP), and pushed authorization requests, with third-party servers. */
 
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
@@ -9,7 +9,7 @@ import { answers, World } from './support/world.mjs';
 
 const BOUNDED = { timeout: 60_000 };
 
-/** The keys that tokens were issued for so far; all tokens were. */
+/** The keys that tokens were bound to so far; asserts that all tokens were. */
 async function keys({ servers }: World): Promise<string[]> {
   const events = await servers.events('token');
   return events
@@ -21,7 +21,7 @@ async function keys({ servers }: World): Promise<string[]> {
     });
 }
 
-/** How often proofs were refused for their nonce so far, by the MCP server and by the authorization server. */
+/** How many proofs the MCP server and the authorization server have rejected for their nonce. */
 async function noncesAsked({ servers }: World): Promise<[atMcp: number, atIssuer: number]> {
   const count = async (what: string) => {
     const events = await servers.events(what);
@@ -52,7 +52,7 @@ for (const [sdk, dpopNonces] of [[MODERN, false] as const, ...SDKS.map((sdk) => 
     const [first, second, ...others] = await keys(world);
     assert.equal(second, first);
     assert.deepEqual(others, []);
-    // However many requests the wire takes, no more than one of them has to learn the nonce.
+    // However many requests the wire takes, at most one of them has to learn the nonce.
     assert.deepEqual(await noncesAsked(world), dpopNonces ? [1, 1] : [0, 0]);
     assert.deepEqual(client.errors, []);
   });
@@ -69,13 +69,13 @@ for (const dpopNonces of [false, true]) {
     await first.session.close();
     for (const renewals of [1, 2]) {
       await servers.expire();
-      // The key is on record: nobody has to ask for it again.
+      // The key is stored, so the option is not needed again.
       const { session, client } = await world.connect(MODERN);
       await answers(client, 'echo');
       assert.equal(await scheme(world), 'DPoP');
       const refreshes = (await servers.tokenRequests('refresh_token')).filter(({ error }) => error === undefined);
       assert.equal(refreshes.length, renewals);
-      // What nobody else can use, oidc-provider does not replace.
+      // oidc-provider does not rotate refresh tokens that are bound to a key.
       assert.equal(refreshes.at(-1)?.rotations, 0);
       await client.close();
       await session.close();
@@ -190,7 +190,7 @@ test('tokens stay bound to one key while refresh tokens rotate', BOUNDED, async 
 test('a key of the application binds the tokens, and is not stored', BOUNDED, async () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const { crv, kty, x, y, d = '' } = privateKey.export({ format: 'jwk' });
-  // RFC 7638: these members in this order.
+  // RFC 7638: exactly these members in this order.
   const thumbprint = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
   await using world = await World.start({ dpop: 'required' });
   const dpopKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -257,7 +257,7 @@ test('authorization requests are pushed where that is wanted and offered', BOUND
   assert.equal((await servers.events('pushed')).length, 1);
 });
 
-/** One page, whose address tells of nothing but that request. */
+/** Asserts that there was one page, whose address has only a reference to the pushed request. */
 function assertPushed(pages: string[]): void {
   assert.equal(pages.length, 1);
   const parameters = [...new URL(pages[0] ?? '').searchParams.keys()];

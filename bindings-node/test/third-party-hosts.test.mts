@@ -1,4 +1,4 @@
-/** The ways in which the callback of a sign-in comes back, from a server that others wrote. */
+/** The ways in which a callback can arrive, with a third-party server. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

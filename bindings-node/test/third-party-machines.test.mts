@@ -1,4 +1,4 @@
-/** Clients that were registered beforehand, at servers that others wrote: those of people, and machines. */
+/** Pre-registered clients with third-party servers: for users and for machines. */
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
@@ -12,17 +12,17 @@ import { answers, failure, World } from './support/world.mjs';
 const BOUNDED = { timeout: 60_000 };
 
 const ID = 'an-application';
-/** It is spelled differently in a header (RFC 6749 section 2.3.1). */
+/** Its characters are encoded differently in a header (RFC 6749 section 2.3.1). */
 const SECRET = 's3cret/with+odd=char:acters %71d0';
 const WRONG = 'not-the-secret-90be';
 
-/** How clients authenticate, and which ways there are, so that it comes to this one. */
+/** Authentication methods, with the server's methods that lead to each. */
 const SECRETS: [method: string, clientAuthMethods: string[]][] = [
   ['client_secret_basic', ['client_secret_basic', 'client_secret_post', 'none']],
   ['client_secret_post', ['client_secret_post', 'none']],
 ];
 
-/** Settings of servers that know one client, and let no other register. */
+/** Settings of servers with one registered client and no dynamic registration. */
 function knowing(client: object, settings: Settings = {}): Settings {
   return { dynamicRegistration: false, clients: [{ client_id: ID, ...client }], ...settings };
 }
@@ -34,12 +34,12 @@ const APPLICATION = {
   redirect_uris: ['http://127.0.0.1/oauth/callback'],
 };
 
-/** Options of the client with a secret, which goes to the issuer alone. */
+/** The options of the client with a secret, which is sent to the issuer only. */
 function application(world: World, secret: string): Partial<AuthSessionOptions> {
   return { credentials: { client: { id: ID, issuer: world.servers.issuer, secret } } };
 }
 
-/** Options of a client that acts for itself. */
+/** The options of a client that acts on its own behalf. */
 function machine(world: World, proof: Partial<ClientOptions>): Partial<AuthSessionOptions> {
   const client = { id: ID, issuer: world.servers.issuer, ...proof };
   return { credentials: { kind: 'client_credentials', client }, host: undefined };
@@ -56,7 +56,7 @@ for (const [method, clientAuthMethods] of SECRETS) {
     const refreshToken = await world.stored('refresh_token');
     await first.client.close();
     await first.session.close();
-    // Who the client is, and its secret, are on record.
+    // The client and its secret are stored.
     const again = await world.connect(MODERN);
     for (const renewals of [1, 2]) {
       await servers.expire();
@@ -154,7 +154,7 @@ const ALGORITHMS: [algorithm: string, generate: () => Keys][] = [
   ['EdDSA', () => generateKeyPairSync('ed25519')],
 ];
 
-/** Settings of servers that know a machine by its key. */
+/** Settings of servers at which a machine is registered with its key. */
 function knowingKey(algorithm: string, { publicKey }: Keys): Settings {
   return knowing({
     token_endpoint_auth_method: 'private_key_jwt',
@@ -168,7 +168,7 @@ function pem({ privateKey }: Keys): string {
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-/** What must not be seen of a key in PEM: the key itself. */
+/** The parts of a PEM key that must not be visible. */
 function linesOf(pem: string): string[] {
   return pem.split('\n').filter((line) => line !== '' && !line.startsWith('-----'));
 }

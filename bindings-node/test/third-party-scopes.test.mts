@@ -1,4 +1,4 @@
-/** Tools that need more than was granted, at servers that others wrote. */
+/** Tools that need more scope than was granted, with third-party servers. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -28,7 +28,7 @@ for (const sdk of SDKS) {
     assert.deepEqual((await servers.lastLetIn()).scopes, BOTH);
     assert.deepEqual((await session.connectionState()).grantedScopes, BOTH);
     assert.equal((await servers.events('token')).length, 2);
-    // More access is never had by renewing.
+    // A refresh never adds scope.
     assert.deepEqual(await servers.tokenRequests('refresh_token'), []);
 
     await answers(client, 'echo');

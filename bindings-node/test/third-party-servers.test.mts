@@ -1,4 +1,4 @@
-/** Nine situations at servers that others wrote, as in docs/servers.md, which is checked against what happens here. */
+/** Nine situations with third-party servers. Checks docs/servers.md against the results. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,6 +1,6 @@
 /**
- * The package with the official SDK against a certified authorization server (oidc-provider) and an MCP server by the
- * official packages, with a person who reads pages and fills in forms.
+ * The package and the official SDK against a certified authorization server (oidc-provider) and an MCP server with the
+ * official packages, with a user who reads pages and fills in forms.
  */
 
 import assert from 'node:assert/strict';
@@ -104,7 +104,7 @@ for (const sdk of SDKS) {
     assert.deepEqual(await servers.events('grant revoked'), []);
     assert.deepEqual(client.errors, []);
 
-    // The first one is dead, and who uses it is taken for a thief: so its whole grant is.
+    // Reusing the first, rotated refresh token counts as theft, so the server revokes the whole grant.
     const { clientId = '' } = await session.connectionState();
     const form = { grant_type: 'refresh_token', refresh_token: first, client_id: clientId };
     assert.deepEqual(await servers.requestToken(form), { status: 400, error: 'invalid_grant' });
@@ -123,7 +123,7 @@ for (const sdk of SDKS) {
     const rejections = await servers.rejections();
     const calls = Array.from({ length: 20 }, () => answers(client, 'echo'));
     const release = async () => {
-      // All have been refused before the one that renews has its answer.
+      // All calls are rejected before the one renewal is answered.
       await until(async () => (await servers.rejections()) === rejections + calls.length);
       await servers.haveHeld(1);
       await servers.release();
@@ -174,7 +174,7 @@ for (const sdk of SDKS) {
     await servers.revoke();
     await Promise.all(Array.from({ length: 5 }, () => answers(client, 'echo')));
     assert.equal(person.pages.length, 1);
-    // Their browser knows them: only consent was asked for.
+    // The browser has a session, so only consent was asked for.
     assert.deepEqual(person.saw(), ['Authorize']);
     assert.deepEqual(person.questions, []);
     const refreshes = await servers.tokenRequests('refresh_token');
@@ -306,7 +306,7 @@ test('signing in takes eight requests and the ones of the person, and renewing t
       return fetch(input, init);
     },
   });
-  // The server registers no client with scopes of a resource, neither all of them nor the needed ones.
+  // The server rejects registrations with scopes of a resource, both all of them and the needed ones.
   const register = 'POST /reg';
   assert.deepEqual(sent.slice(0, 8), [
     'POST /mcp',
@@ -327,7 +327,7 @@ test('signing in takes eight requests and the ones of the person, and renewing t
 test('without a resource the token is for nobody, and no loop comes of it', BOUNDED, async () => {
   await using world = await World.start();
   const { servers, person } = world;
-  // The scopes of the resource mean nothing without it, and the server denies a request for nothing else.
+  // Without the resource indicator the server does not know the resource's scopes, and denies a request for only those.
   const session = await world.session({ sendResource: false, scopes: ['openid'] });
   await assert.rejects(world.connectThrough(session, MODERN), failure('unauthorized'));
   assert.equal(person.pages.length, 1);

@@ -1,4 +1,4 @@
-/** Challenges inside the results of tools, in JSON and in event streams. */
+/** Challenges inside tool results, in JSON and in event streams. */
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -31,7 +31,7 @@ afterEach(async () => {
   await fixture[Symbol.asyncDispose]();
 });
 
-/** A session that has the credential of `session`, for a front. */
+/** A session with the credential of `session`, for a front. */
 async function signedInAt(front: Front): Promise<AuthSession> {
   await fixture.control('PATCH', '/faults', { metadata_resource: front.url });
   const other = await AuthSession.open({ serverUrl: front.url, sendResource: false, host: person });
@@ -39,7 +39,7 @@ async function signedInAt(front: Front): Promise<AuthSession> {
   return other;
 }
 
-/** A tool's refusal, as a server writes it. */
+/** A tool result that refuses a call. */
 function refused(): string {
   const metadata = new URL('/.well-known/oauth-protected-resource/mcp', fixture.mcpUrl);
   const challenge = `Bearer error="insufficient_scope", scope="mcp:write", resource_metadata="${metadata}"`;
@@ -81,7 +81,7 @@ describe('a tool that refuses by its result', LIMIT, () => {
       await fixture.expire();
       const response = await other.fetch(front.url, call('echo'));
       const text = await response.text();
-      // The noise of the first answer, and all of the second.
+      // The extra events of the first response, and all of the second.
       assert.equal(text.split('data: ').length, 6, text);
       assert.equal(response.url, front.url);
       assert.ok(text.startsWith(noise), text);
@@ -166,7 +166,7 @@ describe('a tool that refuses by its result', LIMIT, () => {
 });
 
 describe('an event stream that is looked through', LIMIT, () => {
-  /** A stream by hand, and whether its source was told that nobody reads it any more. */
+  /** A hand-written stream, and a promise that resolves when its reader cancels it. */
   function byHand(): { stream: ReadableStream; write: (text: string) => void; cancelled: Promise<void> } {
     let write = (_: string) => {};
     let cancel = () => {};

@@ -1,4 +1,4 @@
-/** The answer to a tool's call in JSON is looked through before it is handed on: who gets it must not notice. */
+/** A JSON response to a tool call is inspected before it is passed on: its reader must not notice. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -22,7 +22,7 @@ const BODIES = {
 
 type Body = keyof typeof BODIES;
 
-/** What can be done with a response; each returns what it saw. */
+/** Ways to use a response; each returns what it saw. */
 const USES: Record<string, (response: Response) => Promise<unknown>> = {
   'is read by text': (response) => response.text(),
   'is read by json': (response) => response.json(),
@@ -88,7 +88,7 @@ const USES: Record<string, (response: Response) => Promise<unknown>> = {
   ],
 };
 
-/** The kind of error that something fails by. */
+/** The name of the error that something fails with. */
 async function name(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => 'none',
@@ -110,12 +110,12 @@ before(async () => {
 });
 after(() => server.close());
 
-/** What comes of a use: what it saw, or what it fails by. */
+/** The result of a use: what it saw, or the name of its error. */
 async function outcome(response: Response, use: (response: Response) => Promise<unknown>): Promise<unknown> {
   return use(response).catch((error: Error) => error.name);
 }
 
-/** What is read to be looked through, and what is bounded alone. */
+/** A request whose response is inspected, and one whose response is only bounded. */
 const REQUESTS = { 'a call': call('echo'), 'a listing': { ...call('echo'), body: '{"method":"tools/list"}' } };
 
 for (const [kind, init] of Object.entries(REQUESTS)) {

@@ -1,6 +1,6 @@
 /**
- * The shared vectors (`tests/vectors` at the root of the repository), all of them: by the package's own API where that
- * has what a vector is about, and by core through a build of the native part that can be asked, where it has not.
+ * Runs all shared vectors (`tests/vectors` in the root of the repository): through the package's own API where it
+ * covers them, otherwise through a build of the native part with a function for vectors.
  */
 
 import './support/testing.mjs';
@@ -27,7 +27,7 @@ function vectors(file: string): Vector[] {
   return JSON.parse(readFileSync(`${FOLDER}${file}.json`, 'utf8')).vectors;
 }
 
-/** Runs every vector of a file and reports all that fail, not only the first. */
+/** Runs every vector of a file, and reports all failures together. */
 function run(file: string, atLeast: number, actual: (input: Vector['input'], name: string) => unknown): void {
   test(`${file}.json`, async () => {
     const all = vectors(file);
@@ -45,12 +45,12 @@ function run(file: string, atLeast: number, actual: (input: Vector['input'], nam
   });
 }
 
-/** What vectors compare of a challenge: all but what it was read from. */
+/** The part of a challenge that vectors compare: everything except `raw`. */
 function comparable(challenge: reauth.AuthChallenge | undefined, name: string): unknown {
   if (!challenge) return null;
   const { raw, ...rest } = challenge;
   assert.ok(raw);
-  // JavaScript has no whole numbers beyond 2^53; the file has this one as JSON.parse reads it.
+  // JavaScript numbers are not exact beyond 2^53; the file's value is the one that JSON.parse returns.
   if (name === 'max-age-u64-max') assert.equal(rest.maxAge, Number(2n ** 64n - 1n));
   return rest;
 }
@@ -84,7 +84,7 @@ test('challenges.json, over HTTP', async () => {
   let tried = 0;
   for (const { name, input, expect } of vectors('challenges')) {
     const lines: string[] = input.wwwAuthenticate ?? [];
-    // `fetch` joins lines, follows redirects, fails at 407, and takes no more than 16 KiB of header fields.
+    // `fetch` joins lines, follows redirects, fails on 407, and accepts at most 16 KiB of header fields.
     if (input.toolResult !== undefined || lines.length > 1 || (lines[0]?.length ?? 0) > MAX_LINE) continue;
     if (input.status < 200 || (input.status >= 300 && input.status < 400) || input.status === 407) continue;
     answers.set(`/${name}`, { status: input.status, lines });
@@ -158,7 +158,7 @@ for (const file of INNER) {
 
 test('every file of vectors is run', () => {
   const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
-  // What is in forms.json and its schema is run by forms.test.mts.
+  // forms.test.mts covers forms.json and its schema.
   assert.deepEqual(
     files.map((name) => name.replace('.json', '')).sort(),
     [...OWN, ...INNER, 'forms', 'forms.schema'].sort(),

@@ -28,7 +28,7 @@ test(
         signal.addEventListener('abort', () => aborted.resolve(signal.reason));
         return new Promise(() => {});
       };
-      // A person who signs in through a well-behaved host is fast enough.
+      // A user who signs in through a well-behaved host is fast enough.
       await using session = await begin({ [name]: slow }, { policy: { interactionTimeoutMs: 3_000 } });
       assert.equal((await failure(() => request(session), name)).code, 'timeout');
       assert.equal(((await within(aborted.promise, name)) as Error).name, 'AbortError');
@@ -56,7 +56,7 @@ test('an abort ends the waiting of a request with its reason, and what the perso
   stop.abort(reason);
   await assert.rejects(within(request, 'the request'), (error) => error === reason);
   assert.equal(signal.aborted, false);
-  // Whoever comes next needs no other visit.
+  // The next caller needs no second visit.
   const next = answers(session, fixture.mcpUrl);
   answer.resolve();
   await next;
@@ -174,7 +174,7 @@ test('a host is called in the asynchronous context that its session was opened i
   });
   await context.run('calling', () => answers(session, fixture.mcpUrl, 'write_note'));
   await within(heard.promise, 'the event');
-  // The request itself is the caller's.
+  // The request itself runs in the caller's context.
   const { sender, ...others } = seen;
   assert.equal(sender, 'calling');
   const names = ['authorize', 'confirmStepUp', 'fetch', 'listener', 'redirectUri', 'store'];

@@ -101,7 +101,7 @@ test('an abort, and closing, end the waiting for a workload identity', LIMIT, as
   const second = failure(() => echo(session));
   stop.abort();
   await assert.rejects(within(first, 'the first request'), { name: 'AbortError' });
-  // A token that is under way is waited for, 25 seconds.
+  // Closing waits for a pending token, for at most 25 seconds.
   await within(Promise.all([session.close(), second]), 'closing', 30_000);
   assert.equal((await second).code, 'cancelled');
 });

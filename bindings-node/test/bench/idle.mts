@@ -6,12 +6,12 @@ import { AuthSession } from 'mcp-reauth';
 const SESSIONS = 4000;
 
 function memory(): number {
-  // Twice: what is finalized by the first is let go of by the second.
+  // Twice: the second run frees what the first one's finalizers release.
   for (let i = 0; i < 2; i++) global.gc?.();
   return process.memoryUsage().rss;
 }
 
-/** Milliseconds until the package is imported in a process of its own, and a session is open. */
+/** Milliseconds until the package is imported in a new process, and until a session is open. */
 function start(): [imported: number, opened: number] {
   const entry = fileURLToPath(import.meta.resolve('mcp-reauth'));
   const program = `
@@ -26,7 +26,7 @@ function start(): [imported: number, opened: number] {
 
 const middle = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
-/** What a session costs that does nothing, and what it takes to begin. */
+/** The cost of an idle session, and of the start. */
 export async function idle(trial: boolean): Promise<string> {
   const starts = Array.from({ length: trial ? 1 : 15 }, start);
   const count = trial ? 10 : SESSIONS;
@@ -36,7 +36,7 @@ export async function idle(trial: boolean): Promise<string> {
     while (sessions.length < count) sessions.push(await AuthSession.open({ serverUrl: 'https://mcp.example/mcp' }));
     return [sessions, (1000 * (performance.now() - begun)) / count] as const;
   };
-  // What the first ones need, memory among it, the later ones find there.
+  // The first sessions also allocate what the later ones share.
   const [first] = await open();
   const before = memory();
   const [sessions, us] = await open();

@@ -1,6 +1,6 @@
 /**
- * What the package costs, and what it saves, in one table: `node build/test/bench/main.mjs`. On a machine that rests.
- * With `--trial`, everything is measured once, to see that it works; the figures then say nothing.
+ * Prints what the package costs and saves, in one table: `node build/test/bench/main.mjs`. Run it on an idle machine.
+ * With `--trial`, it runs each benchmark once to check that it works; the figures then mean nothing.
  */
 
 import { idle } from './idle.mjs';

@@ -7,7 +7,7 @@ import { AuthSession, type Fetch } from 'mcp-reauth';
 import { Fixture } from '../support/fixture.mjs';
 import { Person } from '../support/person.mjs';
 
-/** How often things are measured: so many rounds of so many calls by each side. */
+/** How many rounds to measure, and how many calls of each side in a round. */
 export interface Effort {
   rounds: number;
   calls: number;
@@ -21,8 +21,8 @@ function median(values: number[]): number {
 }
 
 /**
- * Microseconds that both take, and their ratio: medians over all calls, which are made in turns, so that whatever else the
- * machine does hits both, and what it does rarely counts for nothing.
+ * Returns both times in microseconds and their ratio: medians over all calls. The sides alternate, so that load on the
+ * machine affects both, and rare events do not count.
  */
 async function compare(
   { rounds, calls }: Effort,
@@ -31,7 +31,7 @@ async function compare(
 ): Promise<[number, number, number]> {
   const times: [number[], number[]] = [[], []];
   for (let i = 0; i < 2 * calls * (rounds + 1); i++) {
-    // Neither is always the first of two.
+    // Alternates which side goes first.
     const turn = (i + (i >> 1)) % 2 === 0 ? 0 : 1;
     const start = performance.now();
     await (turn === 0 ? ours : bare)();
@@ -42,7 +42,7 @@ async function compare(
   return [own, other, own / other];
 }
 
-/** A session that is signed in, for any address. */
+/** A signed-in session for any address. */
 async function signedIn(serverUrl: string, fetch?: Fetch): Promise<AuthSession> {
   await using fixture = await Fixture.start();
   await using first = await AuthSession.open({ serverUrl: fixture.mcpUrl, host: new Person() });
@@ -56,7 +56,7 @@ const ANSWER = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [{ typ
 const EVENT = `event: message\ndata: ${ANSWER}\n\n`;
 const STREAM = 'text/event-stream';
 
-/** A `fetch` without a network: what is left is the session's own work. */
+/** A `fetch` without a network, which leaves only the session's own work. */
 const nothing: Fetch = async (_, init) => {
   const streams = new Headers(init?.headers).get('accept') === STREAM;
   return new Response(streams ? EVENT : ANSWER, { headers: { 'content-type': streams ? STREAM : 'application/json' } });
@@ -64,7 +64,7 @@ const nothing: Fetch = async (_, init) => {
 
 type Call = (body: string, headers: Record<string, string>) => Promise<Response>;
 
-/** What is measured: one method, answered as JSON or by an event stream, by so many calls at a time. */
+/** What to measure: one method, with a JSON or event stream response, and the number of concurrent calls. */
 interface Kind {
   name: string;
   method: string;
@@ -72,7 +72,7 @@ interface Kind {
   atOnce?: number;
 }
 
-/** Reads an answer as the SDK does. */
+/** Reads a response as the SDK does. */
 async function read(response: Response): Promise<void> {
   if (response.headers.get('content-type') !== STREAM) {
     await response.json();
@@ -82,7 +82,7 @@ async function read(response: Response): Promise<void> {
   while (reader && !(await reader.read()).done);
 }
 
-/** A call by one `fetch`, its answer read, held against one by another. */
+/** Compares a call with one `fetch`, including reading the response, with a call with another. */
 async function row(effort: Effort, kind: Kind, ours: Call, bare: Call): Promise<string> {
   const { name, method, streams = false, atOnce = 1 } = kind;
   const body = message(method);
@@ -105,7 +105,7 @@ const KINDS: Kind[] = [
   { name: 'events of a tool, 16 at a time', method: 'tools/call', streams: true, atOnce: 16 },
 ];
 
-/** Calls through `session.fetch`, held against those by `fetch` with the same credential. */
+/** Compares calls through `session.fetch` with calls through `fetch` with the same credential. */
 export async function overhead(effort: Effort): Promise<string> {
   const server = spawn(process.execPath, [fileURLToPath(new URL('./server.mjs', import.meta.url))]);
   const url = String((await once(server.stdout, 'data'))[0]).trim();

@@ -14,7 +14,7 @@ import { Person, visit } from '../support/person.mjs';
 const INFO = { name: 'bench', version: '1' };
 const REDIRECT = 'http://127.0.0.1:9/oauth/callback';
 
-/** A client that is connected and signed in, and how often its person was bothered. */
+/** A connected and signed-in client, and the number of prompts for its user. */
 interface Side {
   name: string;
   client: Client;
@@ -30,7 +30,7 @@ async function ours(fixture: Fixture): Promise<Side> {
   return { name: 'session.fetch', client, prompts: () => person.pages.length, close: () => session.close() };
 }
 
-/** What the SDK asks an application to write, as its examples do: everything in memory. */
+/** What the SDK asks an application to implement, as in its examples: everything in memory. */
 class Provider implements OAuthClientProvider {
   readonly redirectUrl = REDIRECT;
   readonly clientMetadata: OAuthClientMetadata = { client_name: 'bench', redirect_uris: [REDIRECT] };
@@ -84,7 +84,7 @@ async function theirs(fixture: Fixture): Promise<Side> {
   };
 }
 
-/** What happens to a client, and how many calls it makes then. */
+/** What happens to a client, and how many calls it then makes. */
 const CASES: [string, number, string, (fixture: Fixture) => Promise<void>][] = [
   ['token rejected, refresh token held', 1, 'echo', (fixture) => fixture.expire()],
   ['50 parallel calls, token rejected', 50, 'echo', (fixture) => fixture.expire()],
@@ -92,9 +92,9 @@ const CASES: [string, number, string, (fixture: Fixture) => Promise<void>][] = [
   ['10 parallel calls that need more scope', 10, 'delete_note', async () => {}],
 ];
 
-/** The same on both sides, each with servers of its own. */
+/** Compares both sides, each with its own servers. */
 export async function recoveries(): Promise<string> {
-  // The SDK tells what its provider could do better.
+  // The SDK warns about what its provider leaves out.
   console.warn = () => {};
   const row = (what: string, side: string, ...columns: (string | number)[]) =>
     `${what.padEnd(39)} ${side.padEnd(23)} ${columns.map((column) => String(column).padStart(8)).join(' ')}`;
@@ -103,7 +103,7 @@ export async function recoveries(): Promise<string> {
     for (const connect of [ours, theirs]) {
       await using fixture = await Fixture.start();
       const side = await connect(fixture);
-      // The stream that the SDK opens after connecting is not part of it.
+      // Does not count the stream that the SDK opens after connecting.
       await fixture.until(({ mcp_get }) => mcp_get > 0);
       await happen(fixture);
       await fixture.resetCounters();

@@ -1,6 +1,6 @@
 /**
- * A server that answers every call at once, in a process of its own: as JSON, or as an event to who accepts nothing else.
- * Prints its address, and ends with its input.
+ * A server in its own process that answers every call immediately: as JSON, or as an event if the client accepts
+ * nothing else. Prints its address, and exits when its input ends.
  */
 
 import { createServer } from 'node:http';

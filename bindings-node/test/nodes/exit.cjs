@@ -1,10 +1,9 @@
 /**
- * For the oldest Node: ends the process when there is nothing left to do, instead of tearing it down. While it does
- * that, Node 20.9 now and then tries for ever to call a FinalizationRegistry (that of `fetch`, or any other), which it
- * cannot do any more.
+ * For the oldest Node: exits the process when there is nothing left to do, instead of tearing it down. Node 20.9
+ * sometimes hangs there, because it tries without end to call a FinalizationRegistry (of `fetch` or any other).
  */
 
-// The test runner does its part when this is told first; then it is told again.
+// The test runner finishes in its own listener for the first event; then the event is emitted again.
 let told = 0;
 process.on('beforeExit', () => {
   told += 1;

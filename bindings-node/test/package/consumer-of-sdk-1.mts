@@ -1,4 +1,4 @@
-/** A program with the official SDK's version 1, which names types of browsers. */
+/** A program with version 1 of the official SDK, which uses types of browsers. */
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';

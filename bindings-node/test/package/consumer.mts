@@ -1,6 +1,6 @@
 /**
- * A program that uses what the package exports. It is compiled and not run, as a module of both kinds: no `await` at
- * the top, no `import.meta`.
+ * A program that uses the package's exports. It is compiled but not run, as ES module and CommonJS, so it has no
+ * top-level `await` and no `import.meta`.
  */
 
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
@@ -121,14 +121,14 @@ export async function main(): Promise<void> {
   console.log(revocation);
 }
 
-/** By the SDK's own seam, at a terminal. */
+/** With the SDK's `AuthProvider`, on a terminal. */
 export async function atTerminal(): Promise<StreamableHTTPClientTransport> {
   const terminal = { ...loopbackHost({ openBrowser: false }), confirmStepUp: () => true };
   const session = await AuthSession.open({ serverUrl, host: terminal, store: new FileStore('credentials.json') });
   return new StreamableHTTPClientTransport(new URL(serverUrl), { authProvider: session.authProvider });
 }
 
-/** By a transport of its own. */
+/** With a custom transport. */
 export async function ownTransport(signal: AbortSignal): Promise<Response> {
   const client = { id: 'nightly', secret: 'secret', issuer: 'https://as.example.com' };
   const credentials: Credentials = { kind: 'client_credentials', client };
@@ -199,7 +199,7 @@ function said(event: SessionEvent): string {
   }
 }
 
-/** All codes there are: without a branch for one, this does not compile. */
+/** Has a branch for every code: with one missing, this does not compile. */
 function advice(code: ErrorCode): string {
   switch (code) {
     case 'insufficient_scope':

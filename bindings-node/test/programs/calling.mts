@@ -1,4 +1,4 @@
-/** A program that connects to a server and calls a tool with what is stored, and has no user. */
+/** Connects to a server and calls a tool with the stored credential, without a user. */
 
 import { AuthSession, FileStore } from 'mcp-reauth';
 

@@ -1,6 +1,6 @@
 /**
- * A program that has something outstanding at its host, and lets go of it in the way that it is told. It ends by itself
- * or, where that is what it is about, by `process.exit`.
+ * Has a call to its host pending, and abandons it in the way its argument says. It ends by itself or, if that is
+ * tested, by `process.exit`.
  */
 
 import { type AuthHost, AuthSession, type HostContext } from 'mcp-reauth';
@@ -30,7 +30,7 @@ switch (way) {
     break;
   case 'listens to events': {
     session.addEventListener('renewed', () => {});
-    // Nobody waits for the reader either.
+    // The promise is not awaited.
     void session.events().next();
     break;
   }

@@ -1,4 +1,4 @@
-/** Asks several questions at once as a host at a terminal does, and prints what was answered. */
+/** Asks several questions at once through the terminal host, and prints the answers. */
 
 import { loopbackHost } from 'mcp-reauth';
 

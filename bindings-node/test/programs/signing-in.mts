@@ -1,38 +1,38 @@
-/** A program that calls a tool of a server that it has not signed in to, and tells in one line what came of it. */
+/** Calls a tool of a server without having signed in, and prints the result as one line of JSON. */
 
 import { AuthSession, type AuthSessionOptions, type Fetch, wording } from 'mcp-reauth';
 
 import { call } from '../support/messages.mjs';
 import { Person } from '../support/person.mjs';
 
-/** What it is to do. */
+/** The input of the program. */
 export interface Task {
   options: AuthSessionOptions;
-  /** A dispatcher of undici: one with these certificates, or one for the proxies of the environment. */
+  /** An undici dispatcher: one with these certificates, or one that uses the environment's proxies. */
   dispatcher?: { ca: string; cert?: string; key?: string } | 'env-proxy';
-  /** Whether the dispatcher is given by the option `fetch`, and not for the whole process. */
+  /** Whether to pass the dispatcher through the option `fetch` instead of setting it for the process. */
   byOption?: boolean;
 }
 
-/** What came of it. */
+/** The output of the program. */
 export interface Told {
-  /** The text that the tool answered. */
+  /** The text that the tool returned. */
   text?: string;
-  /** What the call failed by. */
+  /** The error of the call. */
   failed?: { name: string; code?: string; message: string; causes: string[]; sentence: string };
-  /** What signing in came to after that, without calling the server itself. */
+  /** The error of a sign-in after that, without a call to the server. */
   signIn?: { code: string; message: string };
 }
 
 const { options, dispatcher, byOption }: Task = JSON.parse(process.argv[2] ?? '');
 
-// A dispatcher for the whole process has to be of the generation that this Node has built in.
+// A dispatcher for the process must match the version of undici that this Node contains.
 const isLater = Number.parseInt(process.versions.undici ?? '', 10) >= 8;
 const undici = isLater ? ((await import('undici-8')) as never as typeof import('undici')) : await import('undici');
 const { Agent, EnvHttpProxyAgent, setGlobalDispatcher } = undici;
 const agent = dispatcher === 'env-proxy' ? new EnvHttpProxyAgent() : new Agent({ connect: dispatcher ?? {} });
 if (dispatcher && !byOption) setGlobalDispatcher(agent);
-// As a program has it, but for the types: those of the platform and those of `undici` are not the same.
+// As in a real program, but with casts, because the types of the platform and of `undici` differ.
 const own = ((input: string, init?: object) => undici.fetch(input, { ...init, dispatcher: agent })) as never as Fetch;
 
 class Visitor extends Person {
@@ -59,5 +59,5 @@ try {
 }
 await session.close();
 console.log(JSON.stringify(told));
-// Connections are kept for a while.
+// Idle connections would keep the process alive.
 process.exit();

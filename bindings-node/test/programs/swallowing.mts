@@ -1,6 +1,6 @@
 /**
- * A program of its own: has a server answer without an end, and prints as JSON whether what was asked for failed, and by
- * how many bytes the program grew meanwhile. Its argument is the version of the SDK, 1 or 2.
+ * Has a server answer without end, and prints as JSON whether the call failed, and by how many bytes the process grew.
+ * Its argument is the version of the SDK, 1 or 2.
  */
 
 import type { ServerResponse } from 'node:http';
@@ -8,7 +8,7 @@ import type { ServerResponse } from 'node:http';
 import { SDKS } from '../support/clients.mjs';
 import { drained, serve, signedInTo } from '../support/signed-in.mjs';
 
-/** How much a server sends at the most: more than is waited for. */
+/** How much a server sends at most: more than the client waits for. */
 const MOST = 600 * 1024 * 1024;
 const PIECE = Buffer.alloc(1024 * 1024, 'x');
 

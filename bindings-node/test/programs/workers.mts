@@ -1,4 +1,4 @@
-/** A program whose workers have something outstanding at their hosts while they are terminated, or end. */
+/** A program whose workers have calls to their hosts pending while they are terminated, or end. */
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
@@ -17,14 +17,14 @@ if (isMainThread) {
       () => new Worker(new URL(import.meta.url), { workerData: { way, serverUrl } }),
     );
     for (const worker of workers) worker.on('error', () => {});
-    // A worker that fails ends all the same.
+    // A worker that fails also exits.
     const event = (worker: Worker, name: string) => new Promise((resolve) => worker.once(name, resolve));
     const ended = workers.map((worker) => event(worker, 'exit'));
     const outstanding = workers.map((worker) => event(worker, 'message'));
     await Promise.all(outstanding.map((message, number) => Promise.race([message, ended[number]])));
     if (['host', 'store', 'fetch'].includes(way)) for (const worker of workers) void worker.terminate();
     await Promise.all(ended);
-    // The sessions of other threads go on.
+    // The sessions of other threads continue.
     await answers(session, serverUrl);
     console.log(way);
   }

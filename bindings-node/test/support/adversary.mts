@@ -5,10 +5,10 @@ import vm from 'node:vm';
 
 import { AuthSession, ReauthError } from 'mcp-reauth';
 
-/** How long anything may take that has no reason to take long, in milliseconds. */
+/** The limit for anything that should be fast, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** What `promise` comes to; an error when that takes too long, so that a hang does not keep a test from tidying up. */
+/** Awaits `promise`, and fails when that takes too long, so that a hang does not prevent a test's cleanup. */
 export async function within<T>(promise: PromiseLike<T>, what: string, ms = PATIENCE): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -21,7 +21,7 @@ export async function within<T>(promise: PromiseLike<T>, what: string, ms = PATI
   }
 }
 
-/** A promise with its ends. */
+/** A promise with its functions. */
 export interface Deferred<T> {
   promise: Promise<T>;
   resolve: (value: T) => void;
@@ -36,7 +36,7 @@ export function deferred<T = void>(): Deferred<T> {
   return { promise, ...(ends as Omit<Deferred<T>, 'promise'>) };
 }
 
-/** Any value in words, also one that defends itself against that. */
+/** Describes any value, even one that throws when it is inspected. */
 export function told(value: unknown): string {
   try {
     return value instanceof Error ? `${value.name}: ${value.message}` : String(value);
@@ -45,12 +45,12 @@ export function told(value: unknown): string {
   }
 }
 
-/** Asserts that both are one and the same, also where neither can be looked at. */
+/** Asserts that both values are identical, even if they cannot be inspected. */
 export function same(actual: unknown, expected: unknown): void {
   assert.ok(Object.is(actual, expected), `${told(actual)} instead of ${told(expected)}`);
 }
 
-/** The `ReauthError` that `work` fails by; anything else that it comes to is a failure of the test. */
+/** The `ReauthError` that `work` fails with; any other result fails the test. */
 export async function failure(work: () => unknown, what = 'it'): Promise<ReauthError> {
   let ended: unknown;
   try {
@@ -62,7 +62,7 @@ export async function failure(work: () => unknown, what = 'it'): Promise<ReauthE
   assert.fail(`${what}: did not fail, and came to ${told(ended)}`);
 }
 
-/** Checks each case; a failure tells of all that are wrong at once. */
+/** Checks each case, and reports all failures at once. */
 export async function each<T>(cases: Iterable<readonly [string, T]>, check: (value: T, name: string) => unknown) {
   const wrong: string[] = [];
   for (const [name, value] of cases) {
@@ -75,7 +75,7 @@ export async function each<T>(cases: Iterable<readonly [string, T]>, check: (val
   assert.deepEqual(wrong, []);
 }
 
-/** The `ReauthError` that keeps a session from being opened. */
+/** The `ReauthError` that opening a session fails with. */
 export async function refusal(options: unknown, what = 'the session'): Promise<ReauthError> {
   return failure(async () => {
     const session = await AuthSession.open(options as never);
@@ -90,7 +90,7 @@ const CLIENT = {
   'io.modelcontextprotocol/clientCapabilities': {},
 };
 
-/** Calls a tool through the session's `fetch`, as a client of 2026-07-28 does, which needs no MCP session. */
+/** Calls a tool through the session's `fetch`, as a 2026-07-28 client does, which needs no MCP session. */
 export function call(session: Pick<AuthSession, 'fetch'>, url: string, tool: string, signal?: AbortSignal) {
   return session.fetch(url, {
     method: 'POST',
@@ -111,7 +111,7 @@ export function call(session: Pick<AuthSession, 'fetch'>, url: string, tool: str
   });
 }
 
-/** Calls a tool that must answer. */
+/** Calls a tool that must succeed. */
 export async function answers(session: Pick<AuthSession, 'fetch'>, url: string, tool = 'echo'): Promise<void> {
   const response = await within(call(session, url, tool), tool);
   const text = await response.text();
@@ -119,7 +119,7 @@ export async function answers(session: Pick<AuthSession, 'fetch'>, url: string, 
   assert.doesNotMatch(text, /"error"/);
 }
 
-/** What an application's function may throw, as JavaScript lets it throw anything, and what has to be told of it. */
+/** Values that an application's function may throw, and what their description must contain. */
 export const THROWN: readonly { name: string; make: () => unknown; words?: RegExp }[] = [
   { name: 'an Error', make: () => new Error('the dialog is broken'), words: /the dialog is broken/ },
   { name: 'an Error of a class of its own', make: () => new (class Own extends Error {})('own'), words: /own/ },
@@ -152,26 +152,26 @@ function refuse(): never {
   throw new RangeError('a trap');
 }
 
-/** A Proxy that throws whatever is done with it. */
+/** A Proxy that throws on every operation. */
 export function throwingProxy(target: object = {}): object {
   const traps = Reflect.ownKeys(Reflect).filter((name) => typeof name === 'string');
   return new Proxy(target, Object.fromEntries(traps.map((name) => [name, refuse])));
 }
 
-/** A Proxy that nothing can be done with any more. */
+/** A revoked Proxy. */
 export function revokedProxy(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   return proxy;
 }
 
-/** Stands in whatever must not be quoted. */
+/** Marks values that must not be quoted. */
 export const SECRET = 'vErY-sEcReT';
 
 const cyclic: Record<string, unknown> = { name: SECRET };
 cyclic.self = cyclic;
 
-/** What no function of this package expects. */
+/** Values that no function of this package expects. */
 export const GARBAGE: Readonly<Record<string, unknown>> = {
   undefined: undefined,
   null: null,
@@ -194,7 +194,7 @@ export const GARBAGE: Readonly<Record<string, unknown>> = {
   'a Proxy that was revoked': revokedProxy(),
 };
 
-/** Responses of which half is there. */
+/** Incomplete responses. */
 export const RESPONSES: Readonly<Record<string, unknown>> = {
   'no headers': { status: 401 },
   'headers that are null': { status: 401, headers: null },
@@ -218,10 +218,10 @@ export const RESPONSES: Readonly<Record<string, unknown>> = {
 v8.setFlagsFromString('--expose-gc');
 const collect = vm.runInNewContext('gc') as () => void;
 
-/** Collects garbage until what `ref` refers to is gone, or until it is clear that it stays. */
+/** Collects garbage until the target of `ref` is gone, or until it clearly stays. */
 export async function collectGarbage(ref?: WeakRef<object>): Promise<void> {
   for (let turn = 0; turn < 20; turn++) {
-    // Who has looked at a weak reference keeps what it refers to until the turn is over.
+    // Dereferencing a weak reference keeps its target alive until the end of the turn.
     await immediate();
     collect();
     // Finalizers run between turns.

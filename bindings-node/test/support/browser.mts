@@ -3,9 +3,9 @@ import type { AuthorizationRequest } from 'mcp-reauth';
 import { type Form, readPage } from './page.mjs';
 import { Person } from './person.mjs';
 
-/** Whom the person signs in as. */
+/** The name the user signs in with. */
 export const USER = 'alice';
-/** How many pages and redirects are too many. */
+/** The limit of pages and redirects in one visit. */
 const LIMIT = 20;
 
 interface Cookie {
@@ -15,7 +15,7 @@ interface Cookie {
   value: string;
 }
 
-/** Cookies (RFC 6265), as far as servers on this machine set them. */
+/** Cookies (RFC 6265), as far as local servers use them. */
 class Cookies {
   #kept: Cookie[] = [];
 
@@ -49,13 +49,13 @@ function divide(text: string): [string, string] {
 }
 
 /**
- * A person with a browser, which keeps its cookies from one visit to the next. They read pages, fill in their forms,
- * and agree on consent pages, or decline.
+ * A user with a browser that keeps its cookies. The user reads pages, fills in forms, and agrees or declines on consent
+ * pages.
  */
 export class Reader extends Person {
-  /** Whether they decline on consent pages. */
+  /** Whether the user declines on consent pages. */
   declines = false;
-  /** Whether a page led nowhere the last time. */
+  /** Whether the last page led nowhere. */
   gaveUp = false;
   readonly #cookies = new Cookies();
   #saw: string[] = [];
@@ -68,14 +68,14 @@ export class Reader extends Person {
     return callback;
   }
 
-  /** The headings of the pages they were shown since this was asked last. */
+  /** The headings of the pages since the last call. */
   saw(): string[] {
     const saw = this.#saw;
     this.#saw = [];
     return saw;
   }
 
-  /** Does what the pages ask for, up to the redirect to the callback, which is not followed. */
+  /** Follows the pages' instructions up to the redirect to the callback, which is not followed. */
   async #visit(address: URL, callback: URL): Promise<URL> {
     let here = address;
     let form: URLSearchParams | undefined;

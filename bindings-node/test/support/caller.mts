@@ -1,7 +1,7 @@
 /**
- * A program of its own: calls a tool several times at once on a session with a file store, without anybody at hand, and
- * prints how that ended as one line of JSON. Its argument is JSON. With `waits`, it opens the session, says `ready`, and
- * begins when it is told to by a line.
+ * Calls a tool several times at once on a session with a file store and without a user, and prints the result as one
+ * line of JSON. Its argument is JSON. With `waits`, it opens the session, prints `ready`, and starts when it reads a
+ * line.
  */
 
 import { once } from 'node:events';

@@ -11,9 +11,9 @@ export interface Identity {
   key: string;
 }
 
-/** What a certificate authority that was made on the spot has signed, for this machine by `NAMES`. */
+/** Certificates of a generated authority, for the names in `NAMES`. */
 export interface Certificates {
-  /** Its own certificate, in a file. */
+  /** The authority's own certificate, in a file. */
   file: string;
   ca: string;
   server: Identity;
@@ -23,12 +23,12 @@ export interface Certificates {
   client: Identity;
 }
 
-/** The second is a name that nothing finds, but a proxy that is told. */
+/** No resolver knows the second name; only a proxy that is told resolves it. */
 export const NAMES = ['localhost', 'mcp.behind-the-proxy.invalid'];
 
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
-/** Makes them; `undefined` where this machine has no OpenSSL that can. */
+/** Generates them; `undefined` if this machine has no suitable OpenSSL. */
 export async function certificates(folder: string): Promise<Certificates | undefined> {
   const openssl = async (...args: string[]) => {
     await run('openssl', args, { cwd: folder });

@@ -5,7 +5,7 @@ import type { Fetch } from 'mcp-reauth';
 
 import type { Fixture } from './fixture.mjs';
 
-/** What tests use of a client of the official SDK, whichever version that is. */
+/** The parts of an official SDK client that tests use, in any version. */
 export interface McpClient {
   callTool(
     request: { name: string; arguments?: Record<string, unknown> },
@@ -14,10 +14,10 @@ export interface McpClient {
   listTools(): Promise<{ tools: { name: string }[] }>;
   readResource(uri: string): Promise<unknown>;
   getPrompt(name: string): Promise<unknown>;
-  /** Ends the MCP session by a DELETE. */
+  /** Ends the MCP session with a DELETE. */
   terminate(): Promise<void>;
   close(): Promise<void>;
-  /** What the transport was told of besides. */
+  /** Other errors that the transport reported. */
   readonly errors: Error[];
   readonly sessionId: string | undefined;
 }
@@ -27,17 +27,17 @@ interface Result {
   isError?: boolean;
 }
 
-/** A version of the official SDK on one wire, and how a client of it connects through a `fetch`. */
+/** A version of the official SDK on one wire, and how its client connects through a `fetch`. */
 export interface Sdk {
   name: string;
-  /** What connecting takes where nothing is in the way: the older wire has a notification and an event stream more. */
+  /** The requests of connecting in the ordinary case: the older wire adds a notification and an event stream. */
   requests: 1 | 3;
   connect(url: string, fetch: Fetch): Promise<McpClient>;
 }
 
 const INFO = { name: 'mcp-reauth-test', version: '1' };
 
-/** What both versions have by the same names. */
+/** The members with the same names in both versions. */
 interface Versioned {
   onerror?: ((error: Error) => void) | undefined;
   listTools(): Promise<{ tools: { name: string }[] }>;
@@ -51,7 +51,7 @@ interface Transport {
   terminateSession(): Promise<void>;
 }
 
-/** A connected client, whichever version it is; they differ in how tools are called. */
+/** Wraps a connected client of either version; they differ in how tools are called. */
 function asClient(client: Versioned, transport: Transport, callTool: McpClient['callTool']): McpClient {
   const errors: Error[] = [];
   client.onerror = (error) => errors.push(error);
@@ -69,7 +69,7 @@ function asClient(client: Versioned, transport: Transport, callTool: McpClient['
   };
 }
 
-/** The 2.x SDK, speaking 2026-07-28 only, or what came before. */
+/** The 2.x SDK with only 2026-07-28, or only earlier versions. */
 function sdk2(mode: 'legacy' | { pin: string }): Sdk['connect'] {
   return async (url, fetch) => {
     const transport = new Transport2(new URL(url), { fetch });
@@ -90,12 +90,12 @@ const sdk1: Sdk['connect'] = async (url, fetch) => {
   const call: McpClient['callTool'] = (request, options) =>
     client.callTool(request, undefined, options) as Promise<Result>;
   const connected = asClient(client, transport, call);
-  // The SDK was not written with exact optional properties.
+  // The SDK's types do not support exactOptionalPropertyTypes.
   await client.connect(transport as Parameters<typeof client.connect>[0]);
   return connected;
 };
 
-/** The newest wire. */
+/** The newest protocol version. */
 export const MODERN: Sdk = {
   name: '@modelcontextprotocol/client 2.4, 2026-07-28',
   requests: 1,
@@ -108,7 +108,7 @@ export const SDKS: readonly Sdk[] = [
   { name: '@modelcontextprotocol/sdk 1.32, 2025-11-25', requests: 3, connect: sdk1 },
 ];
 
-/** Connects, and waits until the server has seen all of it: the older wire opens its event stream at some time after. */
+/** Connects, and waits until the server has received every request: the older wire opens its event stream later. */
 export async function connect(sdk: Sdk, fixture: Fixture, fetch: Fetch): Promise<McpClient> {
   const before = (await fixture.counters()).mcp_get;
   const client = await sdk.connect(fixture.mcpUrl, fetch);
@@ -116,7 +116,7 @@ export async function connect(sdk: Sdk, fixture: Fixture, fetch: Fetch): Promise
   return client;
 }
 
-/** Calls a tool that must answer. */
+/** Calls a tool that must succeed. */
 export async function succeeds(client: McpClient, name: string): Promise<void> {
   const { content, isError } = await client.callTool({ name, arguments: { text: 'hello' } });
   if (isError) throw new Error(`${name}: ${JSON.stringify(content)}`);

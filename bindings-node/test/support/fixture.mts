@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url';
 /** The root of the repository. */
 export const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
-/** The command line of this repository. */
+/** The command of this repository. */
 export const PROGRAM = `${ROOT}target/debug/mcp-reauth`;
 
-/** How long something is waited for, in milliseconds. */
+/** The limit for a wait, in milliseconds. */
 const PATIENCE = 10_000;
 
 interface Addresses {
@@ -22,7 +22,7 @@ interface Addresses {
   controlUrl: string;
 }
 
-/** What the fixture has counted; `tests/fixture/src/counters.rs` says of what. */
+/** The fixture's counters, described in `tests/fixture/src/counters.rs`. */
 export type Counters = Record<
   | 'requests'
   | 'browser_requests'
@@ -48,7 +48,7 @@ export type Counters = Record<
   number
 >;
 
-/** The test servers, in a process of their own: `mcp-reauth serve-fixture`. */
+/** The test servers, in a separate process: `mcp-reauth serve-fixture`. */
 export class Fixture implements AsyncDisposable {
   readonly mcpUrl: string;
   readonly issuer: string;
@@ -81,7 +81,7 @@ export class Fixture implements AsyncDisposable {
     return new Fixture(child, JSON.parse(line));
   }
 
-  /** Asks its control API; `GET` its address for what that can do. */
+  /** Calls the control API; a `GET` of its address lists what it can do. */
   async control<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(this.#control + path, {
       method,
@@ -100,13 +100,13 @@ export class Fixture implements AsyncDisposable {
     await this.control('POST', '/counters/reset');
   }
 
-  /** Requests of the client, to whichever server: a browser's are left out. */
+  /** The number of requests of the client to all servers, without those of a browser. */
   async clientRequests(): Promise<number> {
     const { requests, browser_requests } = await this.counters();
     return requests - browser_requests;
   }
 
-  /** Waits until what was counted is as wanted. */
+  /** Waits until the counters satisfy `wanted`. */
   async until(wanted: (counters: Counters) => boolean): Promise<void> {
     for (const start = performance.now(); performance.now() - start < PATIENCE; ) {
       if (wanted(await this.counters())) return;

@@ -2,25 +2,25 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A request as it came in. */
+/** A received request. */
 export interface Seen {
   method: string;
   headers: IncomingHttpHeaders;
   body: string;
 }
 
-/** What a front answers by itself; nothing: what the server behind it does. */
+/** The response of the front itself, or `undefined` to forward the request. */
 export type Answer = { status: number; headers?: Record<string, string | string[]>; body?: string } | undefined;
 
 /**
- * A server in front of another one, for what that does not do by itself. It notes what comes in, passes it on, and sends
- * the answers to tool calls as event streams where it is told to.
+ * A server in front of another one, for behaviour that the other lacks. It records and forwards requests, and can
+ * convert the responses to tool calls to event streams.
  */
 export class Front implements AsyncDisposable {
   readonly seen: Seen[] = [];
-  /** Answers in the place of the server behind it. */
+  /** Returns a response in place of the server behind. */
   answer: (request: Seen) => Answer | Promise<Answer> = () => undefined;
-  /** Turns the JSON answer to a tool call into the chunks of an event stream. */
+  /** Converts the JSON response of a tool call to the chunks of an event stream. */
   streams: ((json: string) => Iterable<string | Uint8Array>) | undefined;
   readonly url: string;
   readonly #server: Server;
@@ -30,7 +30,7 @@ export class Front implements AsyncDisposable {
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
   }
 
-  /** Starts one in front of the server at `behind`. */
+  /** Starts a front for the server at `behind`. */
   static async start(behind = ''): Promise<Front> {
     const server = createServer();
     server.listen(0, '127.0.0.1');

@@ -3,9 +3,9 @@ import { type AuthHost, AuthSession, type AuthSessionOptions } from 'mcp-reauth'
 import { answers, call } from './adversary.mjs';
 import { Person } from './person.mjs';
 
-/** Sessions for the server at `url`, and requests of theirs. */
+/** Sessions for the server at `url`, and their requests. */
 export function sessionsAt(url: string) {
-  /** Opens a session whose host is a well-behaved person but for some functions. */
+  /** Opens a session whose host is a well-behaved user, except for the given functions. */
   function open(host: object = {}, more: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
     const person = new Person();
     const good = {
@@ -16,7 +16,7 @@ export function sessionsAt(url: string) {
     return AuthSession.open({ serverUrl: url, host: { ...good, ...host } as AuthHost, ...more });
   }
 
-  /** The same, signed in. */
+  /** Opens a session and signs in. */
   async function signedIn(host: object = {}, more: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
     const session = await open(host, more);
     await answers(session, url);
@@ -26,7 +26,7 @@ export function sessionsAt(url: string) {
   const echo = (session: AuthSession, signal?: AbortSignal) => call(session, url, 'echo', signal);
   const writeNote = (session: AuthSession, signal?: AbortSignal) => call(session, url, 'write_note', signal);
 
-  /** The functions of a host, and how each comes to be called: by a request of a session that has just begun. */
+  /** The functions of a host, and the session and request that cause a call to each. */
   const functions = {
     redirectUri: { begin: open, request: echo },
     authorize: { begin: open, request: echo },

@@ -1,11 +1,11 @@
-/** Messages by hand, as they are sent on the newest wire. */
+/** Hand-written messages of the newest wire. */
 
 const META = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientCapabilities': {},
 };
 
-/** A call of a tool, as it is sent on the newest wire. */
+/** A call of a tool on the newest wire. */
 export function call(
   name: string,
   id: number | string = 1,
@@ -24,7 +24,7 @@ export function call(
   };
 }
 
-/** The notification that a call is cancelled. */
+/** The notification that cancels a call. */
 export function cancelled(requestId: number | string): RequestInit {
   const method = 'notifications/cancelled';
   const { headers } = call('');

@@ -4,28 +4,28 @@ import { createInterface } from 'node:readline';
 
 import { FOLDER, node, until } from './third-party.mjs';
 
-/** What the launcher exits with where the server cannot be had on this machine. */
+/** The launcher's exit code if the server is not available on this machine. */
 const CANNOT_BE_HAD = 3;
 
-/** What `tests/third-party/others/main.mjs` tells of a server. */
+/** What `tests/third-party/others/main.mjs` reports about a server. */
 interface About {
   mcp: string;
   control: string;
-  /** Package and version. */
+  /** The package and its version. */
   version: string;
-  /** Which protocol it speaks. */
+  /** The protocol version it speaks. */
   wire: '2025-11-25' | '2026-07-28';
   /** Whether it issues refresh tokens. */
   refreshes: boolean;
-  /** Whether tokens are revoked when a user signs out. */
+  /** Whether a sign-out revokes tokens. */
   revokes: boolean;
-  /** How more scope comes to be needed: by a tool, or by the whole server from some time on. */
+  /** What needs more scope: a tool, or from some time on the whole server. */
   stepUp?: 'tool' | 'server';
-  /** Whether its MCP sessions end with the registration of the client they are of. */
+  /** Whether its MCP sessions end with the registration of their client. */
   sessionsEnd?: boolean;
 }
 
-/** A request that the front of a server has noted. */
+/** A request that the server's front has recorded. */
 export interface Noted {
   by: 'client' | 'browser' | 'stream';
   method: string;
@@ -34,7 +34,7 @@ export interface Noted {
   grant?: string;
 }
 
-/** A server that others wrote, with a front that counts, in processes of their own. */
+/** A third-party server with a front that records requests, in separate processes. */
 export class Other implements AsyncDisposable {
   readonly about: About;
   readonly #process: ChildProcess;
@@ -44,7 +44,7 @@ export class Other implements AsyncDisposable {
     this.about = about;
   }
 
-  /** Starts it by its name in `tests/third-party/others/servers.mjs`, where it can be had. */
+  /** Starts it by its name in `tests/third-party/others/servers.mjs`, if it is available. */
   static async start(name: string): Promise<Other | undefined> {
     const child = spawn(node(), [`${FOLDER}others/main.mjs`, name], { stdio: ['pipe', 'pipe', 'inherit'] });
     const line = once(createInterface({ input: child.stdout }), 'line');
@@ -55,7 +55,7 @@ export class Other implements AsyncDisposable {
     throw new Error(`${name} ended with ${first}`);
   }
 
-  /** Tells it, or its front, to do something. */
+  /** Sends an instruction to the server or its front. */
   async tell(what: string): Promise<void> {
     const response = await fetch(`${this.about.control}/${what}`, { method: 'POST' });
     if (response.status !== 204) throw new Error(`${what}: ${response.status} ${await response.text()}`);
@@ -66,18 +66,18 @@ export class Other implements AsyncDisposable {
     return (await response.json()) as { requests: Noted[]; held: number };
   }
 
-  /** Marks the present, for what comes after. */
+  /** Returns the number of requests so far, for `since`. */
   async mark(): Promise<number> {
     return (await this.#report()).requests.length;
   }
 
-  /** The client's requests since then. The event stream of the older protocol, which opens at any time, is none. */
+  /** The client's requests since a mark. Leaves out the event stream of the older protocol, which opens at any time. */
   async since(mark: number): Promise<Noted[]> {
     const { requests } = await this.#report();
     return requests.slice(mark).filter(({ by }) => by === 'client');
   }
 
-  /** Waits until so many event streams were asked for. */
+  /** Waits until so many event streams were requested. */
   async hasStreams(streams: number): Promise<void> {
     await until(async () => {
       const { requests } = await this.#report();
@@ -85,7 +85,7 @@ export class Other implements AsyncDisposable {
     });
   }
 
-  /** Waits until so many requests were rejected since then, and the next step is held up. */
+  /** Waits until so many requests were rejected since a mark, and the next step is held. */
   async hasRejected(rejections: number, mark: number): Promise<void> {
     await until(async () => {
       const { requests, held } = await this.#report();
@@ -94,7 +94,7 @@ export class Other implements AsyncDisposable {
     });
   }
 
-  /** Whether its MCP server takes that token. */
+  /** Whether the MCP server accepts a token. */
   async accepts(token: string): Promise<boolean> {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
     const response = await fetch(this.about.mcp, { method: 'POST', headers, body: '{}' });
@@ -110,7 +110,7 @@ export class Other implements AsyncDisposable {
   }
 }
 
-/** Has `tests/third-party/others/table.mjs` check the line of a server in the table of the docs, or write it. */
+/** Checks or updates a server's row in the table of the docs, with `tests/third-party/others/table.mjs`. */
 export function checkTable(server: string, version: string, cells: Record<string, number | null>): boolean {
   const input = JSON.stringify({ server, version, client: 'node', cells });
   const stdio = ['pipe', 'inherit', 'inherit'] as const;

@@ -1,4 +1,4 @@
-/** What a person sees of a page: its heading, the form to fill in, the way out. */
+/** What a user sees of a page: its heading, the form, and the links. */
 export interface Page {
   heading: string;
   form: Form | undefined;
@@ -8,7 +8,7 @@ export interface Page {
 export interface Form {
   action: string;
   inputs: { name: string; type: string; value: string }[];
-  /** The first one that has a name agrees. */
+  /** The first button with a name agrees. */
   buttons: { name: string; value: string }[];
 }
 
@@ -17,12 +17,12 @@ interface Link {
   text: string;
 }
 
-/** Comments, what is not text although it looks like it, tags, and the text between them. */
+/** Comments, elements whose content is not text, tags, and the text between them. */
 const TOKENS =
   /<!--[\s\S]*?-->|<!doctype[^>]*>|<(style|script)\b[^>]*>[\s\S]*?<\/\1\s*>|<(\/?)([a-z][a-z0-9]*)((?:"[^"]*"|'[^']*'|[^"'>])*)>|([^<]+)/giy;
 const ATTRIBUTES = /([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/g;
 
-/** Reads as much of HTML as the pages of the authorization server take, and refuses the rest. */
+/** Parses the subset of HTML that the authorization server's pages use, and rejects the rest. */
 export function readPage(html: string): Page {
   const page: Page = { heading: '', form: undefined, links: [] };
   let within = '';

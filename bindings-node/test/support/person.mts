@@ -1,8 +1,8 @@
 import type { AuthHost, AuthorizationRequest, StepUpRequest } from 'mcp-reauth';
 
 /**
- * A host whose person says yes or no as the test wants, and visits pages as a browser would, up to the callback. It
- * counts what it was shown.
+ * A host whose user agrees or declines as the test wants, and visits pages as a browser does, up to the callback. It
+ * records the questions and pages.
  */
 export class Person implements AuthHost {
   readonly redirectUri = 'http://127.0.0.1:9/oauth/callback';
@@ -26,7 +26,7 @@ export class Person implements AuthHost {
   }
 }
 
-/** Opens a page whose server agrees to everything, and returns the callback it redirects to. */
+/** Visits a page whose server agrees to everything, and returns the callback it redirects to. */
 export async function visit(url: string): Promise<URL> {
   const page = await fetch(url, { redirect: 'manual', headers: { 'user-agent': 'Mozilla/5.0' } });
   const location = page.headers.get('location');

@@ -9,14 +9,14 @@ import { join } from 'node:path';
 import { ROOT } from './fixture.mjs';
 import { freePort } from './ports.mjs';
 
-/** A proxy for this machine alone. */
+/** A proxy that only reaches this machine. */
 export interface Proxy extends AsyncDisposable {
   url: string;
-  /** Which host and port each tunnel was asked for. */
+  /** The host and port of each requested tunnel. */
   tunnels(): Promise<string[]>;
 }
 
-/** One that looks no names up: each is this machine. `refuses` is the status that tunnels are refused with. */
+/** A proxy that resolves every name to this machine. `refuses` is the status with which it rejects tunnels. */
 export async function proxy(refuses?: number): Promise<Proxy> {
   const asked: string[] = [];
   const server = createServer((_, response) => response.writeHead(405).end());
@@ -46,10 +46,10 @@ export async function proxy(refuses?: number): Promise<Proxy> {
   };
 }
 
-/** Where tinyproxy's connections come from, as servers see them. */
+/** The source address of tinyproxy's connections. */
 export const TINYPROXY_ADDRESS = '127.0.0.2';
 
-/** tinyproxy, which keeps a log; `undefined` where this machine has none. */
+/** tinyproxy with a log; `undefined` if it is not installed. */
 export async function tinyproxy(folder: string): Promise<Proxy | undefined> {
   const [port, log, config] = [await freePort(), join(folder, 'tinyproxy.log'), join(folder, 'tinyproxy.conf')];
   const settings = ['Listen 127.0.0.1', `Port ${port}`, 'Allow 127.0.0.1', `Bind ${TINYPROXY_ADDRESS}`];
@@ -77,7 +77,7 @@ export async function tinyproxy(folder: string): Promise<Proxy | undefined> {
   };
 }
 
-/** Waits until a program listens. */
+/** Waits until a program listens on the port. */
 async function listening(port: number): Promise<void> {
   for (const start = performance.now(); ; ) {
     const socket = connect(port, '127.0.0.1');

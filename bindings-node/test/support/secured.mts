@@ -4,21 +4,21 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
-/** A request as a server of {@link Secured} saw it. */
+/** A request that a {@link Secured} server received. */
 export interface Seen {
   path: string;
   userAgent: string;
-  /** Where its connection came from. */
+  /** The source address of its connection. */
   from: string;
-  /** Whether it showed a certificate that is trusted. */
+  /** Whether it presented a trusted certificate. */
   certified: boolean;
 }
 
-/** An MCP server and its authorization server by https, each on a port of its own. They agree to everything. */
+/** An MCP server and its authorization server over https, on separate ports. They agree to everything. */
 export class Secured implements AsyncDisposable {
-  /** What came to the MCP server itself. */
+  /** The requests to the MCP server itself. */
   readonly called: Seen[] = [];
-  /** What came in for authorization: documents, registrations, tokens. Pages are not among it. */
+  /** The authorization requests: documents, registrations and tokens, without pages. */
   readonly authorized: Seen[] = [];
   readonly mcpUrl: string;
   readonly origins: string[];
@@ -34,7 +34,7 @@ export class Secured implements AsyncDisposable {
   static async start(options: ServerOptions, host = 'localhost'): Promise<Secured> {
     const servers = [createServer(options), createServer(options)];
     for (const server of servers) {
-      // Connections without a certificate that they should have.
+      // Connections without the required certificate.
       server.on('tlsClientError', () => {});
       server.listen(0, '127.0.0.1');
       await once(server, 'listening');

@@ -1,6 +1,6 @@
 /**
- * A program of its own (`node --expose-gc`): opens many sessions, and prints by how many bytes it grew meanwhile, once
- * more than it took to warm up. `close` closes each; `forget` forgets it without a word.
+ * Opens many sessions (`node --expose-gc`), and prints by how many bytes the process grew after a warm-up. `close`
+ * closes each session; `forget` drops it without closing.
  */
 
 import { AuthSession, MemoryStore, type TokenStore } from 'mcp-reauth';
@@ -8,14 +8,14 @@ import { AuthSession, MemoryStore, type TokenStore } from 'mcp-reauth';
 import { Person } from './person.mjs';
 
 const COUNT = 10_000;
-/** The heap of a process grows to a size that suits it, and stays there. */
+/** The heap grows to a suitable size during the warm-up, and stays there. */
 const WARM_UP = 10_000;
-/** How many may wait to be collected: each version of the engine has its own idea. */
+/** How many may await collection: this differs between versions of the engine. */
 const UNCOLLECTED = 500;
 
 const way = process.argv[2];
 
-/** A store in JavaScript, which a session calls when it is opened. */
+/** A JavaScript store, which a session calls when it is opened. */
 const store: TokenStore = { load: () => undefined, save: () => 1, delete: () => true };
 
 async function open(i: number): Promise<AuthSession> {
@@ -42,16 +42,16 @@ async function run(count: number): Promise<void> {
 async function collected(): Promise<void> {
   for (let i = 0; i < 5; i++) {
     gc?.();
-    // Finalizers run between turns of the loop.
+    // Finalizers run between turns of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
-/** What is in use when everything that can be collected was: on JavaScript's heap, and outside of it. */
+/** The memory in use after a full collection: on JavaScript's heap, and outside of it. */
 async function used(): Promise<{ heap: number; outside: number }> {
   await collected();
   const { heapUsed, heapTotal, external, rss } = process.memoryUsage();
-  // How much room the heap takes is the engine's own business, and more in each version.
+  // The engine decides the heap's size, and newer versions use more.
   return { heap: heapUsed + external, outside: rss - heapTotal };
 }
 

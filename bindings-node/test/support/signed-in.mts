@@ -7,7 +7,7 @@ import { AuthSession, type AuthSessionOptions } from 'mcp-reauth';
 /** The token of sessions that never signed in. */
 export const TOKEN = 'the-token-of-this-test';
 
-/** A session that has a credential, though nothing granted it. */
+/** A session with a credential that no server granted. */
 export async function signedInTo(serverUrl: string, options: Partial<AuthSessionOptions> = {}): Promise<AuthSession> {
   const session = await AuthSession.open({ serverUrl, ...options });
   const { origin } = new URL(serverUrl);
@@ -20,7 +20,7 @@ export async function signedInTo(serverUrl: string, options: Partial<AuthSession
   return session;
 }
 
-/** A server by hand. */
+/** A hand-written server. */
 export interface Served extends AsyncDisposable {
   origin: string;
 }
@@ -39,7 +39,7 @@ export async function serve(listener: RequestListener): Promise<Served> {
   };
 }
 
-/** Waits until a response takes more, or has lost its client. */
+/** Waits until a response accepts more data, or its client has gone. */
 export async function drained(response: ServerResponse): Promise<void> {
   const over = new AbortController();
   const { signal } = over;

@@ -1,4 +1,4 @@
-/** The nine situations at servers that others wrote, in Node. */
+/** The nine situations with third-party servers, in Node. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,16 +15,16 @@ import { type McpClient, MODERN, SDKS, type Sdk } from './clients.mjs';
 import type { Other } from './other.mjs';
 import { answers } from './world.mjs';
 
-/** How many calls are made at once. */
+/** The number of concurrent calls. */
 const PARALLEL = 20;
 const LEGACY = SDKS[1] as Sdk;
 
-/** What became of a situation that went as it should: so many requests; nothing where the server has no such situation. */
+/** The number of requests of a successful situation; `null` if it does not apply to the server. */
 export type Outcome = number | null;
 
 type Situation = (other: Other) => Promise<Outcome>;
 
-/** A user with a folder and a browser of their own. */
+/** A user with their own folder and browser. */
 class User implements AsyncDisposable {
   readonly person = new Reader();
   readonly #other: Other;
@@ -38,7 +38,7 @@ class User implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** A user who is signed in, as one who connects for the first time. */
+  /** A user who has signed in and connected for the first time. */
   static async signedIn(other: Other): Promise<User> {
     const user = new User(other, await mkdtemp(join(tmpdir(), 'mcp-reauth-')));
     try {
@@ -55,7 +55,7 @@ class User implements AsyncDisposable {
     return join(this.#folder, 'credentials.json');
   }
 
-  /** A tool is called, and answered. Where the server ended the MCP session with the client it was of, in a new one. */
+  /** Calls a tool that must succeed; in a new MCP session if the server ended the old one with its client. */
   async calls(tool: 'echo' | 'write'): Promise<void> {
     try {
       await answers(this.client, tool);
@@ -80,12 +80,12 @@ class User implements AsyncDisposable {
     const { client } = this;
     this.#ends.push(() => client.close());
     if (wire === '2026-07-28') return;
-    // Its event stream must not get mixed up with what follows.
+    // The event stream must not interfere with what follows.
     openedStreams.set(this.#other, streams + 1);
     await this.#other.hasStreams(streams + 1);
   }
 
-  /** So many pages were shown since this was asked last. */
+  /** Asserts the number of pages since the last call. */
   expectPages(expected: number): void {
     const shown = this.person.pages.length;
     this.person.reset();
@@ -98,7 +98,7 @@ class User implements AsyncDisposable {
   }
 }
 
-/** How many event streams clients of a server have opened. */
+/** The number of event streams that clients of a server have opened. */
 const openedStreams = new WeakMap<Other, number>();
 
 export function sdkFor(wire: string): Sdk {
@@ -107,7 +107,7 @@ export function sdkFor(wire: string): Sdk {
 
 const MODERN_WIRE = '2026-07-28';
 
-/** How many pages a rejected token takes. */
+/** The number of pages that a rejected token causes. */
 function pages({ about }: Other): number {
   return about.refreshes ? 0 : 1;
 }
@@ -148,7 +148,7 @@ const parallel: Situation = async (other) => {
   await other.tell('hold');
   const calls = Array.from({ length: PARALLEL }, () => answers(user.client, 'echo'));
   const release = async () => {
-    // All have been rejected before the one that recovers goes on.
+    // All calls are rejected before the recovering one continues.
     await other.hasRejected(PARALLEL, mark);
     await other.tell('release');
   };
@@ -185,7 +185,7 @@ const stepUp: Situation = async (other) => {
   }
 };
 
-/** Another process connects and calls, with nothing but the store. */
+/** Another process connects and calls, with only the store. */
 const restart: Situation = async (other) => {
   await using user = await User.signedIn(other);
   await user.client.close();
@@ -207,7 +207,7 @@ const clientsForgotten: Situation = async (other) => {
     await user.calls('echo');
   } catch (error) {
     if (!user.person.gaveUp) throw error;
-    // The page said that the client is unknown, and the user gave up. The next attempt is another client's.
+    // The page said that the client is unknown, and the user gave up. The next attempt registers another client.
     user.person.reset();
     await user.calls('echo');
   }
@@ -239,7 +239,7 @@ const ALL: Record<string, Situation> = {
   'sign-out': signOut,
 };
 
-/** Tries all situations, one after another. If any fails, all that did are told of. */
+/** Tries all situations in order, and reports all failures together. */
 export async function situations(other: Other): Promise<Record<string, Outcome>> {
   const outcomes: Record<string, Outcome> = {};
   const failures: Error[] = [];

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 
 import type { StoredRecord, StoreKey, TokenStore } from 'mcp-reauth';
 
-/** A store in JavaScript as an application writes one: in memory, with versions. */
+/** A JavaScript store as an application writes one: in memory, with versions. */
 export class MapStore implements TokenStore {
   readonly place: string = 'the map of the test';
   readonly #records = new Map<string, StoredRecord>();
   #version = 0;
-  /** Called before a method does its part: it may throw, wait, or write something itself. */
+  /** Called at the start of each method: it may throw, wait, or write a record itself. */
   before: (method: 'load' | 'save' | 'delete', key: StoreKey) => unknown = () => undefined;
-  /** How often each was called. */
+  /** The number of calls of each method. */
   readonly calls = { load: 0, save: 0, delete: 0 };
 
   async load(key: StoreKey): Promise<StoredRecord | undefined> {
@@ -34,12 +34,12 @@ export class MapStore implements TokenStore {
     return this.#records.delete(name(key));
   }
 
-  /** Everything in it. */
+  /** All records. */
   get records(): ReadonlyMap<string, StoredRecord> {
     return this.#records;
   }
 
-  /** The only record, taken apart. */
+  /** The only record, parsed. */
   get record(): { version: number; data: { grant?: { access_token: string; refresh_token?: string } } } {
     const [record, ...more] = this.#records.values();
     if (!record || more.length > 0) throw new Error(`${this.#records.size} records instead of one`);
@@ -47,15 +47,15 @@ export class MapStore implements TokenStore {
   }
 }
 
-/** The same with leases of its own. */
+/** The same with leases. */
 export class LeasingStore extends MapStore {
   readonly #held = new Map<string, { lease: string; until: number }>();
-  /** How many leases were asked for, granted, renewed and given back. */
+  /** The number of leases requested, granted, renewed and released. */
   readonly leases = { asked: 0, granted: 0, renewed: 0, released: 0 };
   readonly ttls: number[] = [];
-  /** Called before a lease is granted; who answers `false` is told that another has it. */
+  /** Called before a lease is granted; `false` refuses it. */
   beforeLease: () => unknown = () => undefined;
-  /** Called when one was given back. */
+  /** Called after a release. */
   onRelease: () => void = () => undefined;
 
   async tryLease(key: StoreKey, ttlMs: number): Promise<string | undefined> {

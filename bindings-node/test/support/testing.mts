@@ -1,6 +1,6 @@
 /**
- * Has the package load a native part that was built with the feature `testing`. To be imported first of all, for its
- * effect, which keeps it there.
+ * Makes the package load a native part built with the feature `testing`. Import this module before all others, for its
+ * side effect, so that it is not removed.
  */
 
 import { createRequire } from 'node:module';
@@ -10,10 +10,10 @@ import { ROOT } from './fixture.mjs';
 const path = `${ROOT}bindings-node/build/testing.node`;
 process.env.NAPI_RS_NATIVE_LIBRARY_PATH = path;
 
-/** What that build has besides. */
+/** The additional functions of that build. */
 export const testing = createRequire(import.meta.url)(path) as {
-  /** What a shared vector comes to, in JSON. */
+  /** The result of a shared vector, as JSON. */
   vector(file: string, input: string): string;
-  /** Puts the clock of all sessions forward. */
+  /** Advances the clock of all sessions. */
   advanceClock(seconds: number): void;
 };

