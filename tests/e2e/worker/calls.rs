@@ -1,4 +1,4 @@
-//! A program that calls the MCP server, many times at once.
+//! A program that makes many concurrent calls to the MCP server.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::clock::Clock;
 use crate::person::Person;
 use crate::tell;
 
-/// No request may be sent more often, whatever is answered.
+/// The limit of tries for one request.
 const MOST_TRIES: usize = 10;
 
-/// Opens a session, then obeys: `go N` makes N calls at once, `clock N` moves the clock forward by N seconds.
+/// Opens a session, then runs commands: `go N` makes N calls at once, `clock N` advances the clock by N seconds.
 pub(crate) async fn run(store: &str, server: &str, options: &[&str]) {
     let speed = options.iter().find_map(|o| o.strip_prefix("speed="));
     let clock = Clock::new(speed.map_or(1.0, |speed| speed.parse().expect("a number")));
@@ -28,7 +28,7 @@ pub(crate) async fn run(store: &str, server: &str, options: &[&str]) {
         builder = builder.host(Arc::clone(&person));
     }
     let session = builder.open().await.expect("the session opens");
-    // Loading the system's certificates would take longer than everything else.
+    // Skips the system's certificates, because loading them would take longer than everything else.
     let http = reqwest::Client::builder()
         .no_proxy()
         .tls_certs_only([])
@@ -64,7 +64,7 @@ async fn go(session: &AuthSession, http: &reqwest::Client, person: &Person, call
     }));
 }
 
-/// Calls the tool that every signed-in client may call.
+/// Calls a tool that every signed-in client may call.
 async fn call(session: &AuthSession, http: &reqwest::Client) -> Result<(), Error> {
     let body = json!({
         "jsonrpc": "2.0",

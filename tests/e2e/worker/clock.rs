@@ -1,4 +1,4 @@
-//! The worker's clock, which its test moves.
+//! The worker's clock, which its test controls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::future::BoxFuture;
 use mcp_reauth::{Runtime, TokioRuntime};
 
-/// Tokio's runtime with a wall clock that can be moved forward, and time that passes faster.
+/// Tokio's runtime with an adjustable wall clock and faster time.
 #[derive(Clone)]
 pub(crate) struct Clock {
     began: (SystemTime, Instant),
     ahead: Arc<AtomicU64>,
-    /// How much faster.
+    /// The factor by which time is faster.
     speed: f64,
 }
 

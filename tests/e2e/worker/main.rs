@@ -1,6 +1,6 @@
-//! A program of its own for tests that need several, and that need them to die.
+//! A worker process for tests that need several processes, and that kill them.
 //!
-//! It does what it is told on standard input, line by line, and answers each line with one line of JSON.
+//! It reads commands from standard input, line by line, and answers each with one line of JSON.
 
 mod calls;
 mod clock;
@@ -30,7 +30,7 @@ fn main() {
     });
 }
 
-/// Tells the test something, at once.
+/// Sends a line to the test.
 fn tell(what: &Value) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{what}").expect("the test listens");

@@ -1,4 +1,4 @@
-//! A person who agrees to everything, and counts how often they had to.
+//! A user who agrees to everything, with counters.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use mcp_reauth::host::{AuthorizationRequest, Authorized, StepUpRequest};
 use mcp_reauth::{AuthHost, CallbackParams, Error, Event};
 use serde_json::{Value, json};
 
-/// The person, and what the session told them.
+/// The user, and the events of the session.
 #[derive(Default)]
 pub(crate) struct Person {
     pages: AtomicU64,
@@ -27,7 +27,7 @@ impl Person {
 
 impl AuthHost for Person {
     fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
-        // Nobody listens there: the person reads the answer off the page's redirect.
+        // No listener is there: the callback is read from the page's redirect.
         Box::pin(async { Ok("http://127.0.0.1:9/callback".to_owned()) })
     }
 

@@ -1,4 +1,4 @@
-//! A program that writes one record over and over.
+//! A program that writes one record repeatedly.
 
 use mcp_reauth::store::{RecordStore, Saved, StoreKey};
 use mcp_reauth::{FileStore, Secret};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::tell;
 
-/// Writes records of about `size` bytes, numbered on from what is there. Each number is told when it is safe.
-/// Ends when one cannot be written.
+/// Writes records of about `size` bytes, with numbers that continue from the stored one. Reports each number when it is
+/// stored. Exits when a write fails.
 pub(crate) async fn run(store: &str, size: &str) {
     let store = FileStore::new(store);
     let size: usize = size.parse().expect("a number");

@@ -1,4 +1,4 @@
-//! A writer that is killed at any time leaves the last record it told of, or the one it was writing, whole.
+//! A writer that is killed at any time leaves the store file valid, with the last record it reported or the next one.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,15 +10,15 @@ use serde_json::Value;
 use crate::stage::Worker;
 
 const KILLS: usize = 500;
-/// How many other records are in the file, so that copying it takes a moment.
+/// The number of other records in the file, so that copying it takes some time.
 const OTHERS: usize = 50;
-/// Of the record, in bytes.
+/// The size of the record, in bytes.
 const SIZE: &str = "10000";
-/// Every other kill comes within this time after a write was told of, when the next is being copied; the others
-/// come at any time of a write, most of which is waiting for the disk.
+/// Half of the kills come within this time after a reported write, while the next copy is written; the others come at
+/// any time of a write, most of which is waiting for the disk.
 const COPYING: Duration = Duration::from_millis(2);
 
-/// Marsaglia's xorshift: the same seed makes the same kills.
+/// Marsaglia's xorshift: the same seed gives the same kills.
 struct Random(u64);
 
 impl Random {
@@ -30,14 +30,14 @@ impl Random {
     }
 }
 
-/// What the kills hit.
+/// What the kills interrupted.
 #[derive(Debug, Default)]
 struct Hits {
-    /// The copy was begun and not renamed yet.
+    /// The copy was begun but not renamed yet.
     copying: usize,
-    /// Of those, only a part was there.
+    /// The copy was incomplete.
     halfway: usize,
-    /// The record in flight had been written, and not told of.
+    /// The next record was written but not reported.
     written: usize,
 }
 
@@ -48,7 +48,7 @@ fn key(server: &str) -> StoreKey {
     }
 }
 
-/// Fills the store with records that nobody writes to afterwards.
+/// Fills the store with records that are not written again.
 async fn fill(store: &FileStore) {
     for other in 0..OTHERS {
         let data = Secret::new("{}");
@@ -57,7 +57,7 @@ async fn fill(store: &FileStore) {
     }
 }
 
-/// Reads the number of the record, which must be whole.
+/// Reads the number of the record, and asserts that the record is complete.
 async fn number(store: &FileStore) -> u64 {
     assert_eq!(store.keys().unwrap().len(), OTHERS + 1);
     let stored = store.load(&key("mcp")).await.unwrap().unwrap();
@@ -121,7 +121,7 @@ async fn writer_killed_five_hundred_times_leaves_a_whole_record() {
         "{KILLS} kills in {:?}, {last} records: a write takes {cycle:?}, {hits:?}",
         begun.elapsed()
     );
-    // The kills were where it hurts.
+    // The kills must have hit the critical moments.
     assert!(hits.copying > 0 && hits.written > 0, "{hits:?}");
     leaves_nothing_behind(&store, folder.path()).await;
 }
@@ -131,8 +131,8 @@ fn rand_seed() -> u64 {
     u64::try_from(since.unwrap().as_nanos()).unwrap() | 1
 }
 
-/// Starts a writer, which goes on from `last`, and kills it some time after it has told of a write. The last number
-/// it told.
+/// Starts a writer, which continues from `last`, and kills it some time after it has reported a write. Returns the last
+/// number it reported.
 async fn run_and_kill(path: &Path, last: u64, wait: Duration) -> u64 {
     let mut writer = Worker::start(&["writes", path.to_str().unwrap(), SIZE]);
     let first = writer.says().await["number"].as_u64().unwrap();
@@ -143,14 +143,14 @@ async fn run_and_kill(path: &Path, last: u64, wait: Duration) -> u64 {
         std::hint::spin_loop();
     }
     writer.kill().await;
-    // What it had told before it died.
+    // The numbers it reported before it died.
     while let Some(line) = writer.next().await {
         told = line["number"].as_u64().unwrap();
     }
     told
 }
 
-/// How far a first writer got, and how long it took for a write.
+/// The last number of a first writer, and how long a write took.
 async fn time_of_a_write(path: &Path) -> (u64, Duration) {
     const WRITES: u32 = 20;
     let mut writer = Worker::start(&["writes", path.to_str().unwrap(), SIZE]);
@@ -164,7 +164,7 @@ async fn time_of_a_write(path: &Path) -> (u64, Duration) {
     (number(&FileStore::new(path)).await, cycle)
 }
 
-/// The next write finds no lock in its way, and clears up.
+/// The next write is not blocked by a lock, and removes temporary files.
 async fn leaves_nothing_behind(store: &FileStore, folder: &Path) {
     let data = Secret::new("{}");
     store.save(&key("one more"), data, None).await.unwrap();

@@ -1,4 +1,4 @@
-//! A disk that is really full, a small one of its own: no refresh token is used whose successor could not be stored.
+//! A full disk (a small tmpfs): no refresh token is used if its successor cannot be stored.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 use crate::stage::{Stage, Worker};
 
-/// A disk in memory, which ends with this.
+/// A tmpfs, unmounted on drop.
 struct Disk(TempDir);
 
 impl Disk {
-    /// `None`, and told so, where this user may not mount anything.
+    /// `None`, with a message, if this user may not mount anything.
     fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
@@ -35,7 +35,7 @@ impl Disk {
         self.path().join("filler")
     }
 
-    /// Leaves no byte.
+    /// Fills the disk completely.
     fn fill(&self) {
         let mut filler = File::create(self.filler()).unwrap();
         let page = [b'x'; 4096];
@@ -59,7 +59,7 @@ async fn signed_in(disk: &Disk) -> (Stage, Worker) {
     (stage, program)
 }
 
-/// Nothing of a reservation is left.
+/// Asserts that no reserved space is left.
 fn no_space_is_left_behind(stage: &Stage) {
     let leases = stage.store().with_file_name("credentials.json.leases");
     let mut names = fs::read_dir(leases).unwrap();
@@ -86,7 +86,7 @@ async fn refresh_token_is_not_used_on_a_full_disk() {
     assert_eq!(stage.counters().token_requests, 0);
     assert_eq!(stage.record(), before);
     no_space_is_left_behind(&stage);
-    // With room again, by the old refresh token.
+    // With space again, the old refresh token is used.
     disk.clear();
     let calls = program.calls(3).await;
     assert_eq!((calls.succeeded, calls.pages), (3, 0), "{calls:?}");
@@ -112,7 +112,7 @@ async fn disk_that_fills_up_during_a_renewal_loses_nothing() {
     assert_eq!((calls.succeeded, calls.pages), (3, 0), "{calls:?}");
     assert_ne!(stage.record(), before);
     no_space_is_left_behind(&stage);
-    // Whoever comes next has the new one, and renews it once there is room.
+    // The next program has the new token, and renews it once there is space.
     let mut next = stage.program(&[]).await;
     assert_eq!(next.calls(1).await.succeeded, 1);
     assert_eq!(stage.counters().token_requests, 1);
@@ -127,7 +127,7 @@ async fn disk_that_fills_up_during_a_renewal_loses_nothing() {
 async fn token_that_cannot_be_stored_all_the_same_serves_the_calls_at_hand() {
     let Some(disk) = Disk::new() else { return };
     let (stage, _) = signed_in(&disk).await;
-    // It has a host, which hears of it.
+    // A program with a host, which receives the event.
     let mut program = stage.program(&["person"]).await;
     stage.control().expire_access_tokens();
     stage.fault(Faults {
@@ -136,7 +136,7 @@ async fn token_that_cannot_be_stored_all_the_same_serves_the_calls_at_hand() {
     });
     program.begin(3).await;
     stage.counted(|c| c.token_refresh == 1).await;
-    // The reserved space is taken away.
+    // Deletes the reserved space.
     let leases = stage.store().with_file_name("credentials.json.leases");
     for name in fs::read_dir(leases).unwrap() {
         let path = name.unwrap().path();

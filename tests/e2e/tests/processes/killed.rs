@@ -1,5 +1,5 @@
-//! A program dies, or stands still, in the middle of a renewal. What it held ends with it; what only it knew is
-//! lost, and then one person signs in, once.
+//! A program is killed or stopped in the middle of a renewal. Its locks end with it. If only it knew the new token,
+//! that is lost, and one user signs in, once.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{Stage, Worker, until};
 
-/// How many programs without a person wait for the one that dies.
+/// How many programs without a user wait for the one that is killed.
 const OTHERS: usize = 4;
 const CALLS: usize = 10;
 const ALL: u64 = (OTHERS * CALLS) as u64;
@@ -36,7 +36,7 @@ fn tolerate_reuse() -> Faults {
     }
 }
 
-/// Has all of them make their calls, and waits until each has been refused: now they wait for the lease.
+/// Starts the calls of all programs, and waits until each is rejected: now they wait for the lease.
 async fn begin(stage: &Stage, others: &mut [Worker]) {
     let before = stage.counters().mcp_401;
     for other in &mut *others {
@@ -46,7 +46,7 @@ async fn begin(stage: &Stage, others: &mut [Worker]) {
     stage.counted(|c| c.mcp_401 == refused).await;
 }
 
-/// The calls that were begun succeed, and nobody was bothered.
+/// Asserts that the started calls succeed, without prompts.
 async fn all_succeed(others: &mut [Worker]) {
     for other in others {
         let calls = other.end().await;
@@ -54,7 +54,7 @@ async fn all_succeed(others: &mut [Worker]) {
     }
 }
 
-/// A program that has begun to renew, and those that are to go on without it.
+/// A program that has begun to renew, and those that must continue without it.
 async fn renewing(stage: &Stage, faults: Faults) -> (Worker, Vec<Worker>) {
     let mut leader = stage.program(&[]).await;
     let others = stage.programs(OTHERS).await;
@@ -71,7 +71,7 @@ async fn leader_killed_before_the_rotation_is_replaced_by_one_other_at_once() {
     let (mut leader, mut others) = renewing(&stage, token_hold()).await;
     begin(&stage, &mut others).await;
     leader.kill().await;
-    // Its lock ended with it: the next one asks, long before the lease's time is over.
+    // Its lock ended with it: the next program renews, long before the lease would lapse.
     stage.counted(|c| c.token_refresh == 2).await;
     stage.mend();
     all_succeed(&mut others).await;
@@ -80,16 +80,16 @@ async fn leader_killed_before_the_rotation_is_replaced_by_one_other_at_once() {
     assert_eq!((counters.reuse_detected, counters.authorize_visits), (0, 0));
 }
 
-/// The leader is killed when the server has rotated and the store does not know.
+/// When the leader is killed: the server has rotated the token, and the store does not have the new one.
 #[derive(Debug, Clone, Copy)]
 enum Death {
-    /// The answer is on its way.
+    /// Before the response arrives.
     BeforeTheAnswer,
-    /// It waits for its turn to write the answer down.
+    /// While it waits for the lock to write the response.
     BeforeTheWrite,
 }
 
-/// Kills a leader that way, while all others wait for it. The faults are as the server goes on with.
+/// Kills the leader at that moment, while all others wait for it. Then the server has the faults `then`.
 async fn kill_after_rotation(stage: &Stage, death: Death, then: Faults) -> Vec<Worker> {
     let before = stage.record();
     let (mut leader, mut others) = match death {
@@ -126,8 +126,8 @@ fn has_open(process: u32, path: &Path) -> bool {
     files.any(|file| file == path)
 }
 
-/// The server has seen the refresh token twice and takes it for stolen: the programs without a person are told so
-/// and ask nobody again; a person signs in once, for all.
+/// The server has received the refresh token twice and revokes the grant. The programs without a user fail and do not
+/// prompt; one user signs in once, for all.
 async fn one_person_recovers(death: Death) {
     let stage = Stage::signed_in().await;
     let mut attended = stage.program(&["person"]).await;
@@ -142,7 +142,7 @@ async fn one_person_recovers(death: Death) {
         "{counters:#?}"
     );
     assert_eq!(counters.mcp_requests, 1 + ALL, "each call was made once");
-    // Who tries again is told again, and asks nobody.
+    // Another try gets the same error, without a prompt.
     others[0].begin(CALLS).await;
     told_to_sign_in(&stage, &mut others[0], CALLS).await;
     assert_eq!(stage.counters().token_requests, 2);
@@ -190,7 +190,7 @@ async fn leader_killed_before_the_write_costs_one_person_one_sign_in() {
     one_person_recovers(Death::BeforeTheWrite).await;
 }
 
-/// A person who has a program open when it happens hears why.
+/// A user with an open program learns why.
 #[tokio::test]
 async fn whoever_signs_in_hears_that_access_was_not_renewed_any_more() {
     let stage = Stage::signed_in().await;
@@ -236,7 +236,7 @@ async fn server_that_allows_for_lost_writes_costs_nobody_anything() {
     all_recover_silently(Config::default(), Death::BeforeTheWrite, tolerate_reuse()).await;
 }
 
-/// Without rotation there is nothing to lose.
+/// Without rotation nothing can be lost.
 #[tokio::test]
 async fn server_that_does_not_rotate_costs_nobody_anything() {
     let config = Config {
@@ -259,14 +259,14 @@ fn signal(program: &Worker, signal: Signal) {
     kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
 }
 
-/// A leader that was stopped for longer than its lease comes back with an answer that nobody needs any more.
+/// A leader that was stopped for longer than its lease continues with an outdated response.
 #[tokio::test]
 async fn stopped_leader_that_goes_on_does_not_overwrite_what_was_stored_meanwhile() {
     let stage = Stage::signed_in().await;
     let (mut leader, _) = renewing(&stage, hold_after_rotation()).await;
     stage.counted(|c| c.rotations == 1).await;
     signal(&leader, Signal::STOP);
-    // By the others' clock the lease has lapsed.
+    // By the other programs' clock the lease has lapsed.
     let mut attended = stage.program(&["person", "speed=50"]).await;
     attended.advance(161).await;
     let calls = attended.calls(CALLS).await;
@@ -281,7 +281,7 @@ async fn stopped_leader_that_goes_on_does_not_overwrite_what_was_stored_meanwhil
     let calls = leader.end().await;
     assert_eq!((calls.succeeded, &calls.events), (1, &vec![]), "{calls:?}");
     assert_eq!(stage.record(), stored);
-    // And all of them go on with that.
+    // All programs continue with the stored token.
     stage.control().reset_counters();
     assert_eq!(leader.calls(CALLS).await.succeeded, CALLS as u64);
     assert_eq!(attended.calls(CALLS).await.succeeded, CALLS as u64);

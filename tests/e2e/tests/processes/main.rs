@@ -1,4 +1,4 @@
-//! Several real processes on one file store: what they share, and what is left when one of them dies.
+//! Several processes with one file store: what they share, and what is left when one is killed.
 
 #![allow(clippy::unwrap_used)]
 

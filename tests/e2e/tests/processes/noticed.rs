@@ -1,4 +1,4 @@
-//! What one program stores, others use without a rejection of their own.
+//! A token that one program stores is used by others without a rejection.
 
 use crate::stage::Stage;
 
@@ -28,13 +28,13 @@ async fn token_that_another_program_renewed_is_used_with_the_next_request() {
 #[tokio::test]
 async fn sign_in_at_another_program_is_used_with_the_next_request() {
     let stage = Stage::signed_in().await;
-    // It has nothing, and nobody to sign in.
+    // It has no token, and no user to sign in.
     let record = std::fs::read(stage.store()).unwrap();
     std::fs::remove_file(stage.store()).unwrap();
     let mut alone = stage.program(&[]).await;
     let calls = alone.calls(1).await;
     assert_eq!(calls.failed[0][0], "interaction_required", "{calls:?}");
-    // The same as another program would, or a copy that is put back.
+    // As if another program had signed in, or a backup was restored.
     std::fs::write(stage.store(), record).unwrap();
     stage.control().reset_counters();
     alone.advance(2).await;

@@ -1,4 +1,4 @@
-//! Many processes with one expired credential: one renewal.
+//! Many processes with one expired credential renew it once.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ const ROUNDS: u64 = 50;
 const PROCESSES: usize = 8;
 const CALLS: usize = 10;
 const ALL: u64 = (PROCESSES * CALLS) as u64;
-/// A little longer than an access token lives.
+/// A little longer than the lifetime of an access token.
 const LIFE: u64 = 3601;
 
-/// How a round's credential comes to its end.
+/// How the credential of a round becomes invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The server rejects it, and only the server knows.
+    /// The server rejects it; its expiry is not known to the clients.
     Rejected,
-    /// As before, and no program has an answer before all calls have been sent with it.
+    /// As before, and no program receives a response before all calls are sent.
     RejectedAtOnce,
-    /// By every clock.
+    /// It expires by every clock.
     Expired,
 }
 
@@ -30,7 +30,7 @@ impl End {
     }
 }
 
-/// Lets the credential end, has all programs make their calls at once, and looks at what it took.
+/// Invalidates the credential, makes the calls of all programs at once, and checks the requests.
 async fn round(stage: &Stage, programs: &mut [Worker], end: End) {
     let control = stage.control();
     control.reset_counters();
@@ -70,7 +70,7 @@ async fn round(stage: &Stage, programs: &mut [Worker], end: End) {
     }
 }
 
-/// Programs that live on have the old credential in memory.
+/// Running programs have the old credential in memory.
 #[tokio::test]
 async fn one_refresh_for_eighty_calls_of_eight_processes_fifty_times() {
     let stage = Stage::signed_in().await;
@@ -89,7 +89,7 @@ async fn one_refresh_for_eighty_calls_of_eight_processes_fifty_times() {
     println!("{ROUNDS} rounds took {:?}", begun.elapsed());
 }
 
-/// Half of the programs have just started, with what the store held at that time.
+/// Half of the programs have just started, with what the store held then.
 #[tokio::test]
 async fn one_refresh_for_eighty_calls_of_four_old_and_four_new_processes() {
     let stage = Stage::signed_in().await;
@@ -109,7 +109,7 @@ async fn one_refresh_for_eighty_calls_of_four_old_and_four_new_processes() {
             program.advance(ahead).await;
             programs.push(program);
         }
-        // Next time, the older half goes.
+        // Next time, the older half is replaced.
         programs.rotate_left(PROCESSES / 2);
         round(&stage, &mut programs, end).await;
     }

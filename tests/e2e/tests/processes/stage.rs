@@ -1,4 +1,4 @@
-//! Servers, a store, and programs that can be told what to do, stopped and killed.
+//! Servers, a store, and programs that a test controls, stops and kills.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,19 +10,19 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-/// How long anything may take before it counts as hanging. Well under a lease's time (100 s), so that nobody
-/// can have waited for one to lapse.
+/// The limit for any wait. Well below the duration of a lease (100 s), so that no program can have waited for one to
+/// lapse.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The program.
+/// The path of the worker program.
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_e2e-worker");
 
-/// Waits, but not for ever.
+/// Waits, with a limit.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, what).await.expect("it ends")
 }
 
-/// Waits until something holds that nobody tells of.
+/// Polls until a condition holds.
 pub(crate) async fn until(condition: impl Fn() -> bool) {
     soon(async {
         while !condition() {
@@ -32,11 +32,11 @@ pub(crate) async fn until(condition: impl Fn() -> bool) {
     .await;
 }
 
-/// Servers and a store on which a person has signed in.
+/// Servers, and a store with a signed-in user.
 pub(crate) struct Stage {
     fixture: Fixture,
     store: PathBuf,
-    /// Where the store is, unless the test has a place of its own for it.
+    /// The store's folder, unless the test provides one.
     _folder: Option<TempDir>,
 }
 
@@ -91,19 +91,19 @@ impl Stage {
         self.fault(Faults::default());
     }
 
-    /// The store's file.
+    /// The path of the store file.
     pub(crate) fn store(&self) -> PathBuf {
         self.store.clone()
     }
 
-    /// The record, as it is in the store.
+    /// The stored record.
     pub(crate) fn record(&self) -> Value {
         let contents = std::fs::read(self.store()).unwrap();
         let contents: Value = serde_json::from_slice(&contents).unwrap();
         contents["records"][0]["record"].clone()
     }
 
-    /// A program of its own, which has opened its session.
+    /// Starts a program, which opens its session.
     pub(crate) async fn program(&self, options: &[&str]) -> Worker {
         let store = self.store();
         let mut args = vec!["calls", store.to_str().unwrap(), self.fixture.mcp_url()];
@@ -119,19 +119,19 @@ impl Stage {
     }
 }
 
-/// What became of the calls of one program.
+/// The results of one program's calls.
 #[derive(Debug)]
 pub(crate) struct Calls {
     pub(crate) succeeded: u64,
-    /// The code, the message and what a person is told of each failed call.
+    /// The code, message and user-facing sentence of each failed call.
     pub(crate) failed: Vec<[String; 3]>,
-    /// How often the person was sent to a page, so far.
+    /// How many pages the user was sent to so far.
     pub(crate) pages: u64,
-    /// What the host heard, so far.
+    /// The events that the host received so far.
     pub(crate) events: Vec<Value>,
 }
 
-/// A program of its own. It is killed when dropped.
+/// A worker process. It is killed when dropped.
 pub(crate) struct Worker {
     child: Child,
     orders: ChildStdin,
@@ -145,7 +145,7 @@ impl Worker {
         Self::run(command)
     }
 
-    /// Starts it by a command of the test's own.
+    /// Starts it with a custom command.
     pub(crate) fn run(command: std::process::Command) -> Self {
         let mut child = Command::from(command)
             .stdin(Stdio::piped())
@@ -162,10 +162,10 @@ impl Worker {
         }
     }
 
-    /// The next line it says; `None` when it has ended.
+    /// The next line of its output; `None` when it has exited.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         let line = soon(self.answers.next_line()).await.unwrap()?;
-        // A killed program may have been in the middle of a line.
+        // A killed program may leave an incomplete line.
         serde_json::from_str(&line).ok()
     }
 
@@ -178,12 +178,12 @@ impl Worker {
         self.orders.write_all(line.as_bytes()).await.unwrap();
     }
 
-    /// Has it make this many calls at once.
+    /// Starts this many calls at once.
     pub(crate) async fn begin(&mut self, calls: usize) {
         self.order(&format!("go {calls}")).await;
     }
 
-    /// What became of the calls that were begun.
+    /// The results of the started calls.
     pub(crate) async fn end(&mut self) -> Calls {
         let answer = self.says().await;
         Calls {
@@ -199,7 +199,7 @@ impl Worker {
         self.end().await
     }
 
-    /// Moves its clock forward.
+    /// Advances its clock.
     pub(crate) async fn advance(&mut self, seconds: u64) {
         self.order(&format!("clock {seconds}")).await;
         self.says().await;
@@ -209,7 +209,7 @@ impl Worker {
         self.child.id().expect("it was not waited for")
     }
 
-    /// Kills it (SIGKILL), and waits until the system has cleared away what it held.
+    /// Kills it (SIGKILL), and waits until the system has released its resources.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! A disk that is full and a folder that is read-only: told by the file's name, and the file stays as it was.
+//! A full disk and a read-only folder: the error names the file, and the file stays unchanged.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::stage::{WORKER, Worker};
 
-/// A user that owns nothing: the administrator may write everywhere.
+/// A user without files, because root may write everywhere.
 const NOBODY: u32 = 65534;
 
-/// A store on which a worker has written a few records.
+/// A store in which a worker has written a few records.
 async fn written() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("credentials.json");
@@ -23,12 +23,12 @@ async fn written() -> (TempDir, PathBuf) {
         writer.says().await;
     }
     writer.kill().await;
-    // What the kill may have left is another test's matter.
+    // Removes what the kill may have left, which another test checks.
     let _ = fs::remove_file(folder.path().join("credentials.json.tmp"));
     (folder, path)
 }
 
-/// A writer reads what is there, fails to write, and tells so; nothing has changed.
+/// The writer reads the record, fails to write, and reports the error; nothing has changed.
 async fn fails(mut writer: Worker, path: &Path, why: &[&str]) {
     let before = fs::read(path).unwrap();
     assert!(
@@ -44,12 +44,12 @@ async fn fails(mut writer: Worker, path: &Path, why: &[&str]) {
     assert_eq!(fs::read(path).unwrap(), before);
     let copy = path.with_file_name("credentials.json.tmp");
     assert!(!copy.exists(), "half a copy takes the room that is lacking");
-    // It may be another user's, whose store this program does not open.
+    // The file may belong to another user, whose store this program refuses to open.
     let contents: Value = serde_json::from_slice(&before).unwrap();
     assert_eq!(contents["records"].as_array().unwrap().len(), 1);
 }
 
-/// No file of the writer's may grow beyond a block: the system refuses what a full disk would, in the same place.
+/// The writer's files may not grow beyond a block: writes fail in the same place as on a full disk.
 #[tokio::test]
 async fn full_disk_is_told_and_the_old_record_stands() {
     let (_folder, path) = written().await;
@@ -67,17 +67,17 @@ async fn full_disk_is_told_and_the_old_record_stands() {
         &["cannot be written: File too large"],
     )
     .await;
-    // With room again, it goes on.
+    // With space again, it continues.
     let mut writer = Worker::start(&["writes", path.to_str().unwrap(), "10000"]);
     let number = writer.says().await["number"].as_u64().unwrap();
     assert_eq!(writer.says().await["number"], number + 1);
 }
 
-/// A worker of a user whom permissions mean something to, on files of its own.
+/// A worker of a user for whom permissions count, on its own files.
 fn unprivileged(folder: &Path, path: &Path) -> Worker {
     let mut command = if fs::metadata(folder).unwrap().uid() == 0 {
-        // The worker is taken to where everybody may run it. Were it written here, a program that another test starts
-        // meanwhile could inherit the open file, and a file that is written to cannot be run ("text file busy").
+        // `install` copies the worker to where every user may run it. If this process wrote it, another test's child
+        // could inherit the open file, and an open file cannot be run ("text file busy").
         let worker = folder.with_extension("worker");
         let mut install = Command::new("install");
         install.args(["-m", "755", WORKER]).arg(&worker);

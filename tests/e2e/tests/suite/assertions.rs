@@ -1,4 +1,4 @@
-//! Clients that prove themselves by a key (RFC 7523).
+//! Clients that authenticate with a key (RFC 7523).
 
 use mcp_reauth::{AuthSessionBuilder, Client, Credentials, PrivateKey};
 use mcp_reauth_fixture::config::{AuthMethod, GrantType, PreRegisteredClient};
@@ -8,7 +8,7 @@ use crate::support::{Wire, World, at_both_wires};
 
 const ID: &str = "e2e with a key";
 
-/// A server that knows one client, by this key alone.
+/// A server with one registered client, which has this key.
 fn known(key: &SigningKey, grant_types: &[GrantType]) -> Config {
     let mut config = Config {
         token_endpoint_auth_methods_supported: vec![AuthMethod::PrivateKeyJwt],
@@ -38,7 +38,7 @@ fn for_itself(builder: AuthSessionBuilder, key: &SigningKey) -> AuthSessionBuild
 const ALGORITHMS: [SigningAlg; 3] = [SigningAlg::Es256, SigningAlg::Rs256, SigningAlg::EdDsa];
 
 at_both_wires! {
-    /// A fresh assertion for each request, and a silent step-up by one request.
+    /// A fresh assertion for each request, and a silent step-up in one request.
     async fn acts_for_itself(wire: Wire) {
         for algorithm in ALGORITHMS {
             let key = SigningKey::generate(algorithm);
@@ -58,7 +58,7 @@ at_both_wires! {
         }
     }
 
-    /// A person signs in, and the client still proves itself by its key.
+    /// The user signs in, and the client still authenticates with its key.
     async fn acts_for_a_person(wire: Wire) {
         let key = SigningKey::generate(SigningAlg::Es256);
         let types = [GrantType::AuthorizationCode, GrantType::RefreshToken];

@@ -1,4 +1,4 @@
-//! Servers that want to know better who it is (RFC 9470).
+//! Servers that require stronger or more recent authentication (RFC 9470).
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ at_both_wires! {
         assert_eq!(world.counters().total(), 2);
     }
 
-    /// More recently.
+    /// With a `max_age`.
     async fn more_recently(wire: Wire) {
         let mut config = Config::default();
         config.tools.push(Tool {
@@ -49,7 +49,7 @@ at_both_wires! {
         assert!(world.user.last_page().url.contains("max_age=60"));
     }
 
-    /// The authorization server does not do it: asked once, and never again for this call.
+    /// The authorization server ignores it: one prompt, and no second one for this call.
     async fn ignored(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -62,7 +62,7 @@ at_both_wires! {
         client.succeeds("transfer").await;
     }
 
-    /// A no.
+    /// The user declines.
     async fn declined(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;

@@ -1,4 +1,4 @@
-//! The loopback listener under attack, in the middle of a sign-in.
+//! Attacks on the loopback listener during a sign-in.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,11 +10,11 @@ use url::Url;
 
 use crate::support::{Wire, World, browser, tests};
 
-/// Something that must never be echoed.
+/// Text that must never be echoed.
 const MARK: &str = "<script>alert('mark')</script>";
 const ENCODED: &str = "%3Cscript%3Ealert%28%27mark%27%29%3C%2Fscript%3E";
 
-/// Where the listener is.
+/// The listener's address and the pending sign-in.
 struct Target {
     address: String,
     path: String,
@@ -31,7 +31,7 @@ impl Target {
         }
     }
 
-    /// Sends a request by hand; the whole answer.
+    /// Sends a raw request, and returns the whole response.
     async fn send(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
         // The listener may close before it has read everything.
@@ -52,7 +52,7 @@ impl Target {
         self.send(&head).await
     }
 
-    /// A callback as from the authorization server, but with another code.
+    /// A callback as the authorization server sends it, but with another code.
     fn forged(&self) -> String {
         format!("{}?code={ENCODED}&state={}", self.path, self.state)
     }
@@ -75,7 +75,7 @@ fn says(answer: &str, status: u16) {
     );
 }
 
-/// Signs in while `attack` goes on before the real answer comes; how long it took.
+/// Signs in while `attack` runs before the real callback arrives; returns the duration.
 async fn survives<F>(attack: impl Fn(Target) -> F + Send + Sync + 'static) -> Duration
 where
     F: Future<Output = ()> + Send + 'static,
@@ -100,7 +100,7 @@ where
 }
 
 tests! {
-    /// Another program's address, and names that an attacker lets point here.
+    /// Another program's address, and names that an attacker points to this machine.
     async fn wrong_hosts() {
         survives(|target| async move {
             let port = target.address.split(':').next_back().unwrap().to_owned();
@@ -124,7 +124,7 @@ tests! {
         .await;
     }
 
-    /// Everything that is no visit.
+    /// All methods except GET.
     async fn wrong_methods() {
         survives(|target| async move {
             for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "ANYTHING"] {
@@ -138,7 +138,7 @@ tests! {
         .await;
     }
 
-    /// Everywhere else.
+    /// All other paths.
     async fn wrong_paths() {
         survives(|target| async move {
             let query = target.forged().split_once('?').unwrap().1.to_owned();
@@ -150,7 +150,7 @@ tests! {
         .await;
     }
 
-    /// Another page sends a request with a state it made up, or none, or several.
+    /// Another page sends a request with an invented state, with none, or with several.
     async fn wrong_states() {
         survives(|target| async move {
             let path = &target.path;
@@ -174,7 +174,7 @@ tests! {
         .await;
     }
 
-    /// A callback of an earlier sign-in comes again.
+    /// A callback of an earlier sign-in is replayed.
     async fn a_replayed_state() {
         let world = World::new().await;
         let earlier: Arc<Mutex<Option<String>>> = Arc::default();
@@ -197,7 +197,7 @@ tests! {
         assert_eq!(world.counters().token_failures, 0);
     }
 
-    /// Long, binary, and no HTTP at all.
+    /// Long and binary requests, and other protocols.
     async fn garbage() {
         survives(|target| async move {
             let long = "a".repeat(200_000);
@@ -216,7 +216,7 @@ tests! {
         .await;
     }
 
-    /// A connection that sends nothing, as browsers open them ahead of need, keeps nobody waiting.
+    /// A connection that sends nothing, as browsers preopen, does not delay the sign-in.
     async fn a_silent_connection() {
         let open = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&open);
@@ -234,7 +234,7 @@ tests! {
         assert!(took < Duration::from_secs(5), "the sign-in took {took:?}");
     }
 
-    /// More of them than are served at once: they are cut off in time (ten seconds, for real).
+    /// More of them than are served at once: they are closed in time (ten seconds of real time).
     async fn many_silent_connections() {
         let open = Arc::new(Mutex::new(Vec::new()));
         survives(move |target| {

@@ -1,11 +1,11 @@
-//! Challenges that mean harm: huge ones, thousands of them, and words that are not what they seem.
+//! Malicious challenges: huge ones, thousands of them, and deceptive text.
 
 use mcp_reauth_fixture::{Config, Faults};
 use serde_json::json;
 
 use crate::support::{Speaker, Wire, World, at_both_wires, connect_to, log, tests};
 
-/// Every request is rejected with these field lines.
+/// Rejects every request with these field lines.
 fn rejecting(challenges: Vec<String>) -> Faults {
     Faults {
         always_401: true,
@@ -14,7 +14,7 @@ fn rejecting(challenges: Vec<String>) -> Faults {
     }
 }
 
-/// More than the HTTP client reads of a head: the call fails as a broken connection does, at once and for good.
+/// More than the HTTP client accepts as header: the call fails like a broken connection, without retries.
 async fn too_much(wire: Wire, challenges: Vec<String>) {
     let world = World::new().await;
     let client = world.connected(wire).await;
@@ -27,7 +27,7 @@ async fn too_much(wire: Wire, challenges: Vec<String>) {
     world.works(&client).await;
 }
 
-/// As much as the HTTP client reads: recovered from as from any other challenge, within its bounds.
+/// As much as the HTTP client accepts: recovery runs as for any other challenge, within its limits.
 async fn read(wire: Wire, challenges: Vec<String>) {
     let world = World::new().await;
     let client = world.connected(wire).await;
@@ -58,7 +58,7 @@ at_both_wires! {
         too_much(wire, vec![described(1); 10_000]).await;
     }
 
-    /// 350 kB, which is about what is read of a head.
+    /// 350 kB, close to the limit for a response's header.
     async fn a_third_of_a_megabyte(wire: Wire) {
         read(wire, vec![described(350_000)]).await;
     }
@@ -73,13 +73,13 @@ at_both_wires! {
         read(wire, vec!["Bearer realm=\"x\",".repeat(112); 90]).await;
     }
 
-    /// Quotes that never end.
+    /// A quoted string without an end.
     async fn an_open_quote(wire: Wire) {
         let line = format!("Bearer error=\"invalid_token\", a=\"{}", "\\\"".repeat(100_000));
         read(wire, vec![line]).await;
     }
 
-    /// A scope of 300 kB is no scope, and goes into no address.
+    /// A scope of 300 kB is ignored, and appears in no address.
     async fn an_endless_scope(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -98,7 +98,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// The token that was sent comes back in every part of the challenge: it goes no further.
+    /// The challenge quotes the token that was sent, in every part: it is not passed on.
     async fn quoting_the_token(wire: Wire) {
         for (status, line) in [
             (401, "Bearer error=\"invalid_token\", error_description=\"no good: {token}\", realm=\"{token}\""),
@@ -124,7 +124,7 @@ at_both_wires! {
         }
     }
 
-    /// An error page that quotes the token, as those do that are meant for developers.
+    /// An error page that quotes the token, as pages for developers do.
     async fn quoting_the_token_on_a_page(wire: Wire) {
         for before in [0, 480] {
             let world = World::new().await;
@@ -141,7 +141,7 @@ at_both_wires! {
         }
     }
 
-    /// A quoted token that the bounds of what is shown cut in two.
+    /// A quoted token at the end of the displayed excerpt, which cuts it in two.
     async fn quoting_the_token_at_the_edge(wire: Wire) {
         for before in [470, 490, 500] {
             let world = World::new().await;
@@ -150,7 +150,7 @@ at_both_wires! {
             world.fault(rejecting(vec![format!("Bearer error_description=\"{before}{{token}}\"")]));
             let sent = world.session.authorization().unwrap().header_value().to_owned();
             client.fails("echo", "unauthorized").await;
-            // The first characters are what stands at the edge.
+            // The excerpt ends with the first characters of the token.
             let start = &sent["Bearer ".len()..][..11];
             assert!(!log::contains(&format!("x{start}")), "{start}");
         }
@@ -171,7 +171,7 @@ tests! {
         assert_eq!((world.counters().tool_challenges, world.prompts()), (3, (0, 1)));
     }
 
-    /// Characters that no header may have, as only a server without an HTTP library sends them.
+    /// Characters that are invalid in a header, as only a server without an HTTP library sends them.
     async fn control_characters() {
         let world = World::with(Config::default()).await;
         for evil in ["\0", "\u{1}", "\u{7}", "\u{8}", "\u{b}", "\u{1b}]0;title", "\u{7f}", "\rX: y", "\nX y"] {
@@ -184,7 +184,7 @@ tests! {
         }
     }
 
-    /// Characters that a header may have and a person should not see as they are.
+    /// Characters that are valid in a header but must be escaped when displayed.
     async fn deceiving_characters() {
         let world = World::new().await;
         let client = world.connected(Wire::Stateless).await;
@@ -195,7 +195,7 @@ tests! {
         assert!(!world.user.last_page().url.contains("%C2%85"));
     }
 
-    /// A challenge in a tool result is no header: any character can stand in it.
+    /// A challenge in a tool result is not a header, and may contain any character.
     async fn control_characters_in_a_tool_result() {
         let world = World::new().await;
         let client = world.connected(Wire::Stateless).await;

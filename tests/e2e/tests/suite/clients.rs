@@ -1,4 +1,4 @@
-//! The ways a client can be known.
+//! The ways to identify a client.
 
 use mcp_reauth::{AuthSessionBuilder, Client, Credentials, Secret};
 use mcp_reauth_fixture::config::{AuthMethod, GrantType, PreRegisteredClient};
@@ -9,7 +9,7 @@ use crate::support::{Wire, World, at_both_wires};
 const ID: &str = "e2e client:1%";
 const SECRET: &str = "cs_e2e +%:&=secret";
 
-/// A server at which one client is registered beforehand, and no other can be.
+/// A server with one pre-registered client, and no dynamic registration.
 fn known(method: AuthMethod, grant_types: &[GrantType]) -> Config {
     let mut config = Config {
         token_endpoint_auth_methods_supported: vec![method],
@@ -57,7 +57,7 @@ async fn acts_for_itself(wire: Wire, method: AuthMethod) {
     let client = world.connect(wire).await;
     world.at_rest(wire).await;
     let rest = wire.greetings() - 1 + world.counters().mcp_get;
-    // Failed, metadata of the resource and of its server, token, retry.
+    // Rejected, metadata of the resource and of its server, token, retry.
     assert_eq!(world.counters().http_requests() - rest, 5);
 
     world.works(&client).await;
@@ -104,17 +104,17 @@ at_both_wires! {
         signs_in(wire, AuthMethod::None).await;
     }
 
-    /// For itself, with a secret in the header.
+    /// With client credentials, with a secret in the header.
     async fn credentials_basic(wire: Wire) {
         acts_for_itself(wire, AuthMethod::ClientSecretBasic).await;
     }
 
-    /// For itself, with a secret in the body.
+    /// With client credentials, with a secret in the body.
     async fn credentials_post(wire: Wire) {
         acts_for_itself(wire, AuthMethod::ClientSecretPost).await;
     }
 
-    /// A secret that is wrong.
+    /// A wrong secret.
     async fn wrong_secret(wire: Wire) {
         let types = [GrantType::AuthorizationCode, GrantType::RefreshToken];
         let config = known(AuthMethod::ClientSecretBasic, &types);
@@ -124,7 +124,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1));
     }
 
-    /// A registered client that the server gives a secret to.
+    /// A registered client that receives a secret from the server.
     async fn dynamic_with_a_secret(wire: Wire) {
         for method in [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost] {
             let world = World::with(Config {
@@ -139,8 +139,8 @@ at_both_wires! {
         }
     }
 
-    /// The URL of a metadata document is the client id where that is supported. (The fixture could not fetch
-    /// it: nothing here speaks https.)
+    /// The URL of a metadata document is the client ID if the server supports it. (The fixture cannot fetch it, because
+    /// the tests have no https server.)
     async fn metadata_document(wire: Wire) {
         let url = "https://client.example/metadata.json";
         let world = World::with_session(Config::default(), |b| b.client_metadata_url(url)).await;
@@ -151,7 +151,7 @@ at_both_wires! {
         assert_eq!(world.counters().registrations, 0);
     }
 
-    /// And where it is not, the client registers.
+    /// If it does not, the client registers.
     async fn metadata_document_unsupported(wire: Wire) {
         let mut config = Config::default();
         config.registration.metadata_documents = false;
@@ -162,7 +162,7 @@ at_both_wires! {
         assert_eq!(world.counters().registrations, 1);
     }
 
-    /// What a registration says of the program.
+    /// The content of a registration request.
     async fn what_is_registered(wire: Wire) {
         let world = World::new().await;
         world.connect(wire).await;

@@ -1,4 +1,4 @@
-//! Tokens that are bound to a key (RFC 9449).
+//! Tokens bound to a key (RFC 9449).
 
 use std::collections::HashSet;
 
@@ -17,14 +17,14 @@ fn bound(dpop: Binding, dpop_nonce: DpopNonce) -> Config {
     }
 }
 
-/// Whether all that the servers take now is bound to keys.
+/// Whether all valid tokens are bound to keys.
 fn all_bound(world: &World) -> bool {
     let live = world.control().live_tokens();
     !live.is_empty() && live.iter().all(|token| token.dpop_jkt.is_some())
 }
 
 at_both_wires! {
-    /// Nobody told the program; the server does.
+    /// The server requires it, without an option of the program.
     async fn server_asks_for_it(wire: Wire) {
         let world = World::with(bound(Binding::Required, DpopNonce::Off)).await;
         let client = world.connected(wire).await;
@@ -39,7 +39,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (1, 1));
     }
 
-    /// A server that takes bearer tokens too is not bothered, unless the program wants it.
+    /// A server that accepts bearer tokens too gets them, unless the program wants bound ones.
     async fn off_unless_wanted(wire: Wire) {
         let world = World::with(bound(Binding::Supported, DpopNonce::Off)).await;
         let _client = world.connected(wire).await;
@@ -51,7 +51,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// Whoever insists on it does not sign in where it is not offered.
+    /// A program that requires it does not sign in at a server that does not offer it.
     async fn wanted_and_not_offered(wire: Wire) {
         let always = |builder: mcp_reauth::AuthSessionBuilder| builder.dpop(Dpop::Always);
         let world = World::with_session(Config::default(), always).await;
@@ -60,7 +60,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// Each server's nonce is learnt by one more request, and then kept.
+    /// Each server's nonce costs one additional request, and is then remembered.
     async fn nonces_of_both_servers(wire: Wire) {
         let world = World::with(bound(Binding::Required, DpopNonce::Demanded)).await;
         let client = world.connected(wire).await;
@@ -77,7 +77,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// A server that says it beforehand is never asked twice.
+    /// A server that announces its nonce needs no additional request.
     async fn announced_nonces(wire: Wire) {
         let world = World::with(bound(Binding::Required, DpopNonce::Announced)).await;
         let client = world.connected(wire).await;
@@ -88,7 +88,7 @@ at_both_wires! {
         assert_eq!(world.counters().dpop_nonce_challenges, 0);
     }
 
-    /// Another nonce each time: a few tries, a typed error, no page, and nothing lost.
+    /// Another nonce each time: a few tries, a typed error, no page, and nothing is lost.
     async fn endless_nonces(wire: Wire) {
         let world = World::with(bound(Binding::Required, DpopNonce::Demanded)).await;
         let client = world.connected(wire).await;
@@ -111,7 +111,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// Clocks that are too far apart cost nobody a sign-in.
+    /// A wrong clock causes no sign-in.
     async fn clock_is_wrong(wire: Wire) {
         let world = World::with(bound(Binding::Required, DpopNonce::Off)).await;
         let client = world.connected(wire).await;
@@ -123,7 +123,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// A proof is for one address and one time: along a redirect, each request has its own.
+    /// A proof is for one address and one request: each redirected request has its own.
     async fn redirected(wire: Wire) {
         let world = World::with(bound(Binding::Required, DpopNonce::Off)).await;
         let client = world.connected(wire).await;
@@ -139,7 +139,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// One renewal for all, each with a proof of its own.
+    /// One renewal for all calls, each with its own proof.
     async fn fifty_calls_with_an_expired_token(wire: Wire) {
         let world = World::with(bound(Binding::Required, DpopNonce::Demanded)).await;
         let client = world.connected(wire).await;
@@ -150,7 +150,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// The key comes along with the tokens, from the store.
+    /// The key is stored with the tokens.
     async fn restart(wire: Wire) {
         let store = MemoryStore::new();
         let config = bound(Binding::Required, DpopNonce::Off);
@@ -168,7 +168,7 @@ at_both_wires! {
         assert!(state.bound_to_key && state.renewable, "{state:?}");
     }
 
-    /// An application that keeps the key itself: it is in no store, and without it there is nothing to be had.
+    /// An application that keeps the key itself: no store has it, and without it no token can be used.
     async fn key_of_the_applications_own(wire: Wire) {
         let pem = SigningKey::generate(SigningAlg::Es256).to_pem().to_owned();
         let key = || PrivateKey::read(&pem).unwrap();

@@ -1,4 +1,4 @@
-//! Addresses that must not be used: neither https nor on this machine, wherever a server may name one.
+//! Addresses that must not be used, wherever a server names them: neither https nor loopback.
 
 use mcp_reauth::Revocation;
 use mcp_reauth_fixture::{Config, Faults};
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::support::{Elsewhere, Wire, World, at_both_wires, tests};
 
-/// Addresses that are not protected, some of which look as if they were on this machine.
+/// Addresses without https, some of which look like loopback addresses.
 const UNPROTECTED: [&str; 17] = [
     "http://as.example/x",
     "HTTP://AS.EXAMPLE/x",
@@ -32,7 +32,7 @@ fn members(name: &str, value: Value) -> Map<String, Value> {
     [(name.to_owned(), value)].into_iter().collect()
 }
 
-/// With each of the addresses at this place, connecting is refused before anybody is prompted.
+/// Asserts that connecting fails without a prompt, with each of the addresses in this place.
 async fn refused(world: &World, wire: Wire, faults: impl Fn(&str) -> Faults) {
     for url in UNPROTECTED {
         world.fault(faults(url));
@@ -56,22 +56,22 @@ async fn refused_in_metadata(wire: Wire, endpoint: &str) {
 }
 
 at_both_wires! {
-    /// Where the person would be sent.
+    /// The address that the user would visit.
     async fn authorization_endpoint(wire: Wire) {
         refused_in_metadata(wire, "authorization_endpoint").await;
     }
 
-    /// Where codes and refresh tokens would be sent.
+    /// The address that would receive codes and refresh tokens.
     async fn token_endpoint(wire: Wire) {
         refused_in_metadata(wire, "token_endpoint").await;
     }
 
-    /// Where a client's secret would come from.
+    /// The address that would issue a client's secret.
     async fn registration_endpoint(wire: Wire) {
         refused_in_metadata(wire, "registration_endpoint").await;
     }
 
-    /// The authorization server as a whole.
+    /// The issuer itself.
     async fn authorization_servers(wire: Wire) {
         let world = World::new().await;
         refused(&world, wire, |url| Faults {
@@ -81,7 +81,7 @@ at_both_wires! {
         .await;
     }
 
-    /// The metadata that a challenge names: it is looked for where it belongs instead.
+    /// The metadata that a challenge names: the well-known address is used instead.
     async fn resource_metadata(wire: Wire) {
         for url in UNPROTECTED {
             let world = World::new().await;
@@ -95,11 +95,11 @@ at_both_wires! {
         }
     }
 
-    /// Where tokens would be revoked: signed out all the same, and no token is sent there.
+    /// The revocation endpoint: signing out succeeds, and no token is sent there.
     async fn revocation_endpoint(wire: Wire) {
         let world = World::new().await;
         let elsewhere = Elsewhere::start().await;
-        // These two would get there.
+        // Connections to these two would reach it.
         let reached = ["0.0.0.0", "[::ffff:127.0.0.1]"].map(|host| elsewhere.url.replace("127.0.0.1", host));
         for url in UNPROTECTED.into_iter().chain(reached.iter().map(String::as_str)) {
             world.fault(Faults {
@@ -114,7 +114,7 @@ at_both_wires! {
         assert_eq!((world.counters().revocations, elsewhere.hits().await), (0, 0));
     }
 
-    /// What is no web address at all goes to no browser.
+    /// Addresses that are not http or https are not opened in a browser.
     async fn other_schemes(wire: Wire) {
         let world = World::new().await;
         for url in ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "localhost", "//localhost/x", ""] {
@@ -127,7 +127,7 @@ at_both_wires! {
         }
     }
 
-    /// Two readings of one address must not part: nothing is sent where another host could be meant.
+    /// Nothing is sent to an address that parsers could read as different hosts.
     async fn ambiguous_addresses(wire: Wire) {
         let elsewhere = Elsewhere::start().await;
         let origin = elsewhere.url.trim_end_matches("/collect").to_owned();
@@ -158,7 +158,7 @@ at_both_wires! {
 }
 
 tests! {
-    /// Other spellings of this machine's own address are this machine, to the check and to the connection.
+    /// Other spellings of a loopback address count as loopback, in the check and in the connection.
     async fn other_spellings_of_loopback() {
         let world = World::new().await;
         let port = Url::parse(world.issuer()).unwrap().port().unwrap();
@@ -175,7 +175,7 @@ tests! {
         }
     }
 
-    /// A server's own address that is not protected is refused when the session is set up.
+    /// A server's own address without https is rejected when the session is opened.
     async fn the_server_itself() {
         let world = World::with(Config::default()).await;
         for url in UNPROTECTED {

@@ -1,4 +1,4 @@
-//! Access that an organization manages: its identity provider vouches, silently.
+//! Enterprise-managed authorization: the organization's identity provider grants access silently.
 
 use futures_util::future::join_all;
 use mcp_reauth::enterprise::IdpState;
@@ -12,7 +12,7 @@ async fn idp(world: &World) -> IdpState {
     session.state().await.expect("the store is there")
 }
 
-/// The client's clock and the servers' go on together.
+/// Advances the client's and the servers' clocks together.
 fn later(world: &World, seconds: u64) {
     world.clock.advance(seconds);
     let by = std::time::Duration::from_secs(seconds);
@@ -20,14 +20,14 @@ fn later(world: &World, seconds: u64) {
 }
 
 at_both_wires! {
-    /// One page, and that at the identity provider.
+    /// One page, at the identity provider.
     async fn first_sign_in(wire: Wire) {
         let world = world(&MemoryStore::new()).await;
         let _client = world.connect(wire).await;
         world.at_rest(wire).await;
         let counters = world.counters();
         let rest = wire.greetings() - 1 + counters.mcp_get;
-        // Failed; identity provider's metadata, code, keys; resource's and server's metadata, exchange, grant; retry.
+        // Rejected; identity provider's metadata, code, keys; resource's and server's metadata, exchange, grant; retry.
         assert_eq!(counters.http_requests() - rest, 9, "{counters:?}");
         assert_eq!((counters.idp_authorize, counters.authorize_visits), (1, 0));
         assert_eq!((counters.idp_exchange, counters.token_jwt_bearer), (1, 1));
@@ -40,7 +40,7 @@ at_both_wires! {
         assert_eq!(state.servers, [world.url()]);
     }
 
-    /// Failed, exchange, grant, retry.
+    /// Rejected, exchange, grant, retry.
     async fn rejected_token_takes_four_requests(wire: Wire) {
         let world = world(&MemoryStore::new()).await;
         let client = world.connected(wire).await;
@@ -52,7 +52,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// The same, and the identity provider's session renewed before.
+    /// The same, after renewing the session at the identity provider.
     async fn expired_id_token_takes_five_requests(wire: Wire) {
         let world = world(&MemoryStore::new()).await;
         let client = world.connected(wire).await;
@@ -67,7 +67,7 @@ at_both_wires! {
         assert!(world.user.events().contains(&"idp_session_renewed".to_owned()));
     }
 
-    /// Known to have expired, it is renewed before anything is sent.
+    /// A token that is known to have expired is renewed before a request is sent.
     async fn expired_by_the_clock(wire: Wire) {
         let world = world(&MemoryStore::new()).await;
         let client = world.connected(wire).await;
@@ -79,7 +79,7 @@ at_both_wires! {
         assert_eq!(counters.mcp_401, 0);
     }
 
-    /// The organization has decided: more access is had without anybody being asked.
+    /// The organization decides: more access is granted without a prompt.
     async fn step_up_is_silent(wire: Wire) {
         let world = world(&MemoryStore::new()).await;
         let client = world.connected(wire).await;
@@ -88,14 +88,14 @@ at_both_wires! {
         assert_eq!(counters.total(), 4, "{counters:?}");
         assert_eq!(world.prompts(), (0, 0));
         assert_eq!(world.granted(), ScopeSet::parse("mcp:read mcp:write"));
-        // What was had is had again.
+        // The same scopes are requested again.
         world.control().expire_access_tokens();
         client.succeeds("write_note").await;
         assert_eq!(world.counters().total(), 8);
         assert_eq!(world.granted(), ScopeSet::parse("mcp:read mcp:write"));
     }
 
-    /// Where people are to see it, they are asked, once for all.
+    /// If the policy says so, the user is asked, once for all requests.
     async fn step_up_that_people_are_to_see(wire: Wire) {
         let store = MemoryStore::new();
         let confirm = Policy { confirm_enterprise_step_up: true, ..Policy::default() };
@@ -154,7 +154,7 @@ at_both_wires! {
         assert_eq!(servers, both);
     }
 
-    /// Both ask for a person at once; one page is shown.
+    /// Both need the user at the same time; one page is shown.
     async fn two_servers_at_once_show_one_page(wire: Wire) {
         let store = MemoryStore::new();
         let world = world(&store).await;
@@ -171,7 +171,7 @@ at_both_wires! {
         assert_eq!(world.counters().idp_exchange, 2);
     }
 
-    /// Everything expired at once, on two servers: one renewal of the session, one mint each.
+    /// Everything expires at once, on two servers: one renewal of the session, one token request each.
     async fn fifty_failures_over_two_servers(wire: Wire) {
         let store = MemoryStore::new();
         let world = world(&store).await;
@@ -197,7 +197,7 @@ at_both_wires! {
         assert_eq!((counters.reuse_detected, world.prompts()), (0, (0, 0)));
     }
 
-    /// What was minted through the session goes with it; what was not stays.
+    /// The tokens obtained through the session are revoked with it; others stay.
     async fn signing_out_at_the_identity_provider(wire: Wire) {
         let store = MemoryStore::new();
         let world = world(&store).await;
@@ -219,12 +219,12 @@ at_both_wires! {
         assert!(standard.connection_state().await.unwrap().authorized);
         assert_eq!(world.prompts(), (0, 0));
 
-        // The next call takes a person again.
+        // The next call needs the user again.
         world.works(&client).await;
         assert_eq!(world.prompts(), (0, 1));
     }
 
-    /// A person signs in again, more strongly, at the identity provider (RFC 9470).
+    /// The user authenticates again, more strongly, at the identity provider (RFC 9470).
     async fn stronger_sign_in(wire: Wire) {
         let world = world(&MemoryStore::new()).await;
         let client = world.connected(wire).await;
@@ -235,7 +235,7 @@ at_both_wires! {
         assert_eq!(world.prompts().1, 1);
     }
 
-    /// Whoever only looks finds the session by its issuer.
+    /// The session can be opened by its issuer, without a server.
     async fn looked_at_without_a_server(wire: Wire) {
         let store = MemoryStore::new();
         let world = world(&store).await;

@@ -1,4 +1,4 @@
-//! What an organization says no to, and what goes wrong at its identity provider.
+//! Policy refusals of an organization, and failures of its identity provider.
 
 use mcp_reauth::MemoryStore;
 use mcp_reauth_fixture::Faults;
@@ -13,7 +13,7 @@ async fn signed_in(wire: Wire) -> (World, Client) {
     (world, client)
 }
 
-/// With `faults`, renewal fails with `code`, and nobody is bothered; without, everything goes on.
+/// With `faults`, renewal fails with `code` and without a prompt; without them, it works.
 async fn fails_and_recovers(wire: Wire, faults: Faults, code: &str) {
     let (world, client) = signed_in(wire).await;
     world.control().expire_access_tokens();
@@ -26,7 +26,7 @@ async fn fails_and_recovers(wire: Wire, faults: Faults, code: &str) {
     assert_eq!(world.prompts(), (0, 0));
 }
 
-/// With `faults`, the first sign-in fails with `code` and nothing is kept; without, it succeeds.
+/// With `faults`, the first sign-in fails with `code` and nothing is stored; without them, it succeeds.
 async fn sign_in_fails(wire: Wire, faults: Faults, code: &str) {
     let world = world(&MemoryStore::new()).await;
     world.fault(faults);
@@ -56,14 +56,14 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
         world.works(&client).await;
         client.succeeds("delete_note").await;
-        // It is not asked for again unless it is needed.
+        // The scope is not requested again unless it is needed.
         world.control().expire_access_tokens();
         world.works(&client).await;
         world.control().set_idp_policy(Policy::Allow);
         client.succeeds("write_note").await;
     }
 
-    /// The access that there is stays good as long as it is; then it is over, and no page would help.
+    /// The existing token works until it expires; then requests fail, without a page.
     async fn policy_refuses_everything(wire: Wire) {
         let (world, client) = signed_in(wire).await;
         world.control().set_idp_policy(Policy::RefuseAll);
@@ -76,7 +76,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// A scope that was had, and is not allowed any more, does not lock the person out of the rest.
+    /// A granted scope that is no longer allowed does not prevent access with the others.
     async fn policy_takes_a_scope_away(wire: Wire) {
         let (world, client) = signed_in(wire).await;
         client.succeeds("write_note").await;
@@ -122,18 +122,18 @@ at_both_wires! {
         fails_and_recovers(wire, odd, "authorization_denied").await;
     }
 
-    /// The ID token is refused before its time: the session is renewed, and it goes on.
+    /// The ID token is rejected before it expires: the session is renewed, and recovery continues.
     async fn id_token_refused_early(wire: Wire) {
         let (world, client) = signed_in(wire).await;
         world.control().expire_id_tokens();
         world.control().expire_access_tokens();
         world.works(&client).await;
-        // Failed, exchange, refresh, exchange, grant, retry.
+        // Rejected, exchange, refresh, exchange, grant, retry.
         assert_eq!(world.counters().total(), 6);
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// The session at the identity provider is over: the person signs in there again, and nowhere else.
+    /// The session at the identity provider has ended: the user signs in there again, and nowhere else.
     async fn session_ended(wire: Wire) {
         let (world, client) = signed_in(wire).await;
         world.control().end_idp_sessions();
@@ -164,7 +164,7 @@ at_both_wires! {
         sign_in_fails(wire, faults(|f| f.idp_jwks_broken = true), "metadata_invalid").await;
     }
 
-    /// A renewed ID token is checked like the first.
+    /// A renewed ID token is validated like the first.
     async fn renewed_id_token_that_cannot_be_trusted(wire: Wire) {
         type Change = fn(&mut Faults);
         let changes: [Change; 4] = [

@@ -1,4 +1,4 @@
-//! A real MCP client, recovering, against real servers over sockets, in both generations of the protocol.
+//! A real MCP client that recovers, against real servers over sockets, in both protocol generations.
 
 #![allow(clippy::unwrap_used)]
 

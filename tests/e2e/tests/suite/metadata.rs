@@ -1,4 +1,4 @@
-//! Metadata and registration that cannot be used: a typed error, and nothing is broken for later.
+//! Unusable metadata and registration: a typed error, and later sign-ins work.
 
 use mcp_reauth_fixture::{Config, Faults};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{Clock, Elsewhere, Wire, World, at_both_wires, spellings, tests};
 
-/// Connecting fails with this code without anybody being prompted, and works once the fault is mended.
+/// Connecting fails with this code and without a prompt, and works once the fault is cleared.
 async fn refused(wire: Wire, config: Config, faults: Faults, code: &str) {
     let world = World::with(config).await;
     world.fault(faults);
@@ -19,7 +19,7 @@ async fn refused(wire: Wire, config: Config, faults: Faults, code: &str) {
     assert_eq!(world.prompts(), (0, 1));
 }
 
-/// The same fault later: a step-up reads no metadata, and so meets none.
+/// The same fault later: a step-up reads no metadata, and so is not affected.
 async fn passed_over_later(wire: Wire, faults: Faults) {
     let world = World::new().await;
     let client = world.connected(wire).await;
@@ -34,7 +34,7 @@ async fn refused_in_any_case(wire: Wire, faults: Faults, code: &str) {
     passed_over_later(wire, faults).await;
 }
 
-/// Answers that nobody would wait for or keep, and how the error names them.
+/// Responses that are too slow or too long, and how the error describes them.
 fn unreasonable() -> [(Faults, &'static str); 3] {
     let none = Faults::default;
     [
@@ -63,7 +63,7 @@ fn unreasonable() -> [(Faults, &'static str); 3] {
 }
 
 at_both_wires! {
-    /// With PKCE in name only.
+    /// Metadata that lists only unusable PKCE methods.
     async fn no_usable_pkce(wire: Wire) {
         let world = World::new().await;
         for methods in [json!([]), json!(["plain"]), json!(["s256"]), json!(["S256 "]), json!(["plain S256"])] {
@@ -77,13 +77,13 @@ at_both_wires! {
         }
     }
 
-    /// Without PKCE there is no sign-in.
+    /// Metadata without PKCE.
     async fn no_pkce(wire: Wire) {
         let faults = Faults { no_pkce_in_metadata: true, ..Faults::default() };
         refused_in_any_case(wire, faults, "pkce_unsupported").await;
     }
 
-    /// About another authorization server.
+    /// Metadata with another issuer.
     async fn another_issuer(wire: Wire) {
         let faults = Faults {
             metadata_issuer: Some("https://as.example".into()),
@@ -92,7 +92,7 @@ at_both_wires! {
         refused_in_any_case(wire, faults, "metadata_invalid").await;
     }
 
-    /// About what is the same authorization server to anybody who normalizes.
+    /// Metadata with an issuer that is equal only after normalization.
     async fn another_spelling_of_the_issuer(wire: Wire) {
         let world = World::with(Config { issuer_path: "/tenant1".into(), ..Config::default() }).await;
         for variant in spellings(world.issuer()) {
@@ -105,7 +105,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// About another resource at the same origin, or what looks like the same origin.
+    /// Metadata for another resource at the same or a similar-looking origin.
     async fn another_resource_nearby(wire: Wire) {
         let world = World::new().await;
         let origin = world.url().trim_end_matches("/mcp").to_owned();
@@ -131,7 +131,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// About another resource.
+    /// Metadata for another resource.
     async fn another_resource(wire: Wire) {
         let faults = Faults {
             metadata_resource: Some("https://mcp.example/mcp".into()),
@@ -140,19 +140,19 @@ at_both_wires! {
         refused_in_any_case(wire, faults, "resource_mismatch").await;
     }
 
-    /// More than anybody reads.
+    /// Metadata that is too long.
     async fn oversized(wire: Wire) {
         let faults = Faults { oversized_body: true, ..Faults::default() };
         refused(wire, Config::default(), faults, "http").await;
     }
 
-    /// Without end.
+    /// Metadata without an end.
     async fn endless(wire: Wire) {
         let faults = Faults { endless_body: true, ..Faults::default() };
         refused(wire, Config::default(), faults, "http").await;
     }
 
-    /// Pointing to another origin: nobody goes there.
+    /// A redirect to another origin, which is not followed.
     async fn redirected(wire: Wire) {
         let elsewhere = Elsewhere::start().await;
         let faults = Faults {
@@ -163,7 +163,7 @@ at_both_wires! {
         assert_eq!(elsewhere.hits().await, 0);
     }
 
-    /// By any other status, and to any other place that is another origin.
+    /// Redirects with every other status, and to other addresses that are another origin.
     async fn redirected_anyhow(wire: Wire) {
         let elsewhere = Elsewhere::start().await;
         let world = World::new().await;
@@ -183,7 +183,7 @@ at_both_wires! {
         assert_eq!((elsewhere.hits().await, world.prompts()), (0, (0, 0)));
     }
 
-    /// An endless place to go is named, but not at length.
+    /// A very long redirect target is named in the error, shortened.
     async fn redirected_to_an_endless_address(wire: Wire) {
         let world = World::new().await;
         let target = format!("http://evil.example/{}", "x".repeat(100_000));
@@ -192,7 +192,7 @@ at_both_wires! {
         assert!(failure.text.len() < 2000, "{}", failure.text.len());
     }
 
-    /// A legacy server's authorization metadata points to another origin: nobody goes there either.
+    /// The authorization metadata of a legacy server redirects to another origin, which is not followed either.
     async fn redirected_at_a_legacy_server(wire: Wire) {
         let elsewhere = Elsewhere::start().await;
         let faults = Faults {
@@ -203,7 +203,7 @@ at_both_wires! {
         assert_eq!(elsewhere.hits().await, 0);
     }
 
-    /// The registration endpoint refuses.
+    /// The registration endpoint rejects the client.
     async fn registration_rejected(wire: Wire) {
         let faults = Faults { registration_rejected: true, ..Faults::default() };
         refused(wire, Config::default(), faults, "registration_rejected").await;
@@ -211,7 +211,7 @@ at_both_wires! {
 }
 
 tests! {
-    /// One byte a second: given up on after the library's own limit, which passes faster here.
+    /// One byte a second: fails after the library's own time limit, which is shortened here.
     async fn slow_bytes() {
         let clock = Clock::with_scale(30);
         let world = World::with_session(Config::default(), |b| b.runtime(clock)).await;
@@ -223,8 +223,8 @@ tests! {
         world.works(&client).await;
     }
 
-    /// The authorization server's metadata comes one byte a second, without end, or at length. A legacy server has
-    /// none about the resource, so that the faults meet this first.
+    /// The authorization server's metadata arrives at one byte a second, without an end, or is too long. A legacy
+    /// server has no resource metadata, so that the faults affect this request first.
     async fn unreasonable_server_metadata() {
         let clock = Clock::with_scale(20);
         let legacy = Config { legacy: true, ..Config::default() };
@@ -240,8 +240,8 @@ tests! {
         world.works(&client).await;
     }
 
-    /// Registration answers one byte a second, without end, or at length. There is no metadata, so that the
-    /// faults meet registration first.
+    /// The registration endpoint answers at one byte a second, without an end, or at length. The server has no
+    /// metadata, so that the faults affect registration first.
     async fn unreasonable_registration() {
         let legacy = || Config { legacy: true, legacy_without_metadata: true, ..Config::default() };
         let clock = Clock::with_scale(20);
@@ -258,7 +258,7 @@ tests! {
         world.works(&client).await;
     }
 
-    /// The token endpoint does the same, right after the person came back: one more try at the most, and it ends.
+    /// The token endpoint does the same after the user's sign-in: at most one more try, then an error.
     async fn unreasonable_token_endpoint() {
         let clock = Clock::with_scale(20);
         let world = World::with_session(Config::default(), |b| b.runtime(clock)).await;
@@ -281,7 +281,7 @@ tests! {
         world.works(&client).await;
     }
 
-    /// There is neither registration nor a client id.
+    /// No registration endpoint and no client ID.
     async fn no_registration_endpoint() {
         let mut config = Config::default();
         config.registration.dynamic = false;

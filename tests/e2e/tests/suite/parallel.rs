@@ -1,4 +1,4 @@
-//! Many calls at once.
+//! Many concurrent calls.
 
 use futures_util::future::join_all;
 use mcp_reauth::ScopeSet;
@@ -7,7 +7,7 @@ use mcp_reauth_fixture::Faults;
 use crate::support::{Wire, World, at_both_wires};
 
 at_both_wires! {
-    /// One renewal for all, although a refresh token that is used twice ends everything.
+    /// One renewal for all, although the reuse of a refresh token would revoke everything.
     async fn fifty_calls_with_an_expired_token(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -20,7 +20,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// All of them are rejected before any renewal starts: each is sent twice.
+    /// All calls are rejected before a renewal starts: each is sent twice.
     async fn fifty_calls_held_until_the_token_has_expired(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -37,7 +37,7 @@ at_both_wires! {
         assert_eq!((counters.token_refresh, counters.reuse_detected), (1, 0));
     }
 
-    /// The grant is gone: one person, one page.
+    /// The grant is revoked: one page.
     async fn twenty_calls_with_a_revoked_grant(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -59,7 +59,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (1, 1));
     }
 
-    /// Different ones: the first is asked about alone, and all that came up meanwhile together.
+    /// Different step-ups: the first question is about one, and the next about all that came up meanwhile.
     async fn different_step_ups(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -83,7 +83,7 @@ at_both_wires! {
         assert!(world.granted().covers(&all), "{}", world.granted());
     }
 
-    /// A no counts for all who asked for the same.
+    /// One decline applies to all calls that need the same.
     async fn ten_step_ups_declined(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;

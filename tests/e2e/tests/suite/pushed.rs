@@ -1,4 +1,4 @@
-//! Authorization requests that are pushed to the server beforehand (RFC 9126).
+//! Pushed authorization requests (RFC 9126).
 
 use mcp_reauth_fixture::Config;
 use mcp_reauth_fixture::config::{Dpop, DpopNonce, PushedAuthorization};
@@ -13,7 +13,7 @@ fn pushed(pushed_authorization: PushedAuthorization) -> Config {
     }
 }
 
-/// What the last page's address told whoever saw it.
+/// The parameters in the last page's address.
 fn told(world: &World) -> Vec<String> {
     let url = Url::parse(&world.user.last_page().url).unwrap();
     let names = url.query_pairs().map(|(name, _)| name.into_owned());

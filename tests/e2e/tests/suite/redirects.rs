@@ -1,15 +1,15 @@
-//! Endpoints that point elsewhere: what is secret does not follow.
+//! Redirecting endpoints: no secret follows a redirect.
 
 use mcp_reauth::Revocation;
 use mcp_reauth_fixture::Faults;
 
 use crate::support::{Elsewhere, Wire, World, at_both_wires};
 
-/// Every status by which a server can point elsewhere.
+/// Every redirect status.
 const STATUSES: [u16; 6] = [300, 301, 302, 303, 307, 308];
 
 at_both_wires! {
-    /// The token goes to no other origin, and neither does the request.
+    /// Neither the token nor the request is sent to another origin.
     async fn to_another_origin(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -23,7 +23,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// By whichever status.
+    /// With every status.
     async fn by_any_status(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -35,7 +35,7 @@ at_both_wires! {
                 redirect_status: Some(status),
                 ..Faults::default()
             });
-            // 300 leaves the choice to the user, and nobody follows it.
+            // 300 leaves the choice to the user, and is not followed.
             client.fails("echo", if status == 300 { "" } else { "http" }).await;
             assert_eq!(world.counters().mcp_post, 1, "{status}");
         }
@@ -45,7 +45,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// A refresh token follows no redirect of the token endpoint, to another origin or to the same.
+    /// A refresh token does not follow a redirect of the token endpoint, to any origin.
     async fn of_the_token_endpoint_when_renewing(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -61,7 +61,7 @@ at_both_wires! {
             };
             world.fault(astray);
             client.fails("echo", "refresh_unavailable").await;
-            // A transient error: two tries, and no user is asked in vain.
+            // A transient error: two tries, and no prompt.
             let counters = world.counters();
             assert_eq!((counters.token_refresh, counters.token_code), (2, 0), "{status}: {counters:?}");
             world.mend();
@@ -70,7 +70,7 @@ at_both_wires! {
         assert_eq!(elsewhere.hits().await, 0);
     }
 
-    /// Neither does a code.
+    /// Nor does an authorization code.
     async fn of_the_token_endpoint_at_a_sign_in(wire: Wire) {
         let elsewhere = Elsewhere::start().await;
         let world = World::new().await;
@@ -87,7 +87,7 @@ at_both_wires! {
         assert_eq!(elsewhere.hits().await, 0);
     }
 
-    /// A registration is not made elsewhere.
+    /// A registration request does not follow a redirect.
     async fn of_the_registration_endpoint(wire: Wire) {
         let elsewhere = Elsewhere::start().await;
         let world = World::new().await;
@@ -102,7 +102,7 @@ at_both_wires! {
         assert_eq!((elsewhere.hits().await, world.prompts()), (0, (0, 0)));
     }
 
-    /// Tokens are not revoked elsewhere; whoever signs out is told so.
+    /// A revocation request does not follow a redirect; the result of signing out says so.
     async fn of_the_revocation_endpoint(wire: Wire) {
         let elsewhere = Elsewhere::start().await;
         let world = World::new().await;
@@ -119,7 +119,7 @@ at_both_wires! {
         assert_eq!(elsewhere.hits().await, 0);
     }
 
-    /// From the start.
+    /// From the first request on.
     async fn to_another_origin_from_the_start(wire: Wire) {
         let world = World::new().await;
         let elsewhere = Elsewhere::start().await;
@@ -129,7 +129,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// A name for this machine is another origin all the same.
+    /// `localhost` and 127.0.0.1 are different origins.
     async fn to_the_same_port_by_another_name(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -141,7 +141,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// To a user of the server itself: what the address holds would be sent along as a credential.
+    /// A target with user information, which would be sent along as credentials.
     async fn to_a_user_of_the_origin(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -157,7 +157,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// Within the origin, by a status that changes the method.
+    /// Within the origin, with a status that changes the method.
     async fn within_the_origin_by_another_status(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -176,7 +176,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// In a circle.
+    /// A redirect loop.
     async fn to_itself(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;

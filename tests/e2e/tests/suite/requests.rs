@@ -1,4 +1,4 @@
-//! How many requests a recovery takes.
+//! The number of requests of a recovery.
 
 use mcp_reauth_fixture::{Config, Faults};
 
@@ -18,7 +18,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1));
     }
 
-    /// Failed, token, retry.
+    /// Rejected, token, retry.
     async fn rejected_with_a_refresh_token(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -30,7 +30,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// Failed, token, metadata of the resource unless it is fresh, the visit, token, retry.
+    /// Rejected, refresh, metadata of the resource unless it is fresh, token after the visit, retry.
     async fn rejected_with_a_revoked_grant(wire: Wire) {
         for (cache_control, expected) in [
             (None, 5),
@@ -70,7 +70,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// Failed, metadata of the resource and of its server, the visit, token, retry.
+    /// Rejected, token after the visit, retry: no metadata is read.
     async fn step_up(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -84,7 +84,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (1, 1));
     }
 
-    /// One request, if nothing is wrong.
+    /// Only the request itself, if it succeeds.
     async fn nothing_to_recover(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;

@@ -1,4 +1,4 @@
-//! Requests by reqwest, without an SDK: the client, and the same as middleware.
+//! The reqwest transport without an SDK: the client, and the middleware.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Front, World};
 
-/// A call of a tool.
+/// A message that calls a tool.
 fn message(tool: &str) -> String {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -41,7 +41,7 @@ fn request(session: &AuthSession, tool: &str) -> Request {
     request
 }
 
-/// Counts what passes.
+/// Middleware that counts requests.
 #[derive(Clone, Default)]
 struct Counted(Arc<AtomicU64>);
 
@@ -64,7 +64,7 @@ impl Middleware for Counted {
     }
 }
 
-/// Either way to send a request.
+/// Both ways to send a request.
 enum Way {
     Client(Client),
     Middleware(ClientWithMiddleware),
@@ -184,7 +184,7 @@ async fn so_is_one_in_an_event_stream_where_a_refusal_is_the_answer() {
         world.user.says(true);
         way.succeeds(&session, more).await;
     }
-    // An event that is too long is the end, and the answer says so.
+    // An oversized event ends the stream, and the error becomes the answer.
     let client = Client::new(session.clone()).expect("TLS can be set up");
     let way = Way::Client(client.with_max_answer(0).with_max_event(20));
     let answer = way.call(&session, "echo").await.expect("it is answered");
@@ -251,7 +251,7 @@ async fn the_credential_goes_to_the_server_alone_and_comes_with_its_response() {
     }
 }
 
-/// Sends everything elsewhere, as a client does that follows redirects although it must not.
+/// Sends every request to another address, like a client that follows redirects although it must not.
 struct Astray(Url);
 
 #[async_trait::async_trait]

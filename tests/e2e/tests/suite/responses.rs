@@ -1,10 +1,10 @@
-//! Answers to a sign-in that are wrong in some way.
+//! Invalid authorization responses.
 
 use mcp_reauth_fixture::{Config, Consent, Faults};
 
 use crate::support::{Wire, World, at_both_wires, browser, log, spellings};
 
-/// The sign-in fails with this code after one page, and works once the fault is mended.
+/// The sign-in fails with this code after one page, and works once the fault is cleared.
 async fn refused(wire: Wire, faults: Faults, code: &str, codes_sent: u64) {
     let world = World::new().await;
     world.fault(faults.clone());
@@ -25,7 +25,7 @@ async fn refused(wire: Wire, faults: Faults, code: &str, codes_sent: u64) {
     client.succeeds("write_note").await;
 }
 
-/// An answer that does not belong to the sign-in ends nothing: the real one, sent afterwards, completes it.
+/// A response that does not belong to the sign-in is ignored: the real one, sent afterwards, completes it.
 async fn ignored(wire: Wire, faults: Faults) {
     let world = World::new().await;
     let control = world.control().clone();
@@ -47,18 +47,18 @@ async fn ignored(wire: Wire, faults: Faults) {
 }
 
 at_both_wires! {
-    /// From another issuer: the code goes nowhere.
+    /// With another issuer: the code is not sent.
     async fn wrong_iss(wire: Wire) {
         let wrong_iss = Some("https://as.example".to_owned());
         refused(wire, Faults { wrong_iss, ..Faults::default() }, "issuer_mismatch", 0).await;
     }
 
-    /// Without the promised issuer: the code goes nowhere.
+    /// Without the promised issuer: the code is not sent.
     async fn missing_iss(wire: Wire) {
         refused(wire, Faults { missing_iss: true, ..Faults::default() }, "issuer_mismatch", 0).await;
     }
 
-    /// From what is the same issuer to anybody who normalizes.
+    /// With an issuer that is equal only after normalization.
     async fn another_spelling_of_iss(wire: Wire) {
         let world = World::with(Config { issuer_path: "/tenant1".into(), ..Config::default() }).await;
         for variant in spellings(world.issuer()) {
@@ -72,10 +72,10 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// Nothing of a refusal from elsewhere surfaces: not in the error, nor in an event, nor in a log line.
+    /// Nothing of an error response from another issuer appears in the error, in events, or in the log.
     async fn mismatched_errors_are_not_repeated(wire: Wire) {
         for missing_iss in [false, true] {
-            // The log is that of all tests, which run at the same time: each run has a word of its own.
+            // All tests log to the same place concurrently, so each run has its own word.
             let poison = format!("poisoned_by_{wire:?}_{missing_iss}").to_lowercase();
             let code = || Some(format!("{poison}_code"));
             let world = World::new().await;
@@ -88,14 +88,14 @@ at_both_wires! {
             });
             world.refuses(wire, "issuer_mismatch").await;
             assert!(!log::contains(&poison));
-            // From the right place it is told, in part: that is how the search is known to work.
+            // With the right issuer it is logged, which proves that the search works.
             world.fault(Faults { authorize_error: code(), ..Faults::default() });
             world.refuses(wire, "authorization_denied").await;
             assert!(log::contains(&poison));
         }
     }
 
-    /// A refusal that is not from the right place is no refusal, but a forged answer.
+    /// An error response with another issuer is a forged response, not a refusal.
     async fn wrong_iss_with_an_error(wire: Wire) {
         let faults = Faults {
             wrong_iss: Some("https://as.example".into()),
@@ -105,14 +105,14 @@ at_both_wires! {
         refused(wire, faults, "issuer_mismatch", 0).await;
     }
 
-    /// A server that promises no issuer need not name it.
+    /// A server that does not promise `iss` need not send it.
     async fn no_iss(wire: Wire) {
         let world = World::with(Config { emit_iss: false, ..Config::default() }).await;
         let client = world.connect(wire).await;
         world.works(&client).await;
     }
 
-    /// A state nobody sent.
+    /// An unknown state.
     async fn wrong_state(wire: Wire) {
         ignored(wire, Faults { wrong_state: true, ..Faults::default() }).await;
     }
@@ -122,21 +122,21 @@ at_both_wires! {
         ignored(wire, Faults { missing_state: true, ..Faults::default() }).await;
     }
 
-    /// A no.
+    /// The user denies access.
     async fn access_denied(wire: Wire) {
         let authorize_error = Some("access_denied".to_owned());
         let faults = Faults { authorize_error, ..Faults::default() };
         refused(wire, faults, "authorization_denied", 0).await;
     }
 
-    /// The server is in trouble.
+    /// The server reports an error of its own.
     async fn server_error(wire: Wire) {
         let authorize_error = Some("server_error".to_owned());
         let faults = Faults { authorize_error, ..Faults::default() };
         refused(wire, faults, "authorization_denied", 0).await;
     }
 
-    /// The person presses the other button.
+    /// The user denies access on the consent page.
     async fn denied_on_the_page(wire: Wire) {
         let world = World::new().await;
         world.control().consent(Consent::Deny);
@@ -147,7 +147,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// A server that knows no resource indicators.
+    /// A server that does not support resource indicators.
     async fn no_resource_parameter(wire: Wire) {
         let faults = Faults { reject_resource_parameter: true, ..Faults::default() };
         refused(wire, faults, "authorization_denied", 0).await;
@@ -164,7 +164,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (1, 1));
     }
 
-    /// A server that insists on resource indicators.
+    /// A server that requires resource indicators.
     async fn resource_parameter_required(wire: Wire) {
         let world = World::with(Config { resource_required: true, ..Config::default() }).await;
         let client = world.connected(wire).await;
@@ -173,7 +173,7 @@ at_both_wires! {
         client.succeeds("write_note").await;
     }
 
-    /// Tokens of a type that nobody here knows how to use.
+    /// Tokens of an unknown type.
     async fn odd_token_type(wire: Wire) {
         let world = World::new().await;
         world.fault(Faults { token_type: Some("mac".into()), ..Faults::default() });
@@ -187,7 +187,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1), "there was nothing to go on with");
     }
 
-    /// Spellings of the type that everybody means.
+    /// Other spellings of `Bearer`.
     async fn token_type_in_another_spelling(wire: Wire) {
         let world = World::new().await;
         world.fault(Faults { token_type: Some("bEARER".into()), ..Faults::default() });
@@ -196,19 +196,19 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1));
     }
 
-    /// The first grant is too narrow for anything.
+    /// The first grant lacks the required scope.
     async fn too_little_from_the_start(wire: Wire) {
         let world = World::new().await;
         world.fault(Faults { narrower_scope: Some("mcp:write".into()), ..Faults::default() });
         world.refuses(wire, "scope_not_granted").await;
-        // It was asked for, and is not granted: asking once more would be in vain.
+        // The scope was requested and not granted: a second request would not help.
         assert_eq!(world.prompts(), (0, 1));
         world.mend();
         let client = world.connect(wire).await;
         world.works(&client).await;
     }
 
-    /// The token endpoint is in trouble right after the person came back: the code may be used up.
+    /// The token endpoint is unavailable after the user's sign-in: the code may be used up.
     async fn token_endpoint_down(wire: Wire) {
         refused(wire, Faults { token_status: Some(503), ..Faults::default() }, "http", 1).await;
     }

@@ -1,4 +1,4 @@
-//! Programs that end and begin again, and several at once.
+//! Restarts, and several programs at once.
 
 use futures_util::future::join_all;
 use mcp_reauth::{AuthSessionBuilder, CallbackParams, FileStore};
@@ -35,7 +35,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (1, 1), "the step-up only");
     }
 
-    /// What another program renewed is taken over.
+    /// A token that another program renewed is adopted.
     async fn after_another_program_renewed(wire: Wire) {
         let disk = Disk::new();
         let world = World::with_session(Config::default(), |b| disk.keeps(b)).await;
@@ -73,7 +73,7 @@ at_both_wires! {
         });
         world.control().counters_when(|c| c.mcp_post == 2).await;
         world.mend();
-        // Connected until everything is counted.
+        // All clients stay connected until the requests are counted.
         let clients = join_all(tasks).await;
         assert!(clients.iter().all(Result::is_ok));
         let counters = world.counters();
@@ -82,7 +82,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// The person was sent to another page; whoever receives the callback finishes, in another program.
+    /// The user was sent to a page; another program receives the callback and completes the sign-in.
     async fn the_callback_arrives_elsewhere(wire: Wire) {
         let disk = Disk::new();
         let world = World::with_session(Config::default(), |b| disk.keeps(b)).await;
@@ -101,14 +101,14 @@ at_both_wires! {
         assert_eq!(again.code(), "state_mismatch", "once is enough");
         let client = connect_to(&session, wire).await.unwrap();
         world.works(&client).await;
-        // The first program is not told, but finds out.
+        // The first program is not notified, but reads the store.
         let client = world.connect(wire).await;
         world.works(&client).await;
         assert_eq!(world.prompts(), (0, 1));
         assert_eq!(world.counters().token_code, 1);
     }
 
-    /// A step-up that ends elsewhere.
+    /// A step-up that another program completes.
     async fn a_step_up_elsewhere(wire: Wire) {
         let disk = Disk::new();
         let world = World::with_session(Config::default(), |b| disk.keeps(b)).await;

@@ -1,5 +1,5 @@
-//! A session used on several runtimes. A connection is served by the runtime it was opened on: it ends with that
-//! runtime, and stands still with it.
+//! A session that is used on several runtimes. The runtime on which a connection was opened serves it: it ends with
+//! that runtime, and stalls with it.
 
 use std::future::pending;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::support::{World, bounded};
 
-/// No request is given up and made again: one that stands still stands still for good.
+/// A runtime whose waits never time out, so that a stalled request is not retried.
 struct Patient;
 
 impl mcp_reauth::Runtime for Patient {
@@ -35,7 +35,7 @@ fn runtime() -> Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
-/// A world whose session was signed in on this runtime, which therefore holds its connections.
+/// A world whose session signed in on this runtime, which serves its connections.
 fn signed_in(first: &Runtime) -> World {
     first.block_on(async {
         let patient = |builder: AuthSessionBuilder| builder.runtime(Patient);
@@ -46,7 +46,7 @@ fn signed_in(first: &Runtime) -> World {
     })
 }
 
-/// The session is rejected, and renews its credential in one request.
+/// A rejected credential is renewed in one request.
 fn recovers(world: &World, on: &Runtime) {
     world.reset();
     on.block_on(bounded(async {

@@ -6,7 +6,7 @@ use mcp_reauth_fixture::{Consent, Faults};
 use crate::support::{Wire, World, at_both_wires};
 
 at_both_wires! {
-    /// Each step-up keeps what was granted before, and what worked before works without another.
+    /// Each step-up keeps the granted scopes, and what worked before needs no other step-up.
     async fn everything_in_turn(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -27,7 +27,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// A resource costs what a tool costs.
+    /// A resource can require a step-up like a tool.
     async fn a_resource(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -40,7 +40,7 @@ at_both_wires! {
         assert_eq!(asked.challenge.context.resource_uri.as_deref(), Some("note://secret"));
     }
 
-    /// And so does a prompt.
+    /// So can a prompt.
     async fn a_prompt(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -52,7 +52,7 @@ at_both_wires! {
         assert_eq!(asked.challenge.context.prompt_name.as_deref(), Some("brief"));
     }
 
-    /// A no costs one request, and nothing else.
+    /// A declined question costs one request, and nothing else.
     async fn consent_is_declined(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -68,7 +68,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (4, 1));
     }
 
-    /// The person agrees in the program, and not at the authorization server.
+    /// The user agrees in the program, but denies access at the authorization server.
     async fn consent_is_declined_at_the_server(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -80,7 +80,7 @@ at_both_wires! {
         client.succeeds("write_note").await;
     }
 
-    /// The server grants less than it was asked for.
+    /// The server grants less than requested.
     async fn less_is_granted(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -88,7 +88,7 @@ at_both_wires! {
         let failure = client.fails("write_note", "scope_not_granted").await;
         assert!(failure.text.contains("mcp:write"), "{failure:?}");
         let counters = world.counters();
-        // The server is to judge whether it will do all the same.
+        // The request is sent again anyway: the server decides whether the grant suffices.
         assert_eq!((counters.mcp_post, counters.http_requests()), (2, 3));
         assert_eq!(world.prompts(), (1, 1));
         world.works(&client).await;
@@ -96,7 +96,7 @@ at_both_wires! {
         client.succeeds("write_note").await;
     }
 
-    /// A scope that was granted once was taken back: renewing finds that out, and then it is asked for.
+    /// A granted scope was revoked: a refresh reveals it, and then the scope is requested.
     async fn a_scope_is_taken_back(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -105,7 +105,7 @@ at_both_wires! {
         world.control().shrink_grants(&["mcp:read"]);
         client.succeeds("write_note").await;
         let counters = world.counters();
-        // The second refresh names what was lost.
+        // The second refresh names the missing scope.
         assert_eq!((counters.token_refresh, counters.token_code), (2, 1));
         assert_eq!(world.prompts(), (1, 1));
         assert!(counters.http_requests() <= 7, "{counters:?}");

@@ -1,5 +1,5 @@
-//! No secret gets to where it can be read or used by others. Every test is held to it when its
-//! [`World`](crate::support::World) ends; here is shown that whatever got astray would be found.
+//! No secret leaks. Every test checks this when its [`World`](crate::support::World) ends; the tests here show that a
+//! leak would be found.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use mcp_reauth_fixture::config::AuthMethod;
 
 use crate::support::{Failure, Wire, World, log, send, tests};
 
-/// A world in which everything has happened once, with one secret of each kind.
+/// A world in which everything has happened once, and one secret of each kind.
 async fn lived_in() -> (World, Vec<String>) {
     let config = Config {
         token_endpoint_auth_methods_supported: vec![AuthMethod::ClientSecretPost],
@@ -43,7 +43,7 @@ fn verifier(world: &World) -> String {
     verifier.to_owned()
 }
 
-/// Whatever happens to a secret here is found; and nothing is, when it happens to another word.
+/// Asserts that leaking the secret in this way is found, and that leaking another word is not.
 macro_rules! found {
     ($(#[doc = $doc:literal])* async fn $name:ident($world:ident, $secret:ident) $body:block) => {
         tests! {
@@ -87,14 +87,14 @@ found! {
 }
 
 found! {
-    /// What the host hears.
+    /// An event for the host.
     async fn heard(world, secret) {
         world.user.event(Event::RenewalFailed { issuer: "https://as.example".to_owned(), code: mcp_reauth::ErrorCode::Http, message: secret.to_string() });
     }
 }
 
 found! {
-    /// What the person is asked.
+    /// A question for the user.
     async fn asked(world, secret) {
         let question = StepUpRequest {
             server: String::new(),
@@ -108,14 +108,14 @@ found! {
 }
 
 found! {
-    /// An error that a request ends with.
+    /// The error of a request.
     async fn told_as_an_error(world, secret) {
         assert_eq!(Failure::of(&Error::host(secret.to_string())).code, "host");
     }
 }
 
 found! {
-    /// The challenge that an error carries.
+    /// The challenge in an error.
     async fn carried_by_an_error(world, secret) {
         let line = format!("Bearer realm=\"{secret}\"");
         let challenge = AuthChallenge::from_response(401, [line.as_str()]).unwrap();
@@ -126,7 +126,7 @@ found! {
 }
 
 found! {
-    /// What stands behind an error.
+    /// The source of an error.
     async fn behind_an_error(world, secret) {
         let inner = std::io::Error::other(secret.to_string());
         let outer = std::io::Error::other(Behind(inner));
@@ -142,7 +142,7 @@ found! {
 }
 
 found! {
-    /// Where somebody says they come from.
+    /// A `Referer`.
     async fn referred(world, secret) {
         let head = format!("GET / HTTP/1.0\r\nReferer: http://127.0.0.1/?code={secret}\r\n\r\n");
         send(world.issuer(), &head).await;
@@ -158,7 +158,7 @@ found! {
     }
 }
 
-/// Hides what is behind it.
+/// An error with a source that its message does not show.
 #[derive(Debug, thiserror::Error)]
 #[error("it is behind")]
 struct Behind(#[source] std::io::Error);
@@ -171,7 +171,7 @@ async fn post(issuer: &str, path: &str, form: &str) {
 }
 
 tests! {
-    /// A secret of one authorization server that another is shown.
+    /// A secret of one authorization server that is sent to the other.
     async fn at_the_other_server() {
         for number in 0..4 {
             let (world, secrets) = lived_in().await;
@@ -182,7 +182,7 @@ tests! {
         }
     }
 
-    /// An access token where none belongs, though it is its own server's.
+    /// An access token in the wrong place at its own server.
     async fn an_access_token_at_the_token_endpoint() {
         let (world, secrets) = lived_in().await;
         post(world.issuer(), "/revoke", &format!("token={}", secrets[0])).await;
@@ -191,7 +191,7 @@ tests! {
         assert_eq!(world.into_leaks().len(), 1);
     }
 
-    /// Anything but an access token at the MCP server.
+    /// Other secrets as credential at the MCP server.
     async fn as_a_credential_of_the_mcp_server() {
         for number in 0..5 {
             let (world, secrets) = lived_in().await;
@@ -203,7 +203,7 @@ tests! {
         }
     }
 
-    /// The search sees what the library, its HTTP client and the MCP client write down.
+    /// The search covers the logs of the library, its HTTP client and the MCP client.
     async fn the_search_works() {
         let world = World::new().await;
         let client = world.connect(Wire::Sessions).await;
@@ -213,7 +213,7 @@ tests! {
         }
     }
 
-    /// Everything with a `Debug` form.
+    /// Every type with a `Debug` form.
     async fn debug_forms() {
         let world = World::new().await;
         let client = world.connect(Wire::Stateless).await;
@@ -230,7 +230,7 @@ tests! {
     }
 }
 
-/// Sessions, servers and clients come from a [`World`] alone, so that no test can go past the rule.
+/// Only [`World`] creates sessions, servers and clients, so that no test can avoid the check.
 #[test]
 fn no_test_goes_past_the_rule() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");

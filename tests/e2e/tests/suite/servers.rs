@@ -1,4 +1,4 @@
-//! Servers of all ages and shapes: the same life at each.
+//! Servers of all generations and variants: the same flow with each.
 
 use mcp_reauth::ScopeSet;
 use mcp_reauth_fixture::Config;
@@ -38,7 +38,7 @@ at_both_wires! {
         assert!(!world.user.last_page().url.contains("resource="));
     }
 
-    /// 2025-03-26 with nothing to read at all: the places are assumed.
+    /// 2025-03-26 without any metadata: default endpoints are assumed.
     async fn legacy_without_metadata(wire: Wire) {
         let config = Config { legacy: true, legacy_without_metadata: true, ..Config::default() };
         lives(wire, config).await;
@@ -51,12 +51,12 @@ at_both_wires! {
         assert!(world.user.last_page().issuer.ends_with("/tenant/1"));
     }
 
-    /// Nothing but OpenID Connect Discovery.
+    /// Only OpenID Connect Discovery.
     async fn openid_only(wire: Wire) {
         lives(wire, Config { openid_configuration_only: true, ..Config::default() }).await;
     }
 
-    /// Nothing but OpenID Connect Discovery, at an issuer with a path.
+    /// Only OpenID Connect Discovery, at an issuer with a path.
     async fn openid_only_with_a_path(wire: Wire) {
         let config = Config {
             openid_configuration_only: true,
@@ -66,26 +66,26 @@ at_both_wires! {
         lives(wire, config).await;
     }
 
-    /// Metadata at the root.
+    /// Resource metadata at the root path.
     async fn root_metadata(wire: Wire) {
         lives(wire, Config { resource_metadata_at_root: true, ..Config::default() }).await;
     }
 
-    /// Metadata that has to be looked for, at both places.
+    /// Resource metadata without `resource_metadata`, at each of the well-known paths.
     async fn unnamed_metadata(wire: Wire) {
         let unnamed = || Config { resource_metadata_in_challenge: false, ..Config::default() };
         lives(wire, unnamed()).await;
         lives(wire, Config { resource_metadata_at_root: true, ..unnamed() }).await;
     }
 
-    /// Refresh tokens for `offline_access` only, which has to be asked for.
+    /// Refresh tokens only with `offline_access`, which must be requested.
     async fn offline_access(wire: Wire) {
         let world = lives(wire, Config { offline_access_supported: true, ..Config::default() }).await;
         let page = world.user.last_page().url;
         assert!(page.contains("offline_access") && !page.contains("prompt="), "it comes without: {page}");
     }
 
-    /// No revocation endpoint, no issuer in answers, no rotation.
+    /// No revocation endpoint, no `iss` in responses, no rotation.
     async fn plain(wire: Wire) {
         let config = Config {
             revocation_endpoint: false,
@@ -96,7 +96,7 @@ at_both_wires! {
         lives(wire, config).await;
     }
 
-    /// Challenges that do not say which scope is missing: what the metadata lists is asked for.
+    /// Challenges without a scope: the scopes in the metadata are requested.
     async fn no_scope_in_challenges(wire: Wire) {
         let scopes = ["mcp:read", "mcp:write"].map(str::to_owned);
         let config = Config {
@@ -109,7 +109,7 @@ at_both_wires! {
         client.succeeds("echo").await;
         client.succeeds("write_note").await;
         assert_eq!(world.prompts(), (0, 0));
-        // Nobody says what it needs, so nobody can ask for it; but it ends.
+        // No document names the missing scope, so it cannot be requested; the call fails.
         assert!(client.call("delete_note").await.is_err());
         assert!(world.counters().http_requests() <= 9, "{:?}", world.counters());
         world.works(&client).await;

@@ -5,7 +5,7 @@ use mcp_reauth_fixture::Config;
 use crate::support::{Wire, World, at_both_wires};
 
 at_both_wires! {
-    /// Both tokens are revoked, and nothing is left.
+    /// Both tokens are revoked, and nothing is stored.
     async fn revokes(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -16,7 +16,7 @@ at_both_wires! {
         assert!(!world.session.connection_state().await.unwrap().signed_in);
         world.user.hears("signed_out").await;
 
-        // What somebody kept a copy of is of no use.
+        // A copy of the tokens is useless.
         world.session.set_auth_state(kept).await.unwrap();
         world.reset();
         client.succeeds("echo").await;
@@ -25,7 +25,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1));
     }
 
-    /// The next call is a sign-in.
+    /// The next call starts a sign-in.
     async fn and_in_again(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -34,7 +34,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1));
     }
 
-    /// A server that revokes nothing, or cannot just now: signed out all the same.
+    /// A server without revocation, or with a failing one: the session is signed out all the same.
     async fn without_revocation(wire: Wire) {
         let world = World::with(Config { revocation_endpoint: false, ..Config::default() }).await;
         world.connected(wire).await;

@@ -1,4 +1,4 @@
-//! The event stream and the end of the MCP session: requests that nobody waits for.
+//! The event stream and the end of the MCP session: requests that no caller waits for.
 
 use mcp_reauth_fixture::{Config, Faults};
 
@@ -10,7 +10,7 @@ const STREAM_401: fn() -> Faults = || Faults {
 };
 
 tests! {
-    /// Rejected, renewed, open; nobody hears of it.
+    /// Rejected, renewed, opened; the user notices nothing.
     async fn the_stream_is_rejected_once() {
         let world = World::new().await;
         world.connected(Wire::Sessions).await.close().await;
@@ -31,7 +31,7 @@ tests! {
         assert_eq!(world.user.events(), ["challenged", "renewed"]);
     }
 
-    /// The stream breaks, and by the time it is opened again the token has expired.
+    /// The stream breaks, and when it is reopened the token has expired.
     async fn the_token_expired_before_the_stream_is_opened_again() {
         let world = World::new().await;
         let front = Front::start(world.url()).await;
@@ -54,7 +54,7 @@ tests! {
         }
     }
 
-    /// A stream that is always rejected is given up on, silently, and everything else goes on.
+    /// A stream that is always rejected is abandoned silently, and everything else works.
     async fn the_stream_is_always_rejected() {
         let world = World::new().await;
         world.fault(STREAM_401());
@@ -66,7 +66,7 @@ tests! {
         assert_eq!(world.prompts(), (0, 1), "the sign-in, and nothing for the stream");
     }
 
-    /// There is nothing to renew with: the host is told, and nobody is asked.
+    /// There is no refresh token: the host receives an event, and no prompt is shown.
     async fn the_stream_is_rejected_without_a_refresh_token() {
         let world = World::with(Config { issue_refresh_tokens: false, ..Config::default() }).await;
         world.fault(STREAM_401());
@@ -80,7 +80,7 @@ tests! {
         assert_eq!(world.prompts(), (0, 2), "a call does ask");
     }
 
-    /// A stream that nobody could be asked for comes up as soon as somebody has signed in for a call.
+    /// A stream that waits for a sign-in is opened once the user has signed in for a call.
     async fn the_stream_comes_up_once_somebody_signed_in() {
         let world = World::with(Config { issue_refresh_tokens: false, ..Config::default() }).await;
         world.fault(STREAM_401());
@@ -95,7 +95,7 @@ tests! {
         world.works(&client).await;
     }
 
-    /// The authorization server is down while the stream is opened.
+    /// The authorization server is down when the stream is opened.
     async fn the_stream_is_rejected_while_the_authorization_server_is_down() {
         let world = World::new().await;
         world.connected(Wire::Sessions).await.close().await;
@@ -112,11 +112,11 @@ tests! {
         world.control().expire_access_tokens();
         world.works(&client).await;
         assert_eq!(world.prompts(), (0, 0));
-        // The call's new token is the stream's too.
+        // The stream uses the call's new token.
         world.control().counters_when(|c| c.mcp_get > before).await;
     }
 
-    /// The session is ended also when the token has expired meanwhile.
+    /// The MCP session is ended even if the token has expired meanwhile.
     async fn the_end_of_the_session_with_an_expired_token() {
         let world = World::new().await;
         let client = world.connected(Wire::Sessions).await;
@@ -128,7 +128,7 @@ tests! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// Ending is always rejected: it is tried twice, and nobody is asked.
+    /// The end of the session is always rejected: two tries, and no prompt.
     async fn the_end_of_the_session_is_rejected() {
         let world = World::new().await;
         let client = world.connected(Wire::Sessions).await;
@@ -142,7 +142,7 @@ tests! {
         world.works(&client).await;
     }
 
-    /// Without a refresh token the end of the session asks nobody either.
+    /// Without a refresh token the end of the session does not prompt either.
     async fn the_end_of_the_session_without_a_refresh_token() {
         let world = World::with(Config { issue_refresh_tokens: false, ..Config::default() }).await;
         let client = world.connected(Wire::Sessions).await;

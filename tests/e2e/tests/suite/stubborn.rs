@@ -1,11 +1,11 @@
-//! Servers that refuse whatever happens: few requests, few prompts, a typed error.
+//! Servers that always reject: few requests, few prompts, a typed error.
 
 use futures_util::future::join_all;
 use mcp_reauth_fixture::Faults;
 
 use crate::support::{Wire, World, at_both_wires};
 
-/// A call fails with this code after so many requests and prompts, and works once the fault is mended.
+/// A call fails with this code after this many requests and prompts, and works once the fault is cleared.
 async fn bounded(wire: Wire, faults: Faults, code: &str, requests: u64, prompts: (u64, u64)) {
     let world = World::new().await;
     let client = world.connected(wire).await;
@@ -19,12 +19,12 @@ async fn bounded(wire: Wire, faults: Faults, code: &str, requests: u64, prompts:
 }
 
 at_both_wires! {
-    /// 401 for ever: one renewal, one sign-in.
+    /// Always 401: one renewal, one sign-in.
     async fn always_401(wire: Wire) {
         bounded(wire, Faults { always_401: true, ..Faults::default() }, "unauthorized", 6, (0, 1)).await;
     }
 
-    /// 401 from the start: one sign-in, and the one renewal there is.
+    /// 401 from the first request on: one sign-in, and one renewal.
     async fn always_401_from_the_start(wire: Wire) {
         let world = World::new().await;
         world.fault(Faults { always_401: true, ..Faults::default() });
@@ -38,7 +38,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1));
     }
 
-    /// 401 for ever, to ten calls at once: what is tried is shared, and each call is sent three times at the most.
+    /// Always 401, for ten concurrent calls: recoveries are shared, and each call is sent at most three times.
     async fn always_401_in_parallel(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -54,7 +54,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// From the start, every kind of refusal comes to an end.
+    /// From the first request on, every kind of rejection ends with an error.
     async fn from_the_start(wire: Wire) {
         for (faults, code, requests, prompts) in [
             (Faults { always_403_scope: true, ..Faults::default() }, "insufficient_scope", 8, (0, 1)),
@@ -73,18 +73,18 @@ at_both_wires! {
         }
     }
 
-    /// 403 for a scope that is there: one renewal.
+    /// 403 for a granted scope: one renewal.
     async fn always_403_scope(wire: Wire) {
         let faults = Faults { always_403_scope: true, ..Faults::default() };
         bounded(wire, faults, "insufficient_scope", 3, (0, 0)).await;
     }
 
-    /// 403 that says nothing is the caller's, at once.
+    /// 403 without a challenge is returned immediately.
     async fn plain_403(wire: Wire) {
         bounded(wire, Faults { plain_403: true, ..Faults::default() }, "", 1, (0, 0)).await;
     }
 
-    /// 401 and 403 in turn: one renewal for each.
+    /// Alternately 401 and 403: one renewal for each.
     async fn alternate(wire: Wire) {
         let faults = Faults { alternate_401_403: true, ..Faults::default() };
         bounded(wire, faults, "unauthorized", 5, (0, 0)).await;
@@ -96,7 +96,7 @@ at_both_wires! {
         bounded(wire, faults, "step_up_limit", 4, (1, 1)).await;
     }
 
-    /// With several step-ups allowed, so many and no more.
+    /// With three step-ups allowed, exactly three.
     async fn ever_new_scope_with_three_step_ups(wire: Wire) {
         let policy = mcp_reauth::Policy { max_step_up_retries: 3, ..Default::default() };
         let world = World::with_session(Default::default(), |b| b.policy(policy)).await;

@@ -1,11 +1,11 @@
-//! Answers to two sign-ins that were swapped on the way.
+//! The callbacks of two sign-ins, swapped.
 
 use mcp_reauth::{AuthSession, CallbackParams};
 use url::{Url, form_urlencoded};
 
 use crate::support::{Failure, Wire, World, browser, connect_to, tests};
 
-/// Two sessions of different profiles, both with a person on another page, and the answers under way to them.
+/// Two sessions of different profiles with pending sign-ins, and their callbacks.
 async fn two_under_way(world: &World) -> [(AuthSession, String); 2] {
     world.user.goes_elsewhere();
     let mut both = Vec::new();
@@ -24,7 +24,7 @@ async fn two_under_way(world: &World) -> [(AuthSession, String); 2] {
     both.try_into().expect("two")
 }
 
-/// The answer with the value of `name` that another has.
+/// A callback with the value of `name` from another one.
 fn with(answer: &str, name: &str, other: &str) -> String {
     let value = |of: &str| {
         let url = Url::parse(of).unwrap();
@@ -49,7 +49,7 @@ async fn complete(session: &AuthSession, answer: &str) -> Result<(), Failure> {
 }
 
 tests! {
-    /// Each session gets the other's answer: neither uses it, no code goes anywhere, and both still wait.
+    /// Each session gets the other's callback: neither uses it, no code is sent, and both keep waiting.
     async fn whole_answers() {
         let world = World::new().await;
         let [(one, first), (two, second)] = two_under_way(&world).await;
@@ -65,8 +65,8 @@ tests! {
         }
     }
 
-    /// Somebody has another's code arrive with one's own state: the verifier does not fit the code, so nobody is
-    /// signed in with what was granted to another.
+    /// A victim's code arrives with the attacker's state: the verifier does not match the code, so the attacker is not
+    /// signed in with the victim's grant.
     async fn codes() {
         let world = World::new().await;
         let [(one, first), (_two, second)] = two_under_way(&world).await;
@@ -75,12 +75,12 @@ tests! {
         assert!(refused.text.contains("invalid_grant"), "{refused:?}");
         assert!(one.authorization().is_none());
         assert_eq!(world.counters().token_code, 1);
-        // The state was used, and is no good any more.
+        // The state was used up.
         assert_eq!(complete(&one, &first).await.unwrap_err().code, "state_mismatch");
         assert_eq!(world.counters().token_code, 1);
     }
 
-    /// The same answer once more, when it has been used: also by a session that was opened later.
+    /// A used callback is replayed, also to a session that was opened later.
     async fn used_before() {
         let world = World::new().await;
         let [(one, first), _] = two_under_way(&world).await;

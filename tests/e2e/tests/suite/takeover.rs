@@ -1,4 +1,4 @@
-//! Another authorization server takes over.
+//! The resource moves to another authorization server.
 
 use mcp_reauth::{Client, Secret};
 use mcp_reauth_fixture::config::{GrantType, PreRegisteredClient};
@@ -21,7 +21,7 @@ fn client_id(page: &str) -> String {
 }
 
 at_both_wires! {
-    /// Found out, registered there, signed in there; the new one never sees what the old one issued.
+    /// The client discovers it, registers and signs in there; it never receives what the old server issued.
     async fn registers_and_signs_in_anew(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -37,13 +37,13 @@ at_both_wires! {
         assert!(new.url.starts_with(world.second_issuer()));
         assert_ne!(client_id(&old.url), client_id(&new.url));
         let counters = world.counters();
-        // The first still renews, which the resource does not care for. The second gets a code only.
+        // The first server still renews the token, which the resource rejects. The second receives only a code.
         assert_eq!((counters.token_refresh, counters.token_code), (1, 1));
         assert_eq!((counters.registrations, counters.token_failures), (1, 0));
         assert_eq!(world.prompts(), (0, 1));
         assert_eq!(counters.http_requests(), 8, "{counters:?}");
 
-        // Nor does either hear of the other's registration. That no token crosses, every test looks at its end.
+        // Neither receives the other's client ID either. Every test checks at its end that no token crosses.
         for request in world.control().requests() {
             let foreign = match request.server.as_str() {
                 "first" => client_id(&new.url),
@@ -63,7 +63,7 @@ at_both_wires! {
         assert_eq!(world.user.last_page().issuer, world.second_issuer());
     }
 
-    /// The first one is in trouble: the metadata is looked at before anybody is told to wait.
+    /// The first server is unavailable: the metadata is read before the request fails.
     async fn while_the_first_one_is_in_trouble(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -80,7 +80,7 @@ at_both_wires! {
         assert_eq!(world.counters().token_code, 1);
     }
 
-    /// A client that was registered at the first server is known there only, and its secret stays there.
+    /// A client that is pre-registered at the first server is used only there, and its secret is sent only there.
     async fn with_a_client_of_the_first(wire: Wire) {
         let mut config = Config { issuer_port: free_port(), ..Config::default() };
         config.registration.dynamic = false;
@@ -99,7 +99,7 @@ at_both_wires! {
         world.fault(takeover());
         client.fails("echo", "registration_rejected").await;
         let counters = world.counters();
-        // The second knows nothing of the refresh token, nor of the client: it would have failed there.
+        // Neither the refresh token nor the client was sent to the second server, which would have rejected them.
         assert_eq!((counters.token_requests, counters.token_failures), (1, 0));
         assert_eq!(world.prompts(), (0, 0));
         world.mend();
@@ -108,7 +108,7 @@ at_both_wires! {
     }
 }
 
-/// A port nobody listens on just now.
+/// A port without a listener.
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

@@ -1,4 +1,4 @@
-//! A token endpoint in trouble while a token is renewed: nothing is lost.
+//! An unavailable token endpoint during a renewal: nothing is lost.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use mcp_reauth_fixture::{Config, Faults};
 
 use crate::support::{Elsewhere, Wire, World, at_both_wires};
 
-/// The token endpoint does this: tried a few times, then a typed error without a prompt; later it works.
+/// The renewal is tried a few times, then fails with a typed error and without a prompt; later it works.
 async fn passes(wire: Wire, faults: Faults, tries: u64) {
     let world = World::new().await;
     let client = world.connected(wire).await;
@@ -27,7 +27,7 @@ async fn passes(wire: Wire, faults: Faults, tries: u64) {
     assert_eq!(world.counters().reuse_detected, 0);
 }
 
-/// The token endpoint says when to come back. Its clock is a day ahead of the client's, which must not matter.
+/// The token endpoint sends `Retry-After`. Its clock is a day ahead of the client's, which must not matter.
 async fn waits(wire: Wire, faults: Faults) {
     let world = World::new().await;
     world.control().advance(Duration::from_secs(86400));
@@ -72,43 +72,43 @@ at_both_wires! {
         passes(wire, Faults { token_status: Some(408), ..Faults::default() }, 2).await;
     }
 
-    /// 200 with a web page.
+    /// 200 with HTML.
     async fn not_json(wire: Wire) {
         passes(wire, Faults { token_not_json: true, ..Faults::default() }, 2).await;
     }
 
-    /// No answer at all.
+    /// The connection is closed without a response.
     async fn dropped(wire: Wire) {
         passes(wire, Faults { drop_token_connection: true, ..Faults::default() }, 2).await;
     }
 
-    /// An error of OAuth that says it will pass.
+    /// A transient OAuth error.
     async fn temporarily_unavailable(wire: Wire) {
         let code = Some("temporarily_unavailable".to_owned());
         passes(wire, Faults { token_error: code, ..Faults::default() }, 2).await;
     }
 
-    /// More than anybody reads.
+    /// A response that is too long.
     async fn oversized(wire: Wire) {
         passes(wire, Faults { oversized_body: true, ..Faults::default() }, 2).await;
     }
 
-    /// A body without end.
+    /// A response without an end.
     async fn endless(wire: Wire) {
         passes(wire, Faults { endless_body: true, ..Faults::default() }, 2).await;
     }
 
-    /// It says when to come back: until then it is left alone, also by other calls.
+    /// `Retry-After`: until then no call sends a token request.
     async fn told_to_wait(wire: Wire) {
         waits(wire, Faults::default()).await;
     }
 
-    /// It says so by a date.
+    /// `Retry-After` as a date.
     async fn told_to_wait_until(wire: Wire) {
         waits(wire, Faults { token_retry_after_date: true, ..Faults::default() }).await;
     }
 
-    /// Down, the whole server.
+    /// The whole server is down.
     async fn down(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -121,7 +121,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// A step-up whose code cannot be redeemed fails, and the access there is stays.
+    /// A step-up whose code cannot be exchanged fails, and the existing grant stays.
     async fn down_at_a_step_up(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -133,7 +133,7 @@ at_both_wires! {
         client.succeeds("write_note").await;
     }
 
-    /// The answer to a rotation is lost: the old token is used up, and only a sign-in helps.
+    /// The response to a rotation is lost: the old token is used up, and only a sign-in helps.
     async fn the_answer_is_lost(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -149,7 +149,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// A redirect of the token endpoint is not followed, discards nothing, and is no reason to ask the user.
+    /// A redirect of the token endpoint is not followed, discards nothing, and causes no prompt.
     async fn redirected(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -165,7 +165,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0), "the refresh token was kept");
     }
 
-    /// It refuses the refresh token, and the codes that come after it.
+    /// The refresh token is rejected, and so are later codes.
     async fn invalid_grant(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -180,7 +180,7 @@ at_both_wires! {
         assert_eq!(world.counters().token_refresh, 0);
     }
 
-    /// It does not know the client any more.
+    /// The client is no longer registered.
     async fn invalid_client(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -194,7 +194,7 @@ at_both_wires! {
         assert_eq!(world.counters().registrations, 1, "it registers anew");
     }
 
-    /// The grant is revoked: one refused renewal, and a sign-in.
+    /// The grant is revoked: one rejected refresh, and a sign-in.
     async fn revoked(wire: Wire) {
         let world = World::new().await;
         let client = world.connected(wire).await;
@@ -204,7 +204,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1));
     }
 
-    /// Without a refresh token there is only the sign-in.
+    /// Without a refresh token, the user signs in.
     async fn without_a_refresh_token(wire: Wire) {
         let world = World::with(Config { issue_refresh_tokens: false, ..Config::default() }).await;
         let client = world.connected(wire).await;
@@ -214,7 +214,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1));
     }
 
-    /// Without rotation the same refresh token works again and again, also when the server names no lifetime.
+    /// Without rotation the same refresh token is used repeatedly, also if the server does not send `expires_in`.
     async fn without_rotation_and_lifetime(wire: Wire) {
         let world = World::with(Config {
             rotate_refresh_tokens: false,

@@ -1,4 +1,4 @@
-//! Answers of registration and token endpoints that hold what they should not.
+//! Responses of registration and token endpoints with invalid values.
 
 use mcp_reauth_fixture::{Config, Faults};
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ fn members(members: Value) -> Map<String, Value> {
     members.as_object().unwrap().clone()
 }
 
-/// Tokens that no header can carry, or that would end one and begin another.
+/// Tokens that are invalid in a header, or would inject another one.
 const UNFIT: [&str; 8] = [
     "at_canary\r\nX-Evil: at_canary",
     "at_canary\nat_canary",
@@ -23,7 +23,7 @@ const UNFIT: [&str; 8] = [
 ];
 
 at_both_wires! {
-    /// A first token that no header can carry is refused; nothing of it goes anywhere.
+    /// A first token that is invalid in a header is rejected; no part of it is used.
     async fn unfit_from_the_start(wire: Wire) {
         let world = World::new().await;
         for token in UNFIT {
@@ -33,14 +33,14 @@ at_both_wires! {
             assert_eq!(world.prompts(), (0, 1), "{token:?}");
             assert!(world.session.authorization().is_none(), "{token:?}");
         }
-        // A refresh token that is none counts as absent.
+        // A refresh token of a wrong type counts as absent.
         let none = json!({ "refresh_token": { "at": "rt_canary" } });
         world.fault(Faults { token_members: members(none), ..Faults::default() });
         let client = world.connect(wire).await;
         world.works(&client).await;
     }
 
-    /// The same when renewing: the sign-in that follows meets it too, and the next one works.
+    /// The same at a renewal: the sign-in that follows gets it too, and the next one works.
     async fn unfit_when_renewed(wire: Wire) {
         for token in UNFIT {
             let world = World::new().await;
@@ -54,7 +54,7 @@ at_both_wires! {
         }
     }
 
-    /// Anything but text.
+    /// Values that are not strings.
     async fn no_text(wire: Wire) {
         let world = World::new().await;
         for (answer, code) in [
@@ -73,7 +73,7 @@ at_both_wires! {
         world.works(&client).await;
     }
 
-    /// A refresh token may be any text: it goes back as it is, within its own parameter.
+    /// A refresh token may be any string: it is sent back unchanged, within its own parameter.
     async fn a_refresh_token_with_line_breaks(wire: Wire) {
         let world = World::new().await;
         let token = "rt_canary\r\nX-Evil: 1&grant_type=password&resource=evil#\u{e9}";
@@ -93,7 +93,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 1), "nobody knows it, so the person signs in");
     }
 
-    /// A client id may be any text too.
+    /// A client ID with line breaks is rejected.
     async fn a_client_id_with_line_breaks(wire: Wire) {
         let world = World::new().await;
         let id = "client\r\nX: y&state=evil&redirect_uri=https://evil.example/#\u{0}";
@@ -102,7 +102,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0), "it goes into no address");
     }
 
-    /// Error descriptions that quote all they were sent, and ones so long that the quotation is cut.
+    /// Error descriptions that quote the whole request, and ones so long that the quotation is cut.
     async fn quoting_the_request(wire: Wire) {
         for code in ["invalid_grant", "invalid_request", "invalid_client", "server_error"] {
             let world = World::new().await;
@@ -115,7 +115,7 @@ at_both_wires! {
         }
     }
 
-    /// The same where the client has a secret, by either method.
+    /// The same with a client secret, in either place.
     async fn quoting_the_secret(wire: Wire) {
         use mcp_reauth_fixture::config::AuthMethod::{ClientSecretBasic, ClientSecretPost};
         for method in [ClientSecretBasic, ClientSecretPost] {

@@ -11,7 +11,7 @@ fn in_result() -> Faults {
     }
 }
 
-/// A client of a server that sends such results as events.
+/// A client of a server that sends such results in an event stream.
 async fn streaming(world: &World, wire: Wire) -> Client {
     let front = Front::start(world.url()).await;
     let faults = Faults {
@@ -57,7 +57,7 @@ async fn invalid_token(world: &World, client: &Client) {
     assert_eq!(world.prompts(), (0, 0));
 }
 
-/// Metadata and all: until the server gives in, which it never does.
+/// The server rejects everything, also after recovery.
 async fn never_satisfied(world: &World, client: &Client) {
     let faults = Faults {
         always_401: true,

@@ -1,4 +1,4 @@
-//! Workloads, which their platform vouches for (RFC 7523).
+//! Workloads that authenticate with assertions of their platform (RFC 7523).
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use mcp_reauth_fixture::{Config, Control, Faults, WorkloadAssertion};
 
 use crate::support::{Wire, World, at_both_wires};
 
-/// A platform, and whom it was asked to vouch at.
+/// A platform, and the audiences it was asked for.
 #[derive(Clone, Default)]
 struct Platform(Arc<Mutex<State>>);
 
@@ -53,7 +53,7 @@ async fn world(platform: &Platform) -> World {
 }
 
 at_both_wires! {
-    /// A fresh assertion for each token, and a step-up by one request.
+    /// A fresh assertion for each token, and a step-up in one request.
     async fn fresh_assertion_each_time(wire: Wire) {
         let platform = Platform::default();
         let world = world(&platform).await;
@@ -70,7 +70,7 @@ at_both_wires! {
         assert_eq!(world.prompts(), (0, 0));
     }
 
-    /// Whatever is wrong with it, nothing else is tried in its place.
+    /// An invalid assertion fails the request, and nothing else is tried.
     async fn refused_assertion(wire: Wire) {
         let expired = WorkloadAssertion { expired: true, ..WorkloadAssertion::default() };
         let audience = Some("https://other.example".into());
@@ -96,7 +96,7 @@ at_both_wires! {
         assert!(failure.text.contains("the platform is silent"), "{failure:?}");
     }
 
-    /// Tries of one request have an assertion each: one may be used once.
+    /// Each try of a request has its own assertion, because one may be used only once.
     async fn server_in_trouble(wire: Wire) {
         let platform = Platform::default();
         let world = world(&platform).await;

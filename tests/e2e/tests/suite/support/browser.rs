@@ -1,11 +1,11 @@
-//! A browser. It is another program: what it would log is none of the library's, so it has a thread of its own.
+//! A browser, on its own thread, because its logs must not count as the library's.
 
 use http::header::LOCATION;
 use mcp_reauth::Error;
 
 use super::log;
 
-/// Visits a page and follows redirects, all the way to the callback.
+/// Visits a page and follows redirects to the callback.
 pub(crate) async fn visit(url: &str) -> Result<(), Error> {
     let status = open(url, true).await.0;
     if status < 400 {
@@ -14,12 +14,12 @@ pub(crate) async fn visit(url: &str) -> Result<(), Error> {
     Err(Error::host(format!("the page says {status}")))
 }
 
-/// Visits a page whatever comes of it; the status of where it ends.
+/// Visits a page with any result, and returns the final status.
 pub(crate) async fn look_at(url: &str) -> u16 {
     open(url, true).await.0
 }
 
-/// Where an authorization page sends the browser with its answer.
+/// The address to which an authorization page redirects the browser.
 pub(crate) async fn callback_of(url: &str) -> String {
     open(url, false).await.1.expect("it redirects")
 }

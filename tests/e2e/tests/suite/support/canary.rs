@@ -1,5 +1,5 @@
-//! The rule that no secret gets to where it can be read or used by others. Every test is held to it when its
-//! [`World`](super::World) ends, in what was written down and in what the servers were sent.
+//! The rule that no secret leaks. Every test checks it when its [`World`](super::World) ends, in all logs and in all
+//! requests.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -8,10 +8,10 @@ use url::form_urlencoded;
 
 use super::log;
 
-/// What is shorter could be part of any word.
+/// A shorter secret could be part of an ordinary word.
 const MIN_SECRET: usize = 8;
 
-/// Everything that breaks the rule.
+/// All violations of the rule.
 pub(crate) fn leaks(control: &Control) -> Vec<String> {
     let requests = control.requests();
     assert!(requests.len() < MAX_REQUESTS, "some were not looked at");
@@ -25,13 +25,13 @@ pub(crate) fn leaks(control: &Control) -> Vec<String> {
     leaks
 }
 
-/// Every secret of a test, by where it may go.
+/// All secrets of a test, by the servers that may receive them.
 struct Secrets {
     /// Issued by the first and by the second authorization server.
     issued: [Vec<String>; 2],
-    /// Made by the client: PKCE verifiers, clients' assertions, and their credentials as they stand in a header.
+    /// Created by the client: PKCE verifiers, client assertions, and credentials as encoded in a header.
     sent: Vec<String>,
-    /// Issued by the identity provider, but for assertions.
+    /// Issued by the identity provider, without assertions.
     idp: Vec<String>,
     /// The identity provider's assertions, for authorization servers.
     id_jags: Vec<String>,
@@ -68,7 +68,7 @@ impl Secrets {
         all.map(String::as_str).collect()
     }
 
-    /// What is wrong with a request.
+    /// The violations of a request.
     fn misplaced(&self, request: &SeenRequest) -> Vec<&'static str> {
         let all = self.all();
         let any = |text: &str, secrets: &[&str]| secrets.iter().any(|s| text.contains(s));
@@ -118,7 +118,7 @@ fn is_id_jag(token: &str) -> bool {
     String::from_utf8_lossy(&header).contains("oauth-id-jag+jwt")
 }
 
-/// The secrets as they could be written: also in parts, where a line breaks within one, and encoded.
+/// The forms in which a secret could appear: also its parts, where a line break splits it, and encoded.
 fn spellings(secrets: &[String]) -> Vec<String> {
     let parts = secrets
         .iter()

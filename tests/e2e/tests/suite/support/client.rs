@@ -1,4 +1,4 @@
-//! A connected client, with calls that fail by code.
+//! A connected client, with calls that are expected to fail with a code.
 
 use std::error::Error as StdError;
 
@@ -16,7 +16,7 @@ use super::log;
 /// A connected MCP client.
 pub(crate) struct Client(RunningService<RoleClient, ClientConfig>);
 
-/// What became of a failed call.
+/// The error of a failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// The stable code of the authorization error; empty for any other error.
@@ -25,7 +25,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Writes an error of a session down.
+    /// Logs an error of a session, and converts it.
     pub(crate) fn told(error: &Error) -> Self {
         log::note_error(error);
         Self {
@@ -34,7 +34,7 @@ impl Failure {
         }
     }
 
-    /// Reads an error of rmcp. An error that had to travel inside a stream is a JSON-RPC error with the code.
+    /// Converts an error of rmcp. An error inside an event stream is a JSON-RPC error with the code.
     pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
         log::note_error(error);
         let found = find_error(error).map(|error| {
@@ -61,7 +61,7 @@ impl Client {
         Self(service)
     }
 
-    /// Calls a tool; the text it returns.
+    /// Calls a tool, and returns its text.
     pub(crate) async fn call(&self, tool: &'static str) -> Answer {
         let arguments = json!({ "text": "hello" });
         let params = CallToolRequestParams::new(tool)
@@ -93,7 +93,7 @@ impl Client {
         failure
     }
 
-    /// Ends the connection, and the MCP session where there is one.
+    /// Closes the connection, and ends the MCP session if there is one.
     pub(crate) async fn close(self) {
         self.0.cancel().await.expect("the connection ends");
     }
@@ -106,7 +106,7 @@ fn answer(result: Result<impl Into<AnyResult>, ServiceError>) -> Answer {
     }
 }
 
-/// A result in its JSON form.
+/// The JSON form of a result.
 struct AnyResult(Value);
 
 macro_rules! any_result {

@@ -1,4 +1,4 @@
-//! Time that a test moves: the client's wall clock, and how long its waits last.
+//! Controllable time: the client's wall clock, and the speed of its waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 use mcp_reauth::{Runtime, TokioRuntime};
 
-/// Tokio's runtime with a clock that can be moved and waits that are shorter. Clones share the clock.
+/// Tokio's runtime with an adjustable clock and shorter waits. Clones share the clock.
 #[derive(Clone)]
 pub(crate) struct Clock {
     ahead: Arc<AtomicU64>,
-    /// How much faster waits pass.
+    /// The factor by which waits are shorter.
     scale: u32,
 }
 
@@ -29,7 +29,7 @@ impl Clock {
         }
     }
 
-    /// Moves the client's clock forward.
+    /// Advances the client's clock.
     pub(crate) fn advance(&self, seconds: u64) {
         self.ahead.fetch_add(seconds, Ordering::Relaxed);
     }

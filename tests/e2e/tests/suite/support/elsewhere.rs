@@ -1,4 +1,4 @@
-//! Another origin, where nothing must ever arrive.
+//! Another origin that must receive no connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,8 +28,8 @@ impl Elsewhere {
         }
     }
 
-    /// How many connections there were. What was connected is accepted only when this task lets go, hence the
-    /// wait: a connection of one's own is the last.
+    /// The number of connections. A connection is only accepted when this task yields, so this opens one itself, which
+    /// is the last.
     pub(crate) async fn hits(&self) -> u64 {
         let before = self.hits.load(Ordering::Relaxed);
         let address = self.url.trim_start_matches("http://");
@@ -40,7 +40,7 @@ impl Elsewhere {
         while self.hits.load(Ordering::Relaxed) == before {
             tokio::task::yield_now().await;
         }
-        // Connections are accepted in the order they came in, so all earlier ones are counted too.
+        // Connections are accepted in order, so all earlier ones are counted.
         self.hits.fetch_sub(1, Ordering::Relaxed) - 1
     }
 }

@@ -1,4 +1,4 @@
-//! An organization: one identity provider, and MCP servers behind it.
+//! An organization: one identity provider, and the MCP servers that trust it.
 
 use mcp_reauth::{AuthSessionBuilder, Client, Credentials, IdentityProvider, MemoryStore, Secret};
 use mcp_reauth_fixture::Config;
@@ -15,7 +15,7 @@ const IDP_SECRET: &str = "cs_idp +%:&=secret";
 const ID: &str = "e2e at the server";
 const SECRET: &str = "cs_server +%:&=secret";
 
-/// A server that takes the word of `provider`, and knows one client.
+/// A server that trusts `provider`, with one registered client.
 pub(crate) fn behind(provider: Provider) -> Config {
     let mut config = Config {
         identity_provider: provider,
@@ -30,7 +30,7 @@ pub(crate) fn behind(provider: Provider) -> Config {
     config
 }
 
-/// An identity provider that knows the same client.
+/// An identity provider with the same client.
 pub(crate) fn provider() -> OwnIdentityProvider {
     OwnIdentityProvider {
         clients: vec![IdpClient {
@@ -44,7 +44,7 @@ pub(crate) fn provider() -> OwnIdentityProvider {
     }
 }
 
-/// The client, as its session is set up.
+/// Sets the client's credentials for a session.
 pub(crate) fn managed(builder: AuthSessionBuilder, issuer: &str) -> AuthSessionBuilder {
     let provider = IdentityProvider::new(issuer, IDP_ID).client_secret(Secret::new(IDP_SECRET));
     builder.credentials(Credentials::Enterprise {
@@ -53,12 +53,12 @@ pub(crate) fn managed(builder: AuthSessionBuilder, issuer: &str) -> AuthSessionB
     })
 }
 
-/// One server with its organization; the store is shared with whoever has a clone.
+/// One server with its organization; all clones of the store share its records.
 pub(crate) async fn world(store: &MemoryStore) -> World {
     staged(provider(), store, |builder| builder).await
 }
 
-/// The same, set up otherwise.
+/// The same, with other settings.
 pub(crate) async fn staged(
     provider: OwnIdentityProvider,
     store: &MemoryStore,

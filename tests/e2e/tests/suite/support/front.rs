@@ -1,5 +1,5 @@
-//! A front of the MCP server, for what the fixture itself does not do: challenges inside event streams, and
-//! event streams that break.
+//! A proxy for the MCP server with behaviour that the fixture lacks: challenges inside event streams, and event streams
+//! that break.
 
 use std::convert::Infallible;
 use std::thread;
@@ -58,7 +58,7 @@ impl Front {
         }
     }
 
-    /// Ends all event streams that were opened by GET.
+    /// Ends all event streams that were opened with GET.
     pub(crate) fn cut(&self) {
         self.cut.send_modify(|cuts| *cuts += 1);
     }
@@ -100,7 +100,7 @@ fn open_stream(upstream: reqwest::Response, mut cut: watch::Receiver<u64>) -> Bo
     cut.mark_unchanged();
     let until = async move {
         if cut.changed().await.is_err() {
-            // Nobody is left to cut it.
+            // The sender is gone, so it is never cut.
             std::future::pending::<()>().await;
         }
         drop(upstream);
@@ -110,7 +110,7 @@ fn open_stream(upstream: reqwest::Response, mut cut: watch::Receiver<u64>) -> Bo
     Body::from_stream(open)
 }
 
-/// An answer that carries a challenge becomes an event.
+/// Converts a response with a challenge to an event.
 fn in_events(response: &mut Response, body: &[u8]) -> Body {
     let text = String::from_utf8_lossy(body);
     if !text.contains("mcp/www_authenticate") {

@@ -1,9 +1,9 @@
-//! HTTP by hand, for what no HTTP library would send.
+//! Raw HTTP, for messages that an HTTP library would not send.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Sends these bytes to the server at `url`; whatever comes back.
+/// Sends these bytes to the server at `url`, and returns the response.
 pub(crate) async fn send(url: &str, request: &str) -> String {
     let authority = url.trim_start_matches("http://");
     let authority = authority.split('/').next().unwrap_or_default();
@@ -17,9 +17,9 @@ pub(crate) async fn send(url: &str, request: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// A server that answers whatever it is asked with the same bytes, and hangs up.
+/// A server that answers every request with the same bytes, and closes the connection.
 pub(crate) struct Speaker {
-    /// An address there.
+    /// Its address.
     pub(crate) url: String,
 }
 
@@ -32,12 +32,12 @@ impl Speaker {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let answer = answer.clone();
                 tokio::spawn(async move {
-                    // Requests here are small: one read has the beginning, and no more is needed.
+                    // Requests here are small: one read gets enough of them.
                     let mut request = [0; 64 * 1024];
                     let _ = stream.read(&mut request).await;
                     let _ = stream.write_all(&answer).await;
                     let _ = stream.shutdown().await;
-                    // Until the other side has had it all.
+                    // Waits until the client has received everything.
                     let _ = stream.read(&mut request).await;
                 });
             }

@@ -1,4 +1,4 @@
-//! Everything that is written down anywhere in this process, to be searched for secrets.
+//! Collects all logs of this process, to search them for secrets.
 
 use std::cell::Cell;
 use std::error::Error as StdError;
@@ -16,7 +16,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 static LINES: Mutex<String> = Mutex::new(String::new());
 static INSTALLED: Once = Once::new();
 
-/// Collects every event and span of every level from now on.
+/// Starts to collect every event and span of every level.
 pub(crate) fn capture() {
     INSTALLED.call_once(|| {
         let subscriber = tracing_subscriber::registry().with(Capture);
@@ -30,7 +30,7 @@ thread_local! {
     static SILENT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps a thread's log lines from being collected.
+/// A guard during which a thread's logs are not collected.
 pub(crate) struct Silence {
     _tracing: DefaultGuard,
 }
@@ -41,7 +41,7 @@ impl Drop for Silence {
     }
 }
 
-/// Nothing that this thread logs is collected while the guard lives: it plays somebody else.
+/// Excludes this thread's logs while the guard lives, because it plays another program.
 pub(crate) fn off() -> Silence {
     SILENT.set(true);
     Silence {
@@ -49,13 +49,13 @@ pub(crate) fn off() -> Silence {
     }
 }
 
-/// Writes down every form of something that an application is handed.
+/// Records every form of a value that an application receives.
 pub(crate) fn note_forms(what: &(impl Debug + Serialize)) {
     let json = serde_json::to_string(what).expect("it has a JSON form");
     note(&format!("{what:?} {what:#?} {json}"));
 }
 
-/// Writes down every form of an error, and of what is behind it.
+/// Records every form of an error and of its sources.
 pub(crate) fn note_error(error: &(dyn StdError + 'static)) {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -70,21 +70,21 @@ pub(crate) fn note_error(error: &(dyn StdError + 'static)) {
     }
 }
 
-/// Writes something down that did not go through tracing.
+/// Records text that does not come from tracing.
 pub(crate) fn note(text: &str) {
     let mut lines = lines();
     lines.push_str(text);
     lines.push('\n');
 }
 
-/// The lines in which one of `secrets` stands.
+/// The lines that contain one of `secrets`.
 pub(crate) fn lines_with(secrets: &[&str]) -> Vec<String> {
     let lines = lines();
     let leaky = |line: &&str| secrets.iter().any(|secret| line.contains(secret));
     lines.lines().filter(leaky).map(str::to_owned).collect()
 }
 
-/// Whether anything contains `text`: shows that the capture works.
+/// Whether the logs contain `text`, which shows that the capture works.
 pub(crate) fn contains(text: &str) -> bool {
     lines().contains(text)
 }
@@ -115,7 +115,7 @@ impl<S: Subscriber> Layer<S> for Capture {
     }
 }
 
-/// Not every crate logs by tracing.
+/// Some crates use `log` instead of tracing.
 impl log::Log for Capture {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         !SILENT.get()

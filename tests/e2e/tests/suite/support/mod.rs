@@ -1,4 +1,4 @@
-//! What every test needs: servers, a person, a client, and a look at everything that was written down.
+//! Support for all tests: servers, a user, a client, and the captured logs.
 
 pub(crate) mod browser;
 mod canary;
@@ -26,8 +26,7 @@ pub(crate) use world::World;
 
 use std::time::Duration;
 
-/// Other spellings of an issuer with a path, each the same to somebody who normalizes, and another to whoever does
-/// not.
+/// Other spellings of an issuer with a path, which are equal only after normalization.
 pub(crate) fn spellings(issuer: &str) -> Vec<String> {
     let (origin, path) = issuer.rsplit_once('/').expect("it has a path");
     let (host, port) = origin.rsplit_once(':').expect("it has a port");
@@ -56,17 +55,17 @@ pub(crate) fn spellings(issuer: &str) -> Vec<String> {
     ]
 }
 
-/// How long a test may take before it counts as hanging.
+/// The time limit of a test.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs a test, but not for ever.
+/// Runs a test with a time limit.
 pub(crate) async fn bounded(test: impl Future<Output = ()>) {
     tokio::time::timeout(LIMIT, test)
         .await
         .expect("the test ends");
 }
 
-/// Tests that hold in both generations of the protocol.
+/// Tests that run with both protocol generations.
 macro_rules! at_both_wires {
     ($($(#[doc = $doc:literal])* async fn $name:ident($wire:ident: Wire) $body:block)*) => {
         $(
@@ -90,7 +89,7 @@ macro_rules! at_both_wires {
     };
 }
 
-/// Tests for which one wire is as good as another.
+/// Tests that run with one protocol generation.
 macro_rules! tests {
     ($($(#[doc = $doc:literal])* async fn $name:ident() $body:block)*) => {
         $(

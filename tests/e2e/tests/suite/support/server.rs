@@ -1,4 +1,4 @@
-//! The fixture on a thread of its own, so that what it logs is not taken for what the client logs.
+//! The fixture on its own thread, so that its logs do not count as the client's.
 
 use std::thread;
 
@@ -11,7 +11,7 @@ pub(crate) struct Servers {
     pub(crate) mcp_url: String,
     pub(crate) issuer: String,
     pub(crate) second_issuer: String,
-    /// The identity provider's, if there is one.
+    /// The issuer of the identity provider, if there is one.
     pub(crate) idp_issuer: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,

@@ -1,4 +1,4 @@
-//! The person in front of the program, with a browser of their own.
+//! The user of the program, with a browser.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +11,13 @@ use tokio::sync::watch;
 
 use super::{browser, log};
 
-/// Any free port.
+/// Port 0: any free port.
 const REDIRECT_URI: &str = "http://127.0.0.1:0/oauth/callback";
 
 type OnEvent = Box<dyn Fn(&Event) + Send + Sync>;
 type Browser = Arc<dyn Fn(AuthorizationRequest) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A person who says yes or no as the test wants, and is counted on.
+/// A user who agrees or declines as the test sets, with counters of prompts.
 pub(crate) struct User {
     says_yes: AtomicBool,
     goes_elsewhere: AtomicBool,
@@ -51,27 +51,27 @@ impl Default for User {
 }
 
 impl User {
-    /// What the person answers from now on.
+    /// Sets the answer to later questions.
     pub(crate) fn says(&self, yes: bool) {
         self.says_yes.store(yes, Ordering::Relaxed);
     }
 
-    /// From now on questions are answered only after so many challenges have been heard of.
+    /// Answers questions only after the user has received so many `challenged` events.
     pub(crate) fn answers_after(&self, challenges: usize) {
         self.answers_after.store(challenges, Ordering::Relaxed);
     }
 
-    /// From now on the callback arrives elsewhere, as with a web page.
+    /// From now on, another program receives the callback, as with a web page.
     pub(crate) fn goes_elsewhere(&self) {
         self.goes_elsewhere.store(true, Ordering::Relaxed);
     }
 
-    /// Does something with every event while it is being told.
+    /// Calls `hook` for every event, while the event is delivered.
     pub(crate) fn on_event(&self, hook: impl Fn(&Event) + Send + Sync + 'static) {
         *lock(&self.on_event) = Some(Box::new(hook));
     }
 
-    /// Visits pages this way instead.
+    /// Visits pages with this function instead.
     pub(crate) fn browses<F>(
         &self,
         visit: impl Fn(AuthorizationRequest) -> F + Send + Sync + 'static,
@@ -81,7 +81,7 @@ impl User {
         *lock(&self.browser) = Some(Arc::new(move |request| Box::pin(visit(request))));
     }
 
-    /// How often the person was asked to extend access, and how often shown a page.
+    /// The number of questions and of pages.
     pub(crate) fn prompts(&self) -> (u64, u64) {
         (
             self.questions.load(Ordering::Relaxed),
@@ -108,7 +108,7 @@ impl User {
         self.events.borrow().iter().map(Event::to_string).collect()
     }
 
-    /// Waits for an event of this name.
+    /// Waits for an event with this name.
     pub(crate) async fn hears(&self, name: &str) -> Event {
         let mut events = self.events.subscribe();
         let find = |events: &Vec<Event>| events.iter().find(|e| e.to_string() == name).cloned();

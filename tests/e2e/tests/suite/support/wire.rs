@@ -1,4 +1,4 @@
-//! The two generations of the protocol.
+//! The two protocol generations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use rmcp::{ClientLifecycleMode, ClientServiceExt as _};
 
 use super::{Client, Failure};
 
-/// A generation of the protocol.
+/// A protocol generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     /// 2025-11-25: a handshake, sessions, an event stream, DELETE.
     Sessions,
-    /// 2026-07-28: every request stands alone.
+    /// 2026-07-28: stateless requests.
     Stateless,
 }
 
@@ -30,7 +30,7 @@ impl Wire {
         }
     }
 
-    /// How many POST requests it takes to connect: the handshake and its notification, or the discovery.
+    /// The number of POST requests for connecting: the handshake and its notification, or the discovery.
     pub(crate) fn greetings(self) -> u64 {
         match self {
             Self::Sessions => 2,

@@ -1,4 +1,4 @@
-//! The stage of a test.
+//! The environment of a test.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,8 +8,7 @@ use mcp_reauth_fixture::{Config, Control, Counters, Faults};
 use super::server::Servers;
 use super::{Client, Clock, Failure, User, Wire, canary, connect_to, log};
 
-/// Servers, a person, and one session. When it ends, no secret may have got to where it does not belong: see
-/// [`canary`].
+/// Servers, a user, and one session. When it ends, it checks that no secret has leaked: see [`canary`].
 pub(crate) struct World {
     servers: Servers,
     sessions: Mutex<Vec<AuthSession>>,
@@ -36,7 +35,7 @@ impl World {
         Self::staged(config, |builder, _| set_up(builder)).await
     }
 
-    /// As [`with_session`](Self::with_session), with a look at where the servers are.
+    /// As [`with_session`](Self::with_session); `set_up` also receives the servers' addresses.
     pub(crate) async fn staged(
         config: Config,
         set_up: impl FnOnce(AuthSessionBuilder, &Servers) -> AuthSessionBuilder,
@@ -57,7 +56,7 @@ impl World {
         }
     }
 
-    /// Another session of the same person, for the server at this address.
+    /// Opens another session of the same user, for the server at this address.
     pub(crate) async fn another_session(
         &self,
         url: &str,
@@ -69,7 +68,7 @@ impl World {
         session
     }
 
-    /// No session can be opened for the server at this address.
+    /// Asserts that no session can be opened for the server at this address.
     pub(crate) async fn cannot_open(&self, url: &str) -> Failure {
         let opened = builder(url, &self.clock, &self.user).open().await;
         Failure::told(&opened.expect_err("it does not open"))
@@ -79,7 +78,7 @@ impl World {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What must not be, at the end of a test: every secret that got to where it does not belong.
+    /// All leaked secrets, at the end of a test.
     fn leaks(&self) -> Vec<String> {
         for session in &*self.sessions() {
             let authorization = session.authorization();
@@ -88,23 +87,23 @@ impl World {
         canary::leaks(self.control())
     }
 
-    /// Ends a test in which something leaks on purpose; what leaked.
+    /// Ends a test that leaks on purpose, and returns what leaked.
     pub(crate) fn into_leaks(mut self) -> Vec<String> {
         self.judged = true;
         self.leaks()
     }
 
-    /// A client that is signed in and connected, with everything counted so far forgotten.
+    /// A client that is signed in and connected, with all counters reset.
     pub(crate) async fn connected(&self, wire: Wire) -> Client {
         let client = self.connect(wire).await;
         self.at_rest(wire).await;
-        // The servers have one thread: once this is answered, whatever came before it is too.
+        // The servers have one thread: once this call is answered, so is everything before it.
         self.works(&client).await;
         self.reset();
         client
     }
 
-    /// Waits until what a connection does by itself is done.
+    /// Waits until the requests that a connection makes by itself are done.
     pub(crate) async fn at_rest(&self, wire: Wire) {
         if wire == Wire::Sessions {
             self.control().counters_when(|c| c.mcp_get >= 1).await;
@@ -119,7 +118,7 @@ impl World {
         connect_to(&self.session, wire).await
     }
 
-    /// Connecting fails with this code.
+    /// Asserts that connecting fails with this code.
     pub(crate) async fn refuses(&self, wire: Wire, code: &str) -> Failure {
         let failure = self
             .try_connect(wire)
@@ -146,7 +145,7 @@ impl World {
         &self.servers.issuer
     }
 
-    /// The identity provider's.
+    /// The issuer of the identity provider.
     pub(crate) fn idp_issuer(&self) -> &str {
         let issuer = self.servers.idp_issuer.as_deref();
         issuer.expect("there is an identity provider")
@@ -164,7 +163,7 @@ impl World {
         self.fault(Faults::default());
     }
 
-    /// Forgets what was counted.
+    /// Resets all counters.
     pub(crate) fn reset(&self) {
         self.control().reset_counters();
         self.user.reset();
@@ -180,7 +179,7 @@ impl World {
         authorization.scopes().clone()
     }
 
-    /// The session works: a call is answered.
+    /// Asserts that a call succeeds.
     pub(crate) async fn works(&self, client: &Client) {
         client.succeeds("echo").await;
     }
