@@ -1,4 +1,4 @@
-//! An allocator that counts, for what has to be shown about memory.
+//! A counting allocator, to measure memory.
 //!
 //! ```
 //! use mcp_reauth_bench::{Counting, counted};
@@ -18,23 +18,23 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    /// What this thread has allocated since it began to count.
+    /// The allocations of this thread since it began to count.
     static COUNT: Cell<Option<Memory>> = const { Cell::new(None) };
 }
 
-/// The system's allocator. Where [`counted`] runs it counts; anywhere else it costs no more than looking whether to.
+/// The system's allocator. It counts during [`counted`]; otherwise it only checks whether to count.
 pub struct Counting;
 
-/// What was allocated during a piece of work.
+/// The allocations during a piece of work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// How often memory was asked for, growing included.
+    /// The number of allocations and reallocations.
     pub allocations: u64,
-    /// How many bytes more are in use than before.
+    /// The change of the number of bytes in use.
     pub live: i64,
 }
 
-/// Runs `work` and counts what this thread does meanwhile. Needs [`Counting`] to be the global allocator.
+/// Runs `work` and counts this thread's allocations meanwhile. [`Counting`] must be the global allocator.
 pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Memory) {
     COUNT.set(Some(Memory::default()));
     let result = work();
@@ -42,7 +42,7 @@ pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Memory) {
 }
 
 fn note(allocations: u64, bytes: usize, freed: usize) {
-    // A thread that is ending has no count any more.
+    // A thread that is exiting no longer has a count.
     let _ = COUNT.try_with(|count| {
         if let Some(mut memory) = count.get() {
             memory.allocations += allocations;
@@ -53,7 +53,7 @@ fn note(allocations: u64, bytes: usize, freed: usize) {
     });
 }
 
-// SAFETY: everything is done by `System`, as it was asked for; counting is no more than adding numbers.
+// SAFETY: all calls are forwarded to `System` unchanged; counting only adds numbers.
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

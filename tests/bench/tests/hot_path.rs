@@ -1,4 +1,4 @@
-//! What happens on every request allocates nothing.
+//! The code that runs for every request does not allocate.
 
 use mcp_reauth::{AuthSession, AuthState};
 use mcp_reauth_bench::{Counting, counted};

@@ -4,14 +4,14 @@ import { AuthSession, FileStore, ReauthError } from '../../../bindings-node/dist
 import { tell } from './tell.mjs';
 import { User } from './user.mjs';
 
-/** What is called, and how often out of a hundred. The first asks for nothing that not everybody has. */
+/** The tools, and their shares of the calls in percent. Every grant suffices for the first. */
 const TOOLS = [
   ['echo', 85],
   ['write_note', 7],
   ['delete_note', 4],
   ['transfer', 4],
 ];
-/** Longer than anything: a call that takes longer hangs. */
+/** A call that takes longer hangs. */
 const FOR_EVER = 300_000;
 
 const EVENTS = [
@@ -26,7 +26,7 @@ const EVENTS = [
   'signed_out',
 ];
 
-/** Numbers that look random and are the same for the same seed: mulberry32. */
+/** A pseudorandom generator (mulberry32): the same seed gives the same numbers. */
 function random(seed) {
   let state = seed >>> 0;
   return (limit) => {
@@ -37,7 +37,7 @@ function random(seed) {
   };
 }
 
-/** Why a call failed. */
+/** The error of a failed call. */
 class Failure extends Error {
   constructor(code, message) {
     super(message);
@@ -45,7 +45,7 @@ class Failure extends Error {
   }
 }
 
-/** One session that makes calls. */
+/** A session that makes calls. */
 export class Caller {
   #session;
   #user;
@@ -77,7 +77,7 @@ export class Caller {
     this.#below = below;
   }
 
-  /** Makes calls until it is paused, one after the other and now and then some at once. */
+  /** Makes calls until it is paused, one after the other, and sometimes several at once. */
   async goOn() {
     while (!this.#common.paused) {
       const atOnce = this.#below(100) < 8 ? 4 : 1;
@@ -95,12 +95,12 @@ export class Caller {
     await Promise.all(this.#underWay);
   }
 
-  /** Makes the first call after everything has been mended. */
+  /** Makes the first call after all faults are lifted. */
   async check() {
     await this.#call('echo', true);
   }
 
-  /** Makes one call and tells what became of it. */
+  /** Makes one call and reports the result. */
   #call(tool, check) {
     const call = this.#told(tool, check);
     this.#underWay.add(call);
@@ -157,7 +157,7 @@ export class Caller {
   }
 
   async signOut() {
-    // What cannot be revoked is forgotten all the same.
+    // The session forgets tokens that cannot be revoked.
     await this.#session.signOut().catch(() => {});
   }
 
@@ -167,13 +167,13 @@ export class Caller {
     this.#user.deliberate = false;
   }
 
-  /** Lets everything go, and waits until no token is on its way. */
+  /** Closes the session, and waits until pending tokens are stored. */
   async end() {
     await this.#session.close();
   }
 }
 
-/** The product's code, or one of the worker's own. */
+/** The product's error code, or one of the worker's own. */
 function codeOf(error, signal) {
   if (error instanceof Failure) return error.code;
   if (signal.aborted) return 'given_up';

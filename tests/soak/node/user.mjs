@@ -2,7 +2,7 @@ import { tell } from './tell.mjs';
 
 let pages = 0;
 
-/** The user of one session: reads the page that they are sent to, and agrees to whatever the servers let them. */
+/** The user of one session: reads the pages they are sent to, and agrees to everything that the servers allow. */
 export class User {
   redirectUri = 'http://127.0.0.1:9/callback';
   deliberate = false;

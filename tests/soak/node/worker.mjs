@@ -1,4 +1,4 @@
-/** A worker of the soak that uses the Node package. It does as those in Rust do; see src/wire.rs for what is told. */
+/** A worker of the soak with the Node package. It works like the Rust workers; src/wire.rs describes the messages. */
 
 import { createInterface } from 'node:readline';
 
@@ -14,7 +14,7 @@ for (const caller of callers) void caller.goOn();
 
 const of = (session) => callers.find((caller) => caller.number === session);
 
-/** Begins to do what is told; nothing here waits. */
+/** Starts to execute an order, without waiting. */
 const orders = {
   pause() {
     common.paused = true;

@@ -1,4 +1,4 @@
-//! Making each kind of fault, and lifting it.
+//! Injects each kind of fault, and lifts it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,21 +19,21 @@ use crate::schedule::Planned;
 use crate::servers::{Server, TOKEN_LIFE};
 use crate::wire::{Order, now};
 
-/// Where redirects lead that must not be followed with anything secret: nobody listens there.
+/// A redirect target that must receive nothing secret: no program listens there.
 const ELSEWHERE: &str = "http://127.0.0.1:9/elsewhere";
-/// Beyond the limit of 20 s for a call.
+/// Longer than the limit of 20 s for a call.
 const TOO_LONG: Duration = Duration::from_secs(26);
 
-/// Everything that faults are made to.
+/// Everything that faults act on.
 pub(crate) struct Stage {
     pub(crate) servers: Vec<Server>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) record: Arc<Record>,
     pub(crate) folder: PathBuf,
-    /// The faults that are active, by number; each with its place in the record.
+    /// The active faults by number, each with its index in the record.
     active: BTreeMap<u64, (Planned, usize)>,
     number: u64,
-    /// The store's lock file, while the lock is this program's.
+    /// The store's lock file, while this program holds the lock.
     lock: Option<File>,
 }
 
@@ -55,7 +55,7 @@ impl Stage {
         }
     }
 
-    /// When the next active fault is to be lifted, and which it is.
+    /// When the next active fault must be lifted, and its number.
     pub(crate) fn next_end(&self) -> Option<(u64, u64)> {
         let ends = self
             .active
@@ -64,7 +64,7 @@ impl Stage {
         ends.min()
     }
 
-    /// Makes a fault.
+    /// Injects a fault.
     pub(crate) async fn begin(&mut self, planned: Planned) -> io::Result<()> {
         self.number += 1;
         let number = self.number;
@@ -135,13 +135,13 @@ impl Stage {
         let workers = u64::try_from(self.workers.len()).ok()?;
         let first = usize::try_from(planned.choice % workers).ok()?;
         let order = (0..self.workers.len()).map(|step| (first + step) % self.workers.len());
-        // One that stands still does nothing that it is told.
+        // A stopped worker receives no orders.
         order
             .into_iter()
             .find(|worker| !self.workers[*worker].stopped)
     }
 
-    /// What a fault that is for one session is about.
+    /// The server and profile of a fault for one session.
     fn chosen_pair(&self, planned: &Planned, worker: usize) -> Option<Pair> {
         if !matches!(planned.kind, Kind::SignOut | Kind::SignIn) {
             return None;
@@ -163,7 +163,7 @@ impl Stage {
         usize::try_from((planned.choice >> 8) % sessions.max(1)).ok()
     }
 
-    /// Faults of processes and of the store.
+    /// Injects faults of processes and of the store.
     async fn begin_with(&mut self, planned: &Planned, worker: Option<usize>) -> io::Result<()> {
         let session = worker.and_then(|worker| {
             let session = self.chosen_session(planned, worker)?;
@@ -189,7 +189,7 @@ impl Stage {
             (Kind::StoreReadOnly, _) => set_writable(&self.folder, false),
             _ => {}
         }
-        // A worker that has been started while there is no room has none either.
+        // A worker that is restarted while the disk is full has no space either.
         let full = |(planned, _): &(Planned, usize)| planned.kind == Kind::StoreFull;
         if planned.kind == Kind::WorkerKilled && self.active.values().any(full) {
             self.set_full(true);
@@ -197,7 +197,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Locks the store as soon as its file is free; not at all if it is not for a while.
+    /// Locks the store as soon as its lock is free; gives up after a while.
     async fn locked(&self) -> io::Result<Option<File>> {
         let file = File::open(self.folder.join("credentials.json.lock"))?;
         for _ in 0..1_000 {
@@ -215,7 +215,7 @@ impl Stage {
         }
     }
 
-    /// Faults of a server.
+    /// Injects faults of a server.
     fn begin_at(&self, number: u64, kind: Kind, server: usize) {
         let server = &self.servers[server];
         let control = server.fixture.control();
@@ -236,7 +236,7 @@ impl Stage {
                 proxy.rules.add(number, &parts, act.clone());
             }
         }
-        // Most of what can go wrong goes wrong only when somebody needs it.
+        // Most faults have an effect only when a client needs the faulty endpoint.
         let parts = parts_of(kind);
         if parts.iter().any(|part| part.is_token()) || kind == Kind::RefreshRefused {
             control.expire_access_tokens();
@@ -253,7 +253,7 @@ impl Stage {
         }
     }
 
-    /// Sets what the fixtures do wrong themselves, of all that is active.
+    /// Sets the faults of the fixtures, for all active ones.
     pub(crate) fn set_fixtures(&self) {
         for (number, server) in self.servers.iter().enumerate() {
             let kinds = self.active.values().map(|(planned, _)| planned);
@@ -286,7 +286,7 @@ impl Stage {
     }
 }
 
-/// What the fixture can do wrong itself.
+/// The faults that the fixture implements itself.
 fn set_fixture_fault(kind: Kind, faults: &mut Faults) {
     match kind {
         Kind::RefreshRefused => {
@@ -307,7 +307,7 @@ fn parts_of(kind: Kind) -> Vec<Part> {
     rule(kind).map(|(parts, _)| parts).unwrap_or_default()
 }
 
-/// What the proxies do wrong.
+/// The faults that the proxies implement.
 fn rule(kind: Kind) -> Option<(Vec<Part>, Act)> {
     let token = || vec![Part::TokenCode, Part::TokenRefresh];
     let refresh = || vec![Part::TokenRefresh];
@@ -351,7 +351,7 @@ fn rule(kind: Kind) -> Option<(Vec<Part>, Act)> {
     })
 }
 
-/// Whether permissions mean anything to this user: the administrator may write everywhere.
+/// Whether permissions apply to this user: they do not restrict root.
 pub(crate) fn heeds_permissions() -> bool {
     !rustix::process::geteuid().is_root()
 }

@@ -1,4 +1,4 @@
-//! The workers: programs that are started, stopped, killed and started again.
+//! Starts, stops, kills and restarts the workers.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::record::Record;
 use crate::wire::{Order, Task, Told, Transport, now};
 
-/// How far a worker has got.
+/// The progress of a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub(crate) ready: bool,
@@ -24,11 +24,11 @@ pub(crate) struct Progress {
     pub(crate) checked: bool,
 }
 
-/// A worker, in all its lives.
+/// A worker with all its successive processes.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) task: Task,
-    /// Which of the programs that run as this worker, one after the other.
+    /// The number of the process among this worker's processes.
     pub(crate) life: u64,
     pub(crate) began: Instant,
     folder: PathBuf,
@@ -36,13 +36,13 @@ pub(crate) struct Worker {
     child: Child,
     orders: mpsc::UnboundedSender<Order>,
     pub(crate) progress: watch::Receiver<Progress>,
-    /// The tasks that read what it says, to the end.
+    /// The tasks that read its output to the end.
     readers: Vec<JoinHandle<()>>,
     pub(crate) stopped: bool,
 }
 
 impl Worker {
-    /// Starts a worker. What it says is kept in `folder`.
+    /// Starts a worker, with its output in files in `folder`.
     pub(crate) fn start(task: Task, folder: &Path, record: &Arc<Record>) -> io::Result<Self> {
         Self::begin(task, 0, folder, record)
     }
@@ -52,7 +52,7 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C is for the program, which ends its workers itself.
+            // Ctrl-C must reach only the program, which ends its workers itself.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -96,7 +96,7 @@ impl Worker {
     }
 
     pub(crate) fn order(&self, order: Order) {
-        // One that has just died is found out elsewhere.
+        // A worker that has just died is detected elsewhere.
         let _ = self.orders.send(order);
     }
 
@@ -108,7 +108,7 @@ impl Worker {
         Pid::from_raw(i32::try_from(self.id()?).ok()?)
     }
 
-    /// Whether it runs Node.
+    /// Whether it uses the Node package.
     pub(crate) fn is_node(&self) -> bool {
         let mut sessions = self.task.sessions.iter();
         sessions.any(|session| session.transport == Transport::Node)
@@ -137,7 +137,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets no file of its grow beyond a block, as on a full disk; or lets them grow again.
+    /// Sets or removes a limit of one block for its files, as on a full disk.
     #[cfg(target_os = "linux")]
     pub(crate) fn limit_files(&self, full: bool) {
         use rustix::process::{Resource, Rlimit, prlimit};
@@ -150,11 +150,11 @@ impl Worker {
         }
     }
 
-    /// No other system lets a process set the limits of another.
+    /// Other systems do not let a process set another's limits.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn limit_files(&self, _full: bool) {}
 
-    /// Ends it, by force if it does not end by itself. Whether it did.
+    /// Ends it, by force if necessary. Returns whether it ended on request.
     pub(crate) async fn end(&mut self) -> bool {
         self.order(Order::End);
         let limit = Duration::from_secs(30);
@@ -172,20 +172,20 @@ impl Worker {
         }
     }
 
-    /// Whether it has ended, although nobody told it to.
+    /// Whether it has exited without an order.
     pub(crate) fn has_died(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 }
 
-/// The program that a worker is.
+/// The program of a worker.
 fn command(task: &Task) -> io::Result<Command> {
     if task.sessions.iter().any(|s| s.transport == Transport::Node) {
         let mut command = Command::new("node");
         command.arg(node_program());
         return Ok(command);
     }
-    // A limit on files is to be an error and not a signal.
+    // Ignores SIGXFSZ, so that exceeding the file limit is an error and not a signal.
     let mut command = Command::new("sh");
     command
         .args(["-c", "trap '' XFSZ; exec \"$0\" worker"])
@@ -193,7 +193,7 @@ fn command(task: &Task) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Where the worker in JavaScript is.
+/// The path of the JavaScript worker.
 pub(crate) fn node_program() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("node/worker.mjs")
 }
@@ -212,7 +212,7 @@ async fn write(mut stdin: ChildStdin, first: String, mut orders: mpsc::Unbounded
     }
 }
 
-/// Reads what a worker tells.
+/// Reads the output of a worker.
 struct Reading {
     worker: usize,
     life: u64,
@@ -226,7 +226,7 @@ impl Reading {
         while let Ok(Some(line)) = lines.next_line().await {
             let _ = writeln!(self.copy, "{line}");
             let Ok(told) = serde_json::from_str::<Told>(&line) else {
-                // One that is killed may be in the middle of a line.
+                // A killed worker may leave an incomplete line.
                 if line.ends_with('}') {
                     let oddity = format!("worker {} said: {line}", self.worker);
                     self.record.lock().oddities.push(oddity);

@@ -1,4 +1,4 @@
-//! The kinds of faults, and what each of them excuses.
+//! The kinds of faults, and the effects that each of them excuses.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -121,27 +121,27 @@ pub(crate) enum Kind {
     StoreReadOnly,
 }
 
-/// What a fault may cost the user.
+/// How many pages a fault may cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pages {
-    /// Nothing.
+    /// None.
     None,
-    /// The grant, and with it the scopes that were added to it.
+    /// Those of a new grant with the scopes that were added to it.
     Grant,
-    /// A page for each session that finds out, and the grant.
+    /// A page for each session that is affected, and a new grant.
     EachSession,
-    /// A page for each call that fails meanwhile, and the grant.
+    /// A page for each call that fails meanwhile, and a new grant.
     EachFailure,
 }
 
-/// Whom a fault is for.
+/// The target of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {
-    /// One of the two servers, whichever.
+    /// One of the two servers.
     Server,
-    /// The server whose tokens are bound to keys.
+    /// The server with bound tokens (DPoP).
     Bound,
-    /// The server whose tokens are not.
+    /// The server with bearer tokens.
     Bearer,
     /// One worker.
     Worker,
@@ -149,19 +149,19 @@ pub(crate) enum Whom {
     Everybody,
 }
 
-/// Codes by which an authorization server's trouble is told: renewal, anything else, and what took too long.
+/// The codes for an unavailable authorization server: in a renewal, in other requests, and after a timeout.
 const TROUBLE: &[&str] = &["refresh_unavailable", "http", "timeout"];
-/// What is told besides while a fault needs the user and they do not get to their end in time.
+/// Additional codes while a fault needs the user, who does not finish in time.
 const WAITING: &[&str] = &["timeout"];
-/// What the worker tells of a connection to the MCP server that broke.
+/// The worker's code for a broken connection to the MCP server.
 pub(crate) const BROKEN: &str = "transport";
-/// What the worker tells of a handshake that the SDK gave up without saying why: a notification was refused, and what
-/// became of that is lost on the way.
+/// The worker's code for a handshake that the SDK abandoned without a reason: a notification was rejected, and the SDK
+/// does not pass on why.
 pub(crate) const UNSAID: &str = "unsaid";
-/// What the worker tells of an answer that the SDK waits for in vain: it resumes the stream, and the server has nothing to
-/// say there any more.
+/// The worker's code for a response that never comes: the SDK resumes the stream, on which the server has nothing more
+/// to send.
 pub(crate) const UNANSWERED: &str = "unanswered";
-/// What the worker tells of an answer that is no result.
+/// The worker's code for a response that is not a result.
 pub(crate) const GARBLED: &str = "garbled";
 
 impl Kind {
@@ -175,7 +175,7 @@ impl Kind {
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// The codes that a failed call may have while this is active.
+    /// The codes with which a call may fail while this is active.
     pub(crate) fn codes(self) -> &'static [&'static str] {
         let codes: &[&str] = match self {
             Self::NoncesRotate | Self::McpHangs | Self::StoreLocked => &[],
@@ -207,7 +207,7 @@ impl Kind {
             | Self::TokenCloses
             | Self::TokenAnswerLost
             | Self::TokenAnswerCut => TROUBLE,
-            // Half of a refusal says nothing either.
+            // Half of an error response says nothing either.
             Self::TokenAnswerHalved => &[
                 "refresh_unavailable",
                 "http",
@@ -222,24 +222,24 @@ impl Kind {
             Self::Mcp503RetryAfter => &["status_503", BROKEN],
             Self::Mcp500 => &["status_500", BROKEN],
             Self::McpCloses => &[BROKEN],
-            // Its metadata cannot be read either.
+            // Its metadata is unreachable too.
             Self::McpRefuses => &[BROKEN, "http"],
             Self::McpAnswerLost => &[BROKEN, UNANSWERED],
             Self::McpAnswerCut => &[BROKEN, UNANSWERED, GARBLED],
             Self::McpRedirects => &["status_307", BROKEN, "http"],
-            // The user's browser does not get there either.
+            // The user's browser cannot reach it either.
             Self::IssuerRefuses | Self::IssuerResets => {
                 &["refresh_unavailable", "http", "timeout", "host"]
             }
-            // Grants shrink, so that there is something to decline.
+            // Grants are reduced, so that there is something to decline.
             Self::UserDeclines => &["consent_denied"],
             Self::UserDenies => &["authorization_denied", "timeout"],
             Self::PageClosed => &["cancelled", "timeout"],
             Self::PageAbandoned | Self::SignIn => WAITING,
             Self::CallsCancelled => &["given_up"],
-            // It forgets the sign-ins that are under way as well.
+            // Signing out also forgets pending sign-ins.
             Self::SignOut => &["cancelled", "timeout", "state_mismatch"],
-            // It may have the store's file locked, and goes on with connections that were closed meanwhile.
+            // It may hold the store's lock, and continues with connections that were closed meanwhile.
             Self::WorkerStopped => &["refresh_unavailable", "timeout", "store", BROKEN],
             Self::WorkerKilled => &[],
             Self::StoreFull | Self::StoreReadOnly => &["store"],
@@ -247,7 +247,7 @@ impl Kind {
         codes
     }
 
-    /// What it may cost the user.
+    /// How many pages it may cause.
     pub(crate) fn pages(self) -> Pages {
         match self {
             Self::TokensExpire
@@ -281,9 +281,8 @@ impl Kind {
         }
     }
 
-    /// Whether it has the MCP server reject what was good before. A sign-in that it hits in its moment is rejected at
-    /// once: who made it does not make another one for the same request, nor for a few minutes without better means
-    /// (row 12 of docs/recovery.md).
+    /// Whether the MCP server may reject a valid token because of it. If it hits a fresh sign-in, the session shows no
+    /// other page for the same request, nor for a few minutes without a new reason (row 12 of docs/recovery.md).
     pub(crate) fn rejects(self) -> bool {
         match self {
             Self::TokensExpire
@@ -307,7 +306,7 @@ impl Kind {
         }
     }
 
-    /// Whether an answer of the token endpoint can be lost for good by it.
+    /// Whether it can lose a response of the token endpoint for good.
     pub(crate) fn loses_answers(self) -> bool {
         matches!(
             self,
@@ -328,7 +327,7 @@ impl Kind {
         }
     }
 
-    /// For how long it is active, from and to, in milliseconds; 0 is what happens once.
+    /// The range of its duration in milliseconds; 0 for faults that happen once.
     pub(crate) fn lasts(self) -> (u64, u64) {
         match self {
             Self::TokensExpire
@@ -351,32 +350,31 @@ impl Kind {
         }
     }
 
-    /// For how long it works on after it has been lifted, in seconds: what was begun under it, or what the product keeps
-    /// quiet for after it.
+    /// How long its effects last after it is lifted, in seconds: work begun under it, and the product's backoff.
     pub(crate) fn lingers(self) -> u64 {
         match self {
-            // The call that it hit holds the others up until its time is up.
+            // The call that it hit delays the others until its time limit.
             Self::TokenHangsLong | Self::MetadataHangs | Self::MetadataDrips => 30,
             Self::McpHangs => 15,
-            // What was under way in the one that stood still goes on first.
+            // The stopped worker first finishes its pending work.
             Self::WorkerStopped => 20,
-            // It is noticed when somebody signs in again.
+            // The effect shows at the next sign-in.
             Self::ClientsForgotten | Self::Registration503 => 300,
-            // As long as a user may take.
+            // The time limit of a user.
             Self::PageAbandoned | Self::UserSlow => 10,
             _ => 5,
         }
     }
 
-    /// How much longer than usual a call may take because of it, in seconds, besides the time for which it is active.
+    /// How much longer than usual a call may take because of it, in seconds, in addition to its duration.
     pub(crate) fn slack(self) -> u64 {
         match self {
-            // Twice a call's limit of 20 s: the call, and another one that waited for it.
+            // Twice a call's limit of 20 s: for the call itself, and for another one that waited for it.
             Self::TokenHangsLong | Self::MetadataHangs | Self::MetadataDrips => 40,
             Self::McpHangs => 30,
             Self::PageAbandoned | Self::UserSlow => 2 * 8,
             Self::WorkerStopped | Self::WorkerKilled => 25,
-            // As long as the worker waits for the SDK.
+            // The worker's time limit for the SDK.
             Self::McpAnswerLost | Self::McpAnswerCut => 60,
             _ => 10,
         }

@@ -1,7 +1,7 @@
-//! A soak: many sessions of the product, in many processes of Rust and Node that share profiles and one store, make calls
-//! for minutes, while everything around them goes wrong by a schedule that a seed decides.
+//! A soak test: many sessions in Rust and Node processes that share profiles and one store make calls for minutes,
+//! while faults are injected on a schedule that depends on a seed.
 
-// It needs signals.
+// It needs Unix signals.
 #![cfg(unix)]
 
 mod args;

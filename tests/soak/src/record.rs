@@ -1,4 +1,4 @@
-//! What happened: calls, pages, faults. Everything that is checked afterwards is in here.
+//! Records calls, pages and faults for the checks.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,24 +6,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::kinds::{Kind, UNSAID};
 use crate::wire::{Call, Page, Told};
 
-/// For how long a sign-in that was rejected at once keeps others away, in seconds.
+/// How long a sign-in that was rejected immediately prevents others, in seconds.
 const REJECTED_FOR: u64 = 300;
 
-/// Whose authorization something is about: a server and a profile.
+/// The server and the profile of an authorization.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pair {
     pub(crate) server: usize,
     pub(crate) profile: String,
 }
 
-/// A session, wherever it runs.
+/// The place of a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) pair: Pair,
     pub(crate) worker: usize,
 }
 
-/// A fault as it happened, in milliseconds since 1970.
+/// An injected fault. Times are in milliseconds since 1970.
 #[derive(Clone, Debug)]
 pub(crate) struct Happened {
     pub(crate) kind: Kind,
@@ -31,19 +31,19 @@ pub(crate) struct Happened {
     /// `None` while it is active.
     pub(crate) ended: Option<u64>,
     pub(crate) server: Option<usize>,
-    /// The worker that it hit.
+    /// The affected worker.
     pub(crate) worker: Option<usize>,
-    /// What it hit, if it was one profile only.
+    /// The affected server and profile, if it was only one.
     pub(crate) pair: Option<Pair>,
 }
 
 impl Happened {
-    /// Whether it can have had to do with a call of `place` that began and ended then.
+    /// Whether it can have affected a call of `place` in this period.
     pub(crate) fn concerns(&self, place: &Place, began: u64, ended: u64) -> bool {
         self.concerns_within(place, began, ended, self.kind.lingers())
     }
 
-    /// Whether it can be why that call failed by this code.
+    /// Whether it can explain this code of that call.
     pub(crate) fn explains(&self, code: &str, place: &Place, began: u64, ended: u64) -> bool {
         if code == "unauthorized" && self.kind.rejects() {
             return self.concerns_within(place, began, ended, REJECTED_FOR);
@@ -63,25 +63,25 @@ impl Happened {
     }
 }
 
-/// A page that was shown.
+/// A page that a user was sent to.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
     pub(crate) worker: usize,
-    /// Which of the programs that ran as this worker, one after the other.
+    /// The number of the process among this worker's processes.
     pub(crate) life: u64,
     pub(crate) page: Page,
     pub(crate) closed: Option<u64>,
 }
 
-/// Everything that happened.
+/// Everything that was recorded.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     pub(crate) calls: Vec<Call>,
     pub(crate) pages: Vec<Shown>,
     pub(crate) faults: Vec<Happened>,
-    /// What hosts heard, by name.
+    /// The events that hosts received, by name.
     pub(crate) events: BTreeMap<String, u64>,
-    /// What workers said that is no message, and what is wrong with the soak itself.
+    /// Unexpected output of workers, and errors of the soak itself.
     pub(crate) oddities: Vec<String>,
 }
 
@@ -93,12 +93,12 @@ impl Record {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes down what a worker told.
+    /// Records a worker's message.
     pub(crate) fn told(&self, worker: usize, life: u64, told: Told) {
         let mut entries = self.lock();
         match told {
             Told::Call(mut call) => {
-                // Successes are many, and say nothing besides.
+                // There are many successful calls, and their details do not matter.
                 call.detail = call.detail.filter(|_| call.code.is_some());
                 entries.calls.push(call);
             }
@@ -122,7 +122,7 @@ impl Record {
         }
     }
 
-    /// A worker has ended; its pages with it.
+    /// Records that a worker has ended, which closes its pages.
     pub(crate) fn ended(&self, worker: usize, life: u64, at: u64) {
         for shown in &mut self.lock().pages {
             if (shown.worker, shown.life) == (worker, life) && shown.closed.is_none() {

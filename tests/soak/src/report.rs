@@ -1,4 +1,4 @@
-//! What it all came to, as a table and as JSON.
+//! The report, as a table and as JSON.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,10 +15,10 @@ use crate::record::Entries;
 use crate::run::can_be_read_only;
 use crate::{fleet, setting};
 
-/// What cannot be done here.
+/// What this machine cannot run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Skipped {
-    /// How many processes of Node's.
+    /// The number of Node processes.
     pub(crate) processes: usize,
     pub(crate) sessions: usize,
     pub(crate) kinds: Vec<Kind>,
@@ -58,7 +58,7 @@ impl Skipped {
     }
 }
 
-/// Why there are no workers in Node.
+/// Why no workers can use Node.
 fn no_node() -> Option<&'static str> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bindings-node");
     let is_native =
@@ -74,13 +74,13 @@ fn no_node() -> Option<&'static str> {
     (!runs || !fleet::node_program().exists()).then_some("node is not on this machine")
 }
 
-/// What it all came to.
+/// The results of a run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     well: bool,
     seed: u64,
-    /// How to run it again.
+    /// The command that repeats the run.
     command: String,
     minutes: f64,
     interrupted: bool,
@@ -173,7 +173,7 @@ impl Report {
         self.args.folder.is_none()
     }
 
-    /// Writes it where it was asked for.
+    /// Writes the JSON report, if it was requested.
     pub(crate) fn write(&self) -> io::Result<()> {
         match &self.args.report {
             Some(path) => std::fs::write(path, serde_json::to_string_pretty(self)?),
@@ -258,7 +258,7 @@ impl Report {
     }
 }
 
-/// The command line that runs the same again.
+/// The command that repeats the run.
 fn again(args: &SoakArgs, seed: u64) -> String {
     let mut command = format!(
         "cargo run -p mcp-reauth-soak -- --minutes {} --sessions {} --profiles {} --processes {} --node-share {} --seed {seed}",

@@ -1,4 +1,4 @@
-//! The run from its beginning to its report.
+//! A run, from its start to its report.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -22,16 +22,16 @@ use crate::vitals::Vitals;
 use crate::wire::{Order, now};
 use crate::{fleet, secrets, setting};
 
-/// How often it is said how it goes.
+/// The interval of progress messages.
 const SAID_EVERY: Duration = Duration::from_secs(5);
-/// How often the workers' memory is looked at.
+/// The interval of memory measurements.
 const LOOKED_EVERY: Duration = Duration::from_secs(1);
-/// How long what is under way may take to end after everything is mended: a call that met everything at once.
+/// How long pending work may take after all faults are lifted: a call can have met every fault.
 const SETTLES_WITHIN: Duration = Duration::from_secs(150);
-/// How long a server may ask to be left alone after it is well again, which is no fault any more.
+/// The largest `Retry-After` that may still be in effect after the faults are lifted.
 const LEFT_ALONE: Duration = Duration::from_secs(3);
 
-/// A run that is under way.
+/// A run in progress.
 struct Run {
     args: SoakArgs,
     seed: u64,
@@ -39,16 +39,16 @@ struct Run {
     record: Arc<Record>,
     places: Places,
     reader: StoreReader,
-    /// What each worker took at the end of its warm-up, in which life.
+    /// Each worker's vitals at the end of its warm-up, with the number of its process.
     warm: BTreeMap<usize, (u64, Vitals)>,
     start: u64,
     began: Instant,
     interrupted: bool,
-    /// What is wrong besides what the checks look at.
+    /// Problems that the checks do not cover.
     trouble: Vec<String>,
 }
 
-/// Runs it; whether all is well.
+/// Runs the soak, and returns whether everything passed.
 pub(crate) async fn run(args: SoakArgs) -> io::Result<bool> {
     let seed = args.seed.unwrap_or_else(|| now() % 1_000_000_007);
     let temporary = temporary()?;
@@ -103,7 +103,7 @@ pub(crate) async fn run(args: SoakArgs) -> io::Result<bool> {
     Ok(report.is_well())
 }
 
-/// A folder in memory, where there is one: how long a disk that others use takes is not what is looked at.
+/// A folder in memory if possible, so that the speed of a shared disk does not matter.
 fn temporary() -> io::Result<tempfile::TempDir> {
     let mut builder = tempfile::Builder::new();
     let builder = builder.prefix("mcp-reauth-soak-");
@@ -111,7 +111,7 @@ fn temporary() -> io::Result<tempfile::TempDir> {
     in_memory.or_else(|_| builder.tempdir())
 }
 
-/// The kinds that are asked for and that can be made here.
+/// The requested kinds that this machine can run.
 fn kinds(args: &SoakArgs, skipped: &Skipped) -> Vec<Kind> {
     let asked = match args.faults.is_empty() {
         true => Kind::all(),
@@ -126,7 +126,7 @@ impl Run {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Makes the faults as planned, and lifts them.
+    /// Injects the planned faults, and lifts them.
     async fn storm(&mut self, planned: &[Planned]) -> io::Result<()> {
         let end = Duration::from_secs_f64(self.args.minutes * 60.0);
         let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
@@ -158,7 +158,7 @@ impl Run {
         Ok(())
     }
 
-    /// Mends everything, lets what is under way end, and has each session make one call.
+    /// Lifts all faults, waits for pending work, and has each session make one call.
     async fn settle(&mut self) -> io::Result<()> {
         self.stage.lift_all();
         self.say();
@@ -206,7 +206,7 @@ impl Run {
         }
     }
 
-    /// Looks at what the workers take, as long as they warm up.
+    /// Measures the workers during their warm-up.
     fn look(&mut self) {
         let warm_up = setting::warm_up(self.args.minutes);
         for worker in &mut self.stage.workers {
@@ -231,7 +231,7 @@ impl Run {
         }
     }
 
-    /// What has become of the workers that have warmed up, and have run for as long again.
+    /// The growth of the workers that ran for twice the warm-up.
     fn growths(&self) -> Vec<Growth> {
         let warm_up = setting::warm_up(self.args.minutes);
         let grown = self.stage.workers.iter().filter_map(|worker| {
@@ -270,7 +270,7 @@ impl Run {
         );
     }
 
-    /// Presents again what was presented before.
+    /// Presents a token or code once more.
     async fn present_again(&self, what: Breakage) -> io::Result<()> {
         let server = &self.stage.servers[0];
         let form = {
@@ -304,7 +304,7 @@ impl Run {
         Ok(())
     }
 
-    /// Ends the workers, and looks at everything.
+    /// Ends the workers, and runs the checks.
     async fn end(mut self, said: &Path, skipped: Skipped) -> io::Result<Report> {
         let growths = self.growths();
         match self.args.break_on_purpose {
@@ -396,7 +396,7 @@ impl Run {
     }
 }
 
-/// Whether read-only folders can be tried here.
+/// Whether read-only folders can be tested on this machine.
 pub(crate) fn can_be_read_only() -> bool {
     heeds_permissions()
 }

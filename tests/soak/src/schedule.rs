@@ -1,4 +1,4 @@
-//! Which fault comes when: all of it follows from the seed.
+//! Plans the faults from the seed.
 
 use std::time::Duration;
 
@@ -7,30 +7,30 @@ use serde::Serialize;
 use crate::kinds::{Kind, Whom};
 use crate::random::Random;
 
-/// A fault that is planned. Times are in milliseconds from the beginning.
+/// A planned fault. Times are in milliseconds from the start.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Planned {
     pub(crate) kind: Kind,
     pub(crate) from: u64,
-    /// When it is lifted; as `from`, if it happens once.
+    /// When it is lifted; equal to `from`, if it happens once.
     pub(crate) until: u64,
-    /// Which server, for those that are for one.
+    /// The server, for faults of one server.
     pub(crate) server: Option<usize>,
-    /// What else has to be chosen: a worker, a session, a status.
+    /// A random number that selects a worker, a session or a status.
     pub(crate) choice: u64,
 }
 
-/// How long everybody may sign in before anything goes wrong.
+/// The time for sign-ins before the first fault.
 pub(crate) const QUIET: Duration = Duration::from_secs(8);
 
-/// The faults of `minutes`, in the order of their beginning. Each kind comes once before any comes twice.
+/// Plans the faults of `minutes`, in order. Each kind occurs once before any occurs twice.
 pub(crate) fn plan(seed: u64, kinds: &[Kind], minutes: f64) -> Vec<Planned> {
     let mut random = Random::new(seed);
     let mut planned = Vec::new();
     let end = Duration::from_secs_f64(minutes * 60.0);
     let end = u64::try_from(end.as_millis()).unwrap_or(u64::MAX);
     let mut at = u64::try_from(QUIET.as_millis()).unwrap_or_default();
-    // A short run has everything as well, only closer together.
+    // A short run has all kinds too, at shorter intervals.
     let room = end.saturating_sub(at) / (kinds.len() as u64).max(1);
     let gap = room.clamp(400, 2_500);
     let mut coming: Vec<Kind> = Vec::new();

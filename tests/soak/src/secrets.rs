@@ -1,10 +1,10 @@
-//! Whether anything that must stay secret is in what the workers said.
+//! Searches the workers' output for secrets.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::Path;
 
-/// Looks through all files of a folder; names those with a secret in them, and what it begins with.
+/// Searches all files of a folder; names those that contain a secret, and the secret's first characters.
 pub(crate) fn found(folder: &Path, secrets: &HashSet<String>) -> io::Result<(u64, Vec<String>)> {
     let mut by_length: BTreeMap<usize, HashSet<&[u8]>> = BTreeMap::new();
     for secret in secrets.iter().filter(|secret| secret.len() >= 20) {
@@ -32,7 +32,7 @@ pub(crate) fn found(folder: &Path, secrets: &HashSet<String>) -> io::Result<(u64
     Ok((bytes, problems))
 }
 
-/// The first secret in a text. Secrets are of letters, digits, `-` and `_`, and may stand inside longer words.
+/// Finds the first secret in a text. Secrets consist of letters, digits, `-` and `_`, and may be inside longer words.
 fn first(text: &[u8], by_length: &BTreeMap<usize, HashSet<&[u8]>>) -> Option<String> {
     let part_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     for word in text.split(|byte| !part_of_word(byte)) {

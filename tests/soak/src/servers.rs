@@ -10,12 +10,12 @@ use crate::proxy::ledger::Ledger;
 use crate::proxy::rules::Role;
 use crate::proxy::{Proxy, listen};
 
-/// How long access tokens live, in seconds: short, so that renewing goes on all the time.
+/// The lifetime of access tokens in seconds: short, so that renewals happen all the time.
 pub(crate) const TOKEN_LIFE: u32 = 20;
-/// Others may take a port between its being found and its being used.
+/// Another program may take a port between the search and its use.
 const TRIES: usize = 10;
 
-/// An MCP server with its authorization server, and what stands before them.
+/// An MCP server with its authorization server, and the proxies in front of them.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) fixture: Fixture,
@@ -25,7 +25,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one whose tokens are bound to keys, or one whose tokens are not.
+    /// Starts a server whose tokens are bound to keys, or one with bearer tokens.
     pub(crate) async fn start(bound: bool) -> io::Result<Self> {
         let from = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap_or_default();
         let mcp = listen(from).await?;
@@ -65,13 +65,13 @@ impl Server {
         )))
     }
 
-    /// Where the user of its sessions is asked whether to extend access.
+    /// The address for the step-up questions to its users.
     pub(crate) fn question(&self) -> String {
         format!("{}/question", self.fixture.issuer())
     }
 }
 
-/// Two ports that nobody has at present.
+/// Two ports that are not in use.
 async fn free_ports(from: u16) -> io::Result<[u16; 2]> {
     let from = from.saturating_add(500);
     let (one, other) = (listen(from).await?, listen(from).await?);

@@ -1,4 +1,4 @@
-//! Which session runs where.
+//! Assigns the sessions to workers.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use crate::record::{Pair, Place};
 use crate::servers::Server;
 use crate::wire::{INTERACTION_TIMEOUT, SessionTask, Task, Transport};
 
-/// How many processes are to run Node.
+/// The number of processes that use Node.
 pub(crate) fn node_processes(args: &SoakArgs) -> usize {
-    // Both are small.
+    // Both numbers are small.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -21,7 +21,7 @@ pub(crate) fn node_processes(args: &SoakArgs) -> usize {
     share.min(args.processes)
 }
 
-/// What the workers do. The last ones run Node, unless they are `skipped`.
+/// The tasks of the workers. The last ones use Node, unless they are `skipped`.
 pub(crate) fn tasks(
     args: &SoakArgs,
     seed: u64,
@@ -39,7 +39,7 @@ pub(crate) fn tasks(
         seed: seed.wrapping_add(worker as u64),
         store: store.to_owned(),
         interaction_timeout_ms: u64::try_from(INTERACTION_TIMEOUT.as_millis()).unwrap_or(8_000),
-        // One is enough to see it.
+        // One worker is enough to test it.
         broken: broken.clone().filter(|_| worker == 0),
         sessions: (worker..args.sessions)
             .step_by(processes)
@@ -49,7 +49,7 @@ pub(crate) fn tasks(
     (0..processes - skipped.min(processes)).map(task).collect()
 }
 
-/// Sessions that follow each other are in different processes and share a profile.
+/// Consecutive sessions are in different processes and share a profile.
 fn session(args: &SoakArgs, servers: &[Server], session: usize, node: bool) -> SessionTask {
     let row = session / args.processes.max(1);
     let server = &servers[row % servers.len()];
@@ -72,7 +72,7 @@ fn session(args: &SoakArgs, servers: &[Server], session: usize, node: bool) -> S
     }
 }
 
-/// Where each session is.
+/// The place of each session.
 pub(crate) fn places(tasks: &[Task], servers: &[Server]) -> Places {
     let sessions = tasks.iter().flat_map(|task| {
         let sessions = task.sessions.iter();
@@ -91,7 +91,7 @@ pub(crate) fn places(tasks: &[Task], servers: &[Server]) -> Places {
     sessions.collect()
 }
 
-/// How long a worker may take until it has everything that it needs.
+/// How long a worker may take to reach its normal memory use.
 pub(crate) fn warm_up(minutes: f64) -> Duration {
     Duration::from_secs_f64((minutes * 60.0 / 4.0).clamp(15.0, 120.0))
 }

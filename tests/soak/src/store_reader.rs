@@ -1,4 +1,4 @@
-//! An outside reader of the store's file: every read must find it whole.
+//! Reads the store file from outside: it must be valid at every read.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The form of the file that this reader knows.
+/// The supported format of the file.
 const FORMAT: u64 = 1;
 
-/// Reads all the time, on a thread of its own.
+/// Reads continuously, on its own thread.
 #[derive(Debug)]
 pub(crate) struct StoreReader {
     shared: Arc<Shared>,
@@ -38,7 +38,7 @@ impl StoreReader {
                     Err(problem) => own.tell(problem),
                 }
                 own.reads.fetch_add(u64::from(begun), Ordering::Relaxed);
-                // The others are to get something done as well.
+                // Leaves processor time for the other processes.
                 std::thread::sleep(Duration::from_millis(2));
             }
         });
@@ -52,7 +52,7 @@ impl StoreReader {
         self.shared.reads.load(Ordering::Relaxed)
     }
 
-    /// Stops reading: how often it read, and what was wrong.
+    /// Stops reading, and returns the number of reads and the problems.
     pub(crate) fn end(&mut self) -> (u64, Vec<String>) {
         self.shared.ended.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -75,7 +75,7 @@ impl Shared {
     }
 }
 
-/// Whether the file is there; once it is, it must stay.
+/// Whether the file exists; once it does, it must continue to exist.
 fn read(store: &PathBuf, begun: bool) -> Result<bool, String> {
     let bytes = match std::fs::read(store) {
         Ok(bytes) => bytes,

@@ -1,8 +1,8 @@
-//! How much memory and how many open files a process has, where the system tells.
+//! The memory and the open files of a process, where the system reports them.
 
 use serde::Serialize;
 
-/// What a process takes.
+/// The resources of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Vitals {
     /// Resident memory in KiB.
@@ -11,7 +11,7 @@ pub(crate) struct Vitals {
 }
 
 impl Vitals {
-    /// What the process `id` takes now; `None` where it has ended, or the system has no `/proc`.
+    /// The current resources of the process `id`; `None` if it has exited, or the system has no `/proc`.
     pub(crate) fn of(id: u32) -> Option<Self> {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
         let rss = status
@@ -25,7 +25,7 @@ impl Vitals {
         })
     }
 
-    /// The larger of each.
+    /// The maximum of each.
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
             rss_kib: self.rss_kib.max(other.rss_kib),

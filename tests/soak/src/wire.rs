@@ -1,20 +1,20 @@
-//! What the program and its workers tell each other, line by line.
+//! The messages between the program and its workers, one a line.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// How long a user may take.
+/// The time limit of a user.
 pub(crate) const INTERACTION_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Milliseconds since 1970, by the clock that all processes share.
+/// Milliseconds since 1970, on the clock that all processes share.
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What a worker is started with: the first line it reads.
+/// The task of a worker: the first line it reads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Task {
@@ -23,7 +23,7 @@ pub(crate) struct Task {
     pub(crate) store: PathBuf,
     pub(crate) interaction_timeout_ms: u64,
     pub(crate) sessions: Vec<SessionTask>,
-    /// What is broken on purpose, if anything.
+    /// What to break on purpose, if anything.
     pub(crate) broken: Option<String>,
 }
 
@@ -35,12 +35,12 @@ pub(crate) struct SessionTask {
     pub(crate) session: usize,
     pub(crate) profile: String,
     pub(crate) url: String,
-    /// Where the user is asked whether to extend access.
+    /// The address for the step-up questions to its user.
     pub(crate) question: String,
     pub(crate) transport: Transport,
 }
 
-/// How a session's requests get to the server.
+/// How a session sends its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Transport {
@@ -54,25 +54,25 @@ pub(crate) enum Transport {
     Node,
 }
 
-/// What a worker is told.
+/// An order for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub(crate) enum Order {
-    /// Begin no call any more, and say `quiet` when the last one has ended.
+    /// Start no more calls, and send `quiet` when the last one has ended.
     Pause,
-    /// Make one call by each session, and say `checked`.
+    /// Make one call with each session, and send `checked`.
     Check,
-    /// Give up the calls that are under way.
+    /// Cancel the pending calls.
     Cancel,
     /// Sign a session out.
     SignOut { session: usize },
-    /// Have the user of a session sign in, whatever there is.
+    /// Sign in again with a session.
     SignIn { session: usize },
-    /// Let everything go and end.
+    /// Close all sessions and exit.
     End,
 }
 
-/// What a worker tells.
+/// A message from a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
 pub(crate) enum Told {
@@ -82,14 +82,14 @@ pub(crate) enum Told {
     Call(Call),
     PageOpened(Page),
     PageClosed(Page),
-    /// What the host heard.
+    /// An event that the host received.
     Event {
         session: usize,
         name: String,
     },
 }
 
-/// A call that has ended.
+/// A completed call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Call {
     pub(crate) session: usize,
@@ -99,19 +99,19 @@ pub(crate) struct Call {
     /// The product's code, or one of the worker's own; `None` if it succeeded.
     pub(crate) code: Option<String>,
     pub(crate) detail: Option<String>,
-    /// Whether it is the first after everything has been mended.
+    /// Whether it is the first call after all faults are lifted.
     #[serde(default)]
     pub(crate) check: bool,
 }
 
-/// A page that a user has before them.
+/// A page that is open for a user.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Page {
     pub(crate) session: usize,
     /// Its number in the worker.
     pub(crate) page: u64,
     pub(crate) at: u64,
-    /// Whether somebody signs in on purpose.
+    /// Whether the sign-in is deliberate.
     #[serde(default)]
     pub(crate) deliberate: bool,
 }

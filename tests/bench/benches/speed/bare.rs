@@ -1,4 +1,4 @@
-//! The same requests without the library, and with it around them.
+//! Requests without the library, and the same requests through it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::pairs::timed;
 use crate::stage::http_client;
 
-/// One call of a tool, as a POST request.
+/// A tool call as a POST request.
 pub(crate) struct Call {
     client: reqwest::Client,
     url: String,
@@ -55,7 +55,7 @@ impl Call {
         }
     }
 
-    /// Sends it once, and reads the whole answer.
+    /// Sends it once, and reads the whole response.
     pub(crate) async fn send(&self, authorization: &str) -> (StatusCode, HeaderMap) {
         let request = self.client.post(&self.url).headers(self.headers.clone());
         let mut value = HeaderValue::from_str(authorization).unwrap();
@@ -68,7 +68,7 @@ impl Call {
         (status, headers)
     }
 
-    /// Sends it by way of a session, as often as it takes.
+    /// Sends it through a session, with as many tries as needed.
     pub(crate) async fn send_through(&self, session: &AuthSession) {
         let mut request = session.request(self.operation.clone(), Trigger::Command);
         loop {
@@ -87,7 +87,7 @@ impl Call {
     }
 }
 
-/// A credential that is renewed by hand.
+/// A credential that is renewed without the library.
 pub(crate) struct ByHand {
     client: reqwest::Client,
     token_endpoint: String,
@@ -98,7 +98,7 @@ pub(crate) struct ByHand {
 }
 
 impl ByHand {
-    /// Takes a session's credential over.
+    /// Takes a session's credential.
     pub(crate) async fn from(session: AuthSession) -> Self {
         let state = session.auth_state().await.unwrap().unwrap();
         let state: Value = serde_json::from_str(state.to_json().unwrap().expose()).unwrap();
@@ -114,14 +114,14 @@ impl ByHand {
         }
     }
 
-    /// A call that is good.
+    /// A successful call.
     pub(crate) async fn call(&self, call: &Call) -> Duration {
         let ((status, _), time) = timed(call.send(&self.authorization)).await;
         assert_eq!(status, StatusCode::OK);
         time
     }
 
-    /// A call that is rejected, a renewal, and the call again: what the three requests take.
+    /// A rejected call, a renewal, and the repeated call; returns the time of the three requests.
     pub(crate) async fn recover(&mut self, call: &Call) -> Duration {
         let ((status, _), rejected) = timed(call.send(&self.authorization)).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);

@@ -1,4 +1,4 @@
-//! What a session adds to a call that is good.
+//! The overhead of a session for a successful call.
 
 use mcp_reauth_rmcp::ReauthClient;
 use rmcp::model::{CallToolRequestParams, ClientConfig, ProtocolVersion};
@@ -47,7 +47,7 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) {
             &same.await,
         );
 
-        // rmcp's own default opens a connection for every call.
+        // rmcp's default client opens a connection for every call.
         let unpooled = reqwest::Client::builder().pool_max_idle_per_host(0);
         let unpooled = connect(unpooled.build().unwrap(), with_token).await;
         let same = compare(

@@ -1,4 +1,4 @@
-//! Many sessions that recover at once.
+//! Many sessions that recover at the same time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

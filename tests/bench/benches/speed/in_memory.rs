@@ -1,4 +1,4 @@
-//! What happens without any input or output.
+//! Benchmarks without I/O.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -42,7 +42,7 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) {
     });
 }
 
-/// What each request costs that comes with a proof of possession by a key in memory.
+/// The cost of each request with a DPoP proof by a key in memory.
 fn proofs(report: &mut Report, effort: Effort) {
     let runtime = one_thread();
     let session = runtime.block_on(async {
@@ -84,7 +84,7 @@ fn row(
     );
 }
 
-/// What `work` takes, of which one run does something so many times; one figure for each batch.
+/// The time of `work` divided by `times`, in nanoseconds; one figure for each batch.
 fn nanoseconds(effort: Effort, times: usize, work: &mut impl FnMut()) -> Vec<f64> {
     const RUNS: usize = 500;
     let mut batch = || {
@@ -109,7 +109,7 @@ fn signed_in() -> AuthSession {
     })
 }
 
-/// What requests commonly run into, from the first rule to the last.
+/// Common situations, from the first rule of the table to the last.
 fn situations() -> Vec<Situation> {
     let expired = Situation {
         rejection: Rejection::Token,

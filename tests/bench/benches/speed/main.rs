@@ -1,9 +1,9 @@
-//! How fast it is and how small, beside what it is measured against: `cargo bench`.
+//! Measures speed and size, and compares them with their baselines: `cargo bench`.
 //!
-//! Where the aim is a ratio, both sides are measured in turns in one run, so that whatever else the machine does
-//! falls on both. Names of parts choose among them: `cargo bench -p mcp-reauth-bench -- recoveries`. Run without
-//! `--bench`, as `cargo test -p mcp-reauth-bench --bench speed` does, everything is measured once or twice, to see that
-//! it works; the figures are then not held against their aims.
+//! For ratios, both sides are measured alternately in one run, so that load on the machine affects both. Arguments
+//! select parts: `cargo bench -p mcp-reauth-bench -- recoveries`. Without `--bench`, as with `cargo test -p
+//! mcp-reauth-bench --bench speed`, everything is measured once or twice to check that it works, and the figures are
+//! not compared with their aims.
 
 #![allow(clippy::unwrap_used)]
 
@@ -24,7 +24,7 @@ use report::Report;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often things are measured.
+/// How many measurements to make.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
     pub(crate) rounds: usize,

@@ -1,20 +1,20 @@
-//! Two things measured in turns.
+//! Compares two measurements that alternate.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::Effort;
 
-/// How much longer one thing takes than another.
+/// How much longer one side takes than the other.
 pub(crate) struct Ratio {
-    /// Of the medians of a round, the median over all rounds.
+    /// The median over all rounds of the ratio of a round's medians.
     pub(crate) median: f64,
-    /// The middle half of all rounds lies between these.
+    /// The quartiles over all rounds.
     quartiles: (f64, f64),
-    /// What either takes: the median.
+    /// The medians of both sides.
     pub(crate) base: Duration,
     pub(crate) other: Duration,
-    /// What either takes in one case of a hundred.
+    /// The 99th percentiles of both sides.
     pub(crate) slow: (Duration, Duration),
 }
 
@@ -36,15 +36,15 @@ pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// How long `work` takes.
+/// Runs `work` and returns its result and duration.
 pub(crate) async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let start = Instant::now();
     let result = work.await;
     (result, start.elapsed())
 }
 
-/// Measures `other` against `base`. Both time themselves, since each has things to get ready; who comes first
-/// changes with every pair.
+/// Measures `other` against `base`. Both measure their own time, because each has a setup; the order changes with every
+/// pair.
 pub(crate) async fn compare(
     effort: Effort,
     mut base: impl AsyncFnMut() -> Duration,
@@ -80,7 +80,7 @@ pub(crate) async fn compare(
     }
 }
 
-/// The value that this part of all values does not exceed.
+/// The quantile `part` of the values.
 pub(crate) fn at<T: PartialOrd + Copy>(values: &mut [T], part: f64) -> T {
     values.sort_by(|a, b| a.partial_cmp(b).unwrap());
     values[((values.len() - 1) as f64 * part) as usize]

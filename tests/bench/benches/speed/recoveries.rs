@@ -1,4 +1,4 @@
-//! What a session adds to the three requests that recovering from an expired token takes.
+//! The overhead of a session for the three requests of a recovery from an expired token.
 
 use std::fs::File;
 use std::io::Write;
@@ -19,7 +19,7 @@ use crate::report::Report;
 use crate::sessions::{OPAQUE, state};
 use crate::stage::{Stage, one_thread};
 
-/// A token endpoint that answers at once.
+/// A token endpoint that answers immediately.
 struct AtOnce;
 
 impl HttpClient for AtOnce {
@@ -30,7 +30,7 @@ impl HttpClient for AtOnce {
     }
 }
 
-/// What there is to do when nothing has to be waited for.
+/// The cost of a recovery without network time.
 fn without_the_network(report: &mut Report, effort: Effort) {
     one_thread().block_on(async {
         let builder = AuthSession::builder("https://mcp.example.com/mcp");
@@ -103,13 +103,13 @@ async fn against_bare(stage: &Stage, effort: Effort, session: &AuthSession) -> c
     compare(effort, base, other).await
 }
 
-/// How many requests the servers have had.
+/// The number of requests to the servers.
 fn requests(stage: &Stage) -> u64 {
     let counters = stage.control.counters();
     counters.mcp_post + counters.token_requests
 }
 
-/// What it takes to sync a file of this one's size, to put it in another's place, and to sync its folder.
+/// The time to sync a file of this size, to rename it, and to sync its folder.
 fn syncing(effort: Effort, path: &Path) -> Duration {
     let contents = std::fs::read(path).unwrap();
     let folder = path.parent().unwrap();

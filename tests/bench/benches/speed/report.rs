@@ -1,8 +1,8 @@
-//! The table at the end.
+//! The table of results.
 
-/// What was measured so far.
+/// The measurements so far.
 pub(crate) struct Report {
-    /// Whether figures are held against their aims: those of a trial say nothing.
+    /// Whether figures are compared with their aims; those of a trial are not.
     judged: bool,
     rows: Vec<Row>,
 }
@@ -22,7 +22,7 @@ impl Report {
         }
     }
 
-    /// Adds a figure that has to be at most `aim`. `measured` says it in words.
+    /// Adds a figure that must be at most `aim`. `measured` is the text for the table.
     pub(crate) fn aimed(
         &mut self,
         what: &str,
@@ -39,7 +39,7 @@ impl Report {
         self.add(what, measured.into(), format!("{aim}{unit}"), verdict);
     }
 
-    /// Adds a figure that is good to know.
+    /// Adds a figure without an aim.
     pub(crate) fn noted(&mut self, what: &str, measured: impl Into<String>) {
         self.add(what, measured.into(), String::new(), "");
     }

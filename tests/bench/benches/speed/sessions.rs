@@ -1,4 +1,4 @@
-//! What sessions cost that do nothing.
+//! The cost of idle sessions.
 
 use std::sync::Arc;
 
@@ -11,12 +11,11 @@ use crate::Effort;
 use crate::report::Report;
 use crate::stage::one_thread;
 
-/// How long access tokens are, in characters: those that mean nothing to anybody but their server, and those that
-/// say everything themselves.
+/// The length of access tokens in characters: opaque ones, and JWTs.
 pub(crate) const OPAQUE: usize = 43;
 pub(crate) const JWT: usize = 900;
 
-/// Nobody.
+/// A host without a user.
 struct Idle;
 
 impl AuthHost for Idle {
@@ -33,7 +32,7 @@ impl AuthHost for Idle {
     }
 }
 
-/// A credential such as servers grant, with an access token of this length.
+/// A credential with an access token of this length.
 pub(crate) fn state(token: usize) -> AuthState {
     AuthState::from_json(&granted(token).to_string()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Servers to be fast with, and sessions that are signed in there.
+//! Fast servers, and sessions that are signed in there.
 
 use std::thread;
 
@@ -12,7 +12,7 @@ use mcp_reauth_fixture::{Config, Control, Fixture};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-/// The fixture's servers, on a thread of their own.
+/// The fixture's servers, on their own thread.
 pub(crate) struct Stage {
     pub(crate) control: Control,
     pub(crate) mcp_url: String,
@@ -42,7 +42,7 @@ impl Stage {
         }
     }
 
-    /// A session that has a credential.
+    /// A session with a credential.
     pub(crate) async fn signed_in(
         &self,
         set_up: impl FnOnce(AuthSessionBuilder) -> AuthSessionBuilder,
@@ -69,14 +69,14 @@ pub(crate) fn one_thread() -> Runtime {
     builder.enable_all().build().unwrap()
 }
 
-/// A client like the session's own.
+/// A client with the session's own settings.
 pub(crate) fn http_client() -> reqwest::Client {
     let none = reqwest::redirect::Policy::none();
     let builder = reqwest::Client::builder().redirect(none).no_proxy();
     builder.user_agent("mcp-reauth-bench").build().unwrap()
 }
 
-/// A person who agrees to everything, and whose browser hands the callback over itself.
+/// A user who agrees to everything, with a browser that returns the callback directly.
 struct Agreeable;
 
 impl AuthHost for Agreeable {

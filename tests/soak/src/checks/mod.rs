@@ -1,4 +1,4 @@
-//! What must hold whatever went wrong. Each of these can fail: see `--break-on-purpose`.
+//! The invariants that hold despite all faults. Each check can fail: see `--break-on-purpose`.
 
 mod presented;
 mod shown;
@@ -13,24 +13,24 @@ use crate::record::{Entries, Happened, Place};
 use crate::vitals::Vitals;
 use crate::wire::Call;
 
-/// How long a call may take if nothing is wrong, in seconds: one limit of 20 s, for a machine that is busy.
+/// The limit for a call without faults, in seconds: one limit of 20 s, for a busy machine.
 const USUAL: u64 = 20;
-/// By how much a worker may have grown between its warm-up and its end, in KiB.
+/// The allowed growth of a worker between its warm-up and its end, in KiB.
 const RSS_MARGIN: u64 = 48 * 1024;
-/// As much again for Node, which collects its garbage when it likes.
+/// Additional growth for Node, which collects garbage when it likes.
 const RSS_MARGIN_OF_NODE: u64 = 96 * 1024;
-/// By how many more descriptors it may have; connections in pools come and go.
+/// The allowed growth of the number of descriptors; pooled connections come and go.
 const DESCRIPTORS_MARGIN: u64 = 40;
-/// How many findings of one check are told.
+/// The largest number of reported findings of one check.
 const MOST: usize = 12;
 
-/// What one check came to.
+/// The result of one check.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
     pub(crate) check: &'static str,
-    /// What it looked at.
+    /// What it examined.
     pub(crate) looked_at: String,
-    /// What is wrong; nothing, if all is well.
+    /// The problems found; empty if there are none.
     pub(crate) problems: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl Finding {
     }
 }
 
-/// Where each session is, by its number.
+/// The place of each session, by its number.
 pub(crate) type Places = BTreeMap<usize, Place>;
 
 fn concerning<'a>(
@@ -93,12 +93,12 @@ pub(crate) fn seconds(milliseconds: u64) -> f64 {
     std::time::Duration::from_millis(milliseconds).as_secs_f64()
 }
 
-/// No call takes longer than the limits and the faults that it met account for.
+/// No call takes longer than the limits and its faults allow.
 pub(crate) fn nothing_hangs(entries: &Entries, places: &Places, start: u64) -> Finding {
     let mut problems = Vec::new();
     for call in &entries.calls {
         let mut bound = USUAL * 1000;
-        // Most calls are far below it; the faults of the others are added up.
+        // Most calls are far below the bound, so the faults are only added up for the others.
         if call.ended.saturating_sub(call.began) > bound {
             bound += concerning(entries, places, call)
                 .map(accounts_for)
@@ -121,7 +121,7 @@ fn accounts_for(fault: &Happened) -> u64 {
     active + fault.kind.slack() * 1000
 }
 
-/// Each failed call has a code that one of the faults that it met explains.
+/// Each failed call has a code that one of its faults explains.
 pub(crate) fn codes_fit(entries: &Entries, places: &Places, start: u64) -> Finding {
     let failed = entries.calls.iter().filter(|call| call.code.is_some());
     let mut problems = Vec::new();
@@ -141,7 +141,7 @@ pub(crate) fn codes_fit(entries: &Entries, places: &Places, start: u64) -> Findi
     Finding::new("error codes fit the faults", looked_at, problems)
 }
 
-/// After everything is mended, the first call of each session succeeds.
+/// After all faults are lifted, the first call of each session succeeds.
 pub(crate) fn all_recover(entries: &Entries, places: &Places, start: u64) -> Finding {
     let checks = entries.calls.iter().filter(|call| call.check);
     let checks: Vec<_> = checks.collect();
@@ -157,7 +157,7 @@ pub(crate) fn all_recover(entries: &Entries, places: &Places, start: u64) -> Fin
     Finding::new("every session recovers", looked_at, problems)
 }
 
-/// What a worker took, when it had warmed up and at the end.
+/// A worker's memory and descriptors, after its warm-up and at the end.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Growth {
@@ -168,7 +168,7 @@ pub(crate) struct Growth {
     pub(crate) end: Vitals,
 }
 
-/// No worker that has warmed up grows.
+/// No worker grows after its warm-up.
 pub(crate) fn nobody_grows(growths: &[Growth]) -> [Finding; 2] {
     let (mut memory, mut descriptors) = (Vec::new(), Vec::new());
     for growth in growths {

@@ -1,21 +1,21 @@
-//! What was presented at the token endpoints.
+//! Checks of the tokens and codes presented at the token endpoints.
 
 use super::{Finding, seconds};
 use crate::kinds::Kind;
 use crate::proxy::ledger::{Code, Entries as Ledger, Refresh};
 use crate::record::{Entries, Happened};
 
-/// How long after an answer was handed over its receiver may need to write it down: a second for the disk, and ten in
-/// which it waits for its turn with the file.
+/// How long after its delivery a response may not be stored yet: a second for the disk, and ten in which its receiver
+/// waits for the file's lock.
 const WRITTEN_WITHIN: u64 = 11_000;
 
-/// Refresh tokens are presented again only if the answer to the first time was lost for good.
+/// A refresh token is presented again only if the response to the first time was lost for good.
 pub(crate) fn reuses(entries: &Entries, ledgers: &[Ledger], start: u64) -> (Finding, u64) {
     let (mut problems, mut tokens, mut excused) = (Vec::new(), 0, 0);
     for (server, ledger) in ledgers.iter().enumerate() {
         for presented in ledger.refreshes.values() {
             tokens += 1;
-            // One that was held up may come after one that was sent later.
+            // A delayed request may arrive after one that was sent later.
             let mut seen: Vec<&Refresh> = presented.iter().filter(|p| p.seen.is_some()).collect();
             seen.sort_by_key(|refresh| refresh.seen);
             let Some(index) = seen.iter().position(|refresh| refresh.acted) else {
@@ -47,8 +47,8 @@ fn reused(server: usize, first: &Refresh, again: &Refresh, start: u64) -> String
     )
 }
 
-/// Until when an answer that was delivered may not be on record yet: longer where the store was kept locked, as by a worker
-/// that was stopped while it wrote.
+/// Until when a delivered response may not be stored yet: later if the store was locked meanwhile, for example by a
+/// worker that was stopped while it wrote.
 fn written_by(entries: &Entries, delivered: u64) -> u64 {
     let kept_locked = |fault: &&Happened| {
         matches!(fault.kind, Kind::WorkerStopped | Kind::StoreLocked)
@@ -59,7 +59,7 @@ fn written_by(entries: &Entries, delivered: u64) -> u64 {
     free.fold(delivered, u64::max) + WRITTEN_WITHIN
 }
 
-/// Whether a fault excuses it: it lost the answer, or killed who waited for it, or left no room to write it down.
+/// Whether a fault excuses the reuse: it lost the response, killed the receiver, or left no space to store it.
 fn excuse(entries: &Entries, server: usize, first: &Refresh, again: &Refresh) -> bool {
     let until = first
         .delivered
@@ -77,13 +77,13 @@ fn excuse(entries: &Entries, server: usize, first: &Refresh, again: &Refresh) ->
                 first.delivered.is_none() && fault.server == Some(server)
             }
             Kind::WorkerKilled => true,
-            // It was reserved beforehand, unless it was taken away in between.
+            // The space was reserved beforehand, so only a fault that began later counts.
             Kind::StoreFull | Kind::StoreReadOnly => fault.began >= first.at,
             _ => false,
         })
 }
 
-/// A code is presented once, unless the server asked to come again.
+/// A code is presented once, unless the server asked for another try.
 pub(crate) fn codes_once(ledgers: &[Ledger], start: u64) -> Finding {
     let (mut problems, mut codes) = (Vec::new(), 0);
     for (server, ledger) in ledgers.iter().enumerate() {

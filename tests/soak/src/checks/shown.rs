@@ -1,4 +1,4 @@
-//! The pages that users were sent to.
+//! Checks of the pages that users were sent to.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use super::{Finding, Places, seconds};
 use crate::kinds::Pages;
 use crate::record::{Entries, Pair, Shown};
 
-/// How many pages a lost grant may cost: the sign-in, a page for each of two scopes and for the strong sign-in, and two
-/// more, since a page for more scope makes the strong sign-in an ordinary one again.
+/// How many pages a lost grant may cause: the sign-in, a page for each of two scopes and for the strong sign-in, and
+/// two more, because a page for more scope replaces the strong sign-in with an ordinary one.
 const FOR_A_GRANT: u64 = 6;
-/// How much two pages may overlap, in milliseconds: what is told of a page comes a moment after it.
+/// How much two pages may overlap, in milliseconds: their reports arrive with a delay.
 const OVERLAP: u64 = 300;
 
 fn pages_of<'a>(entries: &'a Entries, places: &'a Places) -> BTreeMap<&'a Pair, Vec<&'a Shown>> {
@@ -22,13 +22,13 @@ fn pages_of<'a>(entries: &'a Entries, places: &'a Places) -> BTreeMap<&'a Pair, 
     pages
 }
 
-/// Nobody ever has two pages of one profile and server before them, unless they sign in on purpose.
+/// No user has two pages of one profile and server open at once, except in deliberate sign-ins.
 pub(crate) fn one_at_a_time(entries: &Entries, places: &Places, start: u64) -> Finding {
     let mut problems = Vec::new();
     for (pair, mut pages) in pages_of(entries, places) {
         pages.retain(|shown| !shown.page.deliberate);
         pages.sort_by_key(|shown| shown.page.at);
-        // The page that stays open the longest of those before.
+        // The previous page that stays open longest.
         let mut open: Option<&Shown> = None;
         for shown in pages {
             let closed = |shown: &Shown| shown.closed.unwrap_or(u64::MAX);
@@ -53,7 +53,7 @@ pub(crate) fn one_at_a_time(entries: &Entries, places: &Places, start: u64) -> F
     Finding::new("one page at a time", looked_at, problems)
 }
 
-/// There are no more pages than the faults that need the user account for.
+/// There are no more pages than the faults that need the user allow.
 pub(crate) fn pages_bounded(entries: &Entries, places: &Places) -> (Finding, u64) {
     let (mut problems, mut bound) = (Vec::new(), 0);
     let pages = pages_of(entries, places);

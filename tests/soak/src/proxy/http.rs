@@ -1,11 +1,11 @@
-//! As much of HTTP/1.1 as it takes to stand between a client and a server, and to break off wherever that is wanted.
+//! A minimal HTTP/1.1 proxy implementation that can break off a message anywhere.
 
 use std::io;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-/// More than any request of the product's.
+/// More than any request of the product needs.
 const MAX_HEAD: usize = 64 * 1024;
 
 pub(crate) type Client = BufReader<TcpStream>;
@@ -19,7 +19,7 @@ pub(crate) struct Request {
     pub(crate) body: Vec<u8>,
 }
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -30,7 +30,7 @@ fn invalid(problem: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-/// Reads the next request; `None` when the client has closed the connection between two.
+/// Reads the next request; `None` if the client has closed the connection between two requests.
 pub(crate) async fn read(client: &mut Client) -> io::Result<Option<Request>> {
     let mut lines = Vec::new();
     let mut length = 0;
@@ -74,7 +74,7 @@ pub(crate) async fn read(client: &mut Client) -> io::Result<Option<Request>> {
     }))
 }
 
-/// Completes when the client has gone; never, if it sends something instead.
+/// Resolves when the client has gone; never, if it sends something instead.
 pub(crate) async fn gone(client: &mut Client) {
     match client.fill_buf().await {
         Ok([]) | Err(_) => {}
@@ -100,7 +100,7 @@ impl Head {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The head in its written form; without `length`, the body comes in chunks.
+    /// Serializes the head; without `length`, the body is chunked.
     fn written(&self, length: Option<usize>) -> Vec<u8> {
         let mut text = format!("HTTP/1.1 {} Soak\r\n", self.status);
         let framing = ["content-length", "transfer-encoding", "connection"];
@@ -117,7 +117,7 @@ impl Head {
     }
 }
 
-/// Writes an answer that is `body`, or says that it is `length` long whatever comes.
+/// Writes a response with `body`, and `length` as its Content-Length.
 pub(crate) async fn write(
     client: &mut Client,
     head: &Head,
@@ -130,13 +130,13 @@ pub(crate) async fn write(
     client.flush().await
 }
 
-/// Begins an answer whose length nobody knows yet.
+/// Begins a response of unknown length.
 pub(crate) async fn begin(client: &mut Client, head: &Head) -> io::Result<()> {
     client.write_all(&head.written(None)).await?;
     client.flush().await
 }
 
-/// Writes a part of such an answer; an empty one ends it.
+/// Writes a chunk of such a response; an empty one ends it.
 pub(crate) async fn chunk(client: &mut Client, bytes: &[u8]) -> io::Result<()> {
     let mut message = format!("{:x}\r\n", bytes.len()).into_bytes();
     message.extend_from_slice(bytes);

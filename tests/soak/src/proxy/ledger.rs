@@ -1,4 +1,4 @@
-//! What was presented at a token endpoint, and what became of it.
+//! Records the tokens and codes presented at a token endpoint, and the results.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,29 +9,29 @@ use super::http::{Head, Request};
 use super::rules::Part;
 use crate::wire::now;
 
-/// A refresh token that was presented.
+/// A presentation of a refresh token.
 #[derive(Clone, Debug)]
 pub(crate) struct Refresh {
     pub(crate) at: u64,
-    /// When it was handed to the server; `None` if it never was.
+    /// When the request reached the server; `None` if it never did.
     pub(crate) seen: Option<u64>,
-    /// Whether the server acted on it: issued another one.
+    /// Whether the server processed it and issued another token.
     pub(crate) acted: bool,
-    /// When its answer was handed over, whole; `None` if it never was.
+    /// When the whole response was delivered; `None` if it never was.
     pub(crate) delivered: Option<u64>,
 }
 
-/// An authorization code that was presented.
+/// A presentation of an authorization code.
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
     pub(crate) at: u64,
-    /// What was answered.
+    /// The status of the response.
     pub(crate) answer: Option<u16>,
-    /// Whether the answer asked to come again.
+    /// Whether the response asked for another try.
     pub(crate) again: bool,
 }
 
-/// Everything that was presented, and how often each part was asked.
+/// All presentations, and the number of requests to each part.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     pub(crate) refreshes: HashMap<String, Vec<Refresh>>,
@@ -43,7 +43,7 @@ pub(crate) struct Entries {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(Mutex<Entries>);
 
-/// Where to note what became of something that was presented.
+/// Identifies a presentation, to record its result.
 #[derive(Debug)]
 pub(crate) enum Ticket {
     Nothing,
@@ -56,7 +56,7 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a request.
+    /// Records a request.
     pub(crate) fn presented(&self, part: Part, request: &Request) -> Ticket {
         let mut entries = self.lock();
         *entries.requests.entry(part).or_default() += 1;
@@ -87,7 +87,7 @@ impl Ledger {
         Ticket::Code(code, presented.len() - 1)
     }
 
-    /// Notes that the server gets to see it.
+    /// Records that the request reached the server.
     pub(crate) fn seen(&self, ticket: &Ticket) {
         if let Ticket::Refresh(token, index) = ticket
             && let Some(refresh) = self.lock().refreshes.get_mut(token)
@@ -96,7 +96,7 @@ impl Ledger {
         }
     }
 
-    /// Notes what the server answered.
+    /// Records the server's response.
     pub(crate) fn acted(&self, ticket: &Ticket, status: u16) {
         if let Ticket::Refresh(token, index) = ticket
             && let Some(refresh) = self.lock().refreshes.get_mut(token)
@@ -105,7 +105,7 @@ impl Ledger {
         }
     }
 
-    /// Notes what is sent to the client.
+    /// Records the response to the client.
     pub(crate) fn answered(&self, ticket: &Ticket, head: &Head, body: &[u8]) {
         if let Ticket::Code(code, index) = ticket
             && let Some(codes) = self.lock().codes.get_mut(code)
@@ -117,7 +117,7 @@ impl Ledger {
         }
     }
 
-    /// Notes that the client was handed the whole answer.
+    /// Records that the client received the whole response.
     pub(crate) fn delivered(&self, ticket: &Ticket) {
         if let Ticket::Refresh(token, index) = ticket
             && let Some(refresh) = self.lock().refreshes.get_mut(token)

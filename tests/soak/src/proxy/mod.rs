@@ -1,4 +1,4 @@
-//! What stands before the fixture's servers, passes requests on, and makes trouble that the fixture cannot make.
+//! Proxies in front of the fixture's servers that inject faults the fixture does not implement.
 
 pub(crate) mod http;
 pub(crate) mod ledger;
@@ -19,17 +19,17 @@ use self::http::{Client, Head, Request};
 use self::ledger::{Ledger, Ticket};
 use self::rules::{Act, Part, Role, Rules};
 
-/// Whether clients get in.
+/// Whether clients can connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     Open,
-    /// Nobody listens.
+    /// No program listens.
     Shut,
-    /// Connections are accepted, and reset.
+    /// Connections are accepted and reset.
     Trap,
 }
 
-/// A proxy before one server.
+/// A proxy in front of one server.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) port: u16,
@@ -50,7 +50,7 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Begins to pass on what comes in at `listener` to `upstream`, a port.
+    /// Starts to forward connections of `listener` to the port `upstream`.
     pub(crate) fn start(
         role: Role,
         listener: TcpListener,
@@ -84,13 +84,13 @@ impl Proxy {
         })
     }
 
-    /// Opens or shuts the door. Who is inside is let finish.
+    /// Opens or closes the door. Existing connections finish.
     pub(crate) fn set_door(&self, door: Door) {
         self.door.send_replace(door);
     }
 }
 
-/// A listener below the ports that systems give to outgoing connections, so that it can go away and come back.
+/// Opens a listener below the ephemeral port range, so that it can be closed and reopened.
 pub(crate) async fn listen(from: u16) -> io::Result<TcpListener> {
     for port in (from..32_000).chain(20_000..from) {
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
@@ -116,7 +116,7 @@ async fn accept(shared: Shared, listener: TcpListener, port: u16) {
         let Some(open) = &listener else {
             match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
                 Ok(open) => listener = Some(open),
-                // Somebody else has it for a moment.
+                // Another program uses the port for a moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
             continue;
@@ -149,7 +149,7 @@ async fn serve(shared: Shared, stream: TcpStream) {
     }
 }
 
-/// Answers a request; `false` if the connection is to be closed.
+/// Answers a request; returns `false` if the connection must be closed.
 async fn answer(shared: &Shared, client: &mut Client, request: Request) -> io::Result<bool> {
     let part = Part::of(shared.role, &request);
     let ticket = shared.ledger.presented(part, &request);
@@ -198,7 +198,7 @@ async fn answer(shared: &Shared, client: &mut Client, request: Request) -> io::R
     }
 }
 
-/// How one request is answered.
+/// The context of one response.
 struct Reply<'a> {
     shared: &'a Shared,
     ticket: &'a Ticket,
@@ -231,7 +231,7 @@ impl Reply<'_> {
         Ok((head, answer))
     }
 
-    /// Passes a request on, and its answer back as it comes.
+    /// Forwards a request, and streams its response back.
     async fn pass(&self, client: &mut Client, request: &Request) -> io::Result<bool> {
         let (head, answer) = self.send(request).await?;
         let streamed = head.header("content-type") == Some("text/event-stream");
@@ -260,7 +260,7 @@ impl Reply<'_> {
         Ok(true)
     }
 
-    /// Has the server act, and spoils its answer.
+    /// Forwards a request, and damages its response.
     async fn spoil(&self, client: &mut Client, request: &Request, how: &Act) -> io::Result<bool> {
         let (head, answer) = self.send(request).await?;
         if matches!(how, Act::Lose) {

@@ -1,30 +1,30 @@
-//! What is done to which requests.
+//! Which requests are affected, and how.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::http::Request;
 
-/// Which of the two servers a proxy stands before.
+/// The kind of server behind a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Mcp,
     Issuer,
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     /// A message to the MCP server.
     Mcp,
-    /// Its event stream, or the end of a session.
+    /// Its event stream, or the end of an MCP session.
     McpStream,
     Metadata,
     Register,
     Authorize,
     TokenCode,
     TokenRefresh,
-    /// The user is asked whether to extend access; nothing of the servers'.
+    /// A step-up question to the user; not a request to the servers.
     Question,
     Other,
 }
@@ -51,31 +51,31 @@ impl Part {
     }
 }
 
-/// What is done to a request, instead of passing it on and its answer back.
+/// What happens to a request instead of forwarding it.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    /// It is answered like this, and the server does not see it.
+    /// It is answered like this, without reaching the server.
     Answer {
         status: u16,
         retry_after: Option<u64>,
         location: Option<&'static str>,
         body: &'static str,
     },
-    /// The connection is closed, and the server does not see it.
+    /// The connection is closed, without reaching the server.
     Close,
-    /// It is passed on after a while.
+    /// It is forwarded after a delay.
     Delay(Duration),
     /// It is never answered.
     Never,
-    /// The server acts; the connection is closed without its answer.
+    /// It is forwarded; the connection is closed without the response.
     Lose,
-    /// The server acts; the connection is closed in the middle of its answer.
+    /// It is forwarded; the connection is closed in the middle of the response.
     Cut,
-    /// The server acts; half of its answer is sent as if it were all.
+    /// It is forwarded; half of the response is sent as if it were complete.
     Halve,
-    /// Its answer comes a few bytes a second.
+    /// Its response arrives at a few bytes a second.
     Drip,
-    /// It is answered by more than anybody should read.
+    /// Its response is excessively long.
     Huge,
 }
 
@@ -108,7 +108,7 @@ impl Act {
     }
 }
 
-/// What is done at present, the latest first.
+/// The active rules, the latest first.
 #[derive(Debug, Default)]
 pub(crate) struct Rules(Mutex<Vec<(u64, Vec<Part>, Act)>>);
 

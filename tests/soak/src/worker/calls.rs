@@ -1,4 +1,4 @@
-//! One session, and the calls that are made by it.
+//! A session, and its calls.
 
 use std::io;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::kinds::{BROKEN, UNSAID};
 use crate::random::Random;
 use crate::wire::{Call, SessionTask, Task, Told, Transport, now};
 
-/// What is called, and how often out of a hundred. The first asks for nothing that not everybody has.
+/// The tools, and their shares of the calls in percent. Every grant suffices for the first.
 const TOOLS: [(&str, u64); 4] = [
     ("echo", 85),
     ("write_note", 7),
     ("delete_note", 4),
     ("transfer", 4),
 ];
-/// Longer than anything: a call that takes longer hangs.
+/// A call that takes longer hangs.
 const FOR_EVER: Duration = Duration::from_secs(300);
 
-/// Why a call failed.
+/// The error of a failed call.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) code: String,
@@ -46,19 +46,19 @@ impl From<Error> for Failure {
     }
 }
 
-/// How a session's requests get to the server.
+/// How a session sends its requests.
 #[derive(Debug)]
 enum Way {
     Http(reqwest::Client),
     Sdk(sdk::Client),
 }
 
-/// One session that makes calls.
+/// A session that makes calls.
 #[derive(Debug)]
 pub(crate) struct Caller {
     number: usize,
     seed: u64,
-    /// Whether its first call hangs, or fails by a code that nothing explains.
+    /// Whether its first call hangs, or fails with an unexplained code.
     broken: Option<String>,
     session: AuthSession,
     way: Way,
@@ -117,7 +117,7 @@ impl Caller {
         self.number
     }
 
-    /// Makes calls until it is aborted, one after the other and now and then some at once.
+    /// Makes calls until it is aborted, one after the other, and sometimes several at once.
     pub(crate) async fn go_on(&self) {
         let mut random = Random::new(self.seed);
         loop {
@@ -129,7 +129,7 @@ impl Caller {
                 found
             });
             let tool = tool.map_or("echo", |(tool, _)| tool);
-            // Counted first: who pauses either sees it or is seen.
+            // Counted before the check, so that `quiet` after a pause misses no call.
             self.under_way.fetch_add(1, Ordering::SeqCst);
             if !self.common.paused.load(Ordering::SeqCst) {
                 join_all((0..at_once).map(|_| self.call(tool, false))).await;
@@ -143,7 +143,7 @@ impl Caller {
         }
     }
 
-    /// Waits until no call is under way.
+    /// Waits until no call is pending.
     pub(crate) async fn quiet(&self) {
         loop {
             let ended = self.ended.notified();
@@ -154,12 +154,12 @@ impl Caller {
         }
     }
 
-    /// Makes the first call after everything has been mended.
+    /// Makes the first call after all faults are lifted.
     pub(crate) async fn check(&self) {
         self.call("echo", true).await;
     }
 
-    /// Makes one call and tells what became of it.
+    /// Makes one call and reports the result.
     async fn call(&self, tool: &str, check: bool) {
         let began = now();
         let answer = tokio::select! {
@@ -191,7 +191,7 @@ impl Caller {
         match &self.way {
             Way::Http(http) => http::call(&self.session, http, tool).await,
             Way::Sdk(client) => match client.call(tool).await {
-                // The SDK does not notice that its connection broke while nobody used it.
+                // The SDK does not notice that an idle connection broke.
                 Err(failure) if check && [BROKEN, UNSAID].contains(&&*failure.code) => {
                     client.call(tool).await
                 }
@@ -201,7 +201,7 @@ impl Caller {
     }
 
     pub(crate) async fn sign_out(&self) {
-        // What cannot be revoked is forgotten all the same.
+        // The session forgets tokens that cannot be revoked.
         let _ = self.session.sign_out().await;
     }
 
@@ -211,7 +211,7 @@ impl Caller {
         self.deliberate.store(false, Ordering::SeqCst);
     }
 
-    /// Lets everything go, and waits until no token is on its way.
+    /// Closes the connection, and waits until pending tokens are stored.
     pub(crate) async fn end(&self) {
         if let Way::Sdk(client) = &self.way {
             client.close().await;
@@ -230,7 +230,7 @@ impl Caller {
         }
     }
 
-    /// Breaks a promise on purpose: two pages at a time, or far too many.
+    /// Breaks a promise on purpose: two pages at once, or far too many.
     pub(crate) async fn pretend_pages(&self, many: bool) {
         if many {
             (0..5_000).for_each(|_| drop(OpenPage::new(self.number, false)));

@@ -1,4 +1,4 @@
-//! A call through `AuthSession::request`, around an HTTP client of one's own.
+//! A call through `AuthSession::request`, with a separate HTTP client.
 
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{AuthSession, Operation, Recovery};
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::calls::Failure;
 use crate::kinds::{BROKEN, GARBLED};
 
-/// No request may be sent more often, whatever is answered.
+/// The limit of tries for one request.
 const MOST_TRIES: usize = 10;
 
-/// A tool call as it is sent.
+/// The message of a tool call.
 fn message(tool: &str) -> Value {
     json!({
         "jsonrpc": "2.0",

@@ -1,4 +1,4 @@
-//! What the program is when it starts itself: a program with a few sessions that makes calls until it is told to stop.
+//! The worker: a process with some sessions that makes calls until it is told to end.
 
 mod calls;
 mod http;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use self::calls::Caller;
 use crate::wire::{Order, Task, Told};
 
-/// What all sessions of a worker have in common.
+/// What all sessions of a worker share.
 #[derive(Debug, Default)]
 struct Common {
     paused: AtomicBool,
@@ -22,15 +22,15 @@ struct Common {
     cancelled: tokio::sync::Notify,
 }
 
-/// Tells the program something, at once.
+/// Writes a message to the program, synchronously.
 fn tell(told: &Told) {
     let line = serde_json::to_string(told).unwrap_or_default();
     let mut out = io::stdout().lock();
-    // When nobody listens any more, it is about to end.
+    // Without a reader, this process is about to end.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Reads what to do on standard input, and does it until it is told to end.
+/// Reads orders from standard input, and executes them until it is told to end.
 pub(crate) async fn run() -> io::Result<()> {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
@@ -67,7 +67,7 @@ pub(crate) async fn run() -> io::Result<()> {
     Ok(())
 }
 
-/// Begins to do what is told; nothing here waits.
+/// Starts to execute an order, without waiting.
 fn obey(order: Order, common: &Arc<Common>, callers: &[Arc<Caller>]) {
     let of = |session| callers.iter().find(|c| c.number() == session).cloned();
     match order {
@@ -104,7 +104,7 @@ fn obey(order: Order, common: &Arc<Common>, callers: &[Arc<Caller>]) {
     }
 }
 
-/// Breaks what the task says is to be broken on purpose.
+/// Breaks on purpose what the task says.
 fn break_something(task: &Task, callers: &[Arc<Caller>]) {
     let Some(first) = callers.first().cloned() else {
         return;

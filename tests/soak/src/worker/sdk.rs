@@ -1,4 +1,4 @@
-//! A call through the official SDK, with `ReauthClient` below it.
+//! A call through the official SDK, on `ReauthClient`.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -21,17 +21,17 @@ use tokio::sync::Mutex;
 use super::calls::Failure;
 use crate::kinds::{BROKEN, UNANSWERED, UNSAID};
 
-/// How long a host waits for the SDK, which has no limit of its own; longer than anything that authorization takes. It
-/// counts time in which the worker runs, as all limits do: a fault stops workers.
+/// The time limit for the SDK, which has none of its own; longer than any authorization takes. It counts only time in
+/// which the worker runs, as all limits do, because a fault stops workers.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
 type Connection = RunningService<RoleClient, ClientConfig>;
 
-/// A client of the SDK, which connects when there is something to call.
+/// A client of the SDK, which connects at its first call.
 #[derive(Debug)]
 pub(crate) struct Client {
     session: AuthSession,
-    /// Whether it speaks the version that has sessions and event streams.
+    /// Whether it uses the version with sessions and event streams.
     sessions: bool,
     connection: Mutex<Option<Arc<Connection>>>,
 }
@@ -114,12 +114,12 @@ impl Client {
     }
 
     pub(crate) async fn close(&self) {
-        // Dropping it ends it.
+        // Dropping the connection ends it.
         drop(self.connection.lock().await.take());
     }
 }
 
-/// Reads an error of the SDK. One that had to travel inside a stream is a JSON-RPC error with the code.
+/// Converts an error of the SDK. An error inside an event stream is a JSON-RPC error with the code.
 fn of(error: &(dyn StdError + 'static)) -> Failure {
     if let Some(error) = find_error(error) {
         return error.clone().into();

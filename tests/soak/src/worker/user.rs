@@ -1,4 +1,4 @@
-//! The user: reads the page that they are sent to, and agrees to whatever the servers let them.
+//! The user: reads the pages they are sent to, and agrees to everything that the servers allow.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,21 +10,21 @@ use mcp_reauth::{AuthHost, CallbackParams, Error, Event};
 use super::tell;
 use crate::wire::{Page, Told, now};
 
-/// Numbers pages in this worker.
+/// The number of the next page in this worker.
 static PAGES: AtomicU64 = AtomicU64::new(1);
 
 /// The user of one session.
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) session: usize,
-    /// Where they are asked whether to extend access.
+    /// The address for the step-up questions.
     pub(crate) question: String,
     pub(crate) browser: reqwest::Client,
-    /// Whether they sign in on purpose at present.
+    /// Whether the current sign-in is deliberate.
     pub(crate) deliberate: Arc<AtomicBool>,
 }
 
-/// An HTTP client for loopback; loading the system's certificates would take longer than everything else.
+/// An HTTP client for loopback, without the system's certificates, which are slow to load.
 pub(crate) fn http_client() -> Result<reqwest::Client, Error> {
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -62,7 +62,7 @@ impl Drop for OpenPage {
 
 impl AuthHost for User {
     fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
-        // Nobody listens there: the answer is read off the page's redirect.
+        // No listener is there: the callback is read from the page's redirect.
         Box::pin(async { Ok("http://127.0.0.1:9/callback".to_owned()) })
     }
 
