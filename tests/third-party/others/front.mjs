@@ -1,21 +1,21 @@
-// What stands in front of a server: it hands requests on as they are, notes each of them, and holds what recovers from a
-// rejection (token requests, and the user's browser) while it is told to. It notes no secret.
+// A proxy in front of a server. It forwards and records requests, and can hold the requests that recover from a
+// rejection (token requests, and the user's browser). It records no secret.
 
 import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 
-/** How the user's browser names itself, by which its requests are told from the client's. */
+/** The User-Agent of the user's browser, which distinguishes its requests from the client's. */
 const BROWSER = /^Mozilla\//;
 
 export class Front {
-  /** The requests so far, in order: of the client, of the user's browser, and for event streams, which come at any time. */
+  /** The requests so far, in order: of the client, of the user's browser, and for event streams. */
   requests = [];
-  /** How many requests wait. */
+  /** The number of waiting requests. */
   held = 0;
   #gate;
   #release;
 
-  /** Listens on loopback and returns the origin; `to()` is the origin to hand requests on to. */
+  /** Listens on loopback and returns the origin; `to()` is the origin to forward requests to. */
   async listen(to) {
     const server = createServer((request, response) => {
       this.#handle(to(), request, response).catch((error) => {
@@ -23,14 +23,14 @@ export class Front {
         response.destroy();
       });
     });
-    // A connection that is closed for being idle could be in use again by then.
+    // The client could reuse an idle connection just when it is closed.
     server.keepAliveTimeout = 0;
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return `http://127.0.0.1:${server.address().port}`;
   }
 
-  /** They wait, until `release`. */
+  /** Holds such requests until `release`. */
   hold() {
     this.#gate ??= new Promise((release) => (this.#release = release));
   }
@@ -95,7 +95,7 @@ function what(type, body) {
   }
 }
 
-/** The error code in the answer to a token request. */
+/** The error code in the response to a token request. */
 function errorIn(chunk) {
   return /"error"\s*:\s*"([a-z_]+)"/.exec(chunk.toString())?.[1];
 }

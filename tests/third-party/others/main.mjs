@@ -1,9 +1,9 @@
-// Starts a server that others wrote, by its name in `servers.mjs`, with a front that counts what it is asked. Prints the
-// addresses as one line of JSON, and ends with its standard input.
+// Starts a third-party server by its name in `servers.mjs`, with a front that records requests. Prints the addresses as
+// one line of JSON, and exits when its standard input ends.
 //
-// At `control`: `GET /requests`; `POST /hold` and `POST /release` for token requests; and what the server itself can be
-// told: `POST /reject` (access tokens that are out), `/revoke` (grants), `/forget` (everything, as after a restart of a
-// server that keeps all in memory), `/widen` (more scope is needed from now on) and `/narrow` (as before).
+// At `control`: `GET /requests`; `POST /hold` and `POST /release` for token requests; and instructions for the server:
+// `POST /reject` (invalidates the issued access tokens), `/revoke` (grants), `/forget` (everything, as after a restart
+// of an in-memory server), `/widen` (requires more scope from now on) and `/narrow` (as before).
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { createInterface } from 'node:readline';
 import { Front } from './front.mjs';
 import { SERVERS } from './servers.mjs';
 
-/** What both suites take for a server that cannot be had on this machine. */
+/** The exit code that both suites take for a server that is not available on this machine. */
 const CANNOT_BE_HAD = 3;
 
 const [name] = process.argv.slice(2);

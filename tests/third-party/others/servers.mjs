@@ -1,4 +1,4 @@
-// The servers that others wrote: how each is started, what it can do, and what there is to say about it.
+// The third-party servers: how to start each, what it supports, and remarks.
 
 import { fileURLToPath } from 'node:url';
 
@@ -18,13 +18,13 @@ export const SITUATIONS = [
   'sign-out',
 ];
 
-/** A server in Python, by the packages of one requirements file. */
+/** A Python server with the packages of one requirements file. */
 const python = (packages, script) => [`${TARGET}${packages}/bin/python`, `${HERE}python/${script}`];
 
-/** A server on Node, by the packages of package-lock.json. */
+/** A Node server with the packages of package-lock.json. */
 const node = (script) => [process.execPath, `${HERE}node/${script}`];
 
-/** What to say about servers without refresh tokens. */
+/** Remarks for servers without refresh tokens. */
 const noRefreshTokens = {
   'token rejected': 'it issues no refresh tokens, so the user signs in again',
   '20 parallel': 'it issues no refresh tokens, so the user signs in again, once for all',
@@ -44,7 +44,7 @@ const together = {
   },
 };
 
-/** The same as two servers, set up as the example of the SDK is. */
+/** The same as two servers, configured as in the SDK's example. */
 const separate = {
   together: false,
   refreshes: false,
@@ -67,8 +67,8 @@ const fastmcp = {
 };
 
 /**
- * `together` says that the MCP server and its authorization server are one, at one origin; `stepUp`, whether a tool
- * needs more scope or the whole server does. All of it is handed to the server as its settings.
+ * `together` says that the MCP server and its authorization server share an origin; `stepUp`, whether a tool or the
+ * whole server needs more scope. The server receives all of this as its settings.
  */
 export const SERVERS = {
   'oidc-provider': {

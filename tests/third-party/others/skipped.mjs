@@ -1,4 +1,4 @@
-// Says which servers could not be installed on this machine, and how many those are.
+// Prints which servers could not be installed on this machine, and how many.
 
 import { existsSync } from 'node:fs';
 

@@ -1,5 +1,5 @@
-// Checks one line of the table in docs/servers.md, which comes as JSON on standard input: `{server, version, client,
-// cells}`. With UPDATE_DOCS=1 it writes the line, and the remarks, instead.
+// Checks one row of the table in docs/servers.md, which it reads as JSON from standard input: `{server, version,
+// client, cells}`. With UPDATE_DOCS=1 it writes the row and the remarks instead.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
@@ -31,7 +31,7 @@ function remarks() {
   return ['\\* Remarks:', '', ...lines];
 }
 
-/** The lines of the table in the order of the servers, whichever version they are about. */
+/** Sorts the rows of the table by server, whatever their versions. */
 function sorted(lines) {
   const titles = Object.values(SERVERS).map(({ title }) => title);
   const clients = Object.values(CLIENTS);

@@ -1,4 +1,4 @@
-// The authorization server: oidc-provider, set up as one would for MCP servers, and otherwise as it comes. So the refresh
+// The authorization server: oidc-provider, configured for MCP servers, otherwise with its defaults. So the refresh
 // tokens of public clients rotate.
 
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -37,7 +37,7 @@ export async function authorizationServer({ issuer, behind, resource, settings, 
       // Without `offline_access` they would end with the browser's session.
       expiresWithSession: () => false,
     }),
-    // Tokens that are out live as long as the settings say, not fifteen seconds more.
+    // Issued tokens live as long as the settings say, without the default tolerance of fifteen seconds.
     clockTolerance: 0,
   });
   ledger.follow(provider);
@@ -46,7 +46,7 @@ export async function authorizationServer({ issuer, behind, resource, settings, 
   const handle = provider.callback();
   return {
     issuer,
-    /** Where it listens. */
+    /** The address on which it listens. */
     behind,
     introspector,
     provider,

@@ -1,4 +1,4 @@
-// What the tests ask of the servers, behind their backs.
+// The tests' control interface of the servers.
 
 /** A handler for `POST /NAME` of each action below, and for `GET /events`. */
 export function control({ authority, guarded, ledger }) {
@@ -20,7 +20,7 @@ export function control({ authority, guarded, ledger }) {
     async 'forget-clients'() {
       await Promise.all(ledger.registered.map((id) => provider.Client.adapter.destroy(id)));
     },
-    // As servers by others are told.
+    // Aliases with the names of the other third-party servers' instructions.
     reject: () => actions.expire(),
     async forget() {
       await actions.revoke();

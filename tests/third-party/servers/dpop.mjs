@@ -1,4 +1,4 @@
-// Tokens bound to a key (RFC 9449), which the official packages do not know: proofs, nonces and challenges.
+// Tokens bound to a key (RFC 9449), which the official packages do not support: proofs, nonces and challenges.
 
 import { createHash, randomUUID } from 'node:crypto';
 
@@ -8,16 +8,16 @@ import { calculateJwkThumbprint, EmbeddedJWK, errors, jwtVerify } from 'jose';
 import { invalid } from './verifier.mjs';
 
 const ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'];
-/** Seconds a proof may be old, or ahead. */
+/** The largest difference between a proof's time and the clock, in seconds. */
 const WINDOW = 60;
 
-/** The nonce that proofs must carry. */
+/** The nonce that proofs must contain. */
 export class Nonces {
   constructor(needed) {
     this.current = needed ? randomUUID() : undefined;
   }
 
-  /** Those out are good no more. */
+  /** Invalidates the current nonce. */
   change() {
     if (this.current) this.current = randomUUID();
   }
@@ -30,7 +30,7 @@ class ProofError extends Error {
   }
 }
 
-/** As the official `requireBearerAuth`, for the scheme DPoP. */
+/** Like the official `requireBearerAuth`, for the scheme DPoP. */
 export function requireDpopAuth(options, nonces) {
   const seen = new Set();
   return async (request, response, next) => {
@@ -52,7 +52,7 @@ export function requireDpopAuth(options, nonces) {
   };
 }
 
-/** Checks the request's proof and returns the thumbprint of its key. */
+/** Verifies the request's proof and returns the thumbprint of its key. */
 async function provedKey(request, token, nonces, seen) {
   const bad = (why) => new ProofError('invalid_dpop_proof', why);
   const proof = request.headers.dpop;
@@ -90,7 +90,7 @@ function challenge({ error, error_description: description }, { requiredScopes, 
     .join(', ')}`;
 }
 
-/** The handler, whose scope challenges name the scheme in use. */
+/** Wraps the handler so that its scope challenges name the scheme in use. */
 export function dpopChallenge(handler) {
   return {
     async fetch(request, options) {
@@ -103,7 +103,7 @@ export function dpopChallenge(handler) {
   };
 }
 
-/** The protected resource's metadata, and what it says of DPoP (RFC 9728). */
+/** The protected resource's metadata with the DPoP members (RFC 9728). */
 export function dpopMetadata(options, required) {
   const document = {
     ...buildOAuthProtectedResourceMetadata(options),

@@ -1,11 +1,11 @@
-/** Holds requests up while it is closed. */
+/** Holds requests while it is closed. */
 export class Gate {
   #concerns;
   #opened;
   #open = () => {};
   waiting = 0;
 
-  /** It lets everything pass that `concerns` says no to. */
+  /** Only requests for which `concerns` returns true are held. */
   constructor(concerns) {
     this.#concerns = concerns;
   }

@@ -1,4 +1,4 @@
-/** What happened, in order, and the tokens and grants that are out. It tells of no secret. */
+/** Records events in order, and the issued tokens and grants. Its report contains no secret. */
 export class Ledger {
   events = [];
   tokens = new Map();
@@ -9,7 +9,7 @@ export class Ledger {
     this.events.push({ what, ...details });
   }
 
-  /** Listens to what the authorization server does. */
+  /** Subscribes to the events of the authorization server. */
   follow(provider) {
     provider.on('registration_create.success', (_, client) => {
       this.registered.push(client.clientId);
@@ -56,7 +56,7 @@ export class Ledger {
   }
 }
 
-/** What the client really sent to prove who it is. */
+/** The client authentication method that the request actually used. */
 function authentication(ctx, body) {
   if (/^basic /i.test(ctx.get('authorization'))) return 'client_secret_basic';
   if (body?.client_secret) return 'client_secret_post';

@@ -1,4 +1,4 @@
-// Starts the servers on loopback, prints their addresses as one line of JSON, and ends with its standard input.
+// Starts the servers on loopback, prints their addresses as one line of JSON, and exits when its standard input ends.
 // Its argument is JSON: any of the settings below.
 
 import { once } from 'node:events';
@@ -13,34 +13,34 @@ import { mcpServer } from './mcp-server.mjs';
 const settings = {
   /** Seconds. */
   accessTokenLife: 3600,
-  /** `opaque`, which the MCP server has introspected, or `jwt`, which it verifies itself. */
+  /** `opaque`, which the MCP server introspects, or `jwt`, which it verifies itself. */
   accessTokenFormat: 'opaque',
   dynamicRegistration: true,
   requirePushedRequests: false,
-  /** Whether refresh tokens are replaced at every use, and not only those that anybody could use. */
+  /** Whether all refresh tokens rotate, and not only those that are not bound to a client or key. */
   alwaysRotates: false,
   /**
-   * Whether refresh tokens take `offline_access` with `prompt=consent`, as oidc-provider comes, or are issued to each
-   * client that may use them, as many set it up.
+   * Whether refresh tokens require `offline_access` with `prompt=consent` (the default of oidc-provider), or are issued
+   * to every client that may use them (a common configuration).
    */
   refreshTokensNeedPrompt: false,
   /** At the MCP server: `off`, `accepted` or `required`. */
   dpop: 'off',
-  /** Whether its metadata says that it is required, and not only its challenges. */
+  /** Whether its metadata says that bound tokens are required, and not only its challenges. */
   dpopAnnounced: true,
-  /** Whether proofs need a nonce, at both servers. */
+  /** Whether both servers require a nonce in proofs. */
   dpopNonces: false,
   /** How clients may authenticate; `client_secret_post` must be among them. */
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
-  /** Clients registered beforehand: their metadata. */
+  /** The metadata of pre-registered clients. */
   clients: [],
-  /** The origins by which the servers are known, if that is not where they listen, as something stands in front. */
+  /** The public origins of the servers, if a proxy is in front of them. */
   issuer: undefined,
   mcp: undefined,
   ...JSON.parse(process.argv[2] ?? '{}'),
 };
 
-// What oidc-provider tells of a set-up that is for development.
+// Silences oidc-provider's warnings about a development setup.
 console.info = console.warn = () => {};
 
 async function listen() {

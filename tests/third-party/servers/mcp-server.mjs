@@ -1,4 +1,4 @@
-// The MCP server: the official packages, with their own guard, metadata and scope challenges.
+// The MCP server, with the official packages' guard, metadata and scope challenges.
 
 import {
   createMcpExpressApp,
@@ -56,7 +56,7 @@ function tools() {
   return server;
 }
 
-/** Bearer tokens, or tokens with proofs, as the settings say. */
+/** Accepts bearer tokens, or tokens with proofs, as the settings say. */
 function guard(options, dpop, nonces) {
   const bearer = requireBearerAuth(options);
   if (dpop === 'off') return bearer;

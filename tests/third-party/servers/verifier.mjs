@@ -1,9 +1,9 @@
-// Reads access tokens for the MCP server.
+// Verifies access tokens for the MCP server.
 
 import { OAuthError, OAuthErrorCode } from '@modelcontextprotocol/server';
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 
-/** A verifier for the official guard. Tokens bound to a key need the thumbprint of the key that was proved. */
+/** A verifier for the official guard. For bound tokens it compares the thumbprint of the proof's key. */
 export function verifier({ authority, resource, format }) {
   const read = format === 'jwt' ? signed(authority, resource) : introspected(authority);
   return {

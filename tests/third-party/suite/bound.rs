@@ -1,15 +1,15 @@
-//! Tokens that are bound to a key (DPoP), and authorization requests that are pushed.
+//! Tokens bound to a key (DPoP), and pushed authorization requests.
 
 use serde_json::{Value, json};
 
 use crate::support::World;
 
-/// A world whose MCP server treats bound tokens like that.
+/// A world whose MCP server handles bound tokens like this.
 async fn world(dpop: &str, nonces: bool) -> World {
     World::with(json!({ "dpop": dpop, "dpopNonces": nonces })).await
 }
 
-/// How the MCP server was last asked.
+/// The scheme of the last request to the MCP server.
 async fn scheme(world: &World) -> Value {
     world.last_let_in().await["scheme"].clone()
 }
@@ -20,7 +20,7 @@ async fn bound_tokens_are_used_and_renewed_by_one_process_after_another() {
         let world = world("accepted", nonces).await;
         let login = world.connecting(["login", world.url(), "--dpop"]);
         login.run().await.succeeded().showed(1);
-        // The key is on record: nobody has to ask for it again.
+        // The key is stored, so the option is not needed again.
         world.still_works().await;
         assert_eq!(scheme(&world).await, "DPoP");
         for renewals in 1..=2 {
@@ -31,7 +31,7 @@ async fn bound_tokens_are_used_and_renewed_by_one_process_after_another() {
             refreshes.retain(|refresh| refresh["error"].is_null());
             assert_eq!(refreshes.len(), renewals, "{refreshes:#?}");
             assert_eq!(refreshes[renewals - 1]["type"], "DPoP");
-            // What nobody else can use, oidc-provider does not replace.
+            // oidc-provider does not rotate refresh tokens that are bound to a key.
             assert_eq!(refreshes[renewals - 1]["rotations"], 0);
         }
     }
@@ -51,7 +51,7 @@ async fn a_server_that_wants_bound_tokens_gets_them_unasked() {
     }
 }
 
-/// The keys that tokens were issued for so far, and of what type they are.
+/// The keys that tokens were bound to so far; asserts the type of the tokens.
 async fn keys(world: &World) -> Vec<Value> {
     let mut tokens = world.servers.events("token").await;
     tokens.retain(|token| token["error"].is_null());
@@ -116,7 +116,7 @@ async fn a_challenge_is_enough_to_ask_for_bound_tokens() {
     assert_eq!(keys(&world).await.len(), 1);
 }
 
-/// How often proofs were refused for their nonce so far, by the MCP server and the authorization server.
+/// How many proofs the MCP server and the authorization server have rejected for their nonce.
 async fn nonces_asked(world: &World) -> (usize, usize) {
     let mut refused = [0, 0];
     for (refused, what) in refused.iter_mut().zip(["mcp", "token"]) {
@@ -130,7 +130,7 @@ async fn nonces_asked(world: &World) -> (usize, usize) {
 #[tokio::test]
 async fn a_nonce_costs_a_process_one_request_at_each_server() {
     let world = world("required", true).await;
-    // It signs in twice, and makes several requests in between.
+    // The command signs in twice, with several requests in between.
     let ended = world.call("write").args(["--yes"]).run().await;
     ended.succeeded().printed("hello\n").showed(2);
     assert_eq!(keys(&world).await.len(), 2);
@@ -150,7 +150,7 @@ async fn a_nonce_that_changed_costs_a_request_and_nothing_else() {
     world.servers.hold().await;
     let (at_mcp, at_issuer) = nonces_asked(&world).await;
     let program = world.call("echo").start();
-    // It has used the nonce that was good until now.
+    // The program has used the old nonce.
     world.servers.have_held(1).await;
     assert_eq!(nonces_asked(&world).await, (at_mcp + 1, at_issuer));
     world.servers.change_nonce().await;

@@ -1,4 +1,4 @@
-//! Clients that act as themselves (client credentials).
+//! Clients that act on their own behalf (client credentials).
 
 use mcp_reauth_fixture::{SigningAlg, SigningKey};
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::support::{Program, World};
 
 const ID: &str = "a-machine";
-/// It is spelled differently in a header (RFC 6749 section 2.3.1).
+/// Its characters are encoded differently in a header (RFC 6749 section 2.3.1).
 const SECRET: &str = "s3cret/with+odd=char:acters %71d0";
 
-/// A world that knows the machine, which authenticates in this way.
+/// A world with the machine as registered client, which authenticates with this method.
 async fn world(method: &str, offered: &[&str]) -> World {
     World::with(json!({
         "dynamicRegistration": false,
@@ -26,7 +26,7 @@ async fn world(method: &str, offered: &[&str]) -> World {
     .await
 }
 
-/// A call by the machine, which was not told where its secret belongs.
+/// A call by the machine, without the issuer for its secret.
 fn stray(world: &World, secret: &str) -> Program {
     world
         .call("echo")
@@ -86,7 +86,7 @@ async fn a_wrong_secret_is_an_error_that_does_not_show_it() {
     }
 }
 
-/// A world that knows the machine by its key.
+/// A world in which the machine is registered with its key.
 async fn keyed(key: &SigningKey) -> World {
     known_by(key.alg().name(), &key.public_jwks()).await
 }
@@ -114,7 +114,7 @@ fn machine_with(world: &World, key: &str) -> Program {
     call.args(["--client-issuer", world.issuer()])
 }
 
-/// What of a key's file must not be seen: the key itself.
+/// The parts of a key file that must not be visible.
 fn lines(key: &SigningKey) -> Vec<&str> {
     let lines = key.to_pem().lines();
     lines.filter(|line| !line.starts_with("-----")).collect()

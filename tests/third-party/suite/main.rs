@@ -1,5 +1,5 @@
-//! The program against a certified authorization server (oidc-provider) and an MCP server by the official packages,
-//! with a person who reads pages and fills in forms. `matrix` has nine situations at servers by many others.
+//! The program against a certified authorization server (oidc-provider) and an MCP server with the official packages,
+//! with a user who reads pages and fills in forms. `matrix` has nine situations with many other servers.
 
 mod bound;
 mod machines;

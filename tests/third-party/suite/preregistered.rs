@@ -1,4 +1,4 @@
-//! Clients that were registered beforehand and have a secret; a person signs in.
+//! Pre-registered clients with a secret; the user signs in.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ async fn world(method: &str) -> World {
     .await
 }
 
-/// A call by the client, which was not told where its secret belongs.
+/// A call by the client, without the issuer for its secret.
 fn stray(world: &World, secret: &str) -> Program {
     world
         .call("echo")
@@ -46,7 +46,7 @@ async fn its_refresh_token_stays_and_renews_again_and_again() {
     let refresh_token = world.refresh_token();
     for renewals in 1..=2 {
         world.servers.expire().await;
-        // Who the client is, and its secret, are on record.
+        // The client and its secret are stored.
         world.still_works().await.hides(&[SECRET]);
         let refreshes = world.token_requests("refresh_token").await;
         assert_eq!(refreshes.len(), renewals);

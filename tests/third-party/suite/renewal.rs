@@ -23,7 +23,7 @@ async fn an_expired_token_is_renewed_silently_and_refresh_tokens_rotate() {
         known.push(refresh_token);
     }
 
-    // The first one is dead, and who uses it is taken for a thief: so its whole grant is.
+    // Reusing the first, rotated refresh token counts as theft, so the server revokes the whole grant.
     let client_id = world.state().await["clientId"].clone();
     let form = [
         ("grant_type", "refresh_token"),
@@ -78,7 +78,7 @@ async fn a_revoked_grant_is_given_again_by_its_person() {
     world.servers.revoke().await;
     let ended = world.call("echo").run().await;
     ended.succeeded().printed("hello\n").showed(1);
-    // Their browser knows them: only consent was asked for.
+    // The browser has a session, so only consent was asked for.
     assert_eq!(world.person.saw()[0], "Authorize");
     let refreshes = world.token_requests("refresh_token").await;
     assert_eq!(refreshes.len(), 1, "{refreshes:#?}");
@@ -108,7 +108,7 @@ async fn processes_that_meet_an_expired_token_share_one_renewal() {
     world.servers.expire().await;
     world.servers.hold().await;
     let programs = [world.call("echo").start(), world.call("echo").start()];
-    // Both have been refused before the one that renews has its answer.
+    // Both requests are rejected before the one renewal is answered.
     until(async || world.rejections().await == before + 2).await;
     world.servers.have_held(1).await;
     world.servers.release().await;

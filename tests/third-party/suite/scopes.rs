@@ -1,4 +1,4 @@
-//! Tools that need more than was granted.
+//! Tools that need more scope than was granted.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ async fn a_tool_that_needs_more_gets_it_with_one_page() {
     let both = json!(["mcp:read", "mcp:write"]);
     assert_eq!(world.last_let_in().await["scopes"], both);
     assert_eq!(world.state().await["grantedScopes"], both);
-    // More access is never had by renewing.
+    // A refresh never adds scope.
     assert!(world.token_requests("refresh_token").await.is_empty());
 
     world.still_works().await;

@@ -1,4 +1,4 @@
-//! Signing in: discovery, registration, PKCE, login, consent, the audience.
+//! Sign-in: discovery, registration, PKCE, login, consent, the audience.
 
 use serde_json::json;
 
@@ -41,7 +41,8 @@ async fn the_resource_reaches_the_server_and_the_token_is_for_it() {
 #[tokio::test]
 async fn without_a_resource_the_token_is_for_nobody_and_no_loop_comes_of_it() {
     let world = World::start().await;
-    // The scopes of the resource mean nothing without it, and the server denies a request for nothing else.
+    // Without the resource indicator the server does not know the resource's scopes, and denies a request for only
+    // those.
     let alone = ["--no-resource", "--scope", "openid"];
     let program = world.call("echo").args(alone);
     let ended = program.run().await.showed(1);

@@ -1,5 +1,5 @@
-// better-auth with its MCP plugin, as one server: the pages to sign in and to agree, which are the application's, and an
-// MCP server by the official packages behind the plugin's guard. The plugin's guard knows no scopes: the 403 is ours.
+// better-auth with its MCP plugin, as one server: the application's pages for sign-in and consent, and an MCP server
+// with the official packages behind the plugin's guard. That guard does not check scopes: the 403 comes from this file.
 
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
@@ -22,7 +22,7 @@ const tables = {
   oauthAccessToken: [],
   oauthConsent: [],
 };
-// More than the resource lists can be asked for.
+// Clients can request more than the resource lists.
 const listed = [READ, 'offline_access'];
 const auth = betterAuth({
   baseURL: origin,
@@ -47,7 +47,7 @@ const auth = betterAuth({
 const user = { email: 'alice@example.com', password: 'correct horse' };
 await auth.api.signUpEmail({ body: { ...user, name: 'Alice' } });
 
-/** Asks the application's own interface in the name of the browser, and answers with where it is sent next. */
+/** Calls the application's own API for the browser, and redirects to the address in the answer. */
 async function ask(request, response, path, body) {
   const headers = { 'content-type': 'application/json', origin, cookie: request.headers.cookie ?? '' };
   const init = { method: 'POST', headers, body: JSON.stringify(body) };

@@ -1,5 +1,5 @@
-// What the servers on Node have in common: they listen on loopback, tell their addresses, can be told to do something, and
-// end with standard input.
+// Code for all Node servers: they listen on loopback, print their addresses, accept instructions, and exit when
+// standard input ends.
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ export async function serve(handle) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** Tells what there is, and does each of the actions when it is told to. */
+/** Prints the servers' addresses, and runs an action for each instruction. */
 export async function report(servers, actions) {
   const control = await serve(async (request, response) => {
     const action = actions[request.url.slice(1)];
@@ -29,7 +29,7 @@ export async function report(servers, actions) {
   console.log(JSON.stringify({ ...servers, control }));
 }
 
-/** A package and its version. */
+/** The name and version of a package. */
 export function packageVersion(name) {
   const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
   return `${name} ${JSON.parse(readFileSync(file)).version}`;

@@ -1,5 +1,5 @@
-// The TypeScript SDK 1.x: the in-memory provider of its examples behind its own router, and an MCP server behind its own
-// guard, as two servers, as its example sets them up. The tool `write` needs more scope, which the guard says.
+// The TypeScript SDK 1.x: the in-memory provider of its examples behind its own router, and an MCP server behind its
+// own guard, as two servers, as in its example. The tool `write` needs more scope, which the guard enforces.
 
 import { DemoInMemoryAuthProvider } from '@modelcontextprotocol/sdk/examples/server/demoInMemoryOAuthProvider.js';
 import { InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.js';
@@ -22,7 +22,7 @@ const resource = new URL(`${settings.mcp}/mcp`);
 const provider = new DemoInMemoryAuthProvider((asked) => asked?.href === resource.href);
 
 const authorization = express();
-// Twenty processes that sign in, each at a port of its own, are more clients than it registers in an hour.
+// Twenty processes that sign in, each on its own port, exceed the limit of registrations per hour.
 const clientRegistrationOptions = { rateLimit: false };
 authorization.use(mcpAuthRouter({ provider, issuerUrl, scopesSupported: BOTH, clientRegistrationOptions }));
 

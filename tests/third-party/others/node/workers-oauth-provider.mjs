@@ -1,5 +1,5 @@
-// Cloudflare's provider for Workers, as one server, on Node: what it needs of a Worker is a key-value store and one class
-// that it imports. The MCP server behind it is by the official packages.
+// Cloudflare's provider for Workers, as one server, on Node: it needs only a key-value store and one imported class of
+// a Worker. The MCP server behind it uses the official packages.
 
 import { registerHooks } from 'node:module';
 
@@ -16,7 +16,7 @@ registerHooks({
 });
 const { OAuthProvider, insufficientScope } = await import('@cloudflare/workers-oauth-provider');
 
-/** As much of a KV namespace as the provider uses. */
+/** The part of a KV namespace that the provider uses. */
 class KeyValues {
   values = new Map();
 
@@ -39,7 +39,7 @@ class KeyValues {
     return { keys: found.map(([name, { metadata }]) => ({ name, metadata })), list_complete: true };
   }
 
-  /** Forgets all keys that begin like that. */
+  /** Deletes all keys with these prefixes. */
   forget(...prefixes) {
     for (const key of this.values.keys()) {
       if (prefixes.some((prefix) => key.startsWith(prefix))) this.values.delete(key);

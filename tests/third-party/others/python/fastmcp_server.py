@@ -1,6 +1,6 @@
 """FastMCP: its in-memory provider, or its OAuthProxy in front of another authorization server (the one of `provider.py`).
 
-To need more scope, the server is set up a second time with the same tokens and clients; its own guard answers 403.
+For a step-up, the server is set up a second time with the same tokens and clients; its own guard answers 403.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def application(auth: OAuthProvider) -> Starlette:
 
 
 class InMemory(InMemoryOAuthProvider):
-    """The same, which can be told to forget."""
+    """The in-memory provider, with a method that makes it forget its state."""
 
     def __init__(self, mcp: str, scopes: list[str]) -> None:
         super().__init__(
@@ -65,7 +65,7 @@ class InMemory(InMemoryOAuthProvider):
 
 
 class Upstream(TokenVerifier):
-    """Knows the tokens of the authorization server behind the proxy."""
+    """Verifies the tokens of the authorization server behind the proxy."""
 
     def __init__(self, provider: Provider, scopes: list[str]) -> None:
         super().__init__(required_scopes=scopes)
@@ -77,7 +77,7 @@ class Upstream(TokenVerifier):
 
 
 class Memory:
-    """What a proxy was told to forget, and what it issued."""
+    """The state of a proxy, with the tokens it issued and must reject."""
 
     def __init__(self) -> None:
         self.store, self.key = MemoryStore(), secrets.token_hex(32)
@@ -88,7 +88,7 @@ class Memory:
 
 
 class Proxy(OAuthProxy):
-    """The same, which can be told to forget. It does not by itself: its tokens are good until they expire."""
+    """OAuthProxy with revocation, which it lacks: its tokens are valid until they expire."""
 
     def __init__(self, mcp: str, issuer: str, provider: Provider, scopes: list[str], memory: Memory) -> None:
         super().__init__(
@@ -143,7 +143,7 @@ class Proxy(OAuthProxy):
 
 
 def behind_the_proxy(mcp: str) -> tuple[Provider, Starlette, Any, str]:
-    """The authorization server that users sign in to, where the proxy is the only client."""
+    """The authorization server that users sign in at; the proxy is its only client."""
     listener, issuer = listen()
     provider = Provider(issuer, refreshes=True)
     provider.clients["the-proxy"] = OAuthClientInformationFull.model_validate(

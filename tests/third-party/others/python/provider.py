@@ -1,4 +1,4 @@
-"""An authorization server's provider that keeps all in memory, on the public interface of the official SDK."""
+"""An in-memory provider of an authorization server, on the public interface of the official SDK."""
 
 import secrets
 import time
@@ -32,7 +32,7 @@ PAGE = """<!doctype html>
 
 
 class Provider:
-    """Signs users in on a page of its own. Refresh tokens, if there are any, are replaced at every use."""
+    """Signs users in on its own page. Rotates refresh tokens, if it issues any, at every use."""
 
     def __init__(self, issuer: str, *, refreshes: bool) -> None:
         self.issuer = issuer.rstrip("/")
@@ -42,7 +42,7 @@ class Provider:
         self.codes: dict[str, AuthorizationCode] = {}
         self.access: dict[str, AccessToken] = {}
         self.refresh: dict[str, RefreshToken] = {}
-        # What refresh tokens are for, which not all versions of the SDK note in them.
+        # The resources of refresh tokens, which some versions of the SDK do not record in them.
         self.resources: dict[str, str | None] = {}
 
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
@@ -103,7 +103,7 @@ class Provider:
         )
 
     async def sign_in(self, request: Request) -> Response:
-        """The page, and the form that it sends."""
+        """Shows the sign-in page, and handles its form."""
         if request.method == "GET":
             return HTMLResponse(PAGE.format(request=escape(request.query_params["request"])))
         form = parse_qs((await request.body()).decode())
@@ -124,7 +124,7 @@ class Provider:
         return RedirectResponse(construct_redirect_uri(str(params.redirect_uri), code=code.code, state=params.state), 302)
 
     async def introspect(self, request: Request) -> Response:
-        """What a resource server asks of a token (RFC 7662)."""
+        """Token introspection (RFC 7662)."""
         form = parse_qs((await request.body()).decode())
         token = self.access.get(form["token"][0])
         if token is None:

@@ -1,4 +1,4 @@
-"""Runs servers on loopback, tells their addresses, and ends with standard input."""
+"""Runs servers on loopback, prints their addresses, and exits when standard input ends."""
 
 import asyncio
 import json
@@ -30,24 +30,24 @@ def listen() -> tuple[socket.socket, str]:
 
 
 async def run(*apps: tuple[ASGIApp, socket.socket], started: list[Starlette], report: dict[str, Any]) -> None:
-    """Serves each application, after the ones that have something to start did."""
+    """Serves each application, after the lifespans of those in `started` have begun."""
     async with AsyncExitStack() as stack:
         for app in started:
             await stack.enter_async_context(app.router.lifespan_context(app))
         serving = []
         for app, listener in apps:
-            # A connection that is closed for being idle could be in use again by then.
+            # The client could reuse an idle connection just when it is closed.
             times = {"timeout_graceful_shutdown": 0, "timeout_keep_alive": 3600}
             config = uvicorn.Config(app, lifespan="off", log_level="warning", **times)
             serving.append(asyncio.create_task(uvicorn.Server(config).serve([listener])))
         print(json.dumps(report), flush=True)
         await asyncio.to_thread(sys.stdin.read)
-        # What is open is not waited for.
+        # Does not wait for open connections.
         os._exit(0)
 
 
 def control(**actions: Callable[[], None]) -> Starlette:
-    """An application that does each of these when it is told to."""
+    """An application that runs one of these actions for each request."""
 
     def route(name: str, action: Callable[[], None]) -> Route:
         async def handle(_: Request) -> Response:
@@ -60,7 +60,7 @@ def control(**actions: Callable[[], None]) -> Starlette:
 
 
 class Switch:
-    """One application, or another one in its place."""
+    """Switches between two applications."""
 
     def __init__(self, first: ASGIApp, second: ASGIApp) -> None:
         self._first, self._second = first, second
@@ -77,7 +77,7 @@ class Switch:
 
 
 class ScopePerTool:
-    """Answers 403 where the tool `write` is called with a token that lacks its scope."""
+    """Answers 403 if the tool `write` is called with a token that lacks its scope."""
 
     def __init__(self, app: ASGIApp, verify: Callable[[str], Any], metadata: str) -> None:
         self.app, self.verify, self.metadata = app, verify, metadata

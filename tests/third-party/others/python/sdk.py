@@ -1,8 +1,8 @@
 """The official Python SDK, 1.x or 2.x: its authorization server and its MCP server, together or separate.
 
-Together, refresh tokens are issued and tokens can be revoked; to need more scope, the server is set up anew, and its own
-guard answers 403. Separate, as in the SDK's example: no refresh tokens, no revocation, tokens are introspected; the tool
-`write` needs more scope by itself.
+Together, refresh tokens are issued and tokens can be revoked; for a step-up, the server is set up again, and its own
+guard answers 403. Separate, as in the SDK's example: no refresh tokens, no revocation, tokens are introspected; only the
+tool `write` needs more scope.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ def auth_settings(mcp: str, issuer: str, scopes: list[str], *, revocable: bool) 
 
 
 class Introspection:
-    """Asks the authorization server of each token."""
+    """Verifies each token by introspection at the authorization server."""
 
     def __init__(self, issuer: str) -> None:
         self.address = f"{issuer}/introspect"

@@ -1,4 +1,4 @@
-//! Nine situations at servers that others wrote, as in `docs/servers.md`, which is checked against what happens here.
+//! Nine situations with third-party servers. Checks `docs/servers.md` against the results.
 
 mod other;
 mod situations;
@@ -7,11 +7,10 @@ mod user;
 
 use other::Other;
 
-/// What became of a situation that went as it should: so many requests of the client; nothing where the server has no
-/// such situation.
+/// The number of the client's requests in a successful situation; `None` if it does not apply to the server.
 type Outcome = Option<usize>;
 
-/// Tries all situations at that server of `others/servers.mjs`, one after another.
+/// Tries all situations with this server of `others/servers.mjs`, one after another.
 async fn matrix(name: &str) {
     let Some(other) = Other::start(name).await else {
         return;

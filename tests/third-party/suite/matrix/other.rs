@@ -1,4 +1,4 @@
-//! A server that others wrote, with a front that counts, in processes of their own.
+//! A third-party server with a front that records requests, in separate processes.
 
 use std::process::Stdio;
 
@@ -8,31 +8,31 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::support::{http, npm, soon, until};
 
-/// What the launcher exits with where the server cannot be had on this machine.
+/// The launcher's exit code if the server is not available on this machine.
 const CANNOT_BE_HAD: i32 = 3;
 
-/// Dropping it ends it.
+/// A running server. Dropping it ends it.
 pub(super) struct Other {
     pub(super) about: About,
     http: reqwest::Client,
     _child: Child,
-    /// It ends with it.
+    /// The server exits when this is closed.
     _stdin: ChildStdin,
 }
 
-/// What `others/main.mjs` tells of it.
+/// What `others/main.mjs` reports about the server.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct About {
     pub(super) mcp: String,
     control: String,
-    /// Package and version.
+    /// The package and its version.
     pub(super) version: String,
     /// Whether it issues refresh tokens.
     pub(super) refreshes: bool,
-    /// How more scope comes to be needed: by a `tool`, or by the whole `server` from some time on.
+    /// What needs more scope: a `tool`, or from some time on the whole `server`.
     pub(super) step_up: Option<StepUp>,
-    /// Whether tokens are revoked when a user signs out.
+    /// Whether a sign-out revokes tokens.
     pub(super) revokes: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Request {
 }
 
 impl Other {
-    /// Starts it, where it can be had.
+    /// Starts it, if it is available.
     pub(super) async fn start(name: &str) -> Option<Self> {
         let mut child = Command::new(npm::node())
             .arg(npm::folder().join("others/main.mjs"))
@@ -82,7 +82,7 @@ impl Other {
         })
     }
 
-    /// Tells it, or its front, to do something; see `others/main.mjs`.
+    /// Sends an instruction to the server or its front; see `others/main.mjs`.
     pub(super) async fn tell(&self, what: &str) {
         let url = format!("{}/{what}", self.about.control);
         let response = soon(self.http.post(url).send()).await.expect("an answer");
@@ -96,19 +96,19 @@ impl Other {
         serde_json::from_str(&text).expect("a report")
     }
 
-    /// Marks the present, for what comes after.
+    /// Returns the number of requests so far, for `since`.
     pub(super) async fn mark(&self) -> usize {
         self.report().await.requests.len()
     }
 
-    /// The client's requests since then.
+    /// The client's requests since a mark.
     pub(super) async fn since(&self, mark: usize) -> Vec<Request> {
         let mut requests = self.report().await.requests.split_off(mark);
         requests.retain(|request| request.by == "client");
         requests
     }
 
-    /// Waits until so many requests were rejected since then, and so many recoveries are held up.
+    /// Waits until so many requests were rejected since a mark, and so many recoveries are held.
     pub(super) async fn has_rejected(&self, rejections: usize, recoveries: usize, mark: usize) {
         until(async || {
             let report = self.report().await;
@@ -119,7 +119,7 @@ impl Other {
         .await;
     }
 
-    /// Whether its MCP server takes that token.
+    /// Whether the MCP server accepts a token.
     pub(super) async fn accepts(&self, token: &str) -> bool {
         let request = self.http.get(&self.about.mcp).bearer_auth(token);
         let response = soon(request.send()).await.expect("an answer");

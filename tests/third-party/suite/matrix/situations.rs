@@ -1,4 +1,4 @@
-//! The nine situations, by the command.
+//! The nine situations, with the command.
 
 use std::pin::Pin;
 
@@ -8,12 +8,12 @@ use super::Outcome;
 use super::other::{Other, StepUp};
 use super::user::User;
 
-/// What a call prints.
+/// The output of a call.
 const ANSWER: &str = "hello\n";
-/// How many processes call at once.
+/// The number of processes that call at once.
 const PARALLEL: usize = 20;
 
-/// What became of a situation; or what happened instead of what should: the error code, or what else there is to say.
+/// The result of a situation, or the error code or a description of what went wrong.
 type Attempted = Result<Outcome, String>;
 type Attempt = for<'a> fn(&'a Other) -> Pin<Box<dyn Future<Output = Attempted> + 'a>>;
 
@@ -23,7 +23,7 @@ macro_rules! all {
     };
 }
 
-/// Each with its name in the table.
+/// All situations with their names in the table.
 pub(super) const ALL: [(&str, Attempt); 9] = all! {
     "first sign-in": first_sign_in,
     "call": call,
@@ -36,12 +36,12 @@ pub(super) const ALL: [(&str, Attempt); 9] = all! {
     "sign-out": sign_out,
 };
 
-/// The requests of the client since then.
+/// Returns the number of the client's requests since a mark.
 async fn works(other: &Other, mark: usize) -> Attempted {
     Ok(Some(other.since(mark).await.len()))
 }
 
-/// How many pages a rejected token takes.
+/// The number of pages that a rejected token causes.
 fn pages(other: &Other) -> usize {
     usize::from(!other.about.refreshes)
 }
@@ -81,7 +81,7 @@ async fn parallel(other: &Other) -> Attempted {
     // One process renews for all, or has the user sign in for all.
     let programs = (0..PARALLEL).map(|_| user.call("echo").start());
     let programs: Vec<_> = programs.collect();
-    // All have been rejected before any of them recovers.
+    // All calls are rejected before any of them recovers.
     other.has_rejected(PARALLEL, 1, mark).await;
     other.tell("release").await;
     let ends = join_all(programs.into_iter().map(|program| program.end())).await;
@@ -130,7 +130,7 @@ async fn step_up(other: &Other) -> Attempted {
     outcome
 }
 
-/// Each call is a process; this one comes after the token in use was replaced by another.
+/// Each call is a process; this one runs after the token was replaced.
 async fn restart(other: &Other) -> Attempted {
     let user = User::signed_in(other).await?;
     other.tell("reject").await;
@@ -150,7 +150,7 @@ async fn clients_forgotten(other: &Other) -> Attempted {
         ended.verdict(ANSWER, 1)?;
         return works(other, mark).await;
     }
-    // The page said that the client is unknown, and the user gave up. The next attempt is another client's.
+    // The page said that the client is unknown, and the user gave up. The next attempt registers another client.
     user.call("echo").run().await.verdict(ANSWER, 1)?;
     works(other, mark).await
 }

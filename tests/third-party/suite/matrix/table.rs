@@ -1,4 +1,4 @@
-//! Has `others/table.mjs` check the lines of the command in the table of the docs, or write them.
+//! Checks or updates the command's rows in the table of the docs, with `others/table.mjs`.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use super::Outcome;
 use super::other::Other;
 use crate::support::npm;
 
-/// Tests write one after another.
+/// Serializes the tests' writes to the table.
 static TABLE: Mutex<()> = Mutex::const_new(());
 
 pub(super) async fn check(name: &str, other: &Other, outcomes: &[(&str, Outcome)]) {

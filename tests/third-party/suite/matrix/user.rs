@@ -1,4 +1,4 @@
-//! A user of the command, with a folder and a browser of their own.
+//! A user of the command, with their own folder and browser.
 
 use std::net::TcpListener;
 
@@ -11,7 +11,7 @@ use crate::support::{Mood, Person, Program, find};
 pub(super) struct User<'a> {
     other: &'a Other,
     person: Person,
-    /// Where all their sign-ins come back to: a registration is for one address at some servers.
+    /// The redirect URI of all sign-ins, because some servers register only one.
     callback: String,
     folder: TempDir,
 }
@@ -52,20 +52,20 @@ impl<'a> User<'a> {
         self.program(&["logout", &self.other.about.mcp])
     }
 
-    /// Calls a tool, and agrees to what that takes.
+    /// Calls a tool, and agrees to any step-up.
     pub(super) fn call(&self, tool: &str) -> Program {
         let url = &self.other.about.mcp;
         self.connecting(&["call", url, tool, "--arg", "text=hello", "--yes"])
     }
 
-    /// A user who is signed in; or why there is none.
+    /// A user who has signed in, or the error.
     pub(super) async fn signed_in(other: &'a Other) -> Result<Self, String> {
         let user = Self::new(other);
         user.login().run().await.verdict("", 1)?;
         Ok(user)
     }
 
-    /// What `status` tells.
+    /// The output of `status`.
     pub(super) async fn state(&self) -> Value {
         let status = ["status", &self.other.about.mcp, "--json"];
         self.program(&status).run().await.json()

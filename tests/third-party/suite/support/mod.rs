@@ -1,4 +1,4 @@
-//! What the tests have in common.
+//! Functions for all tests.
 
 pub(crate) mod npm;
 mod page;
@@ -15,12 +15,12 @@ pub(crate) use program::Program;
 pub(crate) use servers::Servers;
 pub(crate) use world::{Mood, Person, USER, World, find};
 
-/// How long anything may take. Only a test that fails ever waits so long.
+/// The limit for any wait. Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long to wait before looking again.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Waits for something that is going to happen.
+/// Waits for something that must happen.
 #[track_caller]
 pub(crate) fn soon<T>(what: impl Future<Output = T>) -> impl Future<Output = T> {
     let place = std::panic::Location::caller();
@@ -31,7 +31,7 @@ pub(crate) fn soon<T>(what: impl Future<Output = T>) -> impl Future<Output = T> 
     }
 }
 
-/// Waits until it is so.
+/// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn until(mut is_so: impl AsyncFnMut() -> bool) -> impl Future<Output = ()> {
     soon(async move {
@@ -41,7 +41,7 @@ pub(crate) fn until(mut is_so: impl AsyncFnMut() -> bool) -> impl Future<Output 
     })
 }
 
-/// A client for the tests' own requests, as for a browser: it follows no redirect by itself.
+/// A client for the tests' own requests, and for a browser: it follows no redirects.
 pub(crate) fn http() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .no_proxy()

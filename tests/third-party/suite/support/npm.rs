@@ -1,18 +1,18 @@
-//! The packages that the servers are made of.
+//! Installs the packages of the servers.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The oldest Node that the authorization server knows.
+/// The oldest Node that the authorization server supports.
 const NODE_MAJOR: u32 = 22;
 
-/// Where the servers and their packages are.
+/// The folder of the servers and their packages.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/third-party")
 }
 
-/// Installs the servers, unless they are there, and returns a Node that can run them.
+/// Installs the servers if necessary, and returns a Node that can run them.
 pub(crate) fn node() -> PathBuf {
     static INSTALLED: OnceLock<()> = OnceLock::new();
     INSTALLED.get_or_init(install);
@@ -32,7 +32,7 @@ fn install() {
     );
 }
 
-/// Which Node that is, if it is one.
+/// The major version of a Node, or `None` if it is not one.
 fn major(node: &Path) -> Option<u32> {
     let mut command = Command::new(node);
     let output = command

@@ -1,4 +1,4 @@
-//! What a person sees of a page: its heading, the form to fill in, the way out.
+//! What a user sees of a page: its heading, the form, and the links.
 
 use html5gum::{StartTag, Token, Tokenizer};
 
@@ -14,7 +14,7 @@ pub(super) struct Page {
 pub(super) struct Form {
     pub(super) action: String,
     pub(super) inputs: Vec<Input>,
-    /// The names and values of its buttons. The first one that has a name agrees.
+    /// The names and values of its buttons. The first button with a name agrees.
     pub(super) buttons: Vec<(String, String)>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Input {
     pub(super) value: String,
 }
 
-/// Where the text that comes next belongs to.
+/// The element that the next text belongs to.
 enum Place {
     Heading,
     Link,

@@ -1,4 +1,4 @@
-//! The person with a browser, which keeps its cookies from one visit to the next.
+//! A user with a browser that keeps its cookies from one visit to the next.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,16 +7,16 @@ use url::Url;
 
 use super::page::{Form, Page};
 
-/// Whom they sign in as.
+/// The name the user signs in with.
 pub(crate) const USER: &str = "alice";
-/// How their browser names itself.
+/// The User-Agent of the browser.
 const BROWSER: &str = "Mozilla/5.0";
-/// The path where they come back to the program.
+/// The path of the redirect URI.
 pub(super) const CALLBACK: &str = "/oauth/callback";
-/// How many pages and redirects are too many.
+/// The limit of pages and redirects in one visit.
 const LIMIT: usize = 20;
 
-/// What they do on a consent page.
+/// What the user does on a consent page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
     Agrees,
@@ -27,7 +27,7 @@ pub(crate) enum Mood {
 pub(crate) struct Person {
     browser: Client,
     mood: Mood,
-    /// The headings of the pages they were shown, in order.
+    /// The headings of the pages so far, in order.
     seen: Arc<Mutex<Vec<String>>>,
 }
 
@@ -42,13 +42,13 @@ impl Person {
         }
     }
 
-    /// The headings of the pages shown since they were asked last.
+    /// The headings of the pages since the last call.
     pub(crate) fn saw(&self) -> Vec<String> {
         std::mem::take(&mut self.seen.lock().expect("nobody panics"))
     }
 
-    /// Opens an address, does what the pages ask for, and ends on the page of the callback. Another page that asks for
-    /// nothing is what went wrong.
+    /// Opens an address, and follows the pages' instructions up to the callback's page. Fails with the text of any
+    /// other page without a form.
     pub(super) async fn visit(&self, address: &str) -> Result<(), String> {
         let mut request = self.browser.get(address);
         for _ in 0..LIMIT {
@@ -60,7 +60,7 @@ impl Person {
         panic!("{address}: a person loses patience after {LIMIT} pages and redirects");
     }
 
-    /// Sends a request and says which one comes next.
+    /// Sends a request and returns the next one.
     async fn follow(&self, request: RequestBuilder) -> Result<Option<RequestBuilder>, String> {
         let response = request.send().await.expect("an answer");
         let (status, here) = (response.status(), response.url().clone());

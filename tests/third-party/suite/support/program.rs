@@ -1,4 +1,4 @@
-//! The program as a child process, with a person who visits what it prints.
+//! The program as a child process, with a user who visits the addresses it prints.
 
 use std::ffi::OsStr;
 use std::process::{ExitStatus, Stdio};
@@ -12,7 +12,7 @@ use super::person::Person;
 use super::soon;
 use super::tested::tested;
 
-/// What is in the environment of whoever runs the tests and is nothing to the program under test.
+/// Variables of the test's environment that must not reach the program under test.
 const FOREIGN_VARIABLES: [&str; 6] = [
     "MCP_REAUTH_STORE",
     "MCP_REAUTH_PROFILE",
@@ -22,7 +22,7 @@ const FOREIGN_VARIABLES: [&str; 6] = [
     "DISPLAY",
 ];
 
-/// The program with its command line, before it runs.
+/// The program with its command line, before it starts.
 pub(crate) struct Program {
     command: Command,
     person: Person,
@@ -48,7 +48,7 @@ impl Program {
         }
     }
 
-    /// An error page in the browser is no failure of the test: its person presses Ctrl-C in the terminal.
+    /// On an error page in the browser, the user presses Ctrl-C in the terminal instead of failing the test.
     pub(crate) fn gives_up(mut self) -> Self {
         self.gives_up = true;
         self
@@ -80,15 +80,14 @@ impl Program {
         }
     }
 
-    /// Runs it to its end.
+    /// Runs it until it exits.
     pub(crate) async fn run(self) -> Ended {
         self.start().end().await
     }
 }
 
-/// Reads standard error to its end, while the person visits what is printed there. Returns how often they did.
-/// A visit that goes wrong is not waited for.
-/// With a process id, an error page interrupts that process.
+/// Reads standard error to its end, while the user visits the addresses in it. Returns the text and the number of
+/// visits. Does not wait for failed visits. With a process ID, an error page interrupts that process.
 async fn watch(stderr: ChildStderr, person: Person, interrupted: Option<u32>) -> (String, usize) {
     let mut lines = BufReader::new(stderr).lines();
     let mut text = String::new();
@@ -118,12 +117,12 @@ async fn watch(stderr: ChildStderr, person: Person, interrupted: Option<u32>) ->
     (text, pages)
 }
 
-/// Whether a line is an authorization address and nothing else.
+/// Whether a line is only an authorization address.
 fn is_address(line: &str) -> bool {
     line.starts_with("http") && line.contains("client_id=") && !line.contains(char::is_whitespace)
 }
 
-/// As Ctrl-C does.
+/// Sends SIGINT, as Ctrl-C does.
 fn interrupt(process: u32) {
     let process = i32::try_from(process).ok();
     let process = process.and_then(rustix::process::Pid::from_raw);
@@ -131,7 +130,7 @@ fn interrupt(process: u32) {
     rustix::process::kill_process(process, rustix::process::Signal::INT).expect("it is there");
 }
 
-/// The program while it runs. Dropping it kills it.
+/// The running program. Dropping it kills it.
 pub(crate) struct Running {
     child: Child,
     stdout: JoinHandle<String>,
@@ -153,13 +152,13 @@ impl Running {
     }
 }
 
-/// How the program ended, and what it said.
+/// The exit status and output of the program.
 #[derive(Debug)]
 pub(crate) struct Ended {
     status: ExitStatus,
     stdout: String,
     stderr: String,
-    /// How many addresses it sent its person to.
+    /// The number of addresses it sent its user to.
     pub(crate) pages: usize,
 }
 
@@ -170,7 +169,7 @@ impl Ended {
         self
     }
 
-    /// It exited with 1, said why on standard error, and printed nothing on standard output.
+    /// Asserts that it exited with 1, with the reason on standard error and nothing on standard output.
     #[track_caller]
     pub(crate) fn failed(self, why: &str) -> Self {
         assert_eq!(self.status.code(), Some(1), "{self:#?}");
@@ -178,28 +177,28 @@ impl Ended {
         self.said(why)
     }
 
-    /// This is in what it said on standard error.
+    /// Asserts that standard error contains this.
     #[track_caller]
     pub(crate) fn said(self, text: &str) -> Self {
         assert!(self.stderr.contains(text), "no {text:?} in {self:#?}");
         self
     }
 
-    /// This is all it printed on standard output.
+    /// Asserts that standard output is exactly this.
     #[track_caller]
     pub(crate) fn printed(self, text: &str) -> Self {
         assert_eq!(self.stdout, text, "{self:#?}");
         self
     }
 
-    /// It sent its person to so many addresses.
+    /// Asserts the number of addresses it sent its user to.
     #[track_caller]
     pub(crate) fn showed(self, pages: usize) -> Self {
         assert_eq!(self.pages, pages, "{self:#?}");
         self
     }
 
-    /// Neither stream shows any of these.
+    /// Asserts that neither stream contains any of these secrets.
     #[track_caller]
     pub(crate) fn hides(self, secrets: &[&str]) -> Self {
         for secret in secrets {
@@ -209,12 +208,12 @@ impl Ended {
         self
     }
 
-    /// Whether its person pressed Ctrl-C.
+    /// Whether the user pressed Ctrl-C.
     pub(crate) fn was_interrupted(&self) -> bool {
         self.status.code() == Some(130)
     }
 
-    /// Whether it printed that and sent its person to so many addresses; otherwise its error code, or what happened.
+    /// Checks the output and the number of addresses; the error is its error code, or a description.
     pub(crate) fn verdict(&self, printed: &str, pages: usize) -> Result<(), String> {
         if self.status.code() != Some(0) {
             eprintln!("{self:#?}");
@@ -234,7 +233,7 @@ impl Ended {
         }
     }
 
-    /// What it printed, as JSON.
+    /// Parses standard output as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))

@@ -1,4 +1,4 @@
-//! The servers, in a process of their own.
+//! The servers, in a separate process.
 
 use std::process::Stdio;
 
@@ -9,18 +9,18 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::{npm, soon, until};
 
-/// Dropping it ends them.
+/// Running servers. Dropping them ends them.
 pub(crate) struct Servers {
     pub(crate) addresses: Addresses,
     http: reqwest::Client,
     _child: Child,
-    /// They end with it.
+    /// The servers exit when this is closed.
     _stdin: ChildStdin,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Addresses {
-    /// The MCP server, which is the tokens' audience as well.
+    /// The MCP server, which is also the tokens' audience.
     pub(crate) mcp: String,
     pub(crate) issuer: String,
     control: String,
@@ -54,27 +54,27 @@ impl Servers {
         }
     }
 
-    /// All access tokens that are out are good no more.
+    /// Invalidates all issued access tokens.
     pub(crate) async fn expire(&self) {
         self.tell("expire").await;
     }
 
-    /// All grants that are out are good no more, with their tokens.
+    /// Revokes all grants with their tokens.
     pub(crate) async fn revoke(&self) {
         self.tell("revoke").await;
     }
 
-    /// The clients that registered themselves are not known any more.
+    /// Deletes the registrations of clients that registered themselves.
     pub(crate) async fn forget_clients(&self) {
         self.tell("forget-clients").await;
     }
 
-    /// Proofs need another nonce from now on.
+    /// Requires another nonce in proofs from now on.
     pub(crate) async fn change_nonce(&self) {
         self.tell("change-nonce").await;
     }
 
-    /// Token requests wait, until [`Self::release`].
+    /// Holds token requests until [`Self::release`].
     pub(crate) async fn hold(&self) {
         self.tell("hold").await;
     }
@@ -96,19 +96,19 @@ impl Servers {
         serde_json::from_str(&text).expect("a report")
     }
 
-    /// What happened of that kind so far; see `servers/ledger.mjs`.
+    /// The events of that kind so far; see `servers/ledger.mjs`.
     pub(crate) async fn events(&self, what: &str) -> Vec<Value> {
         let mut events = self.report().await.events;
         events.retain(|event| event["what"] == what);
         events
     }
 
-    /// Waits until so many token requests are held up.
+    /// Waits until so many token requests are held.
     pub(crate) async fn have_held(&self, requests: usize) {
         until(async || self.report().await.held == requests).await;
     }
 
-    /// Sends a form to the authorization server and returns the status and the answer.
+    /// Sends a form to the authorization server, and returns the status and the body.
     pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
         let url = format!("{}{path}", self.addresses.issuer);
         let response = soon(self.http.post(url).form(form).send()).await;
@@ -118,7 +118,7 @@ impl Servers {
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    /// Whether the MCP server takes that token.
+    /// Whether the MCP server accepts a token.
     pub(crate) async fn accepts(&self, token: &str) -> bool {
         let request = self.http.get(&self.addresses.mcp).bearer_auth(token);
         let response = soon(request.send()).await.expect("an answer");

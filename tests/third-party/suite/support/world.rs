@@ -1,4 +1,4 @@
-//! Servers, a person, their folder, and programs that use all of them.
+//! Servers, a user, their folder, and programs that use all of them.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::{Program, Servers};
 pub(crate) struct World {
     pub(crate) servers: Servers,
     pub(crate) person: Person,
-    /// Where sign-ins come back to: by default, another port every time.
+    /// The redirect URI of sign-ins: by default, on another port every time.
     pub(crate) callback: String,
     folder: TempDir,
 }
@@ -31,14 +31,14 @@ impl World {
         }
     }
 
-    /// A world whose person is signed in.
+    /// A world whose user is signed in.
     pub(crate) async fn signed_in() -> Self {
         let world = Self::start().await;
         world.sign_in().await;
         world
     }
 
-    /// The same, where all sign-ins come back to one port, and so need one registration.
+    /// The same, with one port for all sign-ins, which so need one registration.
     pub(crate) async fn signed_in_at_one_port() -> Self {
         let mut world = Self::start().await;
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -62,7 +62,7 @@ impl World {
         &self.servers.addresses.issuer
     }
 
-    /// A file in the person's folder.
+    /// Writes a file in the user's folder.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).expect("the file is written");
@@ -81,30 +81,30 @@ impl World {
             .args(args)
     }
 
-    /// A program that uses the store and signs in when it must, without a browser of its own.
+    /// A program that uses the store and signs in when needed, without opening a browser.
     pub(crate) fn connecting<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
         self.program(args)
             .args(["--no-browser", "--callback-url", &self.callback])
     }
 
-    /// A program that calls a tool with a text.
+    /// A program that calls a tool with a string.
     pub(crate) fn call(&self, tool: &str) -> Program {
         self.connecting(["call", self.url(), tool, "--arg", "text=hello"])
     }
 
-    /// A call is answered without anybody being bothered.
+    /// Asserts that a call succeeds without any prompt.
     pub(crate) async fn still_works(&self) -> Ended {
         let ended = self.call("echo").run().await;
         ended.succeeded().printed("hello\n").showed(0)
     }
 
-    /// What `status` tells of the server.
+    /// The output of `status` for the server.
     pub(crate) async fn state(&self) -> Value {
         let status = ["status", self.url(), "--json"];
         self.program(status).run().await.json()
     }
 
-    /// What is on record under that name.
+    /// The stored string with that name.
     pub(crate) fn on_record(&self, name: &str) -> String {
         let text = std::fs::read_to_string(self.store()).expect("the store's file");
         let contents: Value = serde_json::from_str(&text).expect("the store's file is JSON");
@@ -120,20 +120,20 @@ impl World {
         self.on_record("refresh_token")
     }
 
-    /// The last request that the MCP server let in.
+    /// The last request that the MCP server accepted.
     pub(crate) async fn last_let_in(&self) -> Value {
         let mut events = self.servers.events("mcp").await;
         events.retain(|event| event["audience"].is_string() && event["status"] == 200);
         events.pop().expect("a request that was let in")
     }
 
-    /// How often the MCP server did not let a request in.
+    /// The number of requests that the MCP server rejected.
     pub(crate) async fn rejections(&self) -> usize {
         let events = self.servers.events("mcp").await;
         events.iter().filter(|event| event["status"] == 401).count()
     }
 
-    /// The token requests with that grant type, so far.
+    /// The token requests with that grant type so far.
     pub(crate) async fn token_requests(&self, grant: &str) -> Vec<Value> {
         let mut events = self.servers.events("token").await;
         events.retain(|event| event["grant"] == grant);
@@ -141,12 +141,12 @@ impl World {
     }
 }
 
-/// A callback address at that port.
+/// A redirect URI with that port.
 fn callback(port: u16) -> String {
     format!("http://127.0.0.1:{port}/oauth/callback")
 }
 
-/// The first member of that name, however deep.
+/// The first member with that name, at any depth.
 pub(crate) fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     match value {
         Value::Object(members) => members
