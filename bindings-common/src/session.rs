@@ -254,7 +254,8 @@ impl Session {
         self.run(None, async |session| idp(&session)?.sign_out().await)
     }
 
-    /// Closes the session: pending operations end as `cancelled`. Resolves when pending tokens are stored, or after 25 s.
+    /// Closes the session: pending operations end as `cancelled`. Resolves when pending tokens are stored, or after
+    /// 25 s.
     pub fn close(&self) -> impl Future<Output = ()> + Send + 'static {
         let session = self.lock().take();
         self.end.cancel();

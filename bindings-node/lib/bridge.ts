@@ -142,6 +142,7 @@ async function answer(callee: Callee, call: number, method: string, input: unkno
     const returned = await callee.call(method, input, { signal: controller.signal, body });
     const [value, bytes] = returned instanceof WithBody ? [returned.value, returned.body] : [returned];
     const heard = bridge.settle(call, reply(value), bytes);
+    // `settle` has copied the bytes.
     bytes?.fill(0);
     if (!heard) callee.unheard(method, input, value);
   } catch (error) {

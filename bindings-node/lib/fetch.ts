@@ -55,7 +55,7 @@ type Told = { next: 'send'; url: string } | { next: 'deliver'; look: Look };
 
 /**
  * One request with all its tries. The native part decides what each response means. It is not asked about plain
- * responses, and never hears of most requests.
+ * responses, so it does not take part in most requests.
  */
 class Exchange {
   readonly #surroundings: Surroundings;
@@ -202,6 +202,7 @@ class Exchange {
         return asJsonRpc(message, error, url) ?? error;
       },
       over: () => requests.end(inFlight),
+      // The user must not be asked for it any more.
       left: () => inFlight.stop(),
       signal,
     });

@@ -35,6 +35,7 @@ export interface AuthChallenge {
   requiredScopes?: string[];
   /** The scopes that a re-authorization requests. Set during recovery, not by the server. */
   authorizationScopes?: string[];
+  /** The resource identifier, when known. */
   resource?: string;
   /** The address of the protected resource metadata (RFC 9728 section 5.1), exactly as the server wrote it. */
   resourceMetadata?: string;
