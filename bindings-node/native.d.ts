@@ -9,196 +9,208 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** A credential, told from all others. */
+/** A credential. */
 export declare class Authorization {
   /** The value of the `Authorization` header. */
   get headerValue(): string
-  /** The scopes it was granted. */
+  /** The granted scopes. */
   get scopes(): Array<string>
-  /** Whether each request needs a proof besides. */
+  /** Whether each request also needs a DPoP proof. */
   get needsProof(): boolean
-  /** Whether both were granted at once. */
+  /** Whether both come from the same grant. */
   equals(other: Authorization): boolean
 }
 
-/** The way to JavaScript. */
+/** The bridge to JavaScript. */
 export declare class Bridge {
-  /** `call` is called for every call, and must not throw. */
+  /** `call` receives every call, and must not throw. */
   constructor(call: (session: number, call: number, method: string, input: string, body?: Buffer) => void)
   /**
-   * Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "unsent", "thrown"}}`. Returns whether the
-   * call still waited for it. `body` is copied: the caller wipes its own.
+   * Answers a call: `{"ok": value}` or `{"error": {"message", "cancelled", "unsent", "thrown"}}`. Returns whether
+   * the call was still pending. `body` is copied: the caller wipes its own.
    */
   settle(call: number, reply: string, body?: Buffer | undefined | null): boolean
 }
 
-/** Stops one operation. */
+/** Cancels one operation. */
 export declare class Cancel {
-  /** Nothing is stopped yet. */
+  /** Creates a handle that has cancelled nothing yet. */
   constructor()
-  /** Has the operation end as `cancelled`. What others wait for too goes on. */
+  /** Ends the operation as `cancelled`. Work that other callers wait for goes on. */
   cancel(): void
 }
 
-/** What the bytes of an event stream go through. */
+/** Splits the bytes of an event stream into events and finds those that may hold a challenge. */
 export declare class EventWatch {
   /** `looks`: whether the request calls a tool, whose result may hold a challenge. */
   constructor(looks: boolean)
-  /** What passes of a chunk: `null`, if it passes as it is; a text tells why the stream is over. */
+  /** Processes a chunk. Returns `null` if the chunk passes unchanged; a string is the error that ends the stream. */
   push(chunk: Uint8Array): null | Part[] | string
-  /** What is left at the end of the stream. */
+  /** Returns the rest at the end of the stream. */
   finish(): Array<Part>
 }
 
-/** One request, over all its tries. It is sent, and recovers, once at a time. */
+/** One request with all its tries. Calls to it run one at a time. */
 export declare class Exchange {
   /**
-   * The header fields to send it with, in turn: `null` when there is no credential, a list at once where that is
-   * possible, else a promise of an answer; an answer at once is an error.
+   * Returns the header fields for the next try: `null` without a credential, alternating names and values if they
+   * are available immediately, otherwise a promise of an answer. A string is an answer with an error.
    */
   authorize(cancel?: Cancel | undefined | null): null | string[] | string | Promise<string>
-  /** Answers what to do after a response. */
+  /** Resolves to the next step after a response. */
   receive(status: number, headers: Array<string>, cancel?: Cancel | undefined | null): Promise<string>
-  /** Answers the same by a message that answers the request. */
+  /** Resolves to the next step after a message that answers the request. */
   inspect(message: string, cancel?: Cancel | undefined | null): Promise<string>
 }
 
-/** Leases of a store in JavaScript that has none. */
+/** In-process leases for a JavaScript store without leases. */
 export declare class Leases {
-  /** None is out. */
+  /** Creates them. */
   constructor()
 }
 
-/** Asks, shows pages and receives callbacks, as core's `TerminalHost`. */
+/** Asks, shows pages and receives callbacks as core's `TerminalHost` does. */
 export declare class Loopback {
-  /** With these options, in JSON; an answer is why not. `id` is what its questions over the bridge name it by. */
+  /**
+   * Creates a host with these JSON options, or returns an answer with the error. `id` identifies it in its
+   * questions.
+   */
   static open(options: string, bridge: Bridge, id: number): Loopback | string
   /**
-   * Answers where the callback of the next sign-in comes; `registered` says whether its client is registered for
-   * certain addresses already.
+   * Resolves to the redirect URI of the next sign-in; `registered` says whether the client is already registered
+   * with fixed redirect URIs.
    */
   redirectUri(registered: boolean, cancel?: Cancel | undefined | null): Promise<string>
-  /** Asks whether to agree to a step-up request, and answers whether the person does. */
+  /** Asks the user to confirm a step-up, and resolves to whether the user agrees. */
   confirmStepUp(request: string, cancel?: Cancel | undefined | null): Promise<string>
-  /** Sends the person to the page of an authorization request, and answers the address they came back by. */
+  /** Opens the page of an authorization request, and resolves to the callback's address. */
   authorize(request: string, cancel?: Cancel | undefined | null): Promise<string>
-  /** Says that a sign-in goes on elsewhere. */
+  /** Tells the user that another session or program has the sign-in page open. */
   signInElsewhere(server: string): Promise<void>
 }
 
-/** One request, over all its tries. It is sent, and recovers, once at a time. */
+/** One request with all its tries. Calls to it run one at a time. */
 export declare class Request {
   /**
-   * The header fields to send it with, in turn: `null` when there is no credential, a list at once where that is
-   * possible, else a promise of an answer; an answer at once is an error.
+   * Returns the header fields for the next try: `null` without a credential, alternating names and values if they
+   * are available immediately, otherwise a promise of an answer. A string is an answer with an error.
    */
   authorize(method: string, url: string, cancel?: Cancel | undefined | null): null | string[] | string | Promise<string>
   /**
-   * What to do about a response: `retry` or `pass_through`. `message` is what was sent, which tells what it was
-   * about.
+   * Resolves to what to do about a response: `retry` or `pass_through`. `message` is the request's body, which names
+   * the operation.
    */
   recover(status: number, headers: Array<string>, message?: string | undefined | null, cancel?: Cancel | undefined | null): Promise<string>
 }
 
 /** A session, until it is closed. */
 export declare class Session {
-  /** Opens a session; an answer is why it could not be. `id` is what its calls over the bridge name it by. */
+  /**
+   * Opens a session, or resolves to an answer with the error. `id` identifies the session in its calls over the
+   * bridge.
+   */
   static open(options: string, bridge: Bridge, id: number, store?: Store | undefined | null, leases?: Leases | undefined | null): Promise<Session | string>
   /** The current credential. */
   authorization(): Authorization | null
-  /** The current credential, if it can be sent as it is; `true` if that is still `known`, `false` if there is none. */
+  /**
+   * Returns the current credential if it can be sent unchanged; `true` if it is still `known`, `false` if there is
+   * none.
+   */
   currentIfFresh(known?: Authorization | undefined | null): boolean | Authorization
   /** Whether a request to `url` may carry the credential. */
   appliesTo(url: string): boolean
-  /** Whether it was closed. */
+  /** Whether the session is closed. */
   isClosed(): boolean
   /**
-   * Begins a request for a transport of the application's own; `ambient`: no caller waits for it; `operation`: what it
-   * is about, in JSON. `null` when the session is closed.
+   * Begins a request for the application's own transport; `ambient`: no caller waits for it; `operation` is JSON.
+   * Returns `null` if the session is closed.
    */
   request(ambient: boolean, operation?: string | undefined | null): Request | null
   /**
-   * Begins the exchange of a request for the server; `sent`: what it was sent with already. `null` when the session is
-   * closed.
+   * Begins the exchange of an MCP request; `sent` is the credential it was already sent with. Returns `null` if the
+   * session is closed.
    */
   exchange(outgoing: Outgoing, sent?: Authorization | undefined | null): Exchange | null
-  /** Recovers from a challenge, and answers the outcome. */
+  /** Recovers from a challenge, and resolves to the outcome. */
   handleAuthChallenge(challenge: string, options: string, failed?: Authorization | undefined | null, cancel?: Cancel | undefined | null): Promise<string>
-  /** Answers whether what is stored answers a challenge already. */
+  /** Resolves to whether the stored credential satisfies a challenge. */
   checkAuthChallengeSatisfied(challenge: string, failed?: Authorization | undefined | null, cancel?: Cancel | undefined | null): Promise<string>
-  /** Finishes an authorization. */
+  /** Completes an authorization. */
   completeAuthorization(callback: string, cancel?: Cancel | undefined | null): Promise<string>
-  /** Signs in now, or again whatever there is, and answers the outcome. */
+  /** Signs in, or renews or extends the current credential; with `again` the user signs in anyway. */
   signIn(scopes: Array<string>, again: boolean, cancel?: Cancel | undefined | null): Promise<string>
-  /** Answers what is known of the connection. */
+  /** Resolves to the state of the connection. */
   connectionState(): Promise<string>
-  /** Answers the credential with all that renews it, or `null`. */
+  /** Resolves to the credential with everything that renews it, or `null`. */
   authState(): Promise<string>
-  /** Takes such a credential over. */
+  /** Stores such a credential and uses it. */
   setAuthState(state: string): Promise<string>
-  /** Signs out, and answers what became of the tokens. */
+  /** Signs out, and resolves to the result of the token revocation. */
   signOut(): Promise<string>
-  /** Answers what is known of the session at the identity provider; `null` when there is none behind it. */
+  /** Resolves to the state of the session at the identity provider, or `null` if there is none. */
   idpState(): Promise<string>
-  /** Takes over a sign-in at the identity provider. */
+  /** Adopts a sign-in at the identity provider. */
   idpAdopt(signIn: string): Promise<string>
-  /** Signs out at the identity provider, and answers what became of the tokens. */
+  /** Signs out at the identity provider, and resolves to the result of the token revocation. */
   idpSignOut(): Promise<string>
-  /** Closes it: what is waited for of it ends as `cancelled`, and tokens that are under way reach the store first. */
+  /**
+   * Closes the session: pending operations end as `cancelled`. Resolves when pending tokens are stored, or after 25
+   * s.
+   */
   close(): Promise<void>
 }
 
-/** One of core's stores, which sessions share. */
+/** A store that sessions share. */
 export declare class Store {
-  /** Records that end with the process. */
+  /** Creates a store that keeps records in memory. */
   static memory(): Store
-  /** Records in the file at `path`. */
+  /** Creates a store that keeps records in the file at `path`. */
   static file(path: string): Store
-  /** A store in JavaScript, which is called over the bridge, by its number there; with `leases` where it has none. */
+  /** Creates a store that calls JavaScript over the bridge under the number `id`; `leases` if it has none. */
   static called(bridge: Bridge, id: number, leases?: Leases | undefined | null): Store
 }
 
-/** The challenge of a tool result, in JSON; both of it and of the result. */
+/** Parses the challenge of a tool result. Result and challenge are JSON. */
 export declare function challengeOfToolResult(result: string): string | null
 
-/** Checks a store by two ways to the same records: an answer with what came of each check. */
+/** Runs the store contract's checks on two objects for the same records, and resolves to the results. */
 export declare function checkStore(one: Store, other: Store): Promise<string>
 
-/** Whether `a` has all of `b`, and more. */
+/** Whether `a` contains all of `b`, and more. */
 export declare function isStrictScopeSuperset(a: Array<string>, b: Array<string>): boolean
 
 /**
- * The answer to a JSON-RPC request that says why it failed, by the form of an error (JSON); `null` where `message` is no
- * request, or the form none.
+ * Builds the JSON-RPC error response to a request from the JSON form of an error; `null` if `message` is not a request
+ * or the form is invalid.
  */
 export declare function jsonRpcError(message: string, error: string): string | null
 
-/** An error of set-up, as an answer. */
+/** An answer with a `config` error. */
 export declare function misconfigured(detail: string): string
 
-/** What a JSON-RPC message does, in JSON. */
+/** Reads the operation of a JSON-RPC message, and returns it as JSON. */
 export declare function operationOfMessage(message: string): string
 
-/** A request as it is about to be sent, but for its credential. */
+/** A request that is about to be sent, without the credential. */
 export interface Outgoing {
-  /** How. */
+  /** The HTTP method. */
   method: string
-  /** To where. */
+  /** The address it is sent to. */
   url: string
-  /** Its own header fields: names and values, in turn. */
+  /** Its own header fields: alternating names and values. */
   headers: Array<string>
-  /** The JSON-RPC message that it carries. */
+  /** The JSON-RPC message in its body. */
   message?: string | undefined
-  /** What is done about redirects, in the words of `fetch`. */
+  /** How to handle redirects, as in `fetch`. */
   redirect: 'follow' | 'manual' | 'error'
   /** Whether its body can be sent more than once. */
   isReplayable: boolean
 }
 
-/** The challenge of a response with these `WWW-Authenticate` lines, in JSON. */
+/** Parses the challenge of a response with these `WWW-Authenticate` lines, and returns it as JSON. */
 export declare function parseChallenge(status: number, wwwAuthenticate: Array<string>): string | null
 
-/** The scopes of a `scope` parameter. */
+/** Parses a `scope` parameter. */
 export declare function parseScopes(value: string): Array<string>
 
 /** A part of an event stream. */
@@ -209,14 +221,14 @@ export interface Part {
   suspect?: string
 }
 
-/** What `a` has and `b` lacks. */
+/** The scopes of `a` that `b` lacks. */
 export declare function scopeDifference(a: Array<string>, b: Array<string>): Array<string>
 
-/** Whether `granted` has all of `required`. */
+/** Whether `granted` contains all of `required`. */
 export declare function scopesCover(granted: Array<string>, required: Array<string>): boolean
 
-/** All sets together. */
+/** The union of all sets. */
 export declare function scopeUnion(sets: Array<Array<string>>): Array<string>
 
-/** A sentence of the wording, as an answer. */
+/** Renders a user-facing sentence, as an answer. */
 export declare function sentence(input: string): string

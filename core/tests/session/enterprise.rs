@@ -1,12 +1,12 @@
 //! Enterprise-managed authorization: one sign-in at the identity provider, and everything else is silent.
 
-use mcp_reauth::recovery::Trigger::Ambient;
-use mcp_reauth::{CallbackParams, ScopeSet};
+use mcp_reauth::recovery::Trigger::{Ambient, Command};
+use mcp_reauth::{CallbackParams, Operation, Recovery, ScopeSet};
 
 use crate::support::{
     Bench, CLIENT, Exchange, IDP, ISSUER, IdpKeys, IdpMeta, IdpRevoke, IdpToken, IdpVisit, Journey,
     Kind, Mcp, Meta, OTHER, Prm, Push, Register, Revoke, SECOND, SERVER, Seen, Token, Visit, code,
-    pass,
+    pass, recover,
 };
 
 /// The requests of a renewal while the ID token is valid.
@@ -325,4 +325,20 @@ async fn signing_out_of_the_server_leaves_the_identity_provider_alone() {
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert_eq!(bench.world.count(IdpVisit) + bench.world.count(Visit), 0);
     assert_eq!(bench.host.prompts(), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn record_of_the_identity_provider_is_read_when_the_decision_depends_on_it() {
+    let bench = Bench::new();
+    let session = bench.employed().await;
+    let mut late = session.request(Operation::default(), Command);
+    late.authorize("POST", SERVER).await.expect("a credential");
+    bench.world.servers(|s| s.revoke_access());
+    bench.take_loads(IDP);
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    assert_ne!(bench.take_loads(IDP), 0, "it mints by the ID token");
+    // There is a newer credential, whatever the identity provider has.
+    let recovery = recover(&mut late, 401, []).await;
+    assert!(matches!(recovery, Recovery::Retry), "{recovery:?}");
+    assert_eq!(bench.take_loads(IDP), 0);
 }

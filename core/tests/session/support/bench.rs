@@ -1,7 +1,7 @@
 //! Everything a test needs around a session.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
@@ -30,6 +30,7 @@ pub(crate) struct Bench {
     pub(crate) host: TestHost,
     pub(crate) store: MemoryStore,
     disk_full: Arc<AtomicBool>,
+    loaded: Arc<Mutex<Vec<StoreKey>>>,
 }
 
 impl Bench {
@@ -42,6 +43,7 @@ impl Bench {
             world,
             store: MemoryStore::new(),
             disk_full: Arc::default(),
+            loaded: Arc::default(),
         }
     }
 
@@ -56,7 +58,11 @@ impl Bench {
             .client_name("Session tests")
             .http_client(self.world.clone())
             .runtime(self.runtime.clone())
-            .store(SlowStore(self.store.clone(), Arc::clone(&self.disk_full)))
+            .store(SlowStore {
+                records: self.store.clone(),
+                disk_full: Arc::clone(&self.disk_full),
+                loaded: Arc::clone(&self.loaded),
+            })
     }
 
     /// Opens a session with a user in front of it.
@@ -121,6 +127,12 @@ impl Bench {
     /// Makes every write fail, or work again.
     pub(crate) fn disk_full(&self, full: bool) {
         self.disk_full.store(full, Ordering::SeqCst);
+    }
+
+    /// Returns how often sessions have read a record of the server or identity provider `of`, since the last call.
+    pub(crate) fn take_loads(&self, of: &str) -> usize {
+        let loaded = std::mem::take(&mut *self.loaded.lock().expect("no panic"));
+        loaded.iter().filter(|key| key.server.contains(of)).count()
     }
 
     pub(crate) fn key(&self) -> StoreKey {

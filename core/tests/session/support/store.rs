@@ -1,7 +1,7 @@
 //! A store that is never ready at once, so that everything can interleave.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -12,11 +12,17 @@ use super::schedule::yield_now;
 
 /// A [`MemoryStore`] that yields before and after each step, and whose disk can be full.
 #[derive(Clone)]
-pub(crate) struct SlowStore(pub(crate) MemoryStore, pub(crate) Arc<AtomicBool>);
+pub(crate) struct SlowStore {
+    pub(crate) records: MemoryStore,
+    pub(crate) disk_full: Arc<AtomicBool>,
+    /// The keys that were loaded since the test looked last.
+    pub(crate) loaded: Arc<Mutex<Vec<StoreKey>>>,
+}
 
 impl RecordStore for SlowStore {
     fn load(&self, key: &StoreKey) -> BoxFuture<'static, Result<Option<Stored>, Error>> {
-        let (store, key) = (self.0.clone(), key.clone());
+        let (store, key) = (self.records.clone(), key.clone());
+        self.loaded.lock().expect("no panic").push(key.clone());
         Box::pin(async move {
             yield_now().await;
             let loaded = store.load(&key).await;
@@ -31,8 +37,8 @@ impl RecordStore for SlowStore {
         data: Secret,
         expected: Option<u64>,
     ) -> BoxFuture<'static, Result<Saved, Error>> {
-        let (store, key) = (self.0.clone(), key.clone());
-        let full = Arc::clone(&self.1);
+        let (store, key) = (self.records.clone(), key.clone());
+        let full = Arc::clone(&self.disk_full);
         Box::pin(async move {
             yield_now().await;
             if full.load(Ordering::SeqCst) {
@@ -45,8 +51,8 @@ impl RecordStore for SlowStore {
     }
 
     fn delete(&self, key: &StoreKey, expected: u64) -> BoxFuture<'static, Result<Deleted, Error>> {
-        let (store, key) = (self.0.clone(), key.clone());
-        let full = Arc::clone(&self.1);
+        let (store, key) = (self.records.clone(), key.clone());
+        let full = Arc::clone(&self.disk_full);
         Box::pin(async move {
             yield_now().await;
             if full.load(Ordering::SeqCst) {
@@ -66,7 +72,7 @@ impl TokenStore for SlowStore {
         now: SystemTime,
         ttl: Duration,
     ) -> BoxFuture<'static, Result<Option<LeaseId>, Error>> {
-        let (store, key) = (self.0.clone(), key.clone());
+        let (store, key) = (self.records.clone(), key.clone());
         Box::pin(async move {
             yield_now().await;
             let lease = store.try_lease(&key, now, ttl).await;
@@ -82,10 +88,10 @@ impl TokenStore for SlowStore {
         now: SystemTime,
         ttl: Duration,
     ) -> BoxFuture<'static, Result<bool, Error>> {
-        self.0.renew_lease(key, lease, now, ttl)
+        self.records.renew_lease(key, lease, now, ttl)
     }
 
     fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
-        self.0.release_lease(key, lease)
+        self.records.release_lease(key, lease)
     }
 }
