@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use futures_util::future::BoxFuture;
+use crate::threads::{BoxFuture, MaybeSend, MaybeSync};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -19,7 +19,7 @@ use crate::secret::Secret;
 /// [`Authorized::Elsewhere`], and the code that receives the callback later, even after a restart, passes it to
 /// [`AuthSession::complete_authorization`](crate::AuthSession::complete_authorization).
 #[auto_impl::auto_impl(Arc)]
-pub trait AuthHost: Send + Sync + 'static {
+pub trait AuthHost: MaybeSend + MaybeSync + 'static {
     /// Returns the redirect URI of the authorization that is about to start. A host with an ephemeral port opens it
     /// here, since the URI must be registered first. If the URI is always the same, set it for the session
     /// ([`Settings::redirect_uri`](crate::Settings::redirect_uri)) instead; the host is then not asked.
@@ -68,7 +68,10 @@ pub trait AuthHost: Send + Sync + 'static {
 }
 
 /// Receives events.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) type Listener = Box<dyn Fn(&Event) + Send + Sync>;
+#[cfg(target_arch = "wasm32")]
+pub(crate) type Listener = Box<dyn Fn(&Event)>;
 
 /// Checks a redirect URI (RFC 6749 section 3.1.2); the error says what is wrong.
 pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), String> {
@@ -82,7 +85,7 @@ pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), String> {
 
 /// Provides the assertions of a workload's platform, which the workload exchanges for tokens (RFC 7523 section 2.1).
 #[auto_impl::auto_impl(Arc)]
-pub trait WorkloadIdentity: Send + Sync + 'static {
+pub trait WorkloadIdentity: MaybeSend + MaybeSync + 'static {
     /// Returns an assertion for the authorization server with the issuer `audience`. It is requested each time one is
     /// needed, and used once: return a fresh one if the platform can issue it. If the platform cannot issue one for any
     /// given audience, bind the client to its issuer ([`at_issuer`](crate::Client::at_issuer)), because an MCP server

@@ -42,6 +42,7 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
+mod threads;
 mod token_retry;
 #[cfg(any(all(test, feature = "jwt"), feature = "vectors"))]
 #[doc(hidden)]
@@ -55,8 +56,6 @@ pub use client::{Client, SecretMethod};
 pub use credentials::Credentials;
 pub use enterprise::{IdentityProvider, IdpSession};
 pub use error::{Cause, Error, ErrorCode, UnknownErrorCode};
-/// The return type of the methods of the traits that an application implements.
-pub use futures_util::future::BoxFuture;
 pub use host::{AuthHost, Event, WorkloadIdentity};
 #[cfg(feature = "jwt")]
 pub use jose::PrivateKey;
@@ -79,3 +78,4 @@ pub use settings::Settings;
 #[cfg(feature = "file-store")]
 pub use store::FileStore;
 pub use store::{LocalLeases, MemoryStore, RecordStore, TokenStore};
+pub use threads::{BoxFuture, MaybeSend, MaybeSync};

@@ -3,12 +3,12 @@
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::BoxFuture;
+use crate::threads::{BoxFuture, MaybeSend, MaybeSync};
 use tokio::sync::oneshot;
 
 /// The clock, sleeping and spawning. Replaceable, so that tests can control time and a host can bring its own executor.
 #[auto_impl::auto_impl(Arc)]
-pub trait Runtime: Send + Sync + 'static {
+pub trait Runtime: MaybeSend + MaybeSync + 'static {
     /// Returns the wall-clock time. Expiry is computed from it, so it advances while the machine sleeps.
     fn now(&self) -> SystemTime;
 
@@ -54,11 +54,11 @@ pub async fn timeout<T>(
 
 /// Runs `work` in the background and waits for it for at most `limit`. After that it returns `None`, `work` continues,
 /// and `late` receives its result.
-pub(crate) async fn detached<T: Send + 'static>(
+pub(crate) async fn detached<T: MaybeSend + 'static>(
     runtime: &dyn Runtime,
     limit: Duration,
-    work: impl Future<Output = T> + Send + 'static,
-    late: impl FnOnce(T) + Send + 'static,
+    work: impl Future<Output = T> + MaybeSend + 'static,
+    late: impl FnOnce(T) + MaybeSend + 'static,
 ) -> Option<T> {
     let (sender, ended) = oneshot::channel();
     runtime.spawn(Box::pin(async move {

@@ -1,5 +1,6 @@
 //! The session at the identity provider: begun by a person, kept for all servers, renewed silently.
 
+use crate::threads::MaybeSend;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -276,8 +277,8 @@ impl Idp {
     pub(crate) async fn renew(
         self: &Arc<Self>,
         of: Option<&str>,
-        guard: impl Send + 'static,
-        late: impl FnOnce(Result<IdpEnd, Error>) + Send + 'static,
+        guard: impl MaybeSend + 'static,
+        late: impl FnOnce(Result<IdpEnd, Error>) + MaybeSend + 'static,
     ) -> Result<IdpEnd, Error> {
         let mut turn = Turn::new(&self.store, &self.runtime, &self.key, LONGEST_RENEWAL);
         let lease = loop {

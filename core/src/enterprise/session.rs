@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use crate::threads::{BoxFuture, MaybeSend, MaybeSync};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -44,7 +44,7 @@ pub struct IdpSession {
 }
 
 /// What holds tokens that were minted through a session at an identity provider.
-pub(crate) trait Minted: Send + Sync {
+pub(crate) trait Minted: MaybeSend + MaybeSync {
     /// Reads the record again: they may have been cleared.
     fn look_again(&self) -> BoxFuture<'_, Result<(), Error>>;
 

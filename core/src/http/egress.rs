@@ -158,8 +158,9 @@ fn is_localhost(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::threads::BoxFuture;
     use futures_util::FutureExt;
-    use futures_util::future::{BoxFuture, ready};
+    use futures_util::future::ready;
 
     use super::*;
     use crate::http::{Request, Response};

@@ -16,7 +16,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{BoxFuture, ready};
+use crate::threads::{BoxFuture, MaybeSend, MaybeSync};
+use futures_util::future::ready;
 use http::{HeaderValue, header};
 use url::{Host, Url};
 
@@ -49,7 +50,7 @@ pub type Response = http::Response<Vec<u8>>;
 /// reading when a body grows past `max_body` bytes, and should connect to no address that the request's [`Egress`]
 /// (an extension) does not permit.
 #[auto_impl::auto_impl(Arc)]
-pub trait HttpClient: Send + Sync + 'static {
+pub trait HttpClient: MaybeSend + MaybeSync + 'static {
     /// Sends `request` and reads the whole response.
     ///
     /// # Errors

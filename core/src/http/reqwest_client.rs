@@ -4,8 +4,9 @@ use crate::limits::CALL_TIMEOUT;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
+use crate::threads::BoxFuture;
 use futures_util::StreamExt;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::ready;
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};

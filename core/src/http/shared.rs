@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use futures_util::future::BoxFuture;
+use crate::threads::BoxFuture;
 use tokio::runtime::{Handle, Id};
 
 use super::{HttpClient, HttpError, Request, ReqwestClient, Response};

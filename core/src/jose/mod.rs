@@ -7,9 +7,9 @@ pub(crate) mod verify;
 
 use std::fmt;
 
+use crate::threads::{BoxFuture, MaybeSend, MaybeSync};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -127,7 +127,7 @@ impl JwkSet {
 /// Signs with a private key that is in memory ([`PrivateKey`]), in the key store of an operating system, or in
 /// hardware.
 #[auto_impl::auto_impl(Arc)]
-pub trait SigningKey: Send + Sync + 'static {
+pub trait SigningKey: MaybeSend + MaybeSync + 'static {
     /// The algorithm that it signs with.
     fn algorithm(&self) -> SigningAlgorithm;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::threads::BoxFuture;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
 use aws_lc_rs::signature::{
@@ -11,7 +12,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::ready;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 

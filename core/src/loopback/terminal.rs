@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::BoxFuture;
+use crate::threads::BoxFuture;
 
 use super::prompt::{Prompt, StandardStreams, confirm};
 use super::turns::{self, Reservation};

@@ -58,6 +58,12 @@ impl Grantor {
     }
 }
 
+/// Whether a server offers what is needed; the error says what it lacks.
+#[cfg(not(target_arch = "wasm32"))]
+type Usable<'a> = dyn Fn(&ServerMetadata) -> Result<(), Error> + Sync + 'a;
+#[cfg(target_arch = "wasm32")]
+type Usable<'a> = dyn Fn(&ServerMetadata) -> Result<(), Error> + 'a;
+
 /// Which of a resource's authorization servers to prefer.
 pub(crate) struct Preference<'a> {
     /// The only one that the client's configuration allows: any other is an error.
@@ -66,8 +72,7 @@ pub(crate) struct Preference<'a> {
     pub(crate) current: Option<&'a str>,
     /// Recently read metadata of an authorization server: if the resource names that server, it is not read again.
     pub(crate) known: Option<&'a ServerMetadata>,
-    /// Whether a server offers what is needed; the error says what it lacks.
-    pub(crate) usable: &'a (dyn Fn(&ServerMetadata) -> Result<(), Error> + Sync),
+    pub(crate) usable: &'a Usable<'a>,
 }
 
 /// Finds the authorization server of the resource at `server`. `metadata_url` is the URL that a challenge named. If the

@@ -29,6 +29,7 @@ use crate::session::{AuthSession, Handle};
 use crate::settings::Settings;
 use crate::store::{MemoryStore, StoreKey, TokenStore};
 use crate::text;
+use crate::threads::{MaybeSend, MaybeSync};
 
 /// Sets up an [`AuthSession`].
 #[must_use = "nothing happens before `open`"]
@@ -154,7 +155,7 @@ impl AuthSessionBuilder {
 
     /// What hears what happens besides the host ([`AuthHost::event`]), also where there is none. It must return quickly:
     /// it is called while requests wait.
-    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+    pub fn on_event(mut self, listener: impl Fn(&Event) + MaybeSend + MaybeSync + 'static) -> Self {
         self.listener = Some(Box::new(listener));
         self
     }

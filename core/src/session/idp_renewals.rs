@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use crate::threads::BoxFuture;
 
 use crate::enterprise::{Idp, IdpEnd, View};
 use crate::error::Error;

@@ -24,6 +24,7 @@ mod state;
 mod user;
 mod ways;
 
+use crate::threads::MaybeSend;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -330,9 +331,9 @@ impl AuthSession {
     }
 
     /// Runs `work` on its own: a caller that stops waiting for it does not leave it half-done.
-    async fn to_its_end<T: Send + 'static>(
+    async fn to_its_end<T: MaybeSend + 'static>(
         &self,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+        work: impl Future<Output = Result<T, Error>> + MaybeSend + 'static,
     ) -> Result<T, Error> {
         let (sender, ended) = oneshot::channel();
         self.inner().held.runtime.spawn(Box::pin(async move {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use crate::threads::{BoxFuture, MaybeSend};
 
 use crate::challenge::AuthChallenge;
 use crate::error::Error;
@@ -244,7 +244,7 @@ impl Renewals {
     async fn outlived(
         self: &Arc<Self>,
         plan: &RenewalPlan,
-        refresh: impl Future<Output = Result<Once, Error>> + Send + 'static,
+        refresh: impl Future<Output = Result<Once, Error>> + MaybeSend + 'static,
     ) -> Result<Once, Error> {
         let renewals = Arc::clone(self);
         let credential = plan.credential.clone();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join_all};
+use crate::threads::BoxFuture;
+use futures_util::future::join_all;
 
 use super::{Deleted, LeaseId, Saved, StoreKey, TokenStore};
 use crate::error::Error;

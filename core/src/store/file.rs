@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{BoxFuture, ready};
+use crate::threads::BoxFuture;
+use futures_util::future::ready;
 use zeroize::Zeroizing;
 
 use super::{

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::BoxFuture;
+use crate::threads::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::{LeaseId, StoreKey, TokenStore};

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{BoxFuture, ready};
+use crate::threads::BoxFuture;
+use futures_util::future::ready;
 
 use super::grace::Grace;
 use super::{

@@ -15,7 +15,8 @@ pub(crate) mod file;
 
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{BoxFuture, ready};
+use crate::threads::{BoxFuture, MaybeSend, MaybeSync};
+use futures_util::future::ready;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -105,7 +106,7 @@ impl LeaseId {
 /// overwrites or deletes newer tokens of another. [`LocalLeases`] turns a store that can do only this into a
 /// [`TokenStore`].
 #[auto_impl::auto_impl(Arc)]
-pub trait RecordStore: Send + Sync + 'static {
+pub trait RecordStore: MaybeSend + MaybeSync + 'static {
     /// Describes where the records are, for error messages.
     fn place(&self) -> Option<String> {
         None

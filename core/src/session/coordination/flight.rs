@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use crate::threads::{BoxFuture, MaybeSend, MaybeSync};
 use tokio::sync::watch;
 
 use crate::runtime::Runtime;
@@ -24,7 +24,7 @@ impl<T> Default for Flight<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Flight<T> {
+impl<T: MaybeSend + MaybeSync + 'static> Flight<T> {
     /// The result of the task under way, or, if there is none, of the one that `start` makes. `None` when
     /// the task did not get to its end because the runtime did not let it.
     pub(crate) async fn join(

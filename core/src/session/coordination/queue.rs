@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use crate::threads::{BoxFuture, MaybeSend, MaybeSync};
 use tokio::sync::watch;
 
 use crate::runtime::Runtime;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// What a caller asks of the user.
-pub(crate) trait Request: Clone + Send + 'static {
+pub(crate) trait Request: Clone + MaybeSend + 'static {
     /// Whether one interaction can answer both, if it is wide enough.
     fn goes_with(&self, other: &Self) -> bool;
 
@@ -136,7 +136,7 @@ enum Claim<R, E> {
     Place(Place<R, E>),
 }
 
-impl<R: Request, E: Clone + Send + Sync + 'static> Queue<R, E> {
+impl<R: Request, E: Clone + MaybeSend + MaybeSync + 'static> Queue<R, E> {
     /// Waits for the end of the interaction that answers `request`, or of the one that is in the way. Where none is open,
     /// runs what `start` makes, as a task of its own. `place` is the caller's place in the queue: it is kept from
     /// [`Joined::Other`] until the caller has come back or gone.

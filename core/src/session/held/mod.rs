@@ -5,6 +5,7 @@ mod pending;
 mod unsettled;
 mod watch;
 
+use crate::threads::MaybeSend;
 use std::sync::Arc;
 
 pub(crate) use unsettled::Guard as UnsettledGuard;
@@ -136,7 +137,7 @@ impl Held {
     }
 
     /// Stores a grant that could not be stored, as soon as the store can be used again. `guard` is held until then.
-    pub(crate) fn store_unstored_later(self: &Arc<Self>, guard: impl Send + 'static) {
+    pub(crate) fn store_unstored_later(self: &Arc<Self>, guard: impl MaybeSend + 'static) {
         if self.current.unstored().is_none() {
             return;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::BoxFuture;
+use crate::threads::BoxFuture;
 
 use crate::enterprise::legs::{Assertion, Exchange, exchange};
 use crate::enterprise::record::SignedIn;
