@@ -38,10 +38,21 @@ impl ClientArgs {
             return Ok(None);
         };
         let secret = secret(&self.client_secret, self.client_secret_file.as_deref())?;
+        let has_secret = self.private_key.is_none() && secret.is_some();
         let client = match (&self.private_key, secret) {
             (Some(path), _) => Client::key(id, files::private_key(path)?),
             (None, Some(secret)) => Client::secret(id, secret),
             (None, None) => Client::public(id),
+        };
+        let client = match self.client_auth {
+            Some(_) if !has_secret => {
+                return Err(Failure::Usage(
+                    "--client-auth needs a secret: add --client-secret-file, or omit --client-auth"
+                        .to_owned(),
+                ));
+            }
+            Some(method) => client.secret_method(method.into()),
+            None => client,
         };
         Ok(Some(match &self.client_issuer {
             Some(issuer) => client.at_issuer(issuer),

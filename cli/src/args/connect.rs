@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
+use mcp_reauth::SecretMethod;
 
 use super::StoreArgs;
 
@@ -64,6 +65,22 @@ pub(crate) struct ReachArgs {
     pub(crate) client_cert_key: Option<PathBuf>,
 }
 
+/// How a client's secret is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClientAuth {
+    Basic,
+    Post,
+}
+
+impl From<ClientAuth> for SecretMethod {
+    fn from(method: ClientAuth) -> Self {
+        match method {
+            ClientAuth::Basic => Self::Basic,
+            ClientAuth::Post => Self::Post,
+        }
+    }
+}
+
 /// This program's identity to the authorization server.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ClientArgs {
@@ -87,6 +104,9 @@ pub(crate) struct ClientArgs {
         conflicts_with = "client_secret"
     )]
     pub(crate) client_secret_file: Option<PathBuf>,
+    /// How its secret is sent: in the Authorization header or in the form [default: as the server's metadata says]
+    #[arg(long, value_enum, value_name = "METHOD", requires = "client_id")]
+    pub(crate) client_auth: Option<ClientAuth>,
     /// A file that holds its private key, PEM or JWK, for a client that has one instead of a secret
     #[arg(
         long,

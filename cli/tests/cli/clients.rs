@@ -115,6 +115,50 @@ async fn a_wrong_secret_is_an_error_that_does_not_show_it() {
     ended.hides(&[wrong]);
 }
 
+/// The server supports both methods, but this client is registered for the form.
+#[tokio::test]
+async fn a_secret_is_sent_as_the_option_says() {
+    let grants = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+    let mut config = Config {
+        token_endpoint_auth_methods_supported: vec![
+            AuthMethod::ClientSecretBasic,
+            AuthMethod::ClientSecretPost,
+        ],
+        ..Config::default()
+    };
+    config.registration.clients = vec![client(&grants, AuthMethod::ClientSecretPost)];
+    let world = World::with(config).await;
+    let program = || {
+        let program = world.call("echo");
+        let program = program.args(["--client-id", ID, "--client-secret", SECRET]);
+        program.args(["--client-issuer", world.fixture.issuer()])
+    };
+    let ended = program().run().await;
+    ended.failed(1, "[registration_rejected]");
+    let ended = program().args(["--client-auth", "basic"]).run().await;
+    ended.failed(1, "[registration_rejected]");
+    let ended = program().args(["--client-auth", "post"]).run().await;
+    ended.succeeded().printed("hello\n");
+    // The record knows the method from now on.
+    world.control().expire_access_tokens();
+    world.still_works().await;
+}
+
+#[tokio::test]
+async fn a_method_without_a_secret_is_a_usage_error() {
+    let world = interactive_world().await;
+    let public: &[&str] = &["--client-id", ID, "--client-auth", "post"];
+    let unknown: &[&str] = &["--client-id", ID, "--client-auth", "none"];
+    for (args, message) in [
+        (public, "--client-auth needs a secret"),
+        (&public[2..], "--client-id"),
+        (unknown, "possible values: basic, post"),
+    ] {
+        let ended = world.call("echo").args(args).run().await;
+        ended.failed(2, message).showed(0);
+    }
+}
+
 #[tokio::test]
 async fn a_secret_without_an_id_and_two_secrets_are_usage_errors() {
     let world = interactive_world().await;

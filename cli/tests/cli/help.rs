@@ -2,13 +2,14 @@
 
 use crate::support::Program;
 
-const CONNECT: [&str; 29] = [
+const CONNECT: [&str; 30] = [
     "--store <FILE>",
     "--profile <NAME>",
     "--scope <SCOPE>",
     "--client-id <ID>",
     "--client-secret <SECRET>",
     "--client-secret-file <FILE>",
+    "--client-auth <METHOD>",
     "--client-issuer <ISSUER>",
     "--client-credentials",
     "--client-metadata-url <URL>",
