@@ -9,6 +9,19 @@ use crate::error::Error;
 use crate::host::WorkloadIdentity;
 
 /// How a session obtains its tokens. By default the user signs in, with a client that registers itself.
+///
+/// ```
+/// # use mcp_reauth::{AuthSession, Client, Credentials, Secret};
+/// # fn secret() -> Secret { Secret::new("s") }
+/// let issuer = "https://auth.example.com";
+/// // The user signs in, with a client that is registered already.
+/// let session = AuthSession::builder("https://mcp.example.com/mcp")
+///     .credentials(Client::public("my-client").at_issuer(issuer));
+/// // The client acts for itself (RFC 6749 section 4.4).
+/// let machine = Client::secret("my-service", secret()).at_issuer(issuer);
+/// let session = AuthSession::builder("https://mcp.example.com/mcp")
+///     .credentials(Credentials::client_credentials(machine));
+/// ```
 #[derive(Clone)]
 pub enum Credentials {
     /// The user signs in (authorization code grant, RFC 6749 section 4.1).

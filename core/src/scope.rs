@@ -72,6 +72,15 @@ impl ScopeSet {
     }
 
     /// Returns both sets together: this one's order first, then what only the other has.
+    ///
+    /// ```
+    /// # use mcp_reauth::ScopeSet;
+    /// let granted = ScopeSet::parse("files:read profile");
+    /// let required = ScopeSet::from(["files:read", "files:write"]);
+    /// assert!(!granted.covers(&required));
+    /// assert_eq!(required.difference(&granted).to_string(), "files:write");
+    /// assert_eq!(granted.union(&required).to_string(), "files:read profile files:write");
+    /// ```
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let mut all = self.clone();

@@ -229,6 +229,15 @@ impl AuthChallenge {
 
     /// Reads a response: its status and its `WWW-Authenticate` field lines, in order. `None` if the status is neither
     /// 401 nor 403.
+    ///
+    /// ```
+    /// # use mcp_reauth::{AuthChallenge, Reason};
+    /// let header = r#"Bearer error="insufficient_scope", scope="files:write""#;
+    /// let challenge = AuthChallenge::from_response(403, [header]).expect("a challenge");
+    /// assert_eq!(challenge.reason, Reason::InsufficientScope);
+    /// assert_eq!(challenge.required_scopes.to_string(), "files:write");
+    /// assert!(AuthChallenge::from_response(500, [header]).is_none());
+    /// ```
     #[must_use]
     pub fn from_response<'a>(
         status: u16,

@@ -53,6 +53,15 @@ impl Default for TerminalOptions {
 
 /// Asks on the terminal, opens the browser, and receives the callback on loopback. It prints to standard error, with
 /// the authorization URL alone on a line.
+///
+/// ```no_run
+/// # use mcp_reauth::loopback::{TerminalHost, TerminalOptions};
+/// # use mcp_reauth::{AuthSession, Error};
+/// # async fn open() -> Result<(), Error> {
+/// let host = TerminalHost::new(TerminalOptions { open_browser: false, ..TerminalOptions::default() });
+/// let session = AuthSession::builder("https://mcp.example.com/mcp").host(host).open().await?;
+/// # Ok(()) }
+/// ```
 pub struct TerminalHost {
     options: TerminalOptions,
     prompt: Arc<dyn Prompt>,

@@ -48,6 +48,15 @@ const TURN_TRIES: u32 = 16;
 const REPLACE_TRIES: u32 = 50;
 
 /// Keeps records in one file that only its owner can read. Clones and processes share it.
+///
+/// ```no_run
+/// # use mcp_reauth::{AuthSession, Error, FileStore};
+/// # async fn open() -> Result<(), Error> {
+/// let store = FileStore::new("credentials.json");
+/// let files = AuthSession::builder("https://files.example.com/mcp").store(store.clone()).open().await?;
+/// let mail = AuthSession::builder("https://mail.example.com/mcp").store(store).open().await?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct FileStore {
     path: PathBuf,

@@ -210,7 +210,7 @@ async fn sign_in_of_the_applications_own_is_adopted_and_needs_no_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sign_in_that_is_anothers_is_not_adopted() {
+async fn sign_in_of_another_user_is_not_adopted() {
     let bench = Bench::new();
     let session = bench.employed().await;
     let token = id_token(&bench, &session).await;
@@ -297,7 +297,7 @@ async fn sign_in_asked_for_is_at_the_identity_provider() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_person_had_does_not_outlive_anothers_sign_in() {
+async fn access_of_one_user_does_not_outlive_the_sign_in_of_another() {
     let bench = Bench::new();
     let session = bench.employed().await;
     let second = bench.managed(SECOND).await;
