@@ -11,6 +11,7 @@ mod dpop;
 mod endpoints;
 mod enterprise;
 mod enterprise_trouble;
+mod limits;
 mod metadata;
 mod parallel;
 mod pushed;

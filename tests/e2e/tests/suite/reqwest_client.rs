@@ -13,7 +13,7 @@ use reqwest::{Body, Request, Response, Url};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use serde_json::{Value, json};
 
-use crate::support::{Front, World};
+use crate::support::{Front, Scripted, World};
 
 /// A message that calls a tool.
 fn message(tool: &str) -> String {
@@ -269,15 +269,64 @@ impl Middleware for Astray {
 }
 
 #[tokio::test]
-async fn what_another_origin_answers_is_no_answer_of_the_server() {
+async fn what_another_address_answers_is_no_answer_of_the_server() {
     let (world, other) = (World::new().await, World::new().await);
-    let http = reqwest::Client::builder().no_proxy().build();
-    let client = ClientBuilder::new(http.expect("a client"))
-        .with(ReauthMiddleware::new(world.session.clone()).expect("TLS can be set up"))
-        .with(Astray(other.url().parse().expect("an address")))
-        .build();
-    let way = Way::Middleware(client);
-    let failed = way.send(request(&world.session, "echo")).await;
-    assert_eq!(failed.expect_err("it is refused"), ErrorCode::Http);
-    assert_eq!((world.prompts(), other.prompts()), ((0, 0), (0, 0)));
+    let same_origin = format!("{}?another=query", world.url());
+    for address in [other.url(), &same_origin] {
+        let http = reqwest::Client::builder().no_proxy().build();
+        let client = ClientBuilder::new(http.expect("a client"))
+            .with(ReauthMiddleware::new(world.session.clone()).expect("TLS can be set up"))
+            .with(Astray(address.parse().expect("an address")))
+            .build();
+        let way = Way::Middleware(client);
+        let failed = way.send(request(&world.session, "echo")).await;
+        assert_eq!(
+            failed.expect_err("it is refused"),
+            ErrorCode::Http,
+            "{address}"
+        );
+        assert_eq!((world.prompts(), other.prompts()), ((0, 0), (0, 0)));
+    }
+}
+
+/// The call was rejected inside an event stream. When it is repeated, the server answers 400 with a JSON-RPC error, which
+/// takes the place of the event.
+#[tokio::test]
+async fn an_error_that_answers_a_repeated_call_takes_the_place_of_the_event() {
+    let world = World::new().await;
+    let server = Scripted::start(world.issuer()).await;
+    let session = world
+        .another_session(&server.url, |b| b.send_resource(false))
+        .await;
+    let challenge = json!({
+        "jsonrpc": "2.0",
+        "id": 5,
+        "result": {
+            "content": [],
+            "isError": true,
+            "_meta": { "mcp/www_authenticate": "Bearer error=\"invalid_token\"" },
+        },
+    });
+    let error = json!({ "jsonrpc": "2.0", "id": 5, "error": { "code": -32602, "message": "no such tool" } });
+    for way in Way::both(&session) {
+        server.answers([
+            (200, "text/event-stream", format!("data: {challenge}\n\n")),
+            (400, "application/json", error.to_string()),
+        ]);
+        let answer = way.call(&session, "echo").await.expect("it is answered");
+        assert_eq!(answer, error);
+        assert_eq!(server.left(), 0, "the call was repeated");
+        // Any other failure becomes an error that names the status.
+        server.answers([
+            (200, "text/event-stream", format!("data: {challenge}\n\n")),
+            (
+                400,
+                "application/json",
+                json!({ "error": "no" }).to_string(),
+            ),
+        ]);
+        let answer = way.call(&session, "echo").await.expect("it is answered");
+        let message = answer["error"]["message"].as_str().expect("a text");
+        assert!(message.contains("400"), "{answer}");
+    }
 }
