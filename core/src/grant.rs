@@ -189,10 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_with_the_member_names_of_earlier_builds_is_read() {
+        let old = r#"{"id":"1","by":{"issuer":"i","token_endpoint":"t"},"access_token":"a","granted":["x"],
+            "obtained_at":0,"lost":["y"],"via":"https://idp.example"}"#;
+        let grant: Grant = serde_json::from_str(old).expect("a grant");
+        assert_eq!(grant.grantor.issuer, "i");
+        assert_eq!(grant.scopes_before_refresh, Some(ScopeSet::parse("y")));
+        assert_eq!(grant.idp_issuer.as_deref(), Some("https://idp.example"));
+    }
+
+    #[test]
     fn a_time_that_is_no_number_elsewhere_is_read_as_the_latest() {
         let grant = |at: &str| {
             let text = format!(
-                r#"{{"id":"1","by":{{"issuer":"i","token_endpoint":"t"}},"access_token":"a","granted":[],"obtained_at":0,"expires_at":{at}}}"#
+                r#"{{"id":"1","grantor":{{"issuer":"i","token_endpoint":"t"}},"access_token":"a","granted":[],"obtained_at":0,"expires_at":{at}}}"#
             );
             let grant: Grant = serde_json::from_str(&text).expect("a grant");
             grant.expires_at

@@ -131,6 +131,10 @@ impl<E> State<E> {
         let Protocol::Enterprise { mint, .. } = situation.protocol else {
             return false;
         };
+        // Another ID token than the one that was rejected may do, whatever the next step is.
+        if mint == Attempt::Rejected {
+            return true;
+        }
         let step = |id_token, idp| {
             let protocol = Protocol::Enterprise {
                 id_token,

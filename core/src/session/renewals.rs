@@ -281,7 +281,7 @@ impl Renewals {
     ) -> Result<Once, Error> {
         let held = self.held();
         // A new refresh token must not be lost on a full disk.
-        let _space = match plan.means {
+        let space = match plan.means {
             Means::Refresh => Some(record::reserve(&*held.store, &held.key, &read.record).await?),
             _ => None,
         };
@@ -294,6 +294,8 @@ impl Renewals {
             leased: true,
             was_suspended: lease.was_suspended(),
         });
+        // While the lease is held: the space is the record's, and another process may reserve it under the next lease.
+        drop(space);
         held.store_unstored_later((lease, unsettled));
         once
     }

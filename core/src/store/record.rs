@@ -331,3 +331,19 @@ async fn write<D: Document>(
         Deleted::Conflict => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_with_the_member_names_of_earlier_builds_is_read() {
+        let old = r#"{"format":1,"requested":[],"clients":{},"habits":{"i":{"scoped_refresh":true}},"pending":{"s":{
+            "by":{"issuer":"i","token_endpoint":"t"},"iss_expected":false,"verifier":"v","redirect_uri":"x:/","scopes":[],
+            "widen":false,"client":{"client_id":"c","auth_method":"none","redirect_uris":[],"dynamic":false},
+            "created_at":1,"required":[]}}}"#;
+        let record: Record = serde_json::from_str(old).expect("a record");
+        assert!(record.quirks["i"].scoped_refresh);
+        assert_eq!(record.pending["s"].grantor.issuer, "i");
+    }
+}

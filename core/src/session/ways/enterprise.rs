@@ -61,8 +61,6 @@ impl Minting<'_> {
             Ok(wanted) => wanted,
             Err(error) => return failed_before(error, self.client.server()),
         };
-        // Before there is anything to clear: signing out must find it.
-        idp.note_server(self.client.server()).await?;
         let held = read.record.grant.as_ref();
         match self.mint(&session, &place, held, &wanted).await? {
             Ok((grant, allowed)) => self.keep(read, grant, &allowed, &session).await,
@@ -89,6 +87,8 @@ impl Minting<'_> {
             binding: binding.as_ref(),
             is_bound: false,
         };
+        // Before there is anything to clear: signing out must find it.
+        self.idp.note_server(self.client.server()).await?;
         let past_idp = AtomicBool::new(false);
         // An assertion is good for one grant: both legs are tried again together.
         let both = || async {
