@@ -1,4 +1,4 @@
-//! The session at the identity provider: begun by a person, kept for all servers, renewed silently.
+//! The session at the identity provider: the user begins it, all servers share it, and it is renewed silently.
 
 use crate::threads::MaybeSend;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ use crate::store::turn::{HELD, Turn};
 use crate::store::{StoreKey, TokenStore};
 use crate::token_retry::retry_once;
 
-/// The longest that a person is waited for where others wait behind them.
+/// The longest time to wait for the user while other sessions wait for the same sign-in.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
 
-/// One profile at one identity provider.
+/// One profile's access to one identity provider.
 pub(crate) struct Idp {
     pub(crate) provider: IdentityProvider,
     pub(crate) key: StoreKey,
@@ -41,23 +41,23 @@ pub(crate) struct Idp {
     pub(crate) runtime: Arc<dyn Runtime>,
 }
 
-/// What a decision needs to know of the session.
+/// The facts of the session that a decision depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct View {
-    /// Stands for its ID token.
+    /// Identifies its ID token.
     pub(crate) id: Option<String>,
-    /// There is a valid ID token.
+    /// It has a valid ID token.
     pub(crate) id_token: bool,
     /// It can be renewed silently.
     pub(crate) renewable: bool,
 }
 
-/// How a renewal ended.
+/// The result of a renewal.
 #[derive(Debug, Clone)]
 pub(crate) enum IdpEnd {
-    /// There is a new ID token, be it another session's.
+    /// There is a new ID token; another session may have obtained it.
     Renewed,
-    /// There is none: how far it got, and why.
+    /// No new ID token: how far the renewal got, and the error.
     Failed(Attempt, Error),
 }
 
@@ -74,7 +74,7 @@ impl Idp {
         Ok(record::read(&*self.store, &self.key).await?.record)
     }
 
-    /// The session of the client that is configured now, if there is one.
+    /// Returns the session, if it belongs to the client that is configured now.
     pub(crate) async fn session(&self) -> Result<Option<SignedIn>, Error> {
         let session = self.read().await?.session;
         Ok(session.filter(|session| session.client.client_id == self.provider.client_id))
@@ -96,8 +96,7 @@ impl Idp {
         }))
     }
 
-    /// The registered client with the credentials that the application has for it now. `by` is the identity provider
-    /// as its metadata writes it.
+    /// Returns the client of `registration` at the identity provider `grantor`, with the key that is configured now.
     pub(crate) fn client<'a>(
         &'a self,
         registration: &'a Registration,
@@ -136,20 +135,20 @@ impl Idp {
         }
     }
 
-    /// The turn of the session that has the user sign in: where several servers need it at once, one page is enough.
+    /// Takes the lease for the sign-in, so that sessions for several servers share one page.
     pub(crate) async fn sign_in_turn(&self, patience: Duration) -> Result<Lease, Error> {
         let key = StoreKey {
             server: format!("{} (sign-in)", self.key.server),
             ..self.key.clone()
         };
-        // For two answers of a person: where they come back to, and that they did.
+        // The host may take that long twice: for the redirect URI, and for the sign-in.
         let patience = patience.min(LONGEST_PATIENCE).saturating_mul(2);
         let mut turn = Turn::new(&self.store, &self.runtime, &key, patience);
         loop {
             if let Some(lease) = turn.come().await? {
                 return Ok(lease);
             }
-            // Some seconds longer than it can be held.
+            // Slightly longer than any holder keeps it.
             if turn.waited() >= patience + TURN_LIMIT {
                 return Err(Error::Timeout {
                     what: format!("Another sign-in at {}", self.issuer()),
@@ -159,7 +158,7 @@ impl Idp {
         }
     }
 
-    /// Finishes leg 1: takes the tokens of a sign-in for good, and keeps them.
+    /// Finishes leg 1: verifies the ID token of a sign-in and stores the session.
     pub(crate) async fn finish(
         &self,
         tokens: Tokens,
@@ -191,7 +190,7 @@ impl Idp {
         self.begin(session).await
     }
 
-    /// Begins a session. Where it is another person's than before, nothing that was had through theirs is left.
+    /// Stores a new session. If another user has signed in, clears what was minted for the user before.
     async fn begin(&self, session: SignedIn) -> Result<(), Error> {
         let mut before = None;
         let kept = self.update(|record| {
@@ -207,7 +206,7 @@ impl Idp {
         Ok(())
     }
 
-    /// Clears what was minted for a server; what that was.
+    /// Clears the grant that was minted for a server, and returns it.
     pub(crate) async fn clear_minted(&self, server: &str) -> Result<Option<Grant>, Error> {
         let key = StoreKey {
             profile: self.key.profile.clone(),
@@ -226,7 +225,7 @@ impl Idp {
         Ok(minted)
     }
 
-    /// Takes over an ID token that the application has from a sign-in of its own.
+    /// Adopts an ID token that the application obtained itself.
     pub(crate) async fn adopt(&self, sign_in: super::SignIn) -> Result<(), Error> {
         let check = |issuer: &str| {
             let expected = Expected {
@@ -272,8 +271,8 @@ impl Idp {
         })
     }
 
-    /// Renews the session by its refresh token, unless another session has done so since the ID token `of` was looked
-    /// at. An answer that is late is kept all the same, and `late` is given what it came to; `guard` is held until then.
+    /// Renews the session with its refresh token, unless it has another valid ID token than `of` already. A late
+    /// response is still stored, and `late` receives the result; `guard` is held until then.
     pub(crate) async fn renew(
         self: &Arc<Self>,
         of: Option<&str>,
@@ -317,13 +316,13 @@ impl Idp {
         })
     }
 
-    /// How a renewal ends for its callers that is not over.
+    /// Returns the result for callers of a renewal that takes too long; the renewal continues.
     fn too_slow(&self, detail: &str) -> IdpEnd {
         let error = Error::unavailable(self.issuer(), detail.to_owned());
         IdpEnd::Failed(Attempt::Unreachable, error)
     }
 
-    /// A renewal with the lease taken, which is to be kept for what is `unstored`.
+    /// Renews the session under the lease. If `unstored` is set, the caller keeps the lease until that token is stored.
     async fn renew_under(
         &self,
         lease: &Lease,
@@ -336,7 +335,7 @@ impl Idp {
         let Some((held, refresh_token)) = held else {
             return Ok(IdpEnd::Failed(Attempt::Rejected, self.signed_out()));
         };
-        // The new refresh token must not be lost on a full disk.
+        // A full disk must not lose the new refresh token.
         let _space = record::reserve(&*self.store, &self.key, record).await?;
         match self.refresh(held, refresh_token, lease, unstored).await {
             Ok(renewed) => {
@@ -359,14 +358,14 @@ impl Idp {
         lease: &Lease,
         unstored: &mut Option<Rotated>,
     ) -> Result<SignedIn, Failure> {
-        // What could not be checked must not be used up.
+        // Do not use up the refresh token if the response could not be verified.
         self.can_verify()?;
         let presented = TokenGrant::Refresh {
             token: refresh_token,
             scopes: None,
         };
         let (grantor, tokens) = self.token(held, &presented, lease).await?;
-        // The one that was presented may be used up, whatever becomes of the ID token.
+        // Store the new refresh token first: the old one may be used up, even if the ID token is invalid.
         if let Some(token) = &tokens.refresh_token {
             let rotated = Rotated {
                 of: held.id.clone(),
@@ -385,7 +384,7 @@ impl Idp {
         };
         let mut keys = held.keys.clone();
         let mut identity = self.verified(&id_token, &keys, &expected);
-        // Keys are changed from time to time.
+        // The identity provider may have rotated its keys.
         if identity.is_err()
             && let Some(url) = &held.jwks_uri
         {
@@ -393,7 +392,7 @@ impl Idp {
             identity = self.verified(&id_token, &keys, &expected);
         }
         let identity = identity?;
-        // A refresh renews a session; it does not make it another user's (section 12.2).
+        // A refresh must not change the user (OpenID Connect Core section 12.2).
         if identity.subject != held.subject {
             return Err(self.untrue("it is about another person").into());
         }
@@ -413,7 +412,8 @@ impl Idp {
         })
     }
 
-    /// A token for the client of `held`, and its grantor: an endpoint that is gone is looked up again, once.
+    /// Requests a token for the client of `held`, and returns it with its grantor. If the endpoint is gone, looks it up
+    /// again, once.
     async fn token(
         &self,
         held: &SignedIn,
@@ -450,7 +450,7 @@ impl Idp {
         Ok(())
     }
 
-    /// The client with what the application has for it now.
+    /// Returns the client with the secret and key that are configured now.
     pub(crate) fn current_client(&self, held: &Registration) -> Registration {
         let provider = &self.provider;
         match held.client_id == provider.client_id {
@@ -465,7 +465,7 @@ impl Idp {
 
     async fn replace(&self, held: &SignedIn, renewed: SignedIn) -> Result<(), Error> {
         self.update(|record| {
-            // A sign-out or sign-in meanwhile has the last word.
+            // A sign-out or sign-in in the meantime takes precedence.
             let still = record.session.as_ref().is_some_and(|now| now.id == held.id);
             if still {
                 record.session = Some(renewed.clone());
@@ -480,12 +480,12 @@ impl Idp {
         let issuer = held.grantor.issuer.clone();
         let failure = match failure {
             Failure::Token(failure) => failure,
-            // A transient error, as it would be at the token endpoint.
+            // A transient error, as at the token endpoint.
             Failure::Other(error @ (Error::Http { .. } | Error::Timeout { .. })) => {
                 let unavailable = Error::unavailable(&issuer, error);
                 return Ok(IdpEnd::Failed(Attempt::Unreachable, unavailable));
             }
-            // No sign-in could be stored either.
+            // A sign-in could not be stored either.
             Failure::Other(error @ Error::Store { .. }) => return Err(error),
             Failure::Other(error) => return Ok(IdpEnd::Failed(Attempt::Refused, error)),
         };
@@ -510,7 +510,7 @@ impl Idp {
         })
     }
 
-    /// Notes that something was minted for a server, before it is kept: signing out must find it.
+    /// Records a server before a grant is minted for it, so that sign-out finds the grant.
     pub(crate) async fn note_server(&self, server: &str) -> Result<(), Error> {
         self.update(|record| record.servers.insert(server.to_owned()))
             .await?;
@@ -569,14 +569,14 @@ impl Idp {
     }
 }
 
-/// A refresh token that came in place of a session's own.
+/// A new refresh token that replaces that of a session.
 struct Rotated {
-    /// The session.
+    /// The [`SignedIn::id`] that it replaces the token of.
     of: String,
     token: Secret,
 }
 
-/// Why there is no renewed session.
+/// Why a renewal failed.
 enum Failure {
     Token(TokenFailure),
     Other(Error),

@@ -24,14 +24,14 @@ pub(crate) struct Exchange<'a> {
     pub(crate) scopes: &'a ScopeSet,
 }
 
-/// An assertion, good for one grant; it is never kept.
+/// An assertion. It is used for one grant and never stored.
 pub(crate) struct Assertion {
     pub(crate) token: Secret,
-    /// What the identity provider allows, where it says so: it may be less than was asked for.
+    /// The scopes that the identity provider allows, if it says so: possibly fewer than requested.
     pub(crate) scopes: Option<ScopeSet>,
 }
 
-/// Leg 2: has the identity provider vouch for the person at one authorization server.
+/// Leg 2: exchanges the user's ID token for an assertion to one authorization server.
 pub(crate) async fn exchange(
     idp: &Client<'_>,
     endpoint: &str,
@@ -61,7 +61,7 @@ pub(crate) async fn exchange(
             "its answer to the exchange is no identity assertion (issued_token_type)",
         ));
     }
-    // The name has reasons of history: it is not an access token (RFC 8693 section 2.2.1).
+    // The member is named so for historical reasons: this is not an access token (RFC 8693 section 2.2.1).
     let token = text("access_token").filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| unusable("its answer to the exchange has no assertion"))?;
     Ok(Assertion {

@@ -1,12 +1,12 @@
 //! Enterprise-managed authorization: an organization's identity provider decides which user may use which server.
 //!
-//! A person signs in at the identity provider once (leg 1, OpenID Connect). For each server, the ID token is exchanged
-//! there for an identity assertion (leg 2, RFC 8693), which that server's authorization server takes for an access
-//! token (leg 3, RFC 7523). Legs 2 and 3 are silent; the user never visits the authorization endpoint of the server.
+//! The user signs in at the identity provider once (leg 1, OpenID Connect). For each server, the identity provider
+//! exchanges the ID token for an identity assertion (leg 2, RFC 8693), and the server's authorization server exchanges
+//! that for an access token (leg 3, RFC 7523). Legs 2 and 3 are silent; the user never visits the server's
+//! authorization endpoint.
 //!
-//! Give a session [`Credentials::Enterprise`](crate::Credentials::Enterprise) with an [`IdentityProvider`], and
-//! declare [`CAPABILITY`] where the client lists its capabilities. Sessions of one profile in one store share the
-//! [`IdpSession`].
+//! Give a session [`Credentials::Enterprise`](crate::Credentials::Enterprise) with an [`IdentityProvider`], and declare
+//! [`CAPABILITY`] among the client's MCP capabilities. Sessions of one profile in one store share the [`IdpSession`].
 
 mod idp;
 pub(crate) mod legs;
@@ -25,10 +25,10 @@ pub(crate) use idp::{Idp, IdpEnd, View};
 pub(crate) use session::Minted;
 pub use session::{IdpSession, IdpSessionBuilder, IdpState, SignIn};
 
-/// The extension that a client declares in its MCP capabilities when it is enterprise-managed.
+/// The extension that an enterprise-managed client declares in its MCP capabilities.
 pub const CAPABILITY: &str = "io.modelcontextprotocol/enterprise-managed-authorization";
 
-/// An organization's identity provider, and the client that this program is there.
+/// An organization's identity provider, and this program's client there.
 #[derive(Clone)]
 pub struct IdentityProvider {
     pub(crate) issuer: String,
@@ -39,8 +39,8 @@ pub struct IdentityProvider {
 }
 
 impl IdentityProvider {
-    /// The identity provider with this issuer, and the id that this program is registered by there. The issuer is
-    /// kept exactly as given.
+    /// Creates an identity provider from its issuer, which is kept exactly as given, and the client ID registered
+    /// there.
     pub fn new(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -51,22 +51,21 @@ impl IdentityProvider {
         }
     }
 
-    /// The client's secret, if it has one.
+    /// Sets the client's secret.
     #[must_use]
     pub fn client_secret(mut self, secret: Secret) -> Self {
         self.client_secret = Some(secret);
         self
     }
 
-    /// The key that the client authenticates by (`private_key_jwt`), if it has one.
+    /// Sets the key that the client authenticates with (`private_key_jwt`).
     #[must_use]
     pub fn client_key(mut self, key: impl SigningKey) -> Self {
         self.client_key = Some(Arc::new(key));
         self
     }
 
-    /// Whether it is to be used (default yes). What is configured and switched off is another error than what is not
-    /// configured at all.
+    /// Sets whether it may be used (default yes). A disabled identity provider causes another error than a missing one.
     #[must_use]
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;

@@ -1,4 +1,4 @@
-//! An identity provider whose token endpoint is gone from where it was.
+//! Finds the token endpoint of an identity provider after it has moved.
 
 use crate::enterprise::idp::Idp;
 use crate::error::Error;
@@ -6,8 +6,7 @@ use crate::grant::Grantor;
 use crate::oauth::token::TokenFailure;
 
 impl Idp {
-    /// Where the identity provider grants tokens now, after `failure` at the place on record; `None` if it is there
-    /// still. The session remembers it.
+    /// After `failure`, reads the metadata for another token endpoint and records it; `None` if there is no other.
     pub(crate) async fn moved(
         &self,
         grantor: &Grantor,
@@ -16,7 +15,7 @@ impl Idp {
         if !matches!(failure, TokenFailure::Gone { .. }) {
             return Ok(None);
         }
-        // Nothing is known of an endpoint whose server has no metadata at the moment.
+        // Without metadata it is unknown whether the endpoint has moved.
         let passing = |error: Error| TokenFailure::Transient(error.into());
         let server = self.discover().await.map_err(passing)?;
         let now = self.grantor(&server).map_err(passing)?;

@@ -1,4 +1,4 @@
-//! What is kept of the session at an identity provider. The servers of one profile share it.
+//! The record of the session at an identity provider. The servers of one profile share it.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use crate::jose::JwkSet;
 use crate::secret::Secret;
 use crate::store::record::{Document, FORMAT};
 
-/// All that is known of one profile at one identity provider.
+/// The record of one profile at one identity provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdpRecord {
     format: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<SignedIn>,
-    /// The servers that something was minted for: what signing out has to clear.
+    /// The servers that grants were minted for: sign-out clears those grants.
     #[serde(default)]
     pub(crate) servers: BTreeSet<String>,
 }
@@ -36,12 +36,12 @@ impl Document for IdpRecord {
     }
 }
 
-/// The user is signed in.
+/// The session of a user who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SignedIn {
-    /// Stands for this one ID token.
+    /// Identifies this ID token.
     pub(crate) id: String,
-    /// Stands for the sign-in, over all renewals.
+    /// Identifies the sign-in; renewals keep it.
     pub(crate) sign_in: String,
     #[serde(alias = "by")]
     pub(crate) grantor: Grantor,
@@ -54,7 +54,8 @@ pub(crate) struct SignedIn {
     pub(crate) obtained_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<Secret>,
-    /// Where the identity provider's keys are, and what they were; `None`: it was handed in by the application.
+    /// The URL of the identity provider's keys. `None`: its metadata named none when the application passed in the
+    /// sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) jwks_uri: Option<String>,
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! [`IdpSession`]: the session at the identity provider, for an application that shows it or ends it.
+//! [`IdpSession`]: lets an application show or end the session at the identity provider.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,20 +39,20 @@ use crate::store::{MemoryStore, StoreKey, TokenStore};
 #[derive(Clone)]
 pub struct IdpSession {
     idp: Arc<Idp>,
-    /// The session it was asked of, which is to hear of its end.
+    /// The session to notify on sign-out.
     of: Option<Arc<dyn Minted>>,
 }
 
-/// What holds tokens that were minted through a session at an identity provider.
+/// A holder of tokens that were minted through a session at an identity provider.
 pub(crate) trait Minted: MaybeSend + MaybeSync {
-    /// Reads the record again: they may have been cleared.
+    /// Reads the record again, because the tokens may have been cleared.
     fn look_again(&self) -> BoxFuture<'_, Result<(), Error>>;
 
-    /// The key by which the client of a registration authenticates, if it does by one.
+    /// Returns the key that the client of `registration` authenticates with, if it has one.
     fn key_of(&self, registration: &Registration) -> Option<&dyn SigningKey>;
 }
 
-/// Sets up an [`IdpSession`].
+/// Builds an [`IdpSession`].
 #[must_use = "nothing happens before `open`"]
 pub struct IdpSessionBuilder {
     provider: IdentityProvider,
@@ -63,18 +63,18 @@ pub struct IdpSessionBuilder {
     runtime: Option<Arc<dyn Runtime>>,
 }
 
-/// What is known of the session at an identity provider. Holds no secrets.
+/// The state of the session at an identity provider. Contains no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IdpState {
-    /// The identity provider.
+    /// The issuer of the identity provider.
     pub issuer: String,
     /// Whether there is an ID token that has not expired.
     pub authorized: bool,
-    /// Whether there is a session at all.
+    /// Whether there is a session, even with an expired ID token.
     pub signed_in: bool,
-    /// The user who is signed in, by the name the identity provider has for them.
+    /// The user who is signed in, as the identity provider identifies them (`sub`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// When the ID token expires, in seconds since 1970.
@@ -82,55 +82,55 @@ pub struct IdpState {
     pub expires_at: Option<u64>,
     /// Whether it can be renewed without the user noticing.
     pub renewable: bool,
-    /// The MCP servers that access was had to through it.
+    /// The MCP servers that access was obtained to through this session.
     pub servers: Vec<String>,
 }
 
-/// A sign-in that the application has seen to itself.
+/// A sign-in that the application performed itself.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    /// The ID token. Its signature is the application's to have checked.
+    /// The ID token. The application must have verified its signature.
     pub id_token: Secret,
-    /// The refresh token, if the identity provider gave one.
+    /// The refresh token, if the identity provider issued one.
     pub refresh_token: Option<Secret>,
 }
 
 impl IdpSessionBuilder {
-    /// Whose session it is (default `default`).
+    /// Sets the profile that the session belongs to (default `default`).
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = profile.into();
         self
     }
 
-    /// Where records live (default: in memory).
+    /// Sets the store of records (default: in memory).
     pub fn store(mut self, store: impl TokenStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// An origin that the identity provider may lead to, as for
+    /// Allows an origin that the identity provider may name, as for
     /// [`AuthSession`](crate::AuthSessionBuilder::allow_endpoint).
     pub fn allow_endpoint(mut self, origin: impl Into<String>) -> Self {
         self.allowed.push(origin.into());
         self
     }
 
-    /// What sends requests, as for [`AuthSession`](crate::AuthSession).
+    /// Sets the HTTP client, as for [`AuthSession`](crate::AuthSession).
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
         self.http = Some(Arc::new(client));
         self
     }
 
-    /// The clock, sleeping and spawning, as for [`AuthSession`](crate::AuthSession).
+    /// Sets the runtime, as for [`AuthSession`](crate::AuthSession).
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
         self.runtime = Some(Arc::new(runtime));
         self
     }
 
-    /// Opens it. No network.
+    /// Opens the session, without network access.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the setting that cannot work, or what this build has no default for.
+    /// [`Error::Config`] that names an invalid setting, or what this build has no default for.
     pub fn open(self) -> Result<IdpSession, Error> {
         self.allowed.iter().try_for_each(|url| check_allowed(url))?;
         let guard = Guard::new(&self.provider.issuer, &self.allowed);
@@ -150,7 +150,7 @@ impl IdpSessionBuilder {
 }
 
 impl IdpSession {
-    /// The session at the identity provider with this issuer.
+    /// Creates a builder for the session at the identity provider with this issuer.
     pub fn builder(issuer: impl Into<String>) -> IdpSessionBuilder {
         IdpSessionBuilder {
             provider: IdentityProvider::new(issuer, ""),
@@ -166,16 +166,16 @@ impl IdpSession {
         Self { idp, of: Some(of) }
     }
 
-    /// The identity provider.
+    /// Returns the identity provider's issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.idp.issuer()
     }
 
-    /// What is known of the session. From the store alone, no network.
+    /// Returns the state of the session, from the store alone, without network access.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`] if the store cannot be read.
     pub async fn state(&self) -> Result<IdpState, Error> {
         let IdpRecord {
             session, servers, ..
@@ -192,28 +192,28 @@ impl IdpSession {
         })
     }
 
-    /// Takes over a sign-in that the application has seen to itself, so that the user is not asked to sign in
-    /// again. It replaces what was there. Only of a session that knows its client, as
-    /// [`AuthSession::identity_provider`](crate::AuthSession::identity_provider) does.
+    /// Adopts a sign-in that the application performed itself, so that the user need not sign in again. It replaces any
+    /// earlier one. Requires a session that knows its client, such as that of
+    /// [`AuthSession::identity_provider`](crate::AuthSession::identity_provider).
     ///
     /// # Errors
-    /// [`Error::IdTokenInvalid`] when it is another issuer's or client's, or has expired; [`Error::Config`] when there
-    /// is no client; and those of finding the identity provider's endpoints.
+    /// [`Error::IdTokenInvalid`] if the ID token is for another issuer or client or has expired; [`Error::Config`] if
+    /// there is no client; and those of discovering the identity provider's endpoints.
     pub async fn adopt(&self, sign_in: SignIn) -> Result<(), Error> {
         self.idp.provider.check()?;
         self.idp.adopt(sign_in).await
     }
 
-    /// Signs out: revokes the refresh token, and the tokens that were minted through this session, where their servers
-    /// revoke tokens (RFC 7009); then clears exactly those, also where revoking failed. A server that was signed in to
-    /// in another way is left alone.
+    /// Signs out: revokes the refresh token and the tokens that were minted through this session, if their servers
+    /// support revocation (RFC 7009), and clears them even if revocation fails. Grants that were obtained in another
+    /// way are kept.
     ///
     /// # Errors
-    /// [`Error::Store`] when something could not be read or cleared; what came before is cleared.
+    /// [`Error::Store`] if a record could not be read or cleared; call again for the rest.
     pub async fn sign_out(&self) -> Result<Revocation, Error> {
         let session = self.clone();
         let (sender, ended) = oneshot::channel();
-        // On its own: a caller that stops waiting for it does not leave it half-done.
+        // Runs as a task, so that a caller that stops waiting does not leave it half-done.
         self.idp.runtime.spawn(Box::pin(async move {
             // The caller may have stopped waiting.
             let _ = sender.send(session.end().await);
@@ -227,7 +227,7 @@ impl IdpSession {
     async fn end(&self) -> Result<Revocation, Error> {
         let idp = &self.idp;
         let mut ended = None;
-        // First of all: a session that mints looks again afterwards, so that from here on nothing more comes of it.
+        // First: a session that is minting checks the record afterwards, so that it keeps nothing from here on.
         let left = idp.update(|record| {
             ended = record.session.take();
             ended.is_some()
@@ -269,8 +269,8 @@ impl IdpSession {
         }
     }
 
-    /// Clears what was minted; what became of the tokens at their servers. One that cannot be cleared does not keep
-    /// the others from it, and is tried again the next time.
+    /// Clears all grants that were minted, and returns what happened to their tokens. A server whose record cannot be
+    /// cleared does not stop the others, and is tried again by the next sign-out.
     async fn clear_servers(&self, servers: &BTreeSet<String>) -> Result<Revocation, Error> {
         let mut all = Revocation::Nothing;
         let mut failed = None;
@@ -308,7 +308,7 @@ impl IdpSession {
     }
 }
 
-/// Of two, what is worth telling.
+/// Returns the worse of two results.
 fn worse(one: Revocation, other: Revocation) -> Revocation {
     let order = [Revocation::Failed, Revocation::NotOffered, Revocation::Done];
     let told = order.into_iter().find(|r| [one, other].contains(r));
