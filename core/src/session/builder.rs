@@ -1,4 +1,4 @@
-//! Setting a session up.
+//! The builder of a session.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use crate::store::{MemoryStore, StoreKey, TokenStore};
 use crate::text;
 use crate::threads::{MaybeSend, MaybeSync};
 
-/// Sets up an [`AuthSession`].
+/// Builds an [`AuthSession`].
 #[must_use = "nothing happens before `open`"]
 pub struct AuthSessionBuilder {
     server: String,
@@ -60,135 +60,135 @@ impl AuthSessionBuilder {
         }
     }
 
-    /// How the session gets its tokens (default: a person signs in, by a client that registers itself). A
-    /// [`Client`](crate::Client) stands for a person who signs in by it.
+    /// Sets how the session obtains its tokens (default: the user signs in, with a client that registers itself).
+    /// Passing a [`Client`](crate::Client) means that the user signs in with that client.
     pub fn credentials(mut self, credentials: impl Into<Credentials>) -> Self {
         self.credentials = credentials.into();
         self
     }
 
-    /// All settings at once, in place of those that were given before.
+    /// Sets all settings at once, replacing those set before.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// [`Settings::client_name`].
+    /// Sets [`Settings::client_name`].
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.settings.client_name = name.into();
         self
     }
 
-    /// [`Settings::client_metadata_url`].
+    /// Sets [`Settings::client_metadata_url`].
     pub fn client_metadata_url(mut self, url: impl Into<String>) -> Self {
         self.settings.client_metadata_url = Some(url.into());
         self
     }
 
-    /// [`Settings::redirect_uri`].
+    /// Sets [`Settings::redirect_uri`].
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.settings.redirect_uri = Some(uri.into());
         self
     }
 
-    /// [`Settings::dpop`].
+    /// Sets [`Settings::dpop`].
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.settings.dpop = dpop;
         self
     }
 
-    /// The key that tokens are bound to, for an application that keeps it itself (default: one of the session's own,
-    /// stored with its tokens).
+    /// Sets the key that tokens are bound to, if the application keeps it itself (default: the session generates a key
+    /// and stores it with its tokens).
     pub fn dpop_key(mut self, key: impl SigningKey) -> Self {
         self.dpop_key = Some(Arc::new(key));
         self
     }
 
-    /// [`Settings::push_requests`].
+    /// Sets [`Settings::push_requests`].
     pub fn push_requests(mut self, push: bool) -> Self {
         self.settings.push_requests = push;
         self
     }
 
-    /// [`Settings::consent_prompt`].
+    /// Sets [`Settings::consent_prompt`].
     pub fn consent_prompt(mut self, prompt: bool) -> Self {
         self.settings.consent_prompt = prompt;
         self
     }
 
-    /// One more of [`Settings::allow_endpoints`].
+    /// Adds one of [`Settings::allow_endpoints`].
     pub fn allow_endpoint(mut self, origin: impl Into<String>) -> Self {
         self.settings.allow_endpoints.push(origin.into());
         self
     }
 
-    /// [`Settings::scopes`].
+    /// Sets [`Settings::scopes`].
     pub fn scopes(mut self, scopes: ScopeSet) -> Self {
         self.settings.scopes = scopes;
         self
     }
 
-    /// [`Settings::send_resource`].
+    /// Sets [`Settings::send_resource`].
     pub fn send_resource(mut self, send: bool) -> Self {
         self.settings.send_resource = send;
         self
     }
 
-    /// [`Settings::profile`].
+    /// Sets [`Settings::profile`].
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
         self.settings.profile = profile.into();
         self
     }
 
-    /// [`Settings::policy`].
+    /// Sets [`Settings::policy`].
     pub fn policy(mut self, policy: Policy) -> Self {
         self.settings.policy = policy;
         self
     }
 
-    /// The application: asks, shows, hears. Without one, nothing that needs a person is done. Sessions may share one (an
-    /// `Arc` of a host is a host).
+    /// Sets the host: it asks the user, shows pages and receives events. Without a host, nothing that needs the user is
+    /// done. Sessions may share one (an `Arc` of a host is a host).
     pub fn host(mut self, host: impl AuthHost) -> Self {
         self.host = Some(Arc::new(host));
         self
     }
 
-    /// What hears what happens besides the host ([`AuthHost::event`]), also where there is none. It must return quickly:
-    /// it is called while requests wait.
+    /// Sets a listener that receives the same events as the host ([`AuthHost::event`]), even without a host. It must
+    /// return quickly, because requests wait for it.
     pub fn on_event(mut self, listener: impl Fn(&Event) + MaybeSend + MaybeSync + 'static) -> Self {
         self.listener = Some(Box::new(listener));
         self
     }
 
-    /// Where records live (default: in memory). Sessions may share one (an `Arc` of a store is a store).
+    /// Sets the store of records (default: in memory). Sessions may share one (an `Arc` of a store is a store).
     pub fn store(mut self, store: impl TokenStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// What sends the protocol's own requests (default: reqwest with rustls, one client for all sessions of a tokio
-    /// runtime, made when the first of them sends something).
+    /// Sets the HTTP client for the protocol's own requests (default: reqwest with rustls, one client for all sessions
+    /// of a tokio runtime, created when the first of them sends a request).
     pub fn http_client(mut self, client: impl HttpClient) -> Self {
         self.http = Some(Arc::new(client));
         self
     }
 
-    /// The clock, sleeping and spawning (default: the current tokio runtime).
+    /// Sets the clock, sleeping and spawning (default: the current tokio runtime).
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
         self.runtime = Some(Arc::new(runtime));
         self
     }
 
-    /// Opens the session: checks the set-up and reads the record. No network.
+    /// Opens the session: checks the settings and reads the record, without network access.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the setting that cannot work, [`Error::InsecureEndpoint`] when the server's
-    /// address is neither https nor on this machine, [`Error::Store`].
+    /// [`Error::Config`] that names an invalid setting, [`Error::InsecureEndpoint`] if the server's URL is neither
+    /// https nor on this machine, [`Error::Store`] if the record cannot be read.
     pub async fn open(self) -> Result<AuthSession, Error> {
         self.check()?;
         let mut allowed = self.settings.allow_endpoints.clone();
         let client = self.credentials.client();
-        // An application that configures an issuer knows where it is.
+        // A configured issuer is always allowed.
         allowed.extend(client.and_then(|client| client.issuer.clone()));
         let guard = Guard::new(&self.server, &allowed);
         let (http, runtime) = defaults(self.http, self.runtime, guard)?;
@@ -284,7 +284,7 @@ impl AuthSessionBuilder {
     }
 }
 
-/// How a session with these credentials obtains tokens, and the client that the application has configured.
+/// Returns how a session with these credentials obtains tokens, and the client that the application configured.
 fn way(
     credentials: Credentials,
     idp: impl FnOnce(IdentityProvider) -> Idp,

@@ -1,4 +1,4 @@
-//! The listeners of one session: the application's function, and its host.
+//! The event listeners of one session: the application's function and its host.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Event streams that no caller waits for: when to try again.
+//! When an idle event stream tries again.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use crate::error::ErrorCode;
 use crate::runtime::timeout;
 use crate::session::{AuthSession, Authorization};
 
-/// How long a stream waits for an unavailable authorization server, at first; it doubles each time.
+/// The first pause while the authorization server is unavailable; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// How long it waits at the most.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// An event stream that no caller waits for, over all tries to open it. It must not bother the user, and clients open
-/// it once: one that cannot be authorized now waits until it can.
+/// An event stream that no caller waits for, over all tries to open it. It must not prompt the user, and clients open
+/// it only once: if it cannot be authorized now, it waits until it can.
 #[derive(Debug)]
 pub(crate) struct IdleStream {
     session: AuthSession,
@@ -27,8 +27,7 @@ impl IdleStream {
         }
     }
 
-    /// Whether a try that ended with an error of this code may be followed by another; any other is final, and for the
-    /// caller to tell.
+    /// Whether to try again after an error with this code. Any other error is final and goes to the caller.
     pub(crate) fn retries_after(code: ErrorCode) -> bool {
         use ErrorCode::{InteractionRequired, PolicyDenied, RefreshUnavailable};
         matches!(
@@ -37,8 +36,8 @@ impl IdleStream {
         )
     }
 
-    /// Waits until it is worth trying again, after a try that was sent with `sent` ended with an error of this code: for
-    /// another credential, and where a server was unavailable, for a while.
+    /// Waits until trying again may succeed, after a try with the credential `sent` ended with this code: until the
+    /// credential changes or, if a server was unavailable, for a pause.
     pub(crate) async fn wait_to_retry(&mut self, code: ErrorCode, sent: Option<&Authorization>) {
         let changed = self.session.wait_for_change(sent);
         if code != ErrorCode::RefreshUnavailable {

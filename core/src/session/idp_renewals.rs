@@ -1,4 +1,5 @@
-//! Silent renewals of the session at the identity provider: one at a time for all callers, with a backoff after failures.
+//! Silent renewals of the session at the identity provider: one at a time for all callers, with a backoff after
+//! failures.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ pub(crate) struct IdpRenewals {
     idp: Arc<Idp>,
     held: Arc<Held>,
     flight: Flight<Result<IdpEnd, Error>>,
-    /// By the session's ID token.
+    /// Keyed by the session's ID token.
     backoff: Backoff<String>,
 }
 
@@ -35,7 +36,7 @@ impl IdpRenewals {
         &self.idp
     }
 
-    /// How the last renewal of this ID token's session failed, if it is too early to try again.
+    /// Returns the result of the last renewal of this ID token's session, if it is too early to try again.
     pub(crate) fn verdict(
         &self,
         id_token: Option<&String>,
@@ -44,7 +45,7 @@ impl IdpRenewals {
         self.backoff.verdict(id_token, trigger, self.held.now())
     }
 
-    /// Whether a credential can be minted right away. Renews the session for it if need be, unless it is too early to try
+    /// Whether a credential can be minted now. Renews the session for that if necessary, unless it is too early to try
     /// again.
     pub(crate) async fn is_ready(self: &Arc<Self>, trigger: Trigger) -> bool {
         let Ok(View {
@@ -65,10 +66,10 @@ impl IdpRenewals {
         renewed.is_ok_and(|end| matches!(&*end, Ok(IdpEnd::Renewed)))
     }
 
-    /// Renews the session, or shares in the renewal under way. `id_token` is the one that the decision was about.
+    /// Renews the session, or joins the running renewal. `id_token` is the one that the decision was about.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] when the runtime did not let it come to an end.
+    /// [`Error::Cancelled`] if the runtime dropped the renewal.
     pub(crate) async fn renew(
         self: &Arc<Self>,
         id_token: Option<String>,

@@ -15,7 +15,7 @@ use crate::session::user::User;
 use crate::session::ways::Ways;
 use crate::settings::Settings;
 
-/// The parts of a session. Its tasks hold it, or those parts of it that they need.
+/// The parts of a session. Tasks hold it, or only the parts that they need.
 pub(crate) struct Inner {
     pub(super) settings: Arc<Settings>,
     pub(super) held: Arc<Held>,
@@ -31,7 +31,7 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    /// Whether a credential can be minted right away, after a renewal of the session at the identity provider if need be.
+    /// Whether a credential can be minted now, after a renewal of the session at the identity provider if necessary.
     pub(super) async fn can_mint(&self, trigger: Trigger) -> bool {
         match &self.idp {
             Some(idp) => idp.is_ready(trigger).await,
@@ -39,7 +39,7 @@ impl Inner {
         }
     }
 
-    /// The application asks for a sign-in, or brings a credential: earlier failures are no reason to refuse it.
+    /// Clears earlier failures, because the application requests a sign-in or has set a credential.
     pub(super) fn start_afresh(&self) {
         self.renewals.backoff.reset();
         self.rejected.forget();

@@ -1,12 +1,11 @@
-//! Where the server redirects callers that follow redirects themselves.
+//! The URLs that the server has redirected callers to that follow redirects themselves.
 
 use crate::sync::{Mutex, lock};
 
-/// How many addresses are remembered.
+/// How many URLs are kept.
 const MAX_KEPT: usize = 16;
 
-/// Addresses that the server redirected a caller to, within its origin: what is sent to the server with a credential is
-/// sent there with it. The last ones.
+/// The last URLs, within its origin, that the server redirected a caller to. Requests to them may carry the credential.
 #[derive(Default)]
 pub(super) struct Redirected(Mutex<Vec<String>>);
 

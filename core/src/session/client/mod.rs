@@ -1,4 +1,4 @@
-//! The client that a session is at authorization servers: as whom it calls them, and by which key.
+//! The session's client at authorization servers: its registration, and how it authenticates.
 
 pub(crate) mod possession;
 
@@ -27,25 +27,25 @@ use crate::store::lease::Lease;
 use crate::store::record::Record;
 use crate::token_retry::{once, retry_once};
 
-/// The session's client, with the connection and the keys that its calls take.
+/// The session's client, with the HTTP client and the keys for its requests.
 pub(crate) struct SessionClient {
     pub(crate) held: Arc<Held>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) identity: ClientIdentity,
     pub(crate) http: GuardedClient,
     pub(crate) possession: Possession,
-    /// It authenticates by assertions of its platform, which are secrets as well.
+    /// It authenticates with its platform's assertions, which are secrets as well.
     pub(crate) is_workload: bool,
 }
 
-/// As whom a token is requested, and where.
+/// The client that requests a token, and the server that it requests it from.
 #[derive(Clone, Copy)]
 pub(crate) struct Requester<'a> {
     pub(crate) grantor: &'a Grantor,
     pub(crate) client: &'a Registration,
-    /// The key that the new tokens are to be bound to.
+    /// The key to bind the new tokens to.
     pub(crate) binding: Option<&'a KeyBinding>,
-    /// The refresh token that is presented is bound to that key, so the new tokens must be.
+    /// The refresh token is bound to that key, so the new tokens must be bound to it too.
     pub(crate) is_bound: bool,
 }
 
@@ -54,13 +54,13 @@ impl SessionClient {
         &*self.held.runtime
     }
 
-    /// The MCP server's address.
+    /// Returns the MCP server's URL.
     pub(crate) fn server(&self) -> &str {
         self.held.server()
     }
 
-    /// Requests a token, once more after a transient error, but not after the lease was lost. A code is sent again only
-    /// if the server cannot have seen it.
+    /// Requests a token. Retries once after a transient error, unless the lease was lost. An authorization code is sent
+    /// again only if the server cannot have received it.
     pub(crate) async fn token(
         &self,
         requester: &Requester<'_>,
@@ -74,8 +74,8 @@ impl SessionClient {
         }
     }
 
-    /// As [`token`](Self::token), at an endpoint on record: one that is gone is looked up again, once. Returns the
-    /// grantor that was asked in the end as well.
+    /// As [`token`](Self::token), at the recorded endpoint; if that is gone, looks it up again, once. Also returns the
+    /// grantor that was asked last.
     pub(crate) async fn token_by_record(
         &self,
         requester: Requester<'_>,
@@ -97,12 +97,12 @@ impl SessionClient {
                 (moved, answer)
             }
             Ok(None) => (grantor, answer),
-            // While the server has no metadata, nothing is known of its endpoints.
+            // Without metadata it is unknown whether the endpoint has moved.
             Err(error) => (grantor, Err(TokenFailure::Transient(error.into()))),
         }
     }
 
-    /// Requests a token, without another try.
+    /// Requests a token, without a retry.
     pub(crate) async fn token_once(
         &self,
         requester: &Requester<'_>,
@@ -125,7 +125,7 @@ impl SessionClient {
         Ok(tokens)
     }
 
-    /// The client of `registration` at the authorization server `issuer`.
+    /// Returns the client of `registration` at the authorization server `issuer`.
     pub(crate) fn at<'a>(
         &'a self,
         issuer: &'a str,
@@ -142,14 +142,14 @@ impl SessionClient {
         }
     }
 
-    /// The key of a client, if it is the one that the application configured with a key.
+    /// Returns the key of a client, if the application configured that client with a key.
     pub(crate) fn key_of(&self, client: &Registration) -> Option<&dyn SigningKey> {
         let own = self.identity.preregistered.as_ref();
         let own = own.filter(|own| own.id == client.client_id)?;
         own.own_key()
     }
 
-    /// The client that a grant belongs to, with the secret that the application has for it now.
+    /// Returns the client that a grant belongs to, with the secret that is configured now.
     pub(crate) fn client_of(&self, grant: &Grant) -> Option<Registration> {
         let client = grant.client.as_ref()?;
         let own = self.identity.preregistered.as_ref();
@@ -162,14 +162,14 @@ impl SessionClient {
         })
     }
 
-    /// As [`client_of`](Self::client_of), if it is the client that is configured now.
+    /// As [`client_of`](Self::client_of), if that client is the one configured now.
     pub(crate) fn own_client_of(&self, grant: &Grant) -> Option<Registration> {
         let own = self.identity.preregistered.as_ref()?;
         self.client_of(grant)
             .filter(|client| client.client_id == own.id)
     }
 
-    /// The grant that `tokens` make.
+    /// Creates a grant from `tokens`.
     pub(crate) fn granted(
         &self,
         tokens: Tokens,
@@ -193,7 +193,7 @@ impl SessionClient {
         }
     }
 
-    /// Finds the authorization server for a grant without the user. `bound`: the only issuer that will do.
+    /// Discovers the authorization server for a grant without the user. `bound`: the only acceptable issuer.
     pub(crate) async fn find(
         &self,
         challenge: &AuthChallenge,
@@ -216,7 +216,7 @@ impl SessionClient {
         })
     }
 
-    /// Where a server, whose token endpoint is gone, grants tokens now; `None`: it names no other endpoint.
+    /// Reads the metadata of a server whose token endpoint is gone, for another endpoint; `None` if it names no other.
     pub(crate) async fn moved(&self, grantor: &Grantor) -> Result<Option<Grantor>, Error> {
         let Some(server) = self.server_of(grantor).await? else {
             return Ok(None);
@@ -235,7 +235,7 @@ impl SessionClient {
         Ok(Some(now))
     }
 
-    /// The metadata of a server on record, read again; `None`: it is a server of 2025-03-26 that has none.
+    /// Reads the metadata of a recorded server again; `None` for a server of MCP 2025-03-26 that has none.
     pub(crate) async fn server_of(
         &self,
         grantor: &Grantor,
@@ -249,7 +249,7 @@ impl SessionClient {
                 seconds: DISCOVERY_LIMIT.as_secs(),
             })
         })?;
-        // A server without metadata is at the MCP server's own origin.
+        // A server without metadata has the MCP server's own origin.
         if found.is_none() && !same_issuer(issuer, origin(self.server())) {
             let detail = "it publishes no metadata at the moment".to_owned();
             return Err(Error::http(issuer, detail));
@@ -257,10 +257,10 @@ impl SessionClient {
         Ok(found)
     }
 
-    /// Whether the server that was found may be sent the client's secret, key proof or assertion.
+    /// Checks that the client's secret, key proof or assertion may be sent to the discovered server.
     ///
     /// # Errors
-    /// [`Error::ClientIssuerUnknown`] when it is not known to be the one that the client is registered at.
+    /// [`Error::ClientIssuerUnknown`] if the client is not known to be registered there.
     pub(crate) fn check_may_authenticate(
         &self,
         found: &Discovered,
@@ -281,14 +281,14 @@ impl SessionClient {
         })
     }
 
-    /// The issuer that a configured client is bound to: the one it is said to be registered at, else the one that it
-    /// has authenticated to before. A resource may name any server, which is no reason to send the client's secret
-    /// there (MCP 2026-07-28, authorization server binding).
+    /// Returns the issuer that a configured client is bound to: the configured one, else the one that it authenticated
+    /// to before. A resource may name any server, so its metadata does not decide where the client's secret is sent
+    /// (MCP 2026-07-28, authorization server binding).
     pub(crate) fn bound_issuer(&self, record: &Record) -> Option<String> {
         let client = self.identity.preregistered.as_ref()?;
         let authenticates = client.authenticates() || self.is_workload;
         let same = |known: &Registration| {
-            // An id alone is no secret: where it was used before does not say where a secret belongs.
+            // A client ID alone is not a secret: where it was used does not show where a secret belongs.
             let shown = known.authenticates() || !authenticates || self.is_workload;
             !known.dynamic && known.client_id == client.id && shown
         };

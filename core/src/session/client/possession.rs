@@ -1,4 +1,4 @@
-//! The key that a session's tokens are bound to (RFC 9449).
+//! Proof of possession: the key that a session's tokens are bound to (RFC 9449).
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::secret::Secret;
 use crate::session::held::credential::Authorization;
 use crate::sync::{Mutex, lock};
 
-/// What a session needs to bind its tokens.
+/// The keys, nonces and clocks for a session's proofs.
 #[derive(Default)]
 pub(crate) struct Possession {
     pub(crate) mode: Dpop,
@@ -28,9 +28,9 @@ pub(crate) struct Possession {
     pub(crate) nonces: Nonces,
     /// The clocks of MCP servers that refused a proof.
     pub(crate) clocks: Clocks,
-    /// The key in use: reading one takes longer than signing by it.
+    /// The key in use, cached because decoding one takes longer than signing.
     prover: Mutex<Option<Arc<Prover>>>,
-    /// The key that new tokens are bound to.
+    /// The key that the session generated, for new tokens.
     own: Mutex<Option<KeyBinding>>,
 }
 
@@ -44,12 +44,12 @@ impl Possession {
     }
 }
 
-/// What a request to the MCP server carries.
+/// The credential for one request to the MCP server: the `Authorization` header and, if needed, a proof.
 #[derive(Clone)]
 pub struct RequestCredential {
     authorization: Authorization,
     proof: Option<Secret>,
-    /// What the proof carries.
+    /// The nonce in the proof.
     nonce: Option<String>,
 }
 
@@ -58,21 +58,21 @@ impl RequestCredential {
         self.nonce.as_deref()
     }
 
-    /// The credential.
+    /// Returns the credential that it was made for.
     #[must_use]
     pub fn authorization(&self) -> &Authorization {
         &self.authorization
     }
 
-    /// The header fields to send, by lower-case name. They are secrets, for this one request: a proof is good for no
-    /// other.
+    /// Returns the header fields to send, with lower-case names. They are secret, and a proof is valid for this request
+    /// only.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let proof = self.proof.as_ref().map(|proof| ("dpop", proof.expose()));
         std::iter::once(("authorization", self.authorization.header_value())).chain(proof)
     }
 
-    /// Puts them among the header fields of a request, marked as secrets. A token that no header can carry, as a damaged
-    /// record may have, is not sent: the server has its say.
+    /// Inserts the header fields into a request, marked as sensitive. A token that a header cannot carry, such as one
+    /// from a damaged record, is left out; the server then rejects the request.
     pub fn insert_into(&self, headers: &mut HeaderMap) {
         for (name, value) in self.headers() {
             if let Ok(mut value) = HeaderValue::from_str(value) {
@@ -93,7 +93,7 @@ impl std::fmt::Debug for RequestCredential {
 }
 
 impl Possession {
-    /// What a request to `url` by `method` is sent with.
+    /// Returns the credential for a request to `url` with the HTTP method `method`.
     pub(crate) async fn credential(
         &self,
         runtime: &dyn Runtime,
@@ -128,7 +128,7 @@ impl Possession {
         })
     }
 
-    /// The key of `binding`.
+    /// Returns the key of `binding`.
     pub(crate) fn prover(&self, binding: &KeyBinding) -> Result<Arc<Prover>, Error> {
         let held = lock(&self.prover).clone();
         if let Some(prover) = held.filter(|held| held.thumbprint() == binding.thumbprint) {
@@ -147,14 +147,14 @@ impl Possession {
         Ok(prover)
     }
 
-    /// Whether the key is at hand that a grant is bound to.
+    /// Whether the key that a grant is bound to is available.
     pub(crate) fn has_key(&self, grant: &Grant) -> bool {
         let binding = grant.binding.as_ref();
         binding.is_none_or(|binding| self.prover(binding).is_ok())
     }
 
-    /// The key that a new grant is to be bound to: the application's, else the one that `held` is bound to, else one
-    /// of the session's own.
+    /// Returns the key for a new grant: the application's, else the one that `held` is bound to, else one that the
+    /// session generates.
     pub(crate) fn new_binding(&self, held: Option<&Grant>) -> Result<KeyBinding, Error> {
         if let Some(key) = &self.key {
             return Ok(KeyBinding {
@@ -173,8 +173,8 @@ impl Possession {
         }
     }
 
-    /// The key that the answer to `challenge` is to be bound to, if it is to be bound. `found` is what discovery
-    /// found, if that was necessary.
+    /// Returns the key for the grant that answers `challenge`, or `None` for a bearer token. `found` is the result of
+    /// discovery, if it was necessary.
     pub(crate) fn binding_for(
         &self,
         challenge: &AuthChallenge,
@@ -201,7 +201,7 @@ impl Possession {
                     let detail = "it does not bind tokens to a key (DPoP), which this program was told to insist on";
                     return Err(Error::metadata(issuer, detail));
                 }
-                // It may know more than it says.
+                // The server may support it without saying so.
                 None => {}
             }
         }

@@ -1,34 +1,35 @@
-//! Backoff: for a while after a silent renewal has failed, only callers that need it try again.
+//! Backoff: after a failed silent renewal, ambient requests wait before the next try. Commands wait only if the server
+//! asked for it.
 
 use crate::error::Error;
 use crate::recovery::{Attempt, Tried, Trigger};
 use crate::sync::{Mutex, MutexGuard, lock};
 
-/// The first pause after a failure, in seconds; it doubles with each further one.
+/// The first pause after a failure, in seconds; it doubles with each further failure.
 const FIRST_PAUSE: u64 = 5;
 /// The longest pause, in seconds.
 const LONGEST_PAUSE: u64 = 300;
 
-/// The last failed renewal. `C` is what was to be renewed.
+/// The last failed renewal. `C` identifies what was to be renewed.
 pub(crate) struct Backoff<C>(Mutex<State<C>>);
 
 struct State<C> {
     failed: Option<Failed<C>>,
-    /// Failures in a row, of whichever credential.
+    /// Failures in a row, over all credentials.
     failures: u32,
-    /// The credential whose need of the user was announced already.
+    /// The credential that `InteractionRequired` was already reported for.
     announced: Option<Option<C>>,
 }
 
 struct Failed<C> {
     credential: Option<C>,
     attempt: Attempt,
-    /// `None`: it succeeded, and its credential was rejected all the same.
+    /// `None`: it succeeded, but the server rejected the new credential too.
     error: Option<Error>,
     since: u64,
-    /// How long callers that need not ask wait; `None`: until the credential changes.
+    /// How long ambient requests wait; `None`: until the credential changes.
     pause: Option<u64>,
-    /// What the server asked for: this holds for commands too.
+    /// The pause that the server asked for, which holds for commands too.
     retry_after: Option<u64>,
 }
 
@@ -49,7 +50,7 @@ impl<C> Default for State<C> {
 }
 
 impl<C: PartialEq> Backoff<C> {
-    /// How the last renewal of this credential failed, if it is too early to try again.
+    /// Returns the result of the last renewal of this credential, if it is too early to try again.
     pub(crate) fn verdict(
         &self,
         credential: Option<&C>,
@@ -61,7 +62,7 @@ impl<C: PartialEq> Backoff<C> {
             .failed
             .as_ref()
             .filter(|f| f.credential.as_ref() == credential)?;
-        // A clock that was set back must not hold a caller for longer than agreed.
+        // A clock that was set back must not prolong the pause.
         let within = |pause: u64| now >= failed.since && now < failed.since.saturating_add(pause);
         let holds = match trigger {
             Trigger::Ambient => failed.pause.is_none_or(within),
@@ -73,13 +74,13 @@ impl<C: PartialEq> Backoff<C> {
         })
     }
 
-    /// Notes a failed renewal.
+    /// Records a failed renewal.
     pub(crate) fn note(&self, credential: Option<C>, attempt: Attempt, error: Error, now: u64) {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         let doubled = FIRST_PAUSE << (state.failures - 1).min(6);
         let retry_after = match &error {
-            // A server may ask for time, but not for ever.
+            // The server's pause is limited.
             Error::RefreshUnavailable { retry_after, .. } => {
                 retry_after.map(|seconds| seconds.min(LONGEST_PAUSE))
             }
@@ -96,7 +97,7 @@ impl<C: PartialEq> Backoff<C> {
         });
     }
 
-    /// Notes that a renewed credential was rejected too: until it changes, renewing it is of no use.
+    /// Records that the server rejected a renewed credential too: renewing it again is useless until it changes.
     pub(crate) fn note_useless(&self, credential: Option<C>, now: u64) {
         self.lock().failed = Some(Failed {
             credential,
@@ -108,17 +109,17 @@ impl<C: PartialEq> Backoff<C> {
         });
     }
 
-    /// How many renewals in a row have failed.
+    /// Returns how many renewals in a row have failed.
     pub(crate) fn failures(&self) -> u32 {
         self.lock().failures
     }
 
-    /// Something changed: all callers may try again.
+    /// Clears the backoff, so that all callers may try again.
     pub(crate) fn reset(&self) {
         *self.lock() = State::default();
     }
 
-    /// Whether this is the first time that this credential is said to need the user.
+    /// Records that this credential needs the user, and returns whether that is new.
     pub(crate) fn announce(&self, credential: Option<C>) -> bool {
         let mut state = self.lock();
         if state.announced.as_ref() == Some(&credential) {

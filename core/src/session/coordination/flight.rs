@@ -1,4 +1,4 @@
-//! Single flight: one task at a time, on its own, whose result all callers share.
+//! Single flight: one background task at a time, whose result all callers share.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::sync::{Mutex, lock};
 
 type Landing<T> = watch::Receiver<Option<Arc<T>>>;
 
-/// At most one task at a time. A caller that asks while it runs shares its result; one that stops waiting changes
-/// nothing for the task or for the others.
+/// At most one task at a time. A caller that arrives while it runs shares its result; a caller that stops waiting
+/// affects neither the task nor the other callers.
 pub(crate) struct Flight<T> {
     slot: Arc<Mutex<Option<Landing<T>>>>,
 }
@@ -25,8 +25,8 @@ impl<T> Default for Flight<T> {
 }
 
 impl<T: MaybeSend + MaybeSync + 'static> Flight<T> {
-    /// The result of the task under way, or, if there is none, of the one that `start` makes. `None` when
-    /// the task did not get to its end because the runtime did not let it.
+    /// Returns the result of the running task or, if there is none, starts one. `None` if the runtime dropped the task
+    /// before it ended.
     pub(crate) async fn join(
         &self,
         runtime: &dyn Runtime,
@@ -53,7 +53,8 @@ impl<T: MaybeSend + MaybeSync + 'static> Flight<T> {
         let cleared = ClearOnDrop(Arc::clone(&self.slot));
         runtime.spawn(Box::pin(async move {
             let value = task.await;
-            // First make room, then tell: a caller that asks in between starts afresh and finds the work done.
+            // Clear the slot before publishing the result: a caller that arrives in between starts a new task, which
+            // finds the work done.
             drop(cleared);
             result.send_replace(Some(Arc::new(value)));
         }));
@@ -61,7 +62,7 @@ impl<T: MaybeSend + MaybeSync + 'static> Flight<T> {
     }
 }
 
-/// Makes room for the next task also when this one panics or is never run.
+/// Clears the slot, even if the task panics or never runs.
 struct ClearOnDrop<T>(Arc<Mutex<Option<Landing<T>>>>);
 
 impl<T> Drop for ClearOnDrop<T> {
@@ -70,7 +71,7 @@ impl<T> Drop for ClearOnDrop<T> {
     }
 }
 
-/// Every interleaving of a few callers: `./test interleavings`.
+/// Every interleaving of a few callers; run by `./test interleavings`.
 #[cfg(all(test, shuttle))]
 mod interleavings {
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -99,13 +100,13 @@ mod interleavings {
     #[derive(Default)]
     struct World {
         flight: Flight<usize>,
-        /// How many tasks run now, and how many ever began.
+        /// How many tasks run now, and how many have started.
         running: AtomicUsize,
         begun: AtomicUsize,
     }
 
     impl World {
-        /// Asks for a task, which tells the how-manyth it was.
+        /// Requests a task, which returns how many started before it.
         async fn ask(self: &Arc<Self>, panics: bool) -> Option<usize> {
             let world = Arc::clone(self);
             let start = move || -> BoxFuture<'static, usize> {

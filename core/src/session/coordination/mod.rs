@@ -1,4 +1,4 @@
-//! Who goes first, and who waits: nothing here knows a protocol.
+//! Coordination of concurrent callers and sessions. Nothing here depends on the protocol.
 
 pub(crate) mod backoff;
 pub(crate) mod flight;

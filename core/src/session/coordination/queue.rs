@@ -1,7 +1,8 @@
 //! One interaction with the user at a time.
 //!
-//! A request that comes while one is open joins it where its result answers the request too, widens it as long as the user
-//! has not been shown anything, or else waits until it is over: those that wait are then merged into one.
+//! A request that arrives during an interaction joins it if its result answers the request too, and extends it if the
+//! user has not been shown anything yet. Otherwise it waits until the interaction is over; the waiting requests are
+//! then merged into one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,56 +13,56 @@ use tokio::sync::watch;
 use crate::runtime::Runtime;
 use crate::sync::{Mutex, MutexGuard, lock};
 
-/// What a caller asks of the user.
+/// A caller's request to the user.
 pub(crate) trait Request: Clone + MaybeSend + 'static {
-    /// Whether one interaction can answer both, if it is wide enough.
+    /// Whether one interaction can answer both, given enough scope.
     fn goes_with(&self, other: &Self) -> bool;
 
-    /// Whether an answer to this one is wide enough for `other`.
+    /// Whether an answer to this request has enough scope for `other`.
     fn covers(&self, other: &Self) -> bool;
 
-    /// Widens this one by `other`.
+    /// Extends this request by `other`.
     fn merge(&mut self, other: &Self);
 }
 
-/// The interactions of one session; `R` is what is asked for, `E` how an interaction ends.
+/// The interactions of one session. `R` is the request, `E` the result.
 pub(crate) struct Queue<R, E>(Arc<Mutex<Slot<R, E>>>);
 
 struct Slot<R, E> {
     open: Option<Arc<Interaction<R>>>,
     ending: Option<Ending<E>>,
-    /// What waits for the open one to end.
+    /// The requests that wait for the open interaction to end.
     waiting: BTreeMap<u64, R>,
     next_id: u64,
 }
 
 type Ending<E> = watch::Receiver<Option<E>>;
 
-/// One interaction, from before the user is shown anything until it has ended.
+/// One interaction, from before the user is shown anything until it ends.
 pub(crate) struct Interaction<R>(Mutex<Open<R>>);
 
 struct Open<R> {
     request: R,
-    /// It is closed to further requests: the user sees it, or no caller wants it.
+    /// It accepts no further scope: the user has seen it, or no caller wants it.
     shown: bool,
     /// How many callers wait for its result.
     seats: usize,
 }
 
-/// A claim on the result of an interaction, given up when it is dropped.
+/// A caller's claim on the result of an interaction; dropping it gives the claim up.
 struct Seat<R>(Arc<Interaction<R>>);
 
-/// A place in the queue behind the open interaction, given up when it is dropped.
+/// A caller's place in the queue behind the open interaction; dropping it leaves the queue.
 pub(crate) struct Place<R, E> {
     queue: Arc<Mutex<Slot<R, E>>>,
     id: u64,
 }
 
-/// How an interaction ended, for one caller.
+/// The end of an interaction, as one caller sees it.
 pub(crate) enum Joined<E> {
-    /// It answers the caller's request. `None`: its task was dropped before it ended.
+    /// The result for the caller's request. `None`: the task was dropped before it ended.
     Own(Option<E>),
-    /// It was another one, which was in the way.
+    /// Another interaction, which the caller had to wait for, has ended.
     Other,
 }
 
@@ -70,26 +71,26 @@ impl<R> Interaction<R> {
         lock(&self.0)
     }
 
-    /// Whether any caller still waits for its result.
+    /// Whether a caller still waits for its result.
     pub(crate) fn is_wanted(&self) -> bool {
         self.open().seats > 0
     }
 }
 
 impl<R: Request> Interaction<R> {
-    /// Closes it to further requests, and returns what it is for; `None` if no caller waits for it any more.
+    /// Stops it from being extended, and returns its request; `None` if no caller waits for it any more.
     pub(crate) fn show(&self) -> Option<R> {
         let mut open = self.open();
         open.shown = true;
         (open.seats > 0).then(|| open.request.clone())
     }
 
-    /// What it is for so far.
+    /// Returns its request so far.
     pub(crate) fn request(&self) -> R {
         self.open().request.clone()
     }
 
-    /// A seat, if its result answers `request` too. Widens it where that is still possible.
+    /// Returns a seat if its result answers `request` too, extending it if that is still possible.
     fn join(self: &Arc<Self>, request: &R) -> Option<Seat<R>> {
         let mut open = self.open();
         if !open.request.goes_with(request) {
@@ -130,16 +131,16 @@ impl<R, E> Default for Queue<R, E> {
     }
 }
 
-/// What a caller that waits for an ending has of it.
+/// What a waiting caller holds.
 enum Claim<R, E> {
     Seat(Seat<R>),
     Place(Place<R, E>),
 }
 
 impl<R: Request, E: Clone + MaybeSend + MaybeSync + 'static> Queue<R, E> {
-    /// Waits for the end of the interaction that answers `request`, or of the one that is in the way. Where none is open,
-    /// runs what `start` makes, as a task of its own. `place` is the caller's place in the queue: it is kept from
-    /// [`Joined::Other`] until the caller has come back or gone.
+    /// Waits for the end of the interaction that answers `request`, or of the one that blocks it. If none is open,
+    /// spawns the task that `start` returns. `place` holds the caller's place in the queue after [`Joined::Other`],
+    /// until the caller joins again or is dropped.
     pub(crate) async fn join(
         &self,
         runtime: &dyn Runtime,
@@ -179,7 +180,7 @@ impl<R: Request, E: Clone + MaybeSend + MaybeSync + 'static> Queue<R, E> {
             let queue = Arc::clone(&self.0);
             return (ending, Claim::Place(Place { queue, id }));
         }
-        // Callers that waited for the same come along, so that the user is asked once.
+        // Merge the requests that wait and go with this one, so that the user is asked once.
         for waiting in slot.waiting.values() {
             if request.goes_with(waiting) {
                 request.merge(waiting);
@@ -199,7 +200,8 @@ impl<R: Request, E: Clone + MaybeSend + MaybeSync + 'static> Queue<R, E> {
         let task = start(interaction);
         runtime.spawn(Box::pin(async move {
             let ended = task.await;
-            // Make room first: a caller that comes in between opens another, and finds the work done.
+            // Clear the slot first: a caller that arrives in between opens another interaction, which finds the work
+            // done.
             drop(closing);
             sender.send_replace(Some(ended));
         }));
@@ -207,7 +209,7 @@ impl<R: Request, E: Clone + MaybeSend + MaybeSync + 'static> Queue<R, E> {
     }
 }
 
-/// Makes room for the next interaction, also when the task panics or never runs.
+/// Clears the slot for the next interaction, even if the task panics or never runs.
 struct Closing<R, E>(Arc<Mutex<Slot<R, E>>>);
 
 impl<R, E> Drop for Closing<R, E> {

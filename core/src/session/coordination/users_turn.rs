@@ -1,5 +1,5 @@
-//! One user, one page: of the sessions of a profile and server that need the user, in one process and in many, one has the
-//! turn, and asks. The others watch the store meanwhile, and go on with the credential that it brings.
+//! One user, one page: of all sessions for one profile and server that need the user, in any process, one has the turn
+//! and asks. The others watch the store and continue with the credential that the sign-in stores.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,30 +8,30 @@ use crate::store::StoreKey;
 use crate::store::lease::Lease;
 use crate::store::turn::Turn;
 
-/// How often the store is looked at while another session has the turn.
+/// How often the store is read while another session has the turn.
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
-/// How long a turn lasts at the most, and is waited for. Where the user takes longer, there is merely another page.
+/// The longest a turn lasts, and the longest wait for one. If the user takes longer, a second page may open.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// How waiting for the turn ended.
+/// The result of waiting for the turn.
 pub(crate) enum Turned {
-    /// The user is this session's to ask, until the turn is dropped.
+    /// This session may ask the user, until the turn is dropped.
     Ours(UsersTurn),
-    /// The user need not be asked any more.
+    /// The user is no longer needed.
     Over,
 }
 
-/// A turn with the user.
+/// The right to ask the user.
 pub(crate) struct UsersTurn {
     #[expect(dead_code, reason = "held, not read")]
     lease: Option<Lease>,
-    /// Since when it was waited for, if another session had it.
+    /// When the wait for it began, if another session had it.
     pub(crate) waited: Option<SystemTime>,
 }
 
 impl UsersTurn {
-    /// A turn beside that of another session.
+    /// Returns a turn without waiting for that of another session.
     pub(crate) fn beside() -> Self {
         Self {
             lease: None,
@@ -40,7 +40,7 @@ impl UsersTurn {
     }
 }
 
-/// The line of sessions that need the user of one record.
+/// The queue of sessions that need the user for one record.
 pub(crate) struct Line<'a> {
     held: &'a Held,
     key: StoreKey,
@@ -55,7 +55,7 @@ impl<'a> Line<'a> {
         Self { held, key }
     }
 
-    /// The turn, if no other session has it.
+    /// Takes the turn, if no other session has it.
     pub(crate) async fn turn_now(&self) -> Option<UsersTurn> {
         let lease = come(&mut self.stand()).await?;
         Some(UsersTurn {
@@ -64,7 +64,8 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Waits until the turn comes, or `is_over` says that it is not needed any more, which it is asked once a second.
+    /// Waits until the turn is free, or until `is_over`, checked once a second, says that it is no longer needed. After
+    /// [`LONGEST`], returns a turn without a lease.
     pub(crate) async fn wait<O>(&self, is_over: impl Fn() -> O) -> Turned
     where
         O: Future<Output = bool>,
@@ -97,7 +98,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The turn, if it has come. A store that cannot lease is no reason not to ask the user.
+/// Returns the turn, if it is free. If the store cannot grant leases, the user is asked anyway.
 async fn come(turn: &mut Turn<'_>) -> Option<Option<Lease>> {
     match turn.come().await {
         Ok(lease) => lease.map(Some),

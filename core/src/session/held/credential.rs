@@ -11,10 +11,10 @@ use crate::secret::Secret;
 use crate::signal::Signal;
 use crate::store::record::{Record, Versioned};
 
-/// The value of an `Authorization` header, and what it stands for. Cloning costs a reference count.
+/// An access token, as the value of an `Authorization` header, with its scopes. Cloning costs a reference count.
 ///
-/// Requests are told apart by the credential they carried, so keep the one a request was sent with until its
-/// response is here.
+/// A recovery needs to know which credential failed: keep the one that a request was sent with until its response
+/// arrives.
 #[derive(Clone)]
 pub struct Authorization(Arc<Credential>);
 
@@ -26,7 +26,7 @@ struct Credential {
 impl Authorization {
     fn new(grant: &Grant) -> Self {
         Self(Arc::new(Credential {
-            // RFC 6750 section 2.1 and RFC 9449 section 7.1, in the one spelling that all servers accept.
+            // RFC 6750 section 2.1 and RFC 9449 section 7.1, in the spelling that all servers accept.
             header: Secret::new(match grant.binding {
                 None => format!("Bearer {}", grant.access_token.expose()),
                 Some(_) => format!("DPoP {}", grant.access_token.expose()),
@@ -35,21 +35,21 @@ impl Authorization {
         }))
     }
 
-    /// The value of the `Authorization` header. It is a secret: send it to the MCP server, nowhere else. One that
-    /// [needs a proof](Self::needs_proof) is of no use by itself.
+    /// Returns the value of the `Authorization` header. It is a secret: send it only to the MCP server. It is not
+    /// enough alone if it [needs a proof](Self::needs_proof).
     #[must_use]
     pub fn header_value(&self) -> &str {
         self.0.header.expose()
     }
 
-    /// The scopes it was granted.
+    /// Returns the granted scopes.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.0.grant.granted
     }
 
-    /// Whether each request needs a proof besides (RFC 9449), which
-    /// [`ResourceRequest::authorize`](crate::ResourceRequest::authorize) makes.
+    /// Whether each request also needs a proof (RFC 9449), which
+    /// [`ResourceRequest::authorize`](crate::ResourceRequest::authorize) creates.
     #[must_use]
     pub fn needs_proof(&self) -> bool {
         self.0.grant.binding.is_some()
@@ -59,12 +59,12 @@ impl Authorization {
         &self.0.grant
     }
 
-    /// Whether it is known to have expired; one without a known lifetime is used until it is rejected.
+    /// Whether it is known to be expired. Without a known lifetime it is used until it is rejected.
     pub(crate) fn is_expired(&self, now: u64) -> bool {
         self.0.grant.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether it expires within `ahead` seconds. Of a short life no more than half is given away.
+    /// Whether it expires within `ahead` seconds. Never before half of its lifetime has passed.
     pub(crate) fn is_due(&self, now: u64, ahead: u64) -> bool {
         let grant = &self.0.grant;
         grant.expires_at.is_some_and(|at| {
@@ -74,7 +74,7 @@ impl Authorization {
     }
 }
 
-/// Whether both were granted at once.
+/// Two are equal if they come from the same grant.
 impl PartialEq for Authorization {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.grant().is_same_as(other.grant())
@@ -91,16 +91,16 @@ impl fmt::Debug for Authorization {
     }
 }
 
-/// What is current, and which version of the record said so.
+/// The current credential, and the version of the record that it was read from.
 #[derive(Default)]
 struct Snapshot {
     version: Option<u64>,
     authorization: Option<Authorization>,
-    /// The grant could not be stored yet.
+    /// The current grant, while it could not be stored.
     unstored: Option<Unstored>,
 }
 
-/// A grant that could not be stored, and the one it is to replace.
+/// A grant that could not be stored, and the grant that it replaces.
 #[derive(Clone)]
 pub(crate) struct Unstored {
     grant: Grant,
@@ -108,7 +108,7 @@ pub(crate) struct Unstored {
 }
 
 impl Unstored {
-    /// Makes up for it, if the record still holds what was to be replaced.
+    /// Puts the grant into the record, if the record still holds the one that it replaces.
     pub(crate) fn put_into(&self, record: &mut Record) -> bool {
         let missing = self.is_missing_in(record);
         if missing {
@@ -117,7 +117,7 @@ impl Unstored {
         missing
     }
 
-    /// Whether the record still holds what was to be replaced.
+    /// Whether the record still holds the grant that it replaces.
     fn is_missing_in(&self, record: &Record) -> bool {
         match (&record.grant, &self.over) {
             (Some(now), Some(then)) => now.is_same_as(then),
@@ -132,18 +132,18 @@ impl Snapshot {
     }
 }
 
-/// The place where the current credential is read from and written to.
+/// The holder of the current credential.
 #[derive(Default)]
 pub(crate) struct Current {
-    /// Only what was had through this identity provider counts.
+    /// If set, only grants obtained through this identity provider count.
     only_via: Option<String>,
     snapshot: ArcSwap<Snapshot>,
-    /// Says that it may have become another.
+    /// Notifies waiters that the credential may have changed.
     changed: Signal,
 }
 
 impl Current {
-    /// Of a session that is enterprise-managed by this identity provider, if it is.
+    /// For an enterprise-managed session, `issuer` is its identity provider.
     pub(crate) fn via(issuer: Option<String>) -> Self {
         Self {
             only_via: issuer,
@@ -151,12 +151,12 @@ impl Current {
         }
     }
 
-    /// The current credential: no waiting, no lock.
+    /// Returns the current credential without waiting, locks or I/O.
     pub(crate) fn get(&self) -> Option<Authorization> {
         self.snapshot.load().authorization.clone()
     }
 
-    /// Waits until it is another than `from`.
+    /// Waits until the current credential is not `from`.
     pub(crate) async fn changed(&self, from: Option<&Authorization>) {
         self.changed.until(|| self.get().as_ref() != from).await;
     }
@@ -165,12 +165,11 @@ impl Current {
         self.snapshot.load().version
     }
 
-    /// Takes over what a record says, unless a newer version has been taken over already. `since` is the
-    /// version that was current before the record was read: a record that is gone counts only if nothing
-    /// was taken over in the meantime.
+    /// Adopts the grant of a record, unless a newer version was already adopted. `since` is the version that was
+    /// current before the record was read: a missing record counts only if nothing was adopted in the meantime.
     pub(crate) fn publish(&self, read: &Versioned, since: Option<u64>) {
         let outdated = |now: &Snapshot| match read.version {
-            // What a version says never changes.
+            // The content of a version never changes.
             Some(version) => now.version.is_some_and(|own| own >= version),
             None => now.version != since,
         };
@@ -184,7 +183,7 @@ impl Current {
             if outdated(now) {
                 return Arc::clone(now);
             }
-            // Another session has written something else: what could not be stored is newer still.
+            // Another session changed something else in the record; the grant that could not be stored is still newer.
             let unstored = now.unstored.as_ref();
             if unstored.is_some_and(|unstored| unstored.is_missing_in(&read.record)) {
                 return Arc::new(Snapshot {
@@ -193,7 +192,7 @@ impl Current {
                     unstored: unstored.cloned(),
                 });
             }
-            // An unchanged grant keeps its place in memory, and every clone of it.
+            // An unchanged grant keeps its allocation, so that comparing it with its clones stays cheap.
             let same = now.grant() == fresh.as_ref().map(Authorization::grant);
             let authorization = if same { &now.authorization } else { &fresh };
             Arc::new(Snapshot {
@@ -205,7 +204,7 @@ impl Current {
         self.changed.notify();
     }
 
-    /// Takes over a grant that could not be stored: better in memory alone than nowhere.
+    /// Makes a grant current that could not be stored, so that it is at least in memory.
     pub(crate) fn keep_unstored(&self, grant: &Grant, over: Option<&Grant>) {
         let unstored = Unstored {
             grant: grant.clone(),
@@ -222,12 +221,12 @@ impl Current {
         self.changed.notify();
     }
 
-    /// The grant that is still to be stored.
+    /// Returns the grant that is still to be stored.
     pub(crate) fn unstored(&self) -> Option<Unstored> {
         self.snapshot.load().unstored.clone()
     }
 
-    /// Forgets it. The version stays, so that no caller that has read it before brings it back.
+    /// Clears the credential. Keeps the version, so that a caller that read the record earlier does not restore it.
     pub(crate) fn clear(&self) {
         self.snapshot.rcu(|now| {
             Arc::new(Snapshot {

@@ -1,4 +1,4 @@
-//! What a session holds: its record in the store, and the credential that the record has.
+//! A session's record in the store, and its current credential.
 
 pub(crate) mod credential;
 mod pending;
@@ -23,7 +23,7 @@ use crate::store::record::{self, Record, Versioned};
 use crate::store::retry::retry_store;
 use crate::store::{Deleted, StoreKey, TokenStore};
 
-/// The record of one session, and the current credential.
+/// The record of one session and its current credential.
 pub(crate) struct Held {
     pub(crate) key: StoreKey,
     pub(crate) store: Arc<dyn TokenStore>,
@@ -35,7 +35,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Of a session that is enterprise-managed by the identity provider with the issuer `idp`, if it is.
+    /// Reads the record. `idp` is the issuer of the identity provider, if the session is enterprise-managed.
     pub(crate) async fn new(
         key: StoreKey,
         store: Arc<dyn TokenStore>,
@@ -43,7 +43,7 @@ impl Held {
         events: Events,
         idp: Option<String>,
     ) -> Result<Self, Error> {
-        // Before the record is read, so that no change is missed.
+        // Before reading the record, so that no change is missed.
         let watch = Watch::new(store.stamp(&key).await, runtime.now());
         let held = Self {
             key,
@@ -58,28 +58,28 @@ impl Held {
         Ok(held)
     }
 
-    /// The MCP server's address, as the application gave it.
+    /// Returns the MCP server's URL, as the application gave it.
     pub(crate) fn server(&self) -> &str {
         &self.key.server
     }
 
-    /// Seconds since 1970.
+    /// Returns the time, in seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         unix_seconds(self.runtime.now())
     }
 
-    /// The current credential. Never waits, locks or does I/O.
+    /// Returns the current credential. Never waits, locks or does I/O.
     pub(crate) fn current(&self) -> Option<Authorization> {
         self.current.get()
     }
 
-    /// Tells the application what happened.
+    /// Logs an event and reports it to the application.
     pub(crate) fn tell(&self, event: Event) {
         tracing::debug!(server = %self.server(), event = %event, "authorization");
         self.events.tell(event);
     }
 
-    /// Tells the application of a renewal that failed, at `issuer` unless the error names another.
+    /// Reports a failed renewal, at `issuer` unless the error names another issuer.
     pub(crate) fn tell_renewal_failed(&self, issuer: &str, error: &Error) {
         self.tell(Event::RenewalFailed {
             issuer: error.issuer_of_renewal().unwrap_or(issuer).to_owned(),
@@ -88,13 +88,13 @@ impl Held {
         });
     }
 
-    /// Whether a credential that can be used has taken the place of `credential`.
+    /// Whether a credential that has not expired has replaced `credential`.
     pub(crate) fn has_replaced(&self, credential: Option<&Authorization>) -> bool {
         self.current()
             .is_some_and(|now| !now.is_expired(self.now()) && credential != Some(&now))
     }
 
-    /// Reads the record and takes its credential over.
+    /// Reads the record and adopts its credential.
     pub(crate) async fn reload(&self) -> Result<Versioned, Error> {
         let since = self.current.version();
         let read = record::read(&*self.store, &self.key).await?;
@@ -102,8 +102,8 @@ impl Held {
         Ok(read)
     }
 
-    /// Changes the record and takes its credential over. `change` says whether it changed anything; it runs again when
-    /// another session or process has written meanwhile.
+    /// Updates the record and adopts its credential. `change` returns whether it changed anything; it runs again if
+    /// another session or process wrote in the meantime.
     pub(crate) async fn update(
         &self,
         change: impl FnMut(&mut Record) -> bool,
@@ -111,7 +111,7 @@ impl Held {
         self.update_known(None, change).await
     }
 
-    /// As [`update`](Self::update), of a record that was read just before.
+    /// As [`update`](Self::update), starting from a record that was just read.
     pub(crate) async fn update_known(
         &self,
         known: Option<Versioned>,
@@ -130,13 +130,14 @@ impl Held {
         Ok(read)
     }
 
-    /// Takes over a grant that could not be stored: in memory alone is better than nowhere. The next
+    /// Makes a grant current that could not be stored, so that it is at least in memory. The next
     /// [`update`](Self::update) stores it, if the record still has the grant that it replaces.
     pub(crate) fn keep_unstored(&self, grant: &Grant, replaces: Option<&Grant>) {
         self.current.keep_unstored(grant, replaces);
     }
 
-    /// Stores a grant that could not be stored, as soon as the store can be used again. `guard` is held until then.
+    /// Stores a grant that could not be stored, in the background, as soon as the store works again. Holds `guard`
+    /// until then.
     pub(crate) fn store_unstored_later(self: &Arc<Self>, guard: impl MaybeSend + 'static) {
         if self.current.unstored().is_none() {
             return;
@@ -144,7 +145,7 @@ impl Held {
         let held = Arc::clone(self);
         self.runtime.spawn(Box::pin(async move {
             let stored = || async {
-                // Its error was told the first time.
+                // The first failure was reported already.
                 let _ = held.update(|_| false).await;
                 held.current.unstored().is_none()
             };
@@ -153,7 +154,7 @@ impl Held {
         }));
     }
 
-    /// Notes that a token is on its way from a server to the store, until the guard is dropped.
+    /// Counts a token as on its way from a server to the store, until the guard is dropped.
     pub(crate) fn unsettled(&self) -> UnsettledGuard {
         Unsettled::begin(&self.unsettled)
     }
@@ -168,27 +169,27 @@ impl Held {
         self.watch.is_look_due(self.runtime.now())
     }
 
-    /// Takes over what other processes have stored, unless the store was looked at within the last second.
+    /// Adopts what other processes have stored, unless the store was checked within the last second.
     pub(crate) async fn look(&self) {
         self.watch.look(self).await;
     }
 
-    /// Waits until the current credential is another than `from`, be it by another process.
+    /// Waits until the current credential is not `from`, and checks for changes by other processes.
     pub(crate) async fn changed(&self, from: Option<&Authorization>) {
         self.watch.changed(self, from).await;
     }
 
-    /// Waits until this session knows of another credential than `from`.
+    /// Waits until the current credential is not `from`, without checking the store.
     pub(crate) async fn changed_here(&self, from: Option<&Authorization>) {
         self.current.changed(from).await;
     }
 
-    /// Forgets the credential. The record stays.
+    /// Clears the current credential, but not the record.
     pub(crate) fn forget_credential(&self) {
         self.current.clear();
     }
 
-    /// Deletes the record, also when other sessions write it meanwhile. `version` is the one that was read.
+    /// Deletes the record, even if other sessions write to it in the meantime. `version` is the one that was read.
     pub(crate) async fn delete(&self, mut version: Option<u64>) -> Result<(), Error> {
         while let Some(read) = version {
             match self.store.delete(&self.key, read).await? {
@@ -199,7 +200,8 @@ impl Held {
         Ok(())
     }
 
-    /// Forgets what discovery found, so that the next sign-in reads it again. A store that fails does no harm here.
+    /// Forgets the metadata that discovery found, so that the next sign-in reads it again. A store error is only
+    /// logged.
     pub(crate) async fn forget_known(&self) {
         let forgotten = self.update(|record| record.known.take().is_some());
         if let Err(error) = forgotten.await {
@@ -207,7 +209,8 @@ impl Held {
         }
     }
 
-    /// Forgets a registration that its server no longer knows. A registration that the application configured is kept.
+    /// Forgets a dynamic registration that its server no longer knows. A client that the application configured is
+    /// kept.
     pub(crate) async fn discard_client(
         &self,
         issuer: &str,

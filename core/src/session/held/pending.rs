@@ -1,4 +1,4 @@
-//! Authorizations that were started and not finished: the record keeps them by the `state` of their callback.
+//! Pending authorizations: the record keeps them by the `state` of their callback.
 
 use crate::callback::CallbackParams;
 use crate::error::Error;
@@ -8,8 +8,8 @@ use crate::session::held::Held;
 use crate::store::record::{self, Pending, Versioned};
 
 impl Held {
-    /// Notes an authorization that is about to start, and makes sure that the store keeps it: without it, the callback
-    /// could not be completed. Those that were started before `oldest` (seconds since 1970) go.
+    /// Records an authorization that is about to start, and verifies that the store keeps it: otherwise the callback
+    /// could not be completed. Removes those that started before `oldest` (seconds since 1970).
     pub(crate) async fn note_pending(
         &self,
         state: &str,
@@ -18,7 +18,7 @@ impl Held {
         oldest: u64,
     ) -> Result<(), Error> {
         self.update(|record| {
-            // A configured client is bound to a server by the first grant there, not before.
+            // A configured client is bound to a server only by its first grant there.
             if pending.client.dynamic {
                 record.set_client(&pending.grantor.issuer, &pending.client);
             }
@@ -36,7 +36,8 @@ impl Held {
         Err(Error::store("it does not keep what is written to it"))
     }
 
-    /// Takes the pending authorization with the callback's `state` out of the record: a callback is used once.
+    /// Removes the pending authorization with the callback's `state` from the record and returns it: a callback is used
+    /// once.
     pub(crate) async fn take_pending(
         &self,
         callback: &CallbackParams,
@@ -52,15 +53,15 @@ impl Held {
         Ok(taken)
     }
 
-    /// Forgets an authorization that is not needed any more.
+    /// Removes an authorization that is no longer needed.
     pub(crate) async fn forget_pending(&self, state: &str) -> Result<(), Error> {
         self.update(|record| record.pending.remove(state).is_some())
             .await?;
         Ok(())
     }
 
-    /// Forgets an authorization whose callback did not come. A reused dynamic registration may be the reason: a server
-    /// that has forgotten it shows an error page. The next sign-in replaces it, and reads the metadata again.
+    /// Removes an authorization whose callback did not arrive. A reused dynamic registration may be the reason: a
+    /// server that has forgotten it shows an error page. The next sign-in replaces it and reads the metadata again.
     pub(crate) async fn abandon_pending(&self, state: &str) -> Result<(), Error> {
         self.update(|record| {
             let Some(pending) = record.pending.remove(state) else {

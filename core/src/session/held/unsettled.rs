@@ -1,4 +1,4 @@
-//! Counts the tokens that are on their way from a server to the store, so that a program can wait for them before it ends.
+//! Counts the tokens on their way from a server to the store, so that a program can wait for them before it exits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,7 @@
-//! Notices what other processes write to the store, before a server rejects an old credential.
+//! Detects what other processes write to the store, before a server rejects the old credential.
 //!
-//! A session that is in use looks once a second at the most whether its store has changed; an idle one does nothing. A
-//! request between two looks reads the clock once more, and does no I/O.
+//! A session in use checks at most once a second whether its store has changed; an idle one does nothing. A request
+//! between two checks only reads the clock and does no I/O.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -14,14 +14,14 @@ use crate::session::held::Held;
 use crate::session::held::credential::Authorization;
 use crate::store::Stamp;
 
-/// How long a look at the store is valid.
+/// How long a check of the store is valid.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// The state of the store that the session has seen last.
+/// The state of the store that the session has seen.
 pub(super) struct Watch {
-    /// `None`: the store cannot tell. Locked by the request that looks; the others wait for it.
+    /// `None`: the store does not support it. Locked by the request that checks; other requests wait for it.
     seen: Option<Mutex<Stamp>>,
-    /// When the store was looked at last, in milliseconds since 1970.
+    /// When the store was last checked, in milliseconds since 1970.
     looked: AtomicU64,
 }
 
@@ -36,12 +36,12 @@ impl Watch {
     pub(super) fn is_look_due(&self, now: SystemTime) -> bool {
         self.seen.is_some() && {
             let looked = self.looked.load(Ordering::Relaxed);
-            // A clock that was set back must not keep a session from looking.
+            // A clock that was set back must not prevent checks.
             u128::from(milliseconds(now).abs_diff(looked)) >= PERIOD.as_millis()
         }
     }
 
-    /// See [`Held::look`]. A record that cannot be read is an error for the request that needs it, and not for this one.
+    /// See [`Held::look`]. Ignores a record that cannot be read; a request that needs it gets the error.
     pub(super) async fn look(&self, held: &Held) {
         if !held.is_look_due() {
             return;
@@ -50,7 +50,7 @@ impl Watch {
             return;
         };
         let mut seen = seen.lock().await;
-        // Another request may have looked meanwhile.
+        // Another request may have checked in the meantime.
         if !held.is_look_due() {
             return;
         }
