@@ -1,4 +1,4 @@
-//! The end of an authorization: from the callback to the stored credential.
+//! The end of an authorization: from its callback to the stored credential.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::session::ways::code::{CodeFlow, short_of};
 use crate::session::ways::idp_sign_in::IdpSignIn;
 use crate::store::record::{IdpLeg, Pending};
 
-/// Finishes the authorization that a callback belongs to, unless it is older than the policy has the user waited for.
-/// Returns the error of scopes that were required and not granted; the credential is kept all the same.
+/// Finishes the authorization that a callback belongs to, unless it is older than the policy's `interaction_timeout`.
+/// If required scopes were not granted, stores the credential and returns that error.
 pub(super) async fn complete(
     session: &Arc<Inner>,
     callback: &CallbackParams,
@@ -31,8 +31,8 @@ pub(super) async fn complete(
     finish(session, pending, callback).await
 }
 
-/// As [`complete`], for a page that a call waits for, whatever its age by the clock: the call counts the time in which the
-/// program runs, and gives up by itself.
+/// As [`complete`], for a page that a caller still waits for, regardless of its age by the wall clock: that wait counts
+/// time in which the process runs, and has its own limit.
 pub(super) async fn complete_awaited(
     session: &Arc<Inner>,
     callback: &CallbackParams,
@@ -55,7 +55,7 @@ async fn finish(
             return Err(error);
         }
     };
-    // A code is good for one request: the answer is kept, however late it comes.
+    // A code can be used once, so the response is stored however late it arrives.
     let endpoint = pending.grantor.token_endpoint.clone();
     let redeeming = redeem(Arc::clone(session), pending, code);
     let late = |end: Result<Option<Error>, Error>| {
@@ -93,7 +93,7 @@ async fn redeem(
     mint_after(&session, &pending, leg).await
 }
 
-/// Mints the credential that a sign-in at the identity provider was for.
+/// Mints the credential that the user signed in at the identity provider for.
 async fn mint_after(
     session: &Arc<Inner>,
     pending: &Pending,

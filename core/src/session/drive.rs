@@ -1,4 +1,4 @@
-//! The driver: carries out what the decision function says, notes the result, and asks again.
+//! The driver: has the state machine decide, carries out the step, and records the result.
 
 use std::sync::Arc;
 
@@ -19,27 +19,27 @@ use crate::session::outcome::{Conclusion, HandleOptions};
 use crate::session::progress::Progress;
 use crate::session::ways::{RenewalEnd, RenewalPlan, Way};
 
-/// How often in a row no connection could be made before it is looked up whether the authorization server has moved.
+/// How many renewals in a row may fail before a failed connection leads to a lookup of the authorization server.
 const MAX_UNCONNECTED: u32 = 3;
 
-/// How a recovery is run.
+/// The options of a recovery.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mode {
     pub(crate) trigger: Trigger,
-    /// The person has agreed to this step-up already.
+    /// The user has already agreed to this step-up.
     pub(crate) confirmed: bool,
-    /// The user who is to confirm a step-up is asked here and now.
+    /// The user is asked to confirm a step-up within this recovery.
     pub(crate) asks: bool,
-    /// What comes of it is tried out by the same request, which comes back with the server's answer.
+    /// The same request is sent again, and continues with the server's response.
     pub(crate) returns: bool,
-    /// The application asks for a sign-in on purpose.
+    /// The application explicitly requests a sign-in.
     pub(crate) deliberate: bool,
-    /// A registration of our own is replaced.
+    /// A dynamic registration is replaced.
     pub(crate) register_again: bool,
 }
 
 impl Mode {
-    /// For a sign-in that the application asks for: its call is the user's consent.
+    /// For a sign-in that the application requests: its call is the user's consent.
     pub(crate) fn deliberate(register_again: bool) -> Self {
         Self {
             confirmed: true,
@@ -49,7 +49,7 @@ impl Mode {
         }
     }
 
-    /// For a challenge that a host hands in.
+    /// For a challenge that a host passes in.
     pub(crate) fn of(options: &HandleOptions) -> Self {
         Self {
             trigger: options.trigger,
@@ -70,7 +70,7 @@ pub(crate) async fn drive(
     mode: Mode,
 ) -> Conclusion {
     progress.begin(challenge, mode.confirmed);
-    // No server has asked for a sign-in on purpose.
+    // A sign-in that the application requests was not caused by a server's challenge.
     if !mode.deliberate {
         inner.held.tell(Event::Challenged {
             challenge: challenge.clone(),
@@ -104,19 +104,20 @@ struct Drive<'a> {
     progress: &'a mut Progress,
     challenge: &'a AuthChallenge,
     mode: Mode,
-    /// The session at the identity provider, if it was read for the next decision.
+    /// The session at the identity provider, if it was read for the current decision.
     idp: Option<View>,
-    /// The credential that the next decision is about. By the time its step is carried out another may be
-    /// current; then neither a server nor the user is asked.
+    /// The credential that the decision is about. If another one is current when the step is carried out, neither a
+    /// server nor the user is asked.
     current: Option<Authorization>,
     /// Its place among the callers that wait for the user.
     place: Option<Place<Need, need::Ending>>,
-    /// The store has been read since the challenge, and there was nothing better in it.
+    /// The store was read once more before giving up.
     reread: bool,
 }
 
 impl Drive<'_> {
-    /// Gathers the facts for the next decision. The identity provider's record is read if that depends on it.
+    /// Gathers the facts for the next decision. Reads the identity provider's record only if the decision depends on
+    /// it.
     async fn look(&mut self) -> Result<Facts<Error>, Error> {
         self.idp = None;
         let facts = self.facts();
@@ -124,7 +125,7 @@ impl Drive<'_> {
             return Ok(facts);
         }
         self.read_idp().await?;
-        // The credential may have changed meanwhile.
+        // The credential may have changed in the meantime.
         Ok(self.facts())
     }
 
@@ -191,7 +192,7 @@ impl Drive<'_> {
         };
         let required = &self.challenge.required_scopes;
         let lost = current.grant().scopes_before_refresh.as_ref();
-        // Whether a refresh that names the granted scopes may bring back what the last refresh lost.
+        // A refresh that names the granted scopes may restore what the last refresh lost.
         let helps = match Rejection::of(self.challenge) {
             Rejection::Scope => lost.is_some_and(|lost| lost.covers(required)),
             _ => lost.is_some(),
@@ -205,13 +206,13 @@ impl Drive<'_> {
         }
     }
 
-    /// How the current credential can be renewed.
+    /// Returns the silent means that can renew the current credential.
     fn renewal_means(&self) -> Option<Means> {
         let current = self.current.as_ref()?;
         self.inner.ways.renewal_means(current)
     }
 
-    /// Carries out a step; the conclusion, if that was the last.
+    /// Carries out a step. Returns the conclusion if the step ends the recovery.
     async fn take(&mut self, step: Step, facts: &Facts<Error>) -> Option<Conclusion> {
         match step {
             Step::Retry => {
@@ -248,12 +249,13 @@ impl Drive<'_> {
             Step::Renew(Means::IdpSession, _) => self.renew_idp().await,
             Step::Renew(means, ask) => self.renew(means, ask).await,
             Step::AskConsent => self.interact(Ask::Union, Purpose::Both).await,
-            // The rules have said whether the user is to be asked first.
+            // The rules have already decided whether the user must confirm.
             Step::Authorize(_, ask) => self.interact(ask, Purpose::Authorization).await,
         }
     }
 
-    /// Signing in did not help; doing so again for the next request would not either. Later it may, at another server.
+    /// Records that signing in did not help, so that later requests do not prompt for a while. Forgets the known
+    /// metadata: another authorization server may help.
     async fn note_in_vain(&self) {
         if let Some(current) = &self.current {
             let now = self.inner.held.now();
@@ -262,9 +264,10 @@ impl Drive<'_> {
         self.inner.held.forget_known().await;
     }
 
-    /// Whether the resource's metadata may have changed, though it was said to be fresh (RFC 9111). A rejected or
-    /// expired credential says nothing of that. The rejection of one that was just granted does, and so does a move
-    /// that was seen; and an application or a server that asks for something else is to get what there is now.
+    /// Whether to read the resource's metadata even if it is still fresh (RFC 9111). A rejected or expired credential
+    /// does not suggest that it changed. The rejection of a new credential does, and so does an authorization server
+    /// that moved; a sign-in that the application requests and a server that asks for something else need the current
+    /// metadata.
     fn reads_metadata(&self) -> bool {
         let state = &self.progress.state;
         self.mode.deliberate
@@ -274,11 +277,11 @@ impl Drive<'_> {
             || state.is_reauthorized()
     }
 
-    /// Reads the store before giving up: the user may have signed in at another process, which does not report it.
+    /// Reads the store before giving up: the user may have signed in through another process.
     async fn reread(&mut self, step: Step) -> Option<Conclusion> {
         self.reread = true;
         match self.inner.held.reload().await {
-            // Without its store, a session is not helped by a person either.
+            // Without the store, asking the user would not help either.
             Err(error) if step == Step::Defer => Some(Conclusion::Failed(error)),
             _ => None,
         }
@@ -286,7 +289,7 @@ impl Drive<'_> {
 
     fn defer(&self) -> Conclusion {
         let backoff = &self.inner.renewals.backoff;
-        // A renewal that helped nothing would help the next stream as little.
+        // A renewal that did not help would not help the next event stream either.
         if self.progress.state.is_renewed() {
             let now = self.inner.held.now();
             backoff.note_useless(self.current.clone(), now);
@@ -335,7 +338,7 @@ impl Drive<'_> {
             Ok(renewal) => renewal,
             Err(error) => return Some(Conclusion::Failed(error)),
         };
-        // It may have been under way for another credential or for other scopes: then it is not ours.
+        // The shared renewal may have been for another credential or other scopes; then its result does not count here.
         if !renewal.answers(&plan) {
             return None;
         }
@@ -355,8 +358,8 @@ impl Drive<'_> {
         None
     }
 
-    /// Whether no connection could be made, which is hardly the authorization server's having moved: the network is
-    /// down, or the server is, and asking another one now would only cost time.
+    /// Whether no connection could be made. The authorization server is then unlikely to have moved: it or the network
+    /// is down, and looking for another one would only cost time.
     fn is_offline(&self, end: &RenewalEnd) -> bool {
         let unconnected = matches!(
             end,
@@ -371,7 +374,7 @@ impl Drive<'_> {
         unconnected && self.inner.renewals.backoff.failures() < MAX_UNCONNECTED
     }
 
-    /// Has the user do their part.
+    /// Runs the user's part of a step.
     async fn interact(&mut self, ask: Ask, purpose: Purpose) -> Option<Conclusion> {
         if self.idp.is_none()
             && let Err(error) = self.read_idp().await
@@ -410,7 +413,7 @@ impl Drive<'_> {
         }
     }
 
-    /// Interacts with the user together with the callers that need the same.
+    /// Joins or starts an interaction with the user.
     async fn joined(&mut self, need: Need) -> need::Ending {
         let session = Arc::clone(self.inner);
         let runtime = &*self.inner.held.runtime;

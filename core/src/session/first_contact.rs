@@ -1,16 +1,16 @@
-//! The first challenge, for a sign-in before any request was made.
+//! Obtains the first challenge, for a sign-in before any request was rejected.
 
 use http::{HeaderValue, Method, header};
 
 use crate::challenge::{AuthChallenge, RawResponse, Reason};
 use crate::session::client::SessionClient;
 
-/// A message that any MCP server accepts or rejects without consequences.
+/// A message that any MCP server accepts or rejects without side effects.
 const PING: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
-/// The challenge of the MCP server for a request without a credential (MCP 2026-07-28, authorization server discovery: its
-/// `resource_metadata` and `scope` come first). A server that does not reject the request, or cannot be reached, has none:
-/// then discovery goes by the well-known addresses.
+/// Sends a request without a credential and returns the MCP server's challenge, whose `resource_metadata` and `scope`
+/// take precedence (MCP 2026-07-28, authorization server discovery). If the server does not reject the request or
+/// cannot be reached, returns an empty challenge, and discovery uses the well-known URLs.
 pub(super) async fn first_challenge(client: &SessionClient) -> AuthChallenge {
     let empty = AuthChallenge::unauthenticated();
     let Some(found) = rejection_without_credential(client).await else {
@@ -21,7 +21,7 @@ pub(super) async fn first_challenge(client: &SessionClient) -> AuthChallenge {
         resource_metadata: found.resource_metadata,
         acr_values: found.acr_values,
         message: found.message,
-        // Whatever the status was, the server asks for a sign-in.
+        // Whatever the status, the server asks for a sign-in.
         reason: Reason::TokenExpired,
         raw: RawResponse {
             www_authenticate: found.raw.www_authenticate,

@@ -1,4 +1,4 @@
-//! One interaction with the user: their turn, the question, the page, and its answer.
+//! One interaction with the user: wait for the turn, ask, show the page, process the callback.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::session::ways::scheme::{Scheme, find_server, without_offline_access};
 use crate::session::ways::{RenewalEnd, Way};
 use crate::store::record::Record;
 
-/// An interaction while it runs.
+/// A running interaction.
 struct Dialogue<'a> {
     session: &'a Arc<Inner>,
     host: &'a dyn AuthHost,
@@ -39,7 +39,7 @@ pub(super) async fn interact(session: Arc<Inner>, interaction: Arc<Interaction<N
 
 impl Dialogue<'_> {
     async fn run(&self) -> Ending {
-        // An organization's users sign in elsewhere, in turns of their own.
+        // Enterprise users sign in at the identity provider, which has turns of its own.
         let is_enterprise = matches!(self.session.ways.way, Way::Enterprise(_));
         let turn = match is_enterprise {
             true => None,
@@ -48,7 +48,7 @@ impl Dialogue<'_> {
                 Turned::Ours(turn) => Some(turn),
             },
         };
-        // Another session or process may have obtained the credential meanwhile.
+        // Another session or process may have obtained the credential in the meantime.
         let held = &self.session.held;
         let before = self.interaction.request();
         let record = held.reload().await?.record;
@@ -71,8 +71,8 @@ impl Dialogue<'_> {
         ended
     }
 
-    /// Waits until the user is this session's to ask, or need not be asked any more. A sign-in that the application asks
-    /// for does not wait.
+    /// Waits until this session may ask the user, or the user is no longer needed. A sign-in that the application
+    /// requests does not wait.
     async fn users_turn(&self) -> Result<Turned, Error> {
         let line = Line::new(&self.session.held);
         if let Some(turn) = line.turn_now().await {
@@ -98,12 +98,13 @@ impl Dialogue<'_> {
         user.within_patience("The sign-in", waiting).await
     }
 
-    /// Asks the user, and has them sign in at the resource's authorization server.
+    /// Asks the user if necessary, and sends them to the resource's authorization server.
     async fn at_authorization_server(&self, record: &Record) -> Ending {
         let client = &*self.session.client;
         let before = self.interaction.request();
         let known = find_server(client, &before, record).await?;
-        // From here on nothing is waited for until the user sees it, so that they see what will be requested.
+        // Do not wait between here and the question, so that the question names exactly the scopes that will be
+        // requested.
         let Some(need) = self.interaction.show() else {
             return Ok(Interacted::Again);
         };
@@ -117,7 +118,7 @@ impl Dialogue<'_> {
         self.send_user(request, &need, asks).await
     }
 
-    /// Asks the user, and has them sign in at their organization's identity provider where that is needed.
+    /// Asks the user if necessary, and sends them to the organization's identity provider if necessary.
     async fn at_identity_provider(&self, record: &Record) -> Ending {
         let Some(need) = self.interaction.show() else {
             return Ok(Interacted::Again);
@@ -135,8 +136,8 @@ impl Dialogue<'_> {
         }
     }
 
-    /// Mints what the user agreed to, silently. It is part of the interaction, so that a caller that asks for the same
-    /// meanwhile does not ask them again.
+    /// Mints what the user agreed to, silently. This is part of the interaction, so that concurrent requests share one
+    /// consent.
     async fn mint_agreed(&self, need: &Need) -> Ending {
         let session = self.session;
         if !session.can_mint(Trigger::Command).await {
@@ -147,18 +148,18 @@ impl Dialogue<'_> {
         match &minting.await?.end {
             RenewalEnd::Renewed => Ok(Interacted::Authorized),
             RenewalEnd::Adopted => Ok(Interacted::Again),
-            // Another ID token may help.
+            // A new ID token may help.
             RenewalEnd::Failed(Attempt::Rejected, _) => Ok(Interacted::Consented),
             RenewalEnd::Failed(_, error) | RenewalEnd::Broken(error) => Err(error.clone()),
         }
     }
 
-    /// Has the user sign in at the identity provider, unless they have just done so for another server.
+    /// Sends the user to the identity provider, unless they have just signed in there for another server.
     async fn sign_in_at_idp(&self, need: &Need, asked: bool) -> Ending {
         let (user, idp) = (&self.session.user, self.session.ways.way.idp()?);
         let waiting = idp.sign_in_turn(user.patience());
         let _turn = user.within_patience("The sign-in", waiting).await?;
-        // More or later authentication (RFC 9470) takes a sign-in of its own.
+        // Stronger or more recent authentication (RFC 9470) requires a new sign-in.
         let demanded = need.challenge.reason == Reason::InsufficientUserAuthentication;
         let now = idp.view().await?;
         if !demanded && now.id.is_some() && now.id != need.spent_id_token {
@@ -169,11 +170,12 @@ impl Dialogue<'_> {
         self.send_user(request, need, asked).await
     }
 
-    /// Sends the user to the page, and takes the callback. `asked`: they have been asked a question before.
+    /// Sends the user to the page and processes the callback. `asked`: the user was asked for consent first.
     async fn send_user(&self, request: AuthorizationRequest, need: &Need, asked: bool) -> Ending {
         let held = &self.session.held;
         let (url, state) = (request.url.clone(), request.state.clone());
-        // What a user has begun goes on for the next caller; otherwise no page opens that no caller waits for.
+        // After the user has answered a question, continue for the next caller. Otherwise, open no page that no caller
+        // waits for.
         if !asked && !self.interaction.is_wanted() {
             held.forget_pending(&state).await?;
             return Ok(Interacted::Again);
@@ -188,7 +190,8 @@ impl Dialogue<'_> {
         let answered = tokio::select! {
             biased;
             answered = page => answered,
-            // By a session that did not wait for its turn, or by a callback that came elsewhere.
+            // Another session that did not wait for its turn, or a callback that arrived elsewhere, obtained the
+            // credential.
             () = self.met(need) => {
                 held.forget_pending(&state).await?;
                 return Ok(Interacted::Again);
@@ -199,13 +202,13 @@ impl Dialogue<'_> {
             Ok(Authorized::Callback(callback)) => {
                 let completed = match callback.has_state(&state) {
                     true => complete_awaited(self.session, &callback).await,
-                    // That of another page, which a host may be given first.
+                    // The callback of another page, which a host may receive first.
                     false => complete(self.session, &callback).await,
                 };
                 match completed {
-                    // Whether it covers what each request needs, each decides for itself.
+                    // Each request decides whether the credential covers what it needs.
                     Ok(_) => Ok(Interacted::Authorized),
-                    // It is the awaited one, and its authorization was ended, as a sign-out does.
+                    // The callback is the expected one, but its authorization was removed, for example by a sign-out.
                     Err(Error::StateMismatch) if callback.has_state(&state) => {
                         Err(Error::Cancelled {
                             what: "The sign-in",
@@ -221,11 +224,11 @@ impl Dialogue<'_> {
         }
     }
 
-    /// Asks the user to agree to `scopes`, which are those of the request that follows, no more and no less.
+    /// Asks the user to agree to `scopes`: exactly those of the request that follows.
     async fn ask_consent(&self, challenge: &AuthChallenge, scopes: &ScopeSet) -> Result<(), Error> {
         let (session, held) = (self.session, &self.session.held);
         let granted = held.current().map(|c| c.scopes().clone());
-        // Renewing access without the user is no access to anything.
+        // `offline_access` gives access to nothing, so the question does not show it.
         let new_scopes = without_offline_access(scopes).difference(&granted.unwrap_or_default());
         held.tell(Event::ConsentAsked {
             new_scopes: new_scopes.clone(),
@@ -250,7 +253,7 @@ impl Dialogue<'_> {
         })
     }
 
-    /// Notes a refusal by the user, for the sessions that wait to ask the same. Where the store fails, they merely ask again.
+    /// Records that the user declined, for sessions that wait to ask the same. If the store fails, they ask again.
     async fn note_declined(&self, error: &Error) {
         let held = &self.session.held;
         let Some(declined) = self.interaction.request().declined_by(error, held.now()) else {
@@ -265,12 +268,12 @@ impl Dialogue<'_> {
         }
     }
 
-    /// Whether the user need not be asked any more.
+    /// Whether the user is no longer needed.
     async fn is_over(&self) -> bool {
         !self.interaction.is_wanted() || self.is_met(&self.interaction.request()).await
     }
 
-    /// Completes when another session or process has stored what the user is needed for.
+    /// Completes when another session or process has stored a credential that meets `need`.
     async fn met(&self, need: &Need) {
         let held = &self.session.held;
         loop {
@@ -285,7 +288,7 @@ impl Dialogue<'_> {
 
     async fn is_met(&self, need: &Need) -> bool {
         let held = &self.session.held;
-        // An error of the store is reported to the caller that needs its record.
+        // Ignores a store error; a caller that needs the record gets it.
         let _ = held.reload().await;
         let now = held.current();
         now.is_some_and(|now| !now.is_expired(held.now()) && need.is_met_by(&now))

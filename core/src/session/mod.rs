@@ -1,4 +1,4 @@
-//! [`AuthSession`]: everything about one client's authorization for one resource.
+//! [`AuthSession`]: one client's authorization for one resource.
 
 pub(crate) mod builder;
 mod client;
@@ -53,7 +53,7 @@ use inner::Inner;
 use progress::Progress;
 use sign_out::sign_out;
 
-/// One client's authorization for one MCP server. Clones share it; it is cheap, one per connection.
+/// One client's authorization for one MCP server. Use one per connection; it is cheap, and its clones share everything.
 ///
 /// ```no_run
 /// # use mcp_reauth::{AuthSession, AuthHost, Error};
@@ -73,7 +73,7 @@ pub struct AuthSession {
     handle: Arc<Handle>,
 }
 
-/// What all clones share. When the last one is dropped, the user is not shown anything any more.
+/// What all clones share. Dropping the last one closes the session.
 struct Handle {
     inner: Arc<Inner>,
 }
@@ -85,26 +85,26 @@ impl Drop for Handle {
 }
 
 impl AuthSession {
-    /// Starts a session for the MCP server at `server`. The address is kept exactly as given.
+    /// Creates a builder of a session for the MCP server at `server`. The URL is kept exactly as given.
     pub fn builder(server: impl Into<String>) -> AuthSessionBuilder {
         AuthSessionBuilder::new(server.into())
     }
 
-    /// The MCP server's address.
+    /// Returns the MCP server's URL.
     #[must_use]
     pub fn server(&self) -> &str {
         self.inner().held.server()
     }
 
-    /// The current credential. Never waits, locks or does I/O; `None` when there is none.
+    /// Returns the current credential, or `None` if there is none. Never waits, locks or does I/O.
     #[must_use]
     pub fn authorization(&self) -> Option<Authorization> {
         self.inner().held.current()
     }
 
-    /// The current credential, if it can be sent as it is: it is not about to expire, or cannot be renewed anyway, and
-    /// needs no proof. Never waits, locks or does I/O. For transports that count every microsecond; whatever it says,
-    /// [`request`](Self::request) has an answer.
+    /// Returns the current credential if it can be sent as it is: it needs no proof, and either does not expire soon or
+    /// cannot be renewed. Never waits, locks or does I/O. It is a fast path for transports; [`request`](Self::request)
+    /// handles every case.
     #[must_use]
     pub fn current_if_fresh(&self) -> Option<Authorization> {
         let current = self.authorization()?;
@@ -114,34 +114,34 @@ impl AuthSession {
         (ready && !inner.held.is_look_due()).then_some(current)
     }
 
-    /// Waits until the current credential is another than `from`: what an idle stream does that needs a person
-    /// and must not bother one.
+    /// Waits until the current credential is not `from`. An idle stream that needs the user, and must not prompt, waits
+    /// here.
     pub async fn wait_for_change(&self, from: Option<&Authorization>) {
         self.inner().held.changed(from).await;
     }
 
-    /// Whether a request to `url` may carry the credential: it goes to the server's address or below it, or to where the
-    /// server has redirected a caller that follows redirects itself, within its origin; nowhere else.
+    /// Whether a request to `url` may carry the credential: it is the server's URL or below it, or a URL of its origin
+    /// that the server has redirected a caller to that follows redirects itself.
     #[must_use]
     pub fn applies_to(&self, url: &str) -> bool {
         lies_within(url, self.server()) || self.inner().redirected.contains(url)
     }
 
-    /// The server sends a caller there that follows redirects itself.
+    /// Records the target of a redirect, for a caller that follows redirects itself.
     pub(crate) fn note_redirect(&self, target: String) {
         self.inner().redirected.note(target);
     }
 
-    /// Begins one request to the MCP server: what a transport holds from before the request is sent until it
-    /// is answered for good, so that recovery is bounded per request.
+    /// Begins one request to the MCP server. The transport keeps it from before the request is sent until its final
+    /// response, so that recovery is bounded per request.
     #[must_use]
     pub fn request(&self, operation: Operation, trigger: Trigger) -> ResourceRequest {
         ResourceRequest::new(self.clone(), operation, trigger)
     }
 
-    /// Recovers from a challenge, whatever way it arrived. The one entry point for hosts; transports use
-    /// [`request`](AuthSession::request), which comes down to the same and remembers over all tries of a request:
-    /// a caller that sends a request again after this, and hands in what it is answered, has to set a limit itself.
+    /// Recovers from a challenge, however it arrived. This is the entry point for hosts. Transports use
+    /// [`request`](AuthSession::request), which does the same and keeps state over all tries of a request. A caller
+    /// that sends a request again after this, and passes in the next challenge, must set its own limit.
     pub async fn handle_auth_challenge(
         &self,
         challenge: AuthChallenge,
@@ -164,12 +164,12 @@ impl AuthSession {
         conclusion.into_outcome(inner.held.server(), challenge)
     }
 
-    /// Whether what the store holds answers the challenge already: no network, no prompt. A window that comes
-    /// back to the front asks this first. `failed` is the credential that was rejected, if that is known; a
-    /// rejected token is only answered by another.
+    /// Whether the stored credential already answers the challenge, without network access or a prompt. An application
+    /// calls this first when its window regains focus. `failed` is the rejected credential, if known; only another
+    /// credential answers the rejection of a token.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`] if the store cannot be used.
     pub async fn check_auth_challenge_satisfied(
         &self,
         challenge: &AuthChallenge,
@@ -194,23 +194,22 @@ impl AuthSession {
         ))
     }
 
-    /// Finishes an authorization with the whole callback, in this process or after a restart.
+    /// Completes an authorization with all callback parameters, in this process or after a restart.
     ///
     /// # Errors
-    /// [`Error::StateMismatch`] when no authorization with this `state` is under way,
-    /// [`Error::IssuerMismatch`] when the answer is not from the issuer the person was sent to,
-    /// [`Error::AuthorizationDenied`] when it is a no, [`Error::ScopeNotGranted`] when it grants less than was
-    /// required (it is kept all the same), and those of the token request.
+    /// [`Error::StateMismatch`] if no authorization with this `state` is pending, [`Error::IssuerMismatch`] if the
+    /// callback is from another issuer than the user was sent to, [`Error::AuthorizationDenied`] if the authorization
+    /// was denied, [`Error::ScopeNotGranted`] if fewer scopes were granted than required (the credential is kept), and
+    /// those of the token request.
     pub async fn complete_authorization(&self, callback: CallbackParams) -> Result<(), Error> {
         let inner = Arc::clone(self.inner());
         self.to_its_end(async move { complete(&inner, &callback).await?.map_or(Ok(()), Err) })
             .await
     }
 
-    /// Signs in now, without waiting for a request to fail; where there is a credential already, renews it, or has it
-    /// extended by the scopes it lacks. The caller's asking is the user's consent. A first sign-in asks the server for
-    /// its challenge first, by a request without a credential. Where a renewal is refused or cannot be made now, the
-    /// user signs in.
+    /// Signs in now, without waiting for a request to fail. If there is a credential, renews it, or extends it by the
+    /// scopes it lacks. The call counts as the user's consent. A first sign-in sends the server a request without a
+    /// credential, to obtain its challenge. If a silent renewal is refused or impossible, the user signs in.
     pub async fn sign_in(&self, scopes: ScopeSet) -> Outcome {
         let mut challenge = match self.first_challenge().await {
             Ok(challenge) => challenge,
@@ -227,16 +226,16 @@ impl AuthSession {
         self.handle(challenge, None, Mode::deliberate(false)).await
     }
 
-    /// Has the person sign in again, whatever there is (as RFC 9470 would with `max_age` 0). Until they have,
-    /// the credential there is stays.
+    /// Makes the user sign in again, whatever credential is stored (like RFC 9470 with `max_age` 0). The current
+    /// credential is kept until they have.
     pub async fn sign_in_again(&self) -> Outcome {
         let mut challenge = AuthChallenge::unauthenticated();
-        // A client that acts for itself has no user to sign in: it gets a new token.
+        // A client that acts for itself has no user; it obtains a new token.
         if !self.inner().ways.way.is_machine() {
             challenge.reason = Reason::InsufficientUserAuthentication;
             challenge.max_age = Some(0);
         }
-        // What another process has renewed meanwhile is no sign-in.
+        // A renewal by another process does not count as a sign-in.
         let first = match self.first_challenge().await {
             Ok(first) => first,
             Err(error) => return Outcome::Failed { error },
@@ -248,7 +247,7 @@ impl AuthSession {
         self.handle(challenge, None, Mode::deliberate(true)).await
     }
 
-    /// What the server asks for, if nothing is known of it yet; else nothing.
+    /// Returns the server's challenge if nothing is recorded about the server yet, else an empty challenge.
     async fn first_challenge(&self) -> Result<AuthChallenge, Error> {
         let inner = self.inner();
         let record = inner.held.reload().await?.record;
@@ -258,10 +257,10 @@ impl AuthSession {
         Ok(first_challenge(&inner.client).await)
     }
 
-    /// What is known of the connection's authorization. From the store alone, no network.
+    /// Returns the state of the connection's authorization, from the store alone, without network access.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`] if the store cannot be used.
     pub async fn connection_state(&self) -> Result<ConnectionState, Error> {
         let inner = self.inner();
         let read = inner.held.reload().await?;
@@ -276,7 +275,7 @@ impl AuthSession {
         Ok(state)
     }
 
-    /// The session at the organization's identity provider, if this one is enterprise-managed.
+    /// Returns the session at the organization's identity provider, if this session is enterprise-managed.
     #[must_use]
     pub fn identity_provider(&self) -> Option<IdpSession> {
         let inner = self.inner();
@@ -285,20 +284,20 @@ impl AuthSession {
         Some(IdpSession::new(Arc::clone(idp), minted))
     }
 
-    /// The credential with all that is needed to renew it, for handing it to another process. It holds
-    /// secrets. `None` when there is none.
+    /// Returns the credential with everything needed to renew it, to pass it to another process; `None` if there is
+    /// none. It contains secrets.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`] if the store cannot be used.
     pub async fn auth_state(&self) -> Result<Option<AuthState>, Error> {
         let read = self.inner().held.reload().await?;
         Ok(AuthState::of(&read.record))
     }
 
-    /// Takes over a credential from another process. Requests use it at once; the connection stays.
+    /// Adopts a credential from another process. Requests use it at once; the connection stays open.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`] if the store cannot be used.
     pub async fn set_auth_state(&self, state: AuthState) -> Result<(), Error> {
         let inner = self.inner();
         inner.held.update(|record| state.apply(record)).await?;
@@ -306,31 +305,32 @@ impl AuthSession {
         Ok(())
     }
 
-    /// Signs out: revokes the tokens where the server has a revocation endpoint (RFC 7009), and clears the
-    /// store, also when revoking failed; what became of it is told. A record that cannot be read is cleared too,
-    /// its tokens as they are.
+    /// Signs out: revokes the tokens if the server has a revocation endpoint (RFC 7009), and deletes the record even if
+    /// revocation fails. Returns what happened to the tokens. Deletes a record that cannot be read too, without
+    /// revoking its tokens.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store could not be read or cleared: it was left as it is, and so may the tokens
-    /// be. This session has forgotten the credential all the same.
+    /// [`Error::Store`] if the store could not be read or the record not deleted. The record and its tokens may then
+    /// still be there, but this session no longer uses the credential.
     pub async fn sign_out(&self) -> Result<Revocation, Error> {
         let inner = Arc::clone(self.inner());
         self.to_its_end(async move { sign_out(&inner).await }).await
     }
 
-    /// Waits until no token is under way from a server to the store. A program that is told to end waits for
-    /// this, for as long as a call to a server may take (25 s): a rotated refresh token that never reaches the store is lost.
+    /// Waits until no token is on its way from a server to the store: a new refresh token that never reaches the store
+    /// is lost. Call it before the program exits, with a limit of about 25 s, longer than a call to a server usually
+    /// takes.
     pub async fn settle(&self) {
         self.inner().held.settle().await;
     }
 
-    /// Ends what people are asked and shown for this session, for all its clones; what is asked for afterwards that needs
-    /// a person ends with [`Error::Cancelled`]. It does so by itself when the last clone is dropped.
+    /// Closes all pages and questions of this session and its clones. Anything that needs the user afterwards fails
+    /// with [`Error::Cancelled`]. Dropping the last clone does the same.
     pub fn close(&self) {
         self.inner().user.close();
     }
 
-    /// Runs `work` on its own: a caller that stops waiting for it does not leave it half-done.
+    /// Runs `work` as a task, so that a caller that stops waiting does not leave it half-done.
     async fn to_its_end<T: MaybeSend + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + MaybeSend + 'static,

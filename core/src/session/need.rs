@@ -1,4 +1,4 @@
-//! What one request needs of the user, and how asking them ends.
+//! What one request needs from the user, and the result of asking them.
 
 use std::time::SystemTime;
 
@@ -10,51 +10,51 @@ use crate::session::coordination::queue::Request;
 use crate::session::held::credential::Authorization;
 use crate::store::record::{Declined, Record};
 
-/// What one request needs of the user.
+/// What one request needs from the user.
 #[derive(Debug, Clone)]
 pub(crate) struct Need {
     /// The credential that was current when it was decided that the user is needed.
     pub(crate) credential: Option<Authorization>,
-    /// The resource's metadata is read, even if the record says that it is still fresh.
+    /// Read the resource's metadata, even if the recorded one is still fresh.
     pub(crate) reads_metadata: bool,
     pub(crate) ask: Ask,
     pub(crate) challenge: AuthChallenge,
     pub(crate) purpose: Purpose,
-    /// The ID token that there was when it was decided; it did not help, or the user would not be needed.
+    /// The ID token at the time of that decision. It did not help, or the user would not be needed.
     pub(crate) spent_id_token: Option<String>,
-    /// A dynamic registration is replaced.
+    /// Replace a dynamic registration.
     pub(crate) register_again: bool,
-    /// The application asked for a sign-in.
+    /// The application explicitly requests a sign-in.
     pub(crate) deliberate: bool,
 }
 
 /// What the user is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Agree; the rest is silent.
+    /// Consent; the rest is silent.
     Consent,
-    /// Authorize; they have agreed, or need not be asked.
+    /// Authorize; consent was given or is not needed.
     Authorization,
     Both,
 }
 
-/// How an interaction ended well.
+/// The result of an interaction without an error.
 #[derive(Debug, Clone)]
 pub(crate) enum Interacted {
-    /// The user agrees.
+    /// The user gave consent.
     Consented,
-    /// There is a new credential.
+    /// A new credential was obtained.
     Authorized,
-    /// The user is on another page; the callback will come elsewhere.
+    /// The user is on another page; the callback will arrive elsewhere.
     Elsewhere { url: String, state: String },
-    /// Another interaction was in the way and is over, or the credential changed meanwhile: decide again.
+    /// Another interaction had to end first, or the credential changed in the meantime: decide again.
     Again,
 }
 
 pub(crate) type Ending = Result<Interacted, Error>;
 
 impl Need {
-    /// Whether `now`, which came after it was decided that the user is needed, is what they were needed for.
+    /// Whether `now`, obtained after the decision that the user is needed, meets this need.
     pub(crate) fn is_met_by(&self, now: &Authorization) -> bool {
         if self.credential.as_ref() == Some(now) {
             return false;
@@ -71,8 +71,8 @@ impl Need {
         }
     }
 
-    /// The refusal that `error` stands for, if the user said no to this need. Sessions that wait to ask the same take it
-    /// for their answer too.
+    /// Returns the record of a refusal, if `error` means that the user declined this need. It also answers sessions
+    /// that wait to ask the same.
     pub(crate) fn declined_by(&self, error: &Error, now: u64) -> Option<Declined> {
         let (scopes, issuer) = match error {
             Error::ConsentDenied { wanted, .. } => (wanted.clone(), None),
@@ -89,8 +89,8 @@ impl Need {
         })
     }
 
-    /// The user's refusal of this need in `record`, if it came since `waited`, when the session began to wait for its turn
-    /// to ask.
+    /// Returns the error of a refusal in `record` that answers this need, if the user declined after `waited`, when
+    /// this session began to wait for its turn.
     pub(crate) fn declined_since(
         &self,
         waited: SystemTime,

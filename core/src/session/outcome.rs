@@ -1,4 +1,4 @@
-//! How handling a challenge ends: for the host that handed it in, and for the request that met it.
+//! The result of handling a challenge, for the host that passed it in and for the request that received it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,18 +7,18 @@ use crate::error::Error;
 use crate::recovery::Trigger;
 use crate::session::held::credential::Authorization;
 
-/// What a host says along with a challenge.
+/// Options that a host passes with a challenge.
 #[derive(Debug, Clone, Default)]
 pub struct HandleOptions {
-    /// The user has agreed to this step-up already.
+    /// The user has already agreed to this step-up.
     pub confirmed_step_up: bool,
-    /// Whether a caller waits.
+    /// Whether a caller waits for the request.
     pub trigger: Trigger,
-    /// The credential that was rejected; `None`: the current one.
+    /// The rejected credential; `None`: the current one.
     pub failed: Option<Authorization>,
 }
 
-/// How handling a challenge ended.
+/// The result of handling a challenge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -27,35 +27,35 @@ pub struct HandleOptions {
     rename_all_fields = "camelCase"
 )]
 pub enum Outcome {
-    /// There is a credential that answers it: send the request again.
+    /// The session has a credential that answers the challenge: send the request again.
     Satisfied,
-    /// Show what would be asked for, then come back with
+    /// Show the user what would be requested, then pass the challenge in again with
     /// [`confirmed_step_up`](HandleOptions::confirmed_step_up).
     StepUpConfirm {
         /// The challenge.
         challenge: AuthChallenge,
     },
-    /// The user is needed. With an address: they are on their way there, and the callback goes to
-    /// [`complete_authorization`](crate::AuthSession::complete_authorization). Without: nothing was started;
-    /// hand the challenge in again when a caller waits.
+    /// The user is needed. With a URL, the user was sent there, and the callback goes to
+    /// [`complete_authorization`](crate::AuthSession::complete_authorization). Without a URL, nothing was started: pass
+    /// the challenge in again when a caller waits.
     Interactive {
-        /// Where the user was sent.
+        /// The URL that the user was sent to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         authorization_url: Option<String>,
-        /// The `state` of the callback.
+        /// The `state` that the callback will carry.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<String>,
         /// The challenge.
         challenge: AuthChallenge,
     },
-    /// It could not be answered.
+    /// The challenge could not be answered.
     Failed {
-        /// Why.
+        /// The error.
         error: Error,
     },
 }
 
-/// How a recovery ended, for the caller that drove it.
+/// The end of a recovery, for the code that ran the driver.
 pub(crate) enum Conclusion {
     Retry,
     PassThrough,

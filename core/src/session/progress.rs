@@ -1,4 +1,4 @@
-//! One request over all its tries: the state of its recovery, and what only this session can make something of.
+//! One request over all its tries: the state of its recovery, and what the session knows about it.
 
 use crate::challenge::{AuthChallenge, DpopDemand};
 use crate::error::Error;
@@ -7,19 +7,19 @@ use crate::scope::ScopeSet;
 use crate::session::held::credential::Authorization;
 use crate::session::ways::RenewalEnd;
 
-/// What is known of one request, over all its rejections.
+/// What is known about one request, over all its rejections.
 pub(crate) struct Progress {
-    /// What has been tried for it.
+    /// The state machine of its recovery.
     pub(super) state: State<Error>,
-    /// What the rejected request carried.
+    /// The credential that the rejected request carried.
     pub(crate) sent: Option<Authorization>,
-    /// The ID token that there was last.
+    /// The ID token at the last decision that read it.
     id_token: Option<Option<String>>,
-    /// What the last response said of proofs.
+    /// What the last response said about the nonce of the proof.
     pub(crate) nonce: Nonce,
     /// The server's clock was found to differ from what the proof assumed.
     pub(crate) retimed: bool,
-    /// The scopes that were required when the user authorized last.
+    /// The scopes that were required when the user last authorized or a wider credential was last minted.
     authorized_for: ScopeSet,
 }
 
@@ -35,7 +35,7 @@ impl Progress {
         }
     }
 
-    /// Takes the token that was sent out of a challenge, should the server have quoted it.
+    /// Removes the token that was sent from a challenge, in case the server quoted it.
     pub(crate) fn redact(&self, challenge: &mut AuthChallenge) {
         if let Some(sent) = &self.sent {
             challenge.redact(sent.grant().access_token.expose());
@@ -49,19 +49,19 @@ impl Progress {
         self.state.begin(rejection, repeats, consented);
     }
 
-    /// A wider credential was obtained for this challenge.
+    /// Records that a credential was obtained for this challenge.
     pub(super) fn note_authorized_for(&mut self, challenge: &AuthChallenge) {
         self.authorized_for.clone_from(&challenge.required_scopes);
     }
 
-    /// Notes what a renewal before the request was sent came to.
+    /// Records the result of a renewal before the request was sent.
     pub(crate) fn note_renewal_ahead(&mut self, end: &RenewalEnd) {
         if let Some(renewal) = end.told() {
             self.state.record(Event::RenewedAhead(renewal));
         }
     }
 
-    /// What the old ID token was refused for, a new one may not be.
+    /// Records the current ID token. What an old one was refused for may not apply to a new one.
     pub(super) fn note_id_token(&mut self, id: Option<&String>) {
         let before = self.id_token.replace(id.cloned());
         if before.is_some_and(|before| before.as_ref() != id) {
@@ -69,7 +69,7 @@ impl Progress {
         }
     }
 
-    /// What a challenge says of the proof that was sent.
+    /// Returns what a challenge says about the proof that was sent.
     pub(super) fn proof_demand(&self, challenge: &AuthChallenge) -> ProofDemand {
         if self.nonce == Nonce::Unused {
             return ProofDemand::None;
@@ -87,7 +87,7 @@ impl Progress {
 }
 
 impl RenewalEnd {
-    /// As the state machine has it; `None` where no means is to blame.
+    /// Converts it for the state machine; `None` if the failure was not that of a silent means.
     pub(super) fn told(&self) -> Option<Renewal<Error>> {
         Some(match self {
             Self::Renewed => Renewal::Tried(Tried::Succeeded),
@@ -98,14 +98,14 @@ impl RenewalEnd {
     }
 }
 
-/// What became of the nonce for proofs that a response may carry.
+/// What a response said about the nonce of a proof.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Nonce {
     /// No proof was sent.
     #[default]
     Unused,
-    /// There was none, or the one that was used.
+    /// It provided no nonce, or the one that was used.
     Known,
-    /// There was a new one.
+    /// It provided a new one.
     Fresh,
 }

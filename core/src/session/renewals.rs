@@ -1,4 +1,5 @@
-//! Silent renewals of the credential: one at a time for all callers, under the store's lease, with a backoff after failures.
+//! Silent renewals of the credential: one at a time for all callers, under the store's lease, with a backoff after
+//! failures.
 
 use std::sync::Arc;
 
@@ -32,9 +33,9 @@ pub(crate) struct Renewals {
 
 /// The result of a renewal, for all callers that waited for it.
 pub(crate) struct Renewal {
-    /// The credential that it set out to replace.
+    /// The credential that it was to replace.
     pub(crate) credential: Option<Authorization>,
-    /// The scopes that it could request.
+    /// The scopes that it was to request.
     pub(crate) requested: ScopeSet,
     pub(crate) end: RenewalEnd,
 }
@@ -42,9 +43,9 @@ pub(crate) struct Renewal {
 /// The result of one try, under one lease.
 struct Once {
     end: RenewalEnd,
-    /// It had the lease, and tried.
+    /// It held the lease and tried.
     leased: bool,
-    /// The process stood still meanwhile, for longer than a lease lasts.
+    /// The process was suspended during the try, for longer than a lease lasts.
     was_suspended: bool,
 }
 
@@ -58,13 +59,13 @@ impl Once {
     }
 }
 
-/// How waiting for the lease ended.
+/// The result of waiting for the lease.
 enum Leased {
-    /// It is this renewal's.
+    /// This renewal holds it.
     Ours(Lease),
-    /// There is nothing to renew any more.
+    /// The credential was already replaced.
     Over,
-    /// Another session or process still has it.
+    /// Another session or process still holds it.
     Held,
 }
 
@@ -82,10 +83,10 @@ impl Renewals {
         &self.ways.client.held
     }
 
-    /// Renews the current credential, or shares in the renewal under way. A caller that stops waiting does not end it.
+    /// Renews the current credential, or joins the running renewal. A caller that stops waiting does not end it.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] when the runtime did not let it come to an end.
+    /// [`Error::Cancelled`] if the runtime dropped the renewal.
     pub(crate) async fn renew(self: &Arc<Self>, plan: RenewalPlan) -> Result<Arc<Renewal>, Error> {
         let renewals = Arc::clone(self);
         let start = move || -> BoxFuture<'static, Renewal> {
@@ -108,7 +109,7 @@ impl Renewals {
         })
     }
 
-    /// Mints by the session at the identity provider that there is now, whatever other renewal is under way.
+    /// Mints a credential with the current session at the identity provider. Waits for any other renewal first.
     ///
     /// # Errors
     /// [`Error::Cancelled`], as for [`renew`](Self::renew).
@@ -134,8 +135,9 @@ impl Renewals {
         }
     }
 
-    /// Whether the resource names another authorization server than the current credential's; for a 403 to a request
-    /// without a credential, whether it names any. Metadata that cannot be read is no reason to move.
+    /// Reads the resource's metadata and returns whether it names another authorization server than the current
+    /// credential's; for a 403 to a request without a credential, whether it names any. If the metadata cannot be read,
+    /// returns `Same`.
     pub(crate) async fn check_issuer(self: &Arc<Self>, challenge: &AuthChallenge) -> IssuerCheck {
         let held = self.held();
         if held.current().is_none() && Rejection::of(challenge) != Rejection::Forbidden {
@@ -183,7 +185,7 @@ impl Renewals {
         }
     }
 
-    /// How a renewal ended, and whether this session tried it.
+    /// Renews. Returns the result, and whether this session itself tried.
     async fn renew_now(self: &Arc<Self>, plan: &RenewalPlan) -> (RenewalEnd, bool) {
         let mut again = true;
         loop {
@@ -192,7 +194,8 @@ impl Renewals {
                 Err(error) => return (RenewalEnd::Broken(error), true),
             };
             match once.end {
-                // Another session may have renewed meanwhile: begin again, with what the store says now.
+                // The lease lapsed while the process was suspended, so another session may have renewed: start again
+                // from the store.
                 RenewalEnd::Failed(Attempt::Unreachable, _) if once.was_suspended && again => {
                     again = false;
                 }
@@ -201,7 +204,7 @@ impl Renewals {
         }
     }
 
-    /// One try, under one lease.
+    /// Tries once, under one lease.
     async fn renew_once(self: &Arc<Self>, plan: &RenewalPlan) -> Result<Once, Error> {
         let credential = plan.credential.as_ref();
         if self.held().has_replaced(credential) {
@@ -223,7 +226,7 @@ impl Renewals {
         }
     }
 
-    /// The lease, unless its holder finishes the renewal meanwhile, or takes too long.
+    /// Takes the lease, unless its holder finishes the renewal first or takes too long.
     async fn lease(&self, credential: Option<&Authorization>) -> Result<Leased, Error> {
         let held = self.held();
         let mut turn = Turn::new(&held.store, &held.runtime, &held.key, LONGEST_RENEWAL);
@@ -239,8 +242,8 @@ impl Renewals {
         Ok(Leased::Held)
     }
 
-    /// Waits for a refresh as long as a caller does. Where its answer is late, it goes on without them: the refresh
-    /// token may be used up, and the new one under way.
+    /// Waits for a refresh for at most `CALL_TIMEOUT`. After that the refresh continues without its callers: the
+    /// refresh token may be used up, and the response with the new one may still arrive.
     async fn outlived(
         self: &Arc<Self>,
         plan: &RenewalPlan,
@@ -265,7 +268,7 @@ impl Renewals {
         })
     }
 
-    /// The end, for its callers, of a renewal that goes on without them.
+    /// Returns the result for callers of a renewal that takes too long; the renewal continues.
     fn too_slow(&self, plan: &RenewalPlan, detail: &str) -> RenewalEnd {
         let issuer = plan.credential.as_ref().map(|c| &*c.grant().grantor.issuer);
         let issuer = issuer.unwrap_or(self.held().server());
@@ -280,12 +283,12 @@ impl Renewals {
         plan: RenewalPlan,
     ) -> Result<Once, Error> {
         let held = self.held();
-        // A new refresh token must not be lost on a full disk.
+        // A full disk must not lose the new refresh token.
         let space = match plan.means {
             Means::Refresh => Some(record::reserve(&*held.store, &held.key, &read.record).await?),
             _ => None,
         };
-        // Any other token can be obtained again.
+        // Only a refresh token that is used up cannot be obtained again.
         let precious = matches!(plan.means, Means::Refresh | Means::ScopedRefresh);
         let unsettled = precious.then(|| held.unsettled());
         let end = self.ways.renew(&plan, &lease, read).await;
@@ -302,7 +305,7 @@ impl Renewals {
 }
 
 impl Renewal {
-    /// Whether it is the renewal of `plan`, or one that was under way for the same credential and enough scopes.
+    /// Whether it is the renewal of `plan`, or another one for the same credential and enough scopes.
     pub(crate) fn answers(&self, plan: &RenewalPlan) -> bool {
         self.credential == plan.credential && self.requested.covers(&plan.scopes)
     }

@@ -1,4 +1,4 @@
-//! One request to the MCP server, from before it is sent until it is answered for good.
+//! One request to the MCP server, from before it is sent until its final response.
 
 use ::http::StatusCode;
 use ::http::header::{DATE, HeaderMap, HeaderName, WWW_AUTHENTICATE};
@@ -22,17 +22,16 @@ use crate::text::header_text;
 /// What a transport does after a response.
 #[derive(Debug)]
 pub enum Recovery {
-    /// Ask [`authorize`](ResourceRequest::authorize) again and send the request once more.
+    /// Call [`authorize`](ResourceRequest::authorize) again and send the request once more.
     Retry,
-    /// The response is the caller's, as it is.
+    /// Return the response to the caller unchanged.
     PassThrough,
-    /// The request failed for good, for this reason.
+    /// The request failed with this error; do not send it again.
     Failed(Error),
 }
 
-/// One request, remembered over all its tries, so that recovery is bounded. For requests of MCP over HTTP there is
-/// [`mcp::Exchange`](crate::mcp::Exchange) above it, which knows redirects, event streams and challenges inside messages
-/// as well.
+/// One request, over all its tries, so that recovery is bounded. For MCP over HTTP, use
+/// [`mcp::Exchange`](crate::mcp::Exchange), which also handles redirects, event streams and challenges inside messages.
 ///
 /// ```no_run
 /// # use mcp_reauth::http::{HeaderMap, StatusCode};
@@ -59,7 +58,7 @@ pub struct ResourceRequest {
     operation: Operation,
     trigger: Trigger,
     progress: Progress,
-    /// Where it was sent last with a proof, and the nonce in that.
+    /// The URL it was last sent to with a proof, and the nonce of that proof.
     proved: Option<(String, Option<String>)>,
 }
 
@@ -74,22 +73,22 @@ impl ResourceRequest {
         }
     }
 
-    /// Says what it is about, for a transport that looks into a message only when it was rejected.
+    /// Sets the operation, for a transport that parses a message only after it was rejected.
     pub fn set_operation(&mut self, operation: Operation) {
         self.operation = operation;
     }
 
-    /// Says what it was sent with, for a transport that has sent it already.
+    /// Sets the credential it was sent with, for a transport that has already sent it.
     pub fn set_sent(&mut self, authorization: Authorization) {
         self.progress.sent = Some(authorization);
     }
 
-    /// What to send it with to `url`, by the HTTP method `method`. A credential that is about to expire is renewed
-    /// first; if that cannot be done now, the old one is sent, and the server has its say.
+    /// Returns the credential to send to `url` with the HTTP method `method`. Renews a credential that expires soon; if
+    /// that fails, returns the old one, which the server may still accept.
     ///
     /// # Errors
-    /// Only for a credential that is bound to a key (RFC 9449): [`Error::Host`] when the key could not be used or is
-    /// not there any more.
+    /// Only for a credential that is bound to a key (RFC 9449): [`Error::Host`] if the key could not be used or is
+    /// missing.
     pub async fn authorize(
         &mut self,
         method: &str,
@@ -113,7 +112,7 @@ impl ResourceRequest {
         Ok(Some(credential))
     }
 
-    /// The credential it was sent with last.
+    /// Returns the credential it was last sent with.
     #[must_use]
     pub fn sent(&self) -> Option<&Authorization> {
         self.progress.sent.as_ref()
@@ -129,7 +128,7 @@ impl ResourceRequest {
         };
         let now = inner.held.now();
         let expired = current.is_expired(now);
-        // While the credential is good, an unavailable server is given time.
+        // While the credential is valid, respect the backoff after failures.
         let patience = if expired {
             self.trigger
         } else {
@@ -171,8 +170,8 @@ impl ResourceRequest {
         }
     }
 
-    /// What to do about a response, by its status and its header fields, of which it reads `WWW-Authenticate`, `DPoP-Nonce`
-    /// and `Date`. Costs nothing unless the status is 401 or 403, or the credential is bound to a key.
+    /// Decides what to do about a response. Reads its status and the header fields `WWW-Authenticate`, `DPoP-Nonce` and
+    /// `Date`. Does nothing unless the status is 401 or 403 or the credential is bound to a key.
     pub async fn recover(&mut self, status: StatusCode, headers: &HeaderMap) -> Recovery {
         let rejected = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         if !rejected && self.proved.is_none() {
@@ -187,7 +186,8 @@ impl ResourceRequest {
         }
     }
 
-    /// What a response says of the proof it was sent with. A nonce may come with any (RFC 9449 section 8.2).
+    /// Records what a response says about the proof that was sent. Any response may provide a nonce (RFC 9449 section
+    /// 8.2).
     fn note_proof(&mut self, status: StatusCode, headers: &HeaderMap) {
         let last = |name| {
             let value = headers.get_all(name).iter().next_back()?;
@@ -212,7 +212,7 @@ impl ResourceRequest {
         };
     }
 
-    /// What to do where a person is needed and was not asked.
+    /// Returns the advice for a request that needed the user, who was not asked.
     fn advice(&self) -> &'static str {
         let inner = self.session.inner();
         if !inner.user.has_host() {
@@ -224,8 +224,8 @@ impl ResourceRequest {
         }
     }
 
-    /// As [`recover`](ResourceRequest::recover), for a challenge that arrived another way, such as inside a
-    /// tool result.
+    /// As [`recover`](ResourceRequest::recover), for a challenge that arrived another way, such as inside a tool
+    /// result.
     pub async fn recover_from(&mut self, challenge: AuthChallenge) -> Recovery {
         let mut challenge = challenge.with_operation(self.operation.clone());
         self.progress.redact(&mut challenge);
@@ -233,7 +233,7 @@ impl ResourceRequest {
         let mode = Mode {
             trigger: self.trigger,
             confirmed: false,
-            // A caller waits for this very request: the user is asked, and not sent away to come back.
+            // The request waits, so the user is asked now instead of by a second call.
             asks: inner.user.has_host(),
             returns: true,
             deliberate: false,

@@ -1,4 +1,4 @@
-//! Whether a challenge is answered already, from what is stored alone.
+//! Decides from stored data alone whether a challenge is already answered.
 
 use serde::Deserialize;
 
@@ -6,13 +6,13 @@ use crate::challenge::{AuthChallenge, Reason};
 use crate::scope::ScopeSet;
 use crate::session::held::credential::Authorization;
 
-/// What of a stored credential the question depends on.
+/// The facts of a stored credential that the answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredCredential {
-    /// The scopes it was granted.
+    /// The granted scopes.
     pub granted_scopes: ScopeSet,
-    /// When it expires, in seconds since 1970, if that is known.
+    /// When it expires, in seconds since 1970, if known.
     pub expires_at: Option<u64>,
 }
 
@@ -25,15 +25,15 @@ impl StoredCredential {
     }
 }
 
-/// How the credential that failed compares with the stored one.
+/// How the rejected credential compares with the stored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailedCredential {
     /// It is the stored one.
     Same,
-    /// It is another one.
+    /// It is another credential.
     Different,
-    /// It is not known.
+    /// It is unknown.
     Unknown,
 }
 

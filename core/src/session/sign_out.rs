@@ -1,4 +1,4 @@
-//! Signing out: the tokens are revoked where the server does that (RFC 7009), and the record is cleared.
+//! Sign-out: revokes the tokens if the server supports it (RFC 7009), and deletes the record.
 
 use crate::error::Error;
 use crate::grant::Grant;
@@ -15,7 +15,7 @@ pub(super) async fn sign_out(session: &Inner) -> Result<Revocation, Error> {
     let held = &session.held;
     held.forget_credential();
     let stored = held.store.load(&held.key).await?;
-    // A record that cannot be read cannot be revoked, but it can be cleared.
+    // The tokens of a record that cannot be read cannot be revoked, but the record can be deleted.
     let record = stored.as_ref().map(record::decode::<Record>).transpose();
     let record = record.map(Option::unwrap_or_default);
     let revocation = match record.as_ref().map(|record| record.grant.as_ref()) {
@@ -31,7 +31,7 @@ pub(super) async fn sign_out(session: &Inner) -> Result<Revocation, Error> {
         }
     };
     held.delete(stored.map(|stored| stored.version)).await?;
-    // Another request may have read the record meanwhile.
+    // Another request may have read the record in the meantime.
     held.forget_credential();
     session.start_afresh();
     held.tell(Event::SignedOut);

@@ -1,4 +1,4 @@
-//! What a session tells about itself, and what it hands to another process.
+//! What a session reports about itself, and what it passes to another process.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,38 +8,38 @@ use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::store::record::Record;
 
-/// What is known of a connection's authorization. Holds no secrets.
+/// The state of a connection's authorization. Contains no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionState {
-    /// The MCP server.
+    /// The MCP server's URL.
     pub server: String,
-    /// Whether there is a credential that is not known to have expired.
+    /// Whether there is a credential that is not known to be expired.
     pub authorized: bool,
-    /// Whether there is a credential at all.
+    /// Whether there is a credential, even an expired one.
     pub signed_in: bool,
     /// The authorization server that granted it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// The client id in use there.
+    /// The client ID in use there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// The scopes that were granted.
+    /// The granted scopes.
     pub granted_scopes: ScopeSet,
-    /// The scopes that were asked for.
+    /// The requested scopes.
     pub requested_scopes: ScopeSet,
-    /// When it expires, in seconds since 1970, if that is known.
+    /// When the credential expires, in seconds since 1970, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
-    /// Whether it is bound to a key, so that no other party can use it (RFC 9449).
+    /// Whether the credential is bound to a key, so that no other party can use it (RFC 9449).
     pub bound_to_key: bool,
-    /// The issuer of the identity provider it was had through, if it is enterprise-managed.
+    /// The issuer of the identity provider that access is obtained through, if it is enterprise-managed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_provider: Option<String>,
-    /// Whether it can be renewed without the user noticing.
+    /// Whether access can be renewed without the user noticing.
     pub renewable: bool,
-    /// How many authorizations were started and not finished.
+    /// How many authorizations were started and not completed.
     pub pending: usize,
 }
 
@@ -65,8 +65,8 @@ impl ConnectionState {
     }
 }
 
-/// A credential with all that is needed to renew it. It holds secrets: hand it only to a process that you trust,
-/// keep it nowhere.
+/// A credential with everything needed to renew it. It contains secrets: pass it only to a process that you trust, and
+/// do not store it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthState {
     grant: Grant,
@@ -74,10 +74,10 @@ pub struct AuthState {
 }
 
 impl AuthState {
-    /// Reads the JSON form.
+    /// Parses the JSON form.
     ///
     /// # Errors
-    /// [`Error::Config`] when it is not one; the message quotes nothing of it.
+    /// [`Error::Config`] if it is invalid; the message quotes nothing of it.
     pub fn from_json(json: &str) -> Result<Self, Error> {
         serde_json::from_str(json).map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -87,10 +87,10 @@ impl AuthState {
         })
     }
 
-    /// The JSON form, with its secrets.
+    /// Returns the JSON form, including its secrets.
     ///
     /// # Errors
-    /// [`Error::Config`], which does not happen for a state that was read or made by a session.
+    /// [`Error::Config`], which does not happen for a state that was parsed or made by a session.
     pub fn to_json(&self) -> Result<Secret, Error> {
         serde_json::to_string(self)
             .map(Secret::new)

@@ -1,4 +1,4 @@
-//! The user, as far as the application lets a session reach them.
+//! Access to the user, through the application's host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,12 @@ use crate::runtime::{Runtime, timeout};
 use crate::settings::Settings;
 use crate::signal::Signal;
 
-/// The application's host, and how long its answers are waited for.
+/// The application's host, with limits on waiting for it.
 pub(crate) struct User {
     host: Option<Arc<dyn AuthHost>>,
     settings: Arc<Settings>,
     runtime: Arc<dyn Runtime>,
-    /// The application no longer holds the session, or has closed it.
+    /// The application has dropped or closed the session.
     closed: AtomicBool,
     closing: Signal,
 }
@@ -35,34 +35,34 @@ impl User {
         }
     }
 
-    /// Whether there is a host at all.
+    /// Whether the session has a host.
     pub(crate) fn has_host(&self) -> bool {
         self.host.is_some()
     }
 
     /// # Errors
-    /// [`Error::Config`] when the session has no host.
+    /// [`Error::Config`] if the session has no host.
     pub(crate) fn host(&self) -> Result<&dyn AuthHost, Error> {
         let host = self.host.as_deref();
         host.ok_or_else(|| Error::config("nobody is there to sign in: the session has no host"))
     }
 
-    /// Ends every wait for the user, now and from now on.
+    /// Ends every wait for the user; later waits end at once.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.closing.notify();
     }
 
-    /// How long the policy has the user waited for.
+    /// Returns how long the policy waits for the user.
     pub(crate) fn patience(&self) -> Duration {
         self.settings.policy.interaction_timeout
     }
 
-    /// Waits for the user's answer, for as long as the policy allows and the application holds the session. Nothing but
-    /// this wait can be cancelled: the exchange of a code always runs to its end.
+    /// Waits for the user's answer, for as long as the policy allows and the application keeps the session. Only this
+    /// wait can be cancelled: the exchange of a code always runs to its end.
     ///
     /// # Errors
-    /// Those of `answer`; [`Error::Cancelled`] when the session was closed; [`Error::Timeout`].
+    /// Those of `answer`; [`Error::Cancelled`] if the session was closed; [`Error::Timeout`].
     pub(crate) async fn within_patience<T>(
         &self,
         what: &'static str,
@@ -72,7 +72,7 @@ impl User {
         let closed = self.closing.until(|| self.closed.load(Ordering::SeqCst));
         tokio::select! {
             biased;
-            // First: no page opens for a session that was closed.
+            // Checked first, so that no page opens for a session that was closed.
             () = closed => Err(Error::Cancelled { what }),
             answered = timeout(&*self.runtime, limit, answer) => answered.unwrap_or_else(|| {
                 Err(Error::Timeout {
@@ -83,11 +83,11 @@ impl User {
         }
     }
 
-    /// Where the callback will come: the setting, else what the host says. It is registered and shown, so it must be an
-    /// address (RFC 6749 section 3.1.2). `registered`: the client is registered for certain addresses already.
+    /// Returns the redirect URI: the setting, else the one that the host returns, which is validated (RFC 6749 section
+    /// 3.1.2). `registered`: the client is already registered for certain URIs.
     ///
     /// # Errors
-    /// [`Error::Host`] when the host cannot receive a callback.
+    /// [`Error::Host`] if the host cannot receive a callback.
     pub(crate) async fn redirect_uri(&self, registered: bool) -> Result<String, Error> {
         if let Some(uri) = &self.settings.redirect_uri {
             return Ok(uri.clone());

@@ -1,5 +1,5 @@
-//! The authorization code flow (RFC 6749 section 4.1, RFC 7636): from discovery to the page that the user is sent to, and
-//! from the callback to the grant.
+//! The authorization code flow (RFC 6749 section 4.1, RFC 7636): prepares the page that the user is sent to, and
+//! exchanges the callback's code for a grant.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::session::ways::scheme::{
 };
 use crate::store::record::{Pending, Record};
 
-/// How many scopes an authorization server may list for a registration to name them all.
+/// A registration names all scopes that the authorization server lists, unless it lists more than this.
 const MAX_LISTED: usize = 32;
 
 /// The code flow of one session.
@@ -34,7 +34,7 @@ pub(crate) struct CodeFlow<'a> {
 }
 
 impl CodeFlow<'_> {
-    /// Prepares the page: registers the client where needed, and notes the authorization that is about to start.
+    /// Prepares the page: registers the client if necessary, and records the pending authorization.
     pub(crate) async fn prepare(
         &self,
         user: &User,
@@ -43,7 +43,7 @@ impl CodeFlow<'_> {
     ) -> Result<AuthorizationRequest, Error> {
         let prepared = self.prepare_at(user, need, scheme).await;
         if prepared.is_err() {
-            // Its endpoints may have moved.
+            // The server's endpoints may have moved.
             self.client.held.forget_known().await;
         }
         prepared
@@ -122,7 +122,7 @@ impl CodeFlow<'_> {
         ))
     }
 
-    /// The address that the user is sent to: of the request itself, or of the one that was pushed (RFC 9126).
+    /// Returns the URL to send the user to: with all parameters, or with a reference to the pushed request (RFC 9126).
     async fn page(
         &self,
         server: &ServerMetadata,
@@ -143,8 +143,8 @@ impl CodeFlow<'_> {
         pushed
     }
 
-    /// Exchanges a code for tokens, and keeps them. Returns the error of scopes that were required and not granted; the
-    /// credential is kept all the same.
+    /// Exchanges a code for tokens and stores the grant. If required scopes were not granted, stores it and returns
+    /// that error.
     pub(crate) async fn redeem(
         &self,
         pending: &Pending,
@@ -197,7 +197,7 @@ impl CodeFlow<'_> {
             is_bound: false,
         };
         let client = self.client;
-        // The metadata may be on record since yesterday.
+        // The recorded metadata may be out of date.
         let (grantor, answer) = client.token_by_record(requester, &presented, None).await;
         let failure = match answer {
             Ok(tokens) => {
@@ -218,9 +218,9 @@ impl CodeFlow<'_> {
         Err(failure.into_error(&grantor.issuer, &grantor.token_endpoint))
     }
 
-    /// Notes what an error of the callback tells for the next time. After `invalid_scope`, which a server would answer to
-    /// every sign-in that requests the scope, only the required scopes are requested; a server that does not know the
-    /// client has it registered again.
+    /// Records what an error in the callback means for the next sign-in. After `invalid_scope`, which would repeat with
+    /// the same scopes, only the required scopes are requested. If the server does not know the client, it is
+    /// registered again.
     pub(crate) async fn note_denial(&self, pending: &Pending, error: &Error) -> Result<(), Error> {
         let held = &self.client.held;
         let code = match error {
@@ -232,7 +232,7 @@ impl CodeFlow<'_> {
                 .await?;
         }
         if code != "access_denied" {
-            // The metadata on record may be out of date.
+            // The recorded metadata may be out of date.
             held.update(|record| record.known.take().is_some()).await?;
         }
         if code != "invalid_scope" {
@@ -255,7 +255,7 @@ impl CodeFlow<'_> {
     }
 }
 
-/// The request that the host shows the user.
+/// Returns the request for the host.
 pub(super) fn request(
     server: &str,
     url: String,
@@ -279,13 +279,13 @@ pub(super) fn request(
     }
 }
 
-/// Since when (seconds since 1970) authorizations that were started before `pending` are kept.
+/// Returns the time (in seconds since 1970) before which older pending authorizations are removed.
 pub(super) fn oldest_pending(pending: &Pending, patience: Duration) -> u64 {
     let kept = PENDING_KEPT.max(patience);
     pending.created_at.saturating_sub(kept.as_secs())
 }
 
-/// The error of a grant that lacks required scopes.
+/// Returns the error of a grant that lacks required scopes.
 pub(crate) fn short_of(required: &ScopeSet, grant: &Grant) -> Option<Error> {
     let missing = required.difference(&grant.granted);
     (!missing.is_empty()).then(|| Error::ScopeNotGranted {
@@ -294,18 +294,18 @@ pub(crate) fn short_of(required: &ScopeSet, grant: &Grant) -> Option<Error> {
     })
 }
 
-/// The scopes that a registration names besides those that are asked for now: what the resource and its authorization
-/// server list. A later step-up asks for one of them, and many servers grant only what was registered.
+/// Returns the scopes that a registration names in addition to the requested ones: those that the resource and its
+/// authorization server list. A later step-up requests some of them, and many servers grant only registered scopes.
 fn registrable(found: &Discovered) -> ScopeSet {
     let listed = &found.server.scopes_supported;
-    // A server with a long list serves many resources: most of it is not about this one.
+    // A server with a long list serves many resources, and most of the list is not about this one.
     let listed = listed.iter().filter(|_| listed.len() <= MAX_LISTED);
     let listed = listed.map(String::as_str).collect();
     found.scopes_supported.union(&listed)
 }
 
-/// The registration on record for `issuer`, unless it is to be replaced: because the application says so, or because a
-/// page that was opened with it never came back.
+/// Returns the recorded registration at `issuer`, unless it is to be replaced: on the application's request, or because
+/// a page that was opened with it had no callback.
 fn reusable<'a>(record: &'a Record, issuer: &str, need: &Need) -> Option<&'a Registration> {
     let known = record.client_at(issuer)?;
     let mut pending = record.pending.values();

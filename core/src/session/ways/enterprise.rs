@@ -1,4 +1,4 @@
-//! Legs 2 and 3 of enterprise-managed authorization: a credential by the ID token, without the user.
+//! Legs 2 and 3 of enterprise-managed authorization: obtains a credential with the ID token, without the user.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ use crate::store::lease::Lease;
 use crate::store::record::{Record, Versioned};
 use crate::token_retry::retry_once;
 
-/// One exchange of the ID token for a credential, with the lease held.
+/// One exchange of the ID token for a credential, under the lease.
 pub(super) struct Minting<'a> {
     pub(super) client: &'a SessionClient,
     pub(super) idp: &'a Arc<Idp>,
@@ -35,11 +35,11 @@ pub(super) struct Minting<'a> {
 struct Place {
     grantor: Grantor,
     client: Registration,
-    /// What discovery found; `None`: the place is on record.
+    /// The result of discovery; `None`: grantor and client were recorded.
     found: Option<Discovered>,
 }
 
-/// A refusal, and which server it came from.
+/// A refusal, and which server sent it.
 struct Refusal {
     failure: TokenFailure,
     by_idp: bool,
@@ -50,7 +50,7 @@ impl Minting<'_> {
         let idp = self.idp;
         let session = idp.session().await?;
         let Some(session) = session.filter(|session| session.is_valid(idp.now())) else {
-            // It ended since the decision. No server was asked, so that the driver decides again.
+            // The session ended since the decision. No server was asked, so the driver decides again.
             return Ok(RenewalEnd::Adopted);
         };
         let place = match self.place(&read.record).await {
@@ -71,7 +71,7 @@ impl Minting<'_> {
         }
     }
 
-    /// Both legs. Returns the grant, and the scopes that the organization allowed.
+    /// Runs both legs. Returns the grant, and the scopes that the organization allowed.
     async fn mint(
         &self,
         session: &SignedIn,
@@ -87,15 +87,15 @@ impl Minting<'_> {
             binding: binding.as_ref(),
             is_bound: false,
         };
-        // Before there is anything to clear: signing out must find it.
+        // Recorded before the grant exists, so that sign-out finds it.
         self.idp.note_server(self.client.server()).await?;
         let past_idp = AtomicBool::new(false);
-        // An assertion is good for one grant: both legs are tried again together.
+        // An assertion can be used once, so both legs are retried together.
         let both = || async {
             past_idp.store(false, Ordering::Relaxed);
             let assertion = self.assertion(session, &place.grantor, wanted).await?;
             past_idp.store(true, Ordering::Relaxed);
-            // Scopes that the organization does not allow need not be requested.
+            // Do not request scopes that the organization does not allow.
             let allowed = assertion.scopes.unwrap_or_else(|| wanted.clone());
             let presented = TokenGrant::JwtBearer {
                 assertion: &assertion.token,
@@ -119,12 +119,12 @@ impl Minting<'_> {
         let mut grant = self.client.granted(tokens, &requester, &allowed);
         grant.idp_issuer = Some(self.idp.issuer().to_owned());
         grant.sign_in = session.sign_in.clone();
-        // A credential is minted afresh each time.
+        // Each renewal mints a new credential.
         grant.refresh_token = None;
         Ok(Ok((grant, allowed)))
     }
 
-    /// Leg 3: tokens, and their grantor. An endpoint that is gone is looked up again, once.
+    /// Leg 3: requests tokens, and returns them with their grantor. If the endpoint is gone, looks it up again, once.
     async fn tokens(
         &self,
         requester: Requester<'_>,
@@ -148,7 +148,7 @@ impl Minting<'_> {
         }
     }
 
-    /// Keeps a grant, unless the sign-in that it was minted by has ended meanwhile.
+    /// Stores a grant, and removes it again if the sign-in that it was minted with has ended in the meantime.
     async fn keep(
         &self,
         read: Versioned,
@@ -167,7 +167,7 @@ impl Minting<'_> {
         Ok(RenewalEnd::Adopted)
     }
 
-    /// The authorization server on record, else the one that the resource names.
+    /// Returns the recorded authorization server, else discovers the one that the resource names.
     async fn place(&self, record: &Record) -> Result<Place, Error> {
         let client = self.client;
         let bound = client.bound_issuer(record);
@@ -218,7 +218,8 @@ impl Minting<'_> {
         })
     }
 
-    /// The scopes that are configured, required, or were requested before; else those that the resource's metadata lists.
+    /// Returns the scopes that are configured, required or were requested before; if there are none, those that the
+    /// resource's metadata lists.
     async fn scopes(&self, record: &Record, place: &Place) -> Result<ScopeSet, Error> {
         let held = record.grant.as_ref();
         let before =
@@ -233,7 +234,7 @@ impl Minting<'_> {
         }
         match &place.found {
             Some(found) => Ok(found.scopes_supported.clone()),
-            // The metadata listed none then.
+            // The metadata listed none when the grant was obtained.
             None if before => Ok(wanted),
             None => {
                 let named = self.plan.challenge.resource_metadata.as_deref();
@@ -270,8 +271,8 @@ impl Minting<'_> {
         }
     }
 
-    /// Notes what a refusal tells for the next time. An organization that no longer allows a scope would refuse every
-    /// renewal that requests it; a server that no longer knows the client would refuse it for good.
+    /// Records what a refusal means for the next renewal. An organization that no longer allows a scope would refuse
+    /// every renewal that requests it; a server that no longer knows the client would refuse it for good.
     async fn note_refusal(&self, refusal: &Refusal, place: &Place) -> Result<(), Error> {
         let held = &self.client.held;
         match &refusal.failure {
@@ -295,8 +296,8 @@ impl Minting<'_> {
     }
 }
 
-/// The end of a renewal that was refused at leg 2 (by the identity provider) or leg 3. A refusal by the organization's
-/// policy is told as that; an ID token that the identity provider itself does not accept may be renewed.
+/// Returns the end of a renewal that was refused at leg 2 (by the identity provider) or leg 3. A refusal by the
+/// organization's policy becomes that error; a refusal of the ID token itself leads to a renewal of it.
 fn refused(refusal: Refusal, idp: &Grantor, grantor: &Grantor) -> Result<RenewalEnd, Error> {
     let Refusal { failure, by_idp } = refusal;
     let refused_by = if by_idp { idp } else { grantor };
@@ -306,7 +307,7 @@ fn refused(refusal: Refusal, idp: &Grantor, grantor: &Grantor) -> Result<Renewal
     };
     Ok(match failure {
         TokenFailure::Local(_) | TokenFailure::Transient(_) => return failed(refused_by, failure),
-        // The ID token is not accepted (any more). RFC 8693 section 2.2.2 has another name for that.
+        // The ID token is no longer accepted. RFC 8693 section 2.2.2 uses another error code for that.
         TokenFailure::InvalidGrant { detail } if by_idp => {
             RenewalEnd::Failed(Attempt::Rejected, denied(detail))
         }

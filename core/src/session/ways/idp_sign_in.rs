@@ -27,7 +27,7 @@ pub(crate) struct IdpSignIn<'a> {
 }
 
 impl IdpSignIn<'_> {
-    /// Prepares the page, and notes the authorization that is about to start.
+    /// Prepares the page, and records the pending authorization.
     pub(crate) async fn prepare(
         &self,
         user: &User,
@@ -51,7 +51,7 @@ impl IdpSignIn<'_> {
                 resource: None,
                 challenge: &need.challenge,
                 dpop_jkt: None,
-                // An organization consents for its users beforehand.
+                // The organization has consented for its users.
                 consent_prompt: false,
                 nonce: Some(nonce.expose()),
             },
@@ -96,7 +96,7 @@ impl IdpSignIn<'_> {
         ))
     }
 
-    /// Exchanges the code of the callback, and keeps the session at the identity provider.
+    /// Exchanges the callback's code, and stores the session at the identity provider.
     pub(crate) async fn complete(
         &self,
         pending: &Pending,
@@ -104,11 +104,11 @@ impl IdpSignIn<'_> {
         code: &Secret,
     ) -> Result<(), Error> {
         let (idp, grantor) = (self.idp, &pending.grantor);
-        // Another identity provider may be configured by now.
+        // Another identity provider may be configured now.
         if !same_issuer(&grantor.issuer, idp.issuer()) {
             return Err(Error::StateMismatch);
         }
-        // The keys come first: a code can be used once.
+        // Fetch the keys first, because a code can be used once.
         let keys = discovery::keys(&idp.http, &leg.jwks_uri).await?;
         let client = idp.client(&pending.client, grantor);
         let presented = TokenGrant::Code {
@@ -130,8 +130,8 @@ impl IdpSignIn<'_> {
     }
 }
 
-/// The scopes to request at the identity provider: who the user is, and renewal without asking them (OpenID Connect Core
-/// sections 3.1.2.1 and 11), unless its metadata shows that it does not know that.
+/// Returns the scopes to request at the identity provider: the user's identity, and renewal without the user (OpenID
+/// Connect Core sections 3.1.2.1 and 11) unless the metadata shows that it is not supported.
 fn requested_scopes(server: &ServerMetadata) -> ScopeSet {
     const OFFLINE: &str = "offline_access";
     let mut scopes = ScopeSet::parse("openid");

@@ -1,4 +1,4 @@
-//! A new token of the client's own (RFC 6749 section 4.4, RFC 7523): no user is needed for it.
+//! A new token for the client itself (RFC 6749 section 4.4, RFC 7523), without a user.
 
 use crate::client::Client;
 use crate::error::Error;
@@ -17,19 +17,19 @@ use crate::session::ways::{RenewalEnd, RenewalPlan, failed, failed_before, keep}
 use crate::store::record::Versioned;
 use crate::token_retry::retry_once;
 
-/// One request of a client for a token of its own.
+/// One request for a token for the client itself.
 pub(super) struct Machine<'a> {
     pub(super) client: &'a SessionClient,
     pub(super) plan: &'a RenewalPlan,
-    /// The platform whose assertions the client authenticates by; `None`: it has a secret or a key.
+    /// The platform whose assertions the client presents; `None`: it has a secret or a key.
     pub(super) workload: Option<&'a dyn WorkloadIdentity>,
 }
 
-/// The server that a token is requested from, and by which registration.
+/// The authorization server that a token is requested from, and the client there.
 struct Place {
     grantor: Grantor,
     client: Registration,
-    /// What discovery found; `None`: the place is on record.
+    /// The result of discovery; `None`: grantor and client were recorded.
     found: Option<Discovered>,
 }
 
@@ -43,7 +43,7 @@ impl Place {
         }
     }
 
-    /// Whether a request here is another than one at `other`.
+    /// Whether a request here differs from one at `other`.
     fn differs_from(&self, other: &Self) -> bool {
         self.grantor.token_endpoint != other.grantor.token_endpoint
             || self.client.auth_method != other.client.auth_method
@@ -51,7 +51,7 @@ impl Place {
 }
 
 impl Machine<'_> {
-    /// Requests a token where the last one came from, else at the server that the resource names.
+    /// Requests a token from the recorded server, else from the one that the resource names.
     pub(super) async fn run(self, read: Versioned) -> Result<RenewalEnd, Error> {
         let record = &read.record;
         let bound = self.client.bound_issuer(record);
@@ -94,7 +94,7 @@ impl Machine<'_> {
         })
     }
 
-    /// Requests a token. Returns the key that it is to be bound to as well.
+    /// Requests a token. Also returns the key that it is to be bound to.
     async fn request(
         &self,
         place: &Place,
@@ -114,7 +114,7 @@ impl Machine<'_> {
         Ok((binding, answer))
     }
 
-    /// Requests a token by an assertion of the workload's platform, a fresh one for each try (RFC 7523).
+    /// Requests a token with an assertion of the workload's platform, a new one for each try (RFC 7523).
     async fn request_by_assertion(
         &self,
         platform: &dyn WorkloadIdentity,
@@ -148,8 +148,8 @@ impl Machine<'_> {
         })
     }
 
-    /// Where to ask instead, if the record is out of date: the endpoint may have moved, or the server may accept the
-    /// client's secret by another method now.
+    /// Returns where to retry if the record is out of date: the endpoint may have moved, or the server may now require
+    /// another client authentication method.
     async fn place_now(
         &self,
         place: &Place,
@@ -190,7 +190,7 @@ impl Machine<'_> {
     }
 }
 
-/// The end of a request for a token of the client's own that `grantor` did not grant.
+/// Returns the end of a token request that `grantor` refused.
 fn denied(grantor: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, Error> {
     let attempt = match &failure {
         TokenFailure::Local(_) | TokenFailure::Transient(_) => return failed(grantor, failure),

@@ -1,5 +1,6 @@
-//! The ways to a credential, one file each: a refresh token, the client's own credential, an organization's identity
-//! provider, the user. All but the last are silent.
+//! The ways to obtain a credential, one file each. Silent: a refresh token, the client's own credential, an ID token of
+//! the organization's identity provider. With the user: the authorization code flow, and the sign-in at the identity
+//! provider.
 
 pub(crate) mod code;
 pub(crate) mod enterprise;
@@ -26,15 +27,15 @@ use crate::session::held::credential::Authorization;
 use crate::store::lease::Lease;
 use crate::store::record::Versioned;
 
-/// How a session obtains credentials: the application's choice, with what it takes.
+/// How a session obtains credentials, as the application configured it.
 pub(crate) enum Way {
-    /// The user authorizes (authorization code).
+    /// The user authorizes (authorization code grant).
     User,
     /// The client's own credential (RFC 6749 section 4.4).
     ClientCredentials,
     /// An assertion of the workload's platform (RFC 7523).
     Workload(Arc<dyn WorkloadIdentity>),
-    /// The user signs in at their organization's identity provider; `None`: which one is not configured.
+    /// The user signs in at the organization's identity provider; `None`: none is configured.
     Enterprise(Option<Arc<Idp>>),
 }
 
@@ -45,7 +46,7 @@ impl Way {
     }
 
     /// # Errors
-    /// [`Error::EnterpriseNotConfigured`].
+    /// [`Error::EnterpriseNotConfigured`] if the session has no identity provider.
     pub(crate) fn idp(&self) -> Result<&Arc<Idp>, Error> {
         match self {
             Self::Enterprise(Some(idp)) => Ok(idp),
@@ -57,37 +58,38 @@ impl Way {
 /// What to renew, and by which means.
 #[derive(Clone)]
 pub(crate) struct RenewalPlan {
-    /// The credential that the decision to renew was about. If another is current by now, no server is asked.
+    /// The credential that the decision to renew was about. If another one is current by now, no server is asked.
     pub(crate) credential: Option<Authorization>,
     pub(crate) means: Means,
     pub(crate) ask: Ask,
     /// The scopes to request, if the means requests any (a refresh does not).
     pub(crate) scopes: ScopeSet,
     pub(crate) challenge: AuthChallenge,
-    /// The resource names another authorization server now: find it first.
+    /// The resource now names another authorization server: discover it first.
     pub(crate) rediscover: bool,
 }
 
-/// How a silent renewal ended.
+/// The result of a silent renewal.
 pub(crate) enum RenewalEnd {
     /// A new credential was obtained.
     Renewed,
-    /// Another session had stored another credential already; no server was asked for one.
+    /// Another session has stored another credential, or the sign-in that the renewal depends on has ended: decide
+    /// again.
     Adopted,
-    /// No credential: how far it got, and why.
+    /// No credential: how far the means got, and the error.
     Failed(Attempt, Error),
-    /// The store or the configuration failed, so that another means would fail as well.
+    /// The store or the configuration failed, so that other means would fail too.
     Broken(Error),
 }
 
-/// The ways of one session.
+/// One session's ways to obtain a credential.
 pub(crate) struct Ways {
     pub(crate) client: Arc<SessionClient>,
     pub(crate) way: Way,
 }
 
 impl Ways {
-    /// The silent means by which a credential can be renewed, if there is one.
+    /// Returns the silent means that can renew a credential, if any.
     pub(crate) fn renewal_means(&self, credential: &Authorization) -> Option<Means> {
         let grant = credential.grant();
         match self.way {
@@ -95,21 +97,21 @@ impl Ways {
             Way::Enterprise(_) => Some(Means::Mint),
             Way::User => {
                 let renewable = grant.refresh_token.is_some() && grant.client.is_some();
-                // Without the key that it is bound to, a refresh token is of no use.
+                // A refresh token that is bound to a key is useless without that key.
                 let renewable = renewable && self.client.possession.has_key(grant);
                 renewable.then_some(Means::Refresh)
             }
         }
     }
 
-    /// The means to renew a credential ahead of its expiry, if it expires soon.
+    /// Returns the means to renew a credential, if it expires soon.
     pub(crate) fn due_means(&self, credential: &Authorization) -> Option<Means> {
         let ahead = self.client.settings.policy.refresh_ahead.as_secs();
         let due = credential.is_due(self.client.held.now(), ahead);
         due.then(|| self.renewal_means(credential)).flatten()
     }
 
-    /// The scopes that a silent request asks for; a refresh asks for none.
+    /// Returns the scopes that a silent renewal requests; none for a refresh.
     pub(crate) fn requested(
         &self,
         ask: Ask,
@@ -128,7 +130,7 @@ impl Ways {
         }
     }
 
-    /// Renews by the means of `plan`, with the lease held; `read` is the record as it was read under the lease.
+    /// Renews with the means of `plan`, under the lease. `read` is the record as read under the lease.
     pub(crate) async fn renew(
         &self,
         plan: &RenewalPlan,
@@ -170,8 +172,8 @@ impl Ways {
     }
 }
 
-/// Stores a renewed grant, and adds `requested` to the scopes that were requested over time. A grant that another
-/// session has replaced or cleared since `read` is not overwritten. `presented` is the grant whose refresh token was used.
+/// Stores a renewed grant, and adds `requested` to the record's requested scopes. Does not overwrite a grant if another
+/// session has replaced or cleared it since `read`. `presented` is the grant whose refresh token was used.
 async fn keep(
     client: &SessionClient,
     read: Versioned,
@@ -184,7 +186,7 @@ async fn keep(
     let mut kept = false;
     let replaces = read.record.grant.clone();
     let written = held.update_known(Some(read), |record| {
-        // The grant that was renewed may not have been stored until now.
+        // The grant that was renewed may have been in memory only.
         let planned = plan.credential.as_ref().map(Authorization::grant);
         kept = match (&record.grant, &replaces) {
             (Some(now), then) => {
@@ -204,7 +206,7 @@ async fn keep(
         kept
     });
     if let Err(error) = written.await {
-        // The request at hand gets its token all the same; the next write stores it.
+        // This request uses the new token all the same; the next write stores it.
         held.keep_unstored(&new, replaces.as_ref());
         held.tell_renewal_failed(&new.grantor.issuer, &error);
         return Ok(RenewalEnd::Renewed);
@@ -219,7 +221,7 @@ async fn keep(
     Ok(RenewalEnd::Renewed)
 }
 
-/// The end of a renewal that `grantor` did not grant.
+/// Returns the end of a renewal that `grantor` refused.
 fn failed(grantor: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, Error> {
     let detail = failure.detail();
     let issuer = grantor.issuer.clone();
@@ -235,7 +237,7 @@ fn failed(grantor: &Grantor, failure: TokenFailure) -> Result<RenewalEnd, Error>
     })
 }
 
-/// The end of a renewal that failed before it came to a token endpoint: a transient error counts as it does there.
+/// Returns the end of a renewal that failed before the token request. Transient errors count as they do there.
 fn failed_before(error: Error, server: &str) -> Result<RenewalEnd, Error> {
     match error {
         Error::Http { .. } | Error::Timeout { .. } => Ok(RenewalEnd::Failed(

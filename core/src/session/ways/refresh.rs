@@ -1,4 +1,4 @@
-//! A new access token by the refresh token (RFC 6749 section 6).
+//! Obtains a new access token with the refresh token (RFC 6749 section 6).
 
 use crate::error::Error;
 use crate::grant::{Grant, Grantor, Registration};
@@ -14,7 +14,7 @@ use crate::session::ways::{RenewalEnd, RenewalPlan, failed, keep};
 use crate::store::lease::Lease;
 use crate::store::record::Versioned;
 
-/// One refresh, with the lease held.
+/// One refresh, under the lease.
 pub(super) struct Refresh<'a> {
     pub(super) client: &'a SessionClient,
     pub(super) plan: &'a RenewalPlan,
@@ -25,12 +25,12 @@ impl Refresh<'_> {
     pub(super) async fn run(self, read: Versioned) -> Result<RenewalEnd, Error> {
         let held = &self.client.held;
         let current = held.current();
-        // Another session may have stored a grant since the record was read. Its refresh token is not ours to use now: the
-        // record that was read lacks it, so that the answer could not be stored over it.
+        // Another session may have stored a grant since the record was read. Do not use its refresh token: the response
+        // could not be stored over a grant that `read` does not have.
         if current != self.plan.credential && held.has_replaced(self.plan.credential.as_ref()) {
             return Ok(RenewalEnd::Adopted);
         }
-        // The current credential, not the record's: it may be newer than what could be stored.
+        // Use the current credential, not the record's: it may be newer, if it could not be stored.
         let renewable = current.as_ref().and_then(|current| {
             let grant = current.grant();
             let client = self.client.client_of(grant)?;
@@ -55,7 +55,8 @@ impl Refresh<'_> {
         let (grantor, answer) = self.present(grant, &client, token, scopes, &had).await?;
         match answer {
             Ok(mut renewed) => {
-                // A new refresh token replaces the old one; without one the old one stays (RFC 6749 section 6).
+                // A new refresh token replaces the old one; if there is none, the old one stays valid (RFC 6749 section
+                // 6).
                 renewed.refresh_token = renewed.refresh_token.or_else(|| Some(token.clone()));
                 renewed.sign_in = grant.sign_in.clone();
                 renewed.scopes_before_refresh = (!renewed.granted.covers(&had)).then_some(had);
@@ -70,7 +71,7 @@ impl Refresh<'_> {
         }
     }
 
-    /// Presents the refresh token of `grant`. Returns the server that was asked in the end, and the new grant.
+    /// Presents the refresh token of `grant`. Returns the server that was asked last, and the new grant.
     async fn present(
         &self,
         grant: &Grant,
@@ -80,7 +81,7 @@ impl Refresh<'_> {
         had: &ScopeSet,
     ) -> Result<(Grantor, Result<Grant, TokenFailure>), Error> {
         let binding = match &grant.binding {
-            // Tokens stay bound to the key they are bound to.
+            // Tokens stay bound to the same key.
             Some(binding) => Some(binding.clone()),
             None => {
                 let possession = &self.client.possession;
@@ -116,8 +117,8 @@ impl Refresh<'_> {
         Ok((grantor, answer))
     }
 
-    /// Only `invalid_grant` discards a refresh token, only `invalid_client` a registration, and only the very one that
-    /// was refused; nothing else discards anything.
+    /// Discards what the server no longer accepts: after `invalid_grant` this refresh token, after `invalid_client`
+    /// this dynamic registration, and otherwise nothing.
     async fn discard(&self, used: &Grant, failure: &TokenFailure) -> Result<(), Error> {
         let held = &self.client.held;
         let dynamic = used.client.as_ref().filter(|client| client.dynamic);

@@ -1,5 +1,5 @@
-//! What a sign-in will request, and where: settled before the user is asked, so that the question and the request
-//! that follows it are the same.
+//! What a sign-in requests, and from which server. Decided before the user is asked, so that the question matches the
+//! request that follows.
 
 use crate::challenge::Reason;
 use crate::error::Error;
@@ -16,16 +16,16 @@ use crate::store::record::Record;
 /// The scope that asks for a refresh token (OpenID Connect Core section 11).
 const OFFLINE_ACCESS: &str = "offline_access";
 
-/// A sign-in before it is prepared.
+/// A planned sign-in.
 pub(crate) struct Scheme {
     pub(super) found: Discovered,
-    /// What goes on record of it.
+    /// The metadata to record.
     pub(super) known: Known,
     pub(crate) scopes: ScopeSet,
 }
 
 impl Scheme {
-    /// Settles which scopes a sign-in at the server that was found asks for.
+    /// Decides which scopes a sign-in at the discovered server requests.
     pub(crate) fn new(client: &SessionClient, need: &Need, record: &Record, known: Known) -> Self {
         let found = known.found();
         Self {
@@ -36,7 +36,7 @@ impl Scheme {
     }
 }
 
-/// Finds the authorization server that a sign-in goes to. Reads the metadata that is not on record, or not fresh.
+/// Finds the authorization server for a sign-in. Reads its metadata unless the recorded metadata is still valid.
 pub(crate) async fn find_server(
     client: &SessionClient,
     need: &Need,
@@ -75,8 +75,8 @@ pub(crate) async fn find_server(
     Ok(Known::new(&found, named, known, now))
 }
 
-/// The scopes to request. What was requested and granted before at the same issuer always comes along (SEP-2350): a user
-/// who signs in again does not want to lose what they have agreed to.
+/// Returns the scopes to request. They include those requested before at the same issuer and, for a step-up, those
+/// granted (SEP-2350), so that a new sign-in does not lose what the user has agreed to.
 fn wanted(configured: &ScopeSet, need: &Need, record: &Record, found: &Discovered) -> ScopeSet {
     let held = record.grant.as_ref();
     let held = held.filter(|grant| same_issuer(&grant.grantor.issuer, &found.server.issuer));
@@ -92,44 +92,44 @@ fn wanted(configured: &ScopeSet, need: &Need, record: &Record, found: &Discovere
     }
     let mut wanted = without_offline_access(&wanted);
     let supported = &found.server.scopes_supported;
-    // Alone it would request a refresh token for access to nothing.
+    // Alone, it would request a refresh token for no access.
     if !wanted.is_empty() && supported.iter().any(|scope| scope == OFFLINE_ACCESS) {
         wanted.insert(OFFLINE_ACCESS);
     }
     wanted
 }
 
-/// Whether a sign-in that asks for `scopes` prompts the user for consent: only where that is known to bring a refresh
-/// token that does not come without it.
+/// Whether a sign-in that requests `scopes` asks for the consent page: only if that page is known to be necessary for a
+/// refresh token.
 pub(super) fn prompts_for_consent(record: &Record, issuer: &str, scopes: &ScopeSet) -> bool {
     let quirks = record.quirks.get(issuer);
     let helps = quirks.and_then(|quirks| quirks.consent_prompt) == Some(true);
     helps && scopes.contains(OFFLINE_ACCESS)
 }
 
-/// Whether a server that refused the request has shown that it accepts the token, and so that the token's issuer is still
-/// its authorization server.
+/// Whether the server's rejection shows that it accepts the token, so that the token's issuer is still its
+/// authorization server.
 fn is_proven(known: &Known, grant: Option<&Grant>, need: &Need) -> bool {
     let challenge = &need.challenge;
     let takes = matches!(
         challenge.reason,
         Reason::InsufficientScope | Reason::InsufficientUserAuthentication
     );
-    // A sign-in that the application asks for comes without a server's answer.
+    // A sign-in that the application requests has no server response.
     let said = challenge.raw.www_authenticate.is_some();
-    // Where it does not say what it lacks, the resource's metadata may, and that can have changed.
+    // A challenge without scopes leaves them to the resource's metadata, which may have changed.
     let named =
         challenge.reason != Reason::InsufficientScope || !challenge.required_scopes.is_empty();
     let same = grant.is_some_and(|grant| same_issuer(&grant.grantor.issuer, known.issuer()));
     takes && said && named && same
 }
 
-/// The scopes that are about the resource.
+/// Returns the scopes other than `offline_access`.
 pub(crate) fn without_offline_access(scopes: &ScopeSet) -> ScopeSet {
     scopes.difference(&ScopeSet::parse(OFFLINE_ACCESS))
 }
 
-/// Whether a refresh token was asked for.
+/// Whether a refresh token was requested.
 pub(super) fn asks_for_refresh_token(scopes: &ScopeSet) -> bool {
     scopes.contains(OFFLINE_ACCESS)
 }
