@@ -1,5 +1,5 @@
-//! The order of modules: each module of the crate, and each part of a session, uses those of lower layers alone, as the
-//! tables in `ARCHITECTURE.md` have them, from the top down. So there is no circle.
+//! Checks the layers of modules: each module of the crate, and each part of a session, uses only modules of lower
+//! layers, as listed from the top down in the tables of `ARCHITECTURE.md`. So there are no cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,9 +13,9 @@ fn here(path: &str) -> PathBuf {
 struct House {
     heading: &'static str,
     folder: &'static str,
-    /// How paths to its modules begin.
+    /// The prefix of paths to its modules.
     path: &'static str,
-    /// The file that is none of its modules.
+    /// The file that is not one of its modules.
     left_out: &'static str,
 }
 
@@ -34,7 +34,8 @@ const SESSION: House = House {
 };
 
 impl House {
-    /// The layer of each module: 1 is the top. From the rows `| 3 | `store`, ... | what for |` below the heading.
+    /// Returns the layer of each module (1 is the top), from the rows `| 3 | `store`, ... | description |` below the
+    /// heading.
     fn layers(&self) -> BTreeMap<String, usize> {
         let text = fs::read_to_string(here("../ARCHITECTURE.md")).expect("it is read");
         let section = text.split(self.heading).nth(1).expect("the heading");
@@ -54,7 +55,7 @@ impl House {
         modules.collect()
     }
 
-    /// The files of each module.
+    /// Returns the files of each module.
     fn modules(&self) -> BTreeMap<String, Vec<PathBuf>> {
         let mut modules = BTreeMap::new();
         for entry in fs::read_dir(here(self.folder)).expect("it is read") {
@@ -67,7 +68,7 @@ impl House {
         modules
     }
 
-    /// The modules that the code of a file names, without its comments and its tests.
+    /// Returns the modules that a file's code names, without its comments and tests.
     fn used_by(&self, file: &Path) -> BTreeSet<String> {
         let text = fs::read_to_string(file).expect("it is read");
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
@@ -77,7 +78,7 @@ impl House {
             .collect();
         let code = code.join("\n");
         let named = code.split(self.path).skip(1).flat_map(names);
-        // What begins with a capital is a type, of the folder's own `mod.rs`.
+        // A capitalized name is a type from the folder's `mod.rs`.
         named
             .filter(|name| !name.starts_with(char::is_uppercase))
             .collect()
@@ -115,7 +116,7 @@ fn files(path: PathBuf) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The first names of the paths that `after` begins with: `a` of `a::b`, `a` and `b` of `{a, b::c}`.
+/// Returns the first names of the paths at the start of `after`: `a` of `a::b`, `a` and `b` of `{a, b::c}`.
 fn names(after: &str) -> Vec<String> {
     let first = |path: &str| {
         let path = path.trim();

@@ -1,5 +1,5 @@
-//! A host as in a browser: its parts share what is neither `Send` nor `Sync`, as the objects and promises of JavaScript are
-//! not. That it compiles is the test; nothing runs.
+//! A host like one in a browser: its parts share state that is neither `Send` nor `Sync`, like JavaScript's objects and
+//! promises. Compiling it is the test; nothing runs.
 #![cfg(target_arch = "wasm32")]
 
 use std::cell::RefCell;
@@ -15,7 +15,7 @@ use mcp_reauth::{
     AuthHost, AuthSession, BoxFuture, Error, Event, Operation, RecordStore, Runtime, Secret,
 };
 
-/// The page, with its promises.
+/// A page whose promises share its state.
 #[derive(Clone, Default)]
 pub struct Page(Rc<RefCell<Vec<String>>>);
 
