@@ -283,13 +283,13 @@ impl Renewals {
         plan: RenewalPlan,
     ) -> Result<Once, Error> {
         let held = self.held();
-        // A full disk must not lose the new refresh token.
-        let space = match plan.means {
-            Means::Refresh => Some(record::reserve(&*held.store, &held.key, &read.record).await?),
-            _ => None,
-        };
-        // Only a refresh token that is used up cannot be obtained again.
+        // The response to a refresh is precious: it may hold a new refresh token, which a full disk must not lose. Any other
+        // token can be requested again.
         let precious = matches!(plan.means, Means::Refresh | Means::ScopedRefresh);
+        let space = match precious {
+            true => Some(record::reserve(&*held.store, &held.key, &read.record).await?),
+            false => None,
+        };
         let unsettled = precious.then(|| held.unsettled());
         let end = self.ways.renew(&plan, &lease, read).await;
         let once = end.map(|end| Once {
