@@ -1,6 +1,8 @@
 //! What lasts from one sign-in to the next: registrations that servers forget, rejected sign-ins, consent prompts,
 //! refreshes that lose scopes, secrets and their issuers.
 
+use std::sync::atomic::Ordering;
+
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{CallbackParams, Client, Error, Operation, Outcome, Recovery, ScopeSet, Secret};
 
@@ -185,6 +187,8 @@ async fn refresh_that_loses_scopes_is_made_once_more_with_their_names() {
     assert_eq!(seen[1].param("scope"), "");
     assert_eq!(seen[3].param("scope"), "base a");
     assert_eq!(bench.host.prompts(), (1, 2), "no question for it");
+    // Either may bring a new refresh token, which a full disk must not lose.
+    assert_eq!(bench.reservations.swap(0, Ordering::SeqCst), 2);
     // It is remembered.
     bench.world.servers(|s| s.revoke_access());
     assert_eq!(bench.send(&session, "a").await, Ok(200));

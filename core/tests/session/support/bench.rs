@@ -1,6 +1,6 @@
 //! Everything a test needs around a session.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub(crate) struct Bench {
     pub(crate) store: MemoryStore,
     disk_full: Arc<AtomicBool>,
     loaded: Arc<Mutex<Vec<StoreKey>>>,
+    pub(crate) reservations: Arc<AtomicUsize>,
 }
 
 impl Bench {
@@ -44,6 +45,7 @@ impl Bench {
             store: MemoryStore::new(),
             disk_full: Arc::default(),
             loaded: Arc::default(),
+            reservations: Arc::default(),
         }
     }
 
@@ -62,6 +64,7 @@ impl Bench {
                 records: self.store.clone(),
                 disk_full: Arc::clone(&self.disk_full),
                 loaded: Arc::clone(&self.loaded),
+                reservations: Arc::clone(&self.reservations),
             })
     }
 

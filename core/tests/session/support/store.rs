@@ -1,11 +1,11 @@
 //! A store that is never ready at once, so that everything can interleave.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::BoxFuture;
-use mcp_reauth::store::{Deleted, LeaseId, Saved, StoreKey, Stored};
+use futures_util::future::{BoxFuture, ready};
+use mcp_reauth::store::{Deleted, LeaseId, Reservation, Saved, StoreKey, Stored};
 use mcp_reauth::{Error, MemoryStore, RecordStore, Secret, TokenStore};
 
 use super::schedule::yield_now;
@@ -17,6 +17,8 @@ pub(crate) struct SlowStore {
     pub(crate) disk_full: Arc<AtomicBool>,
     /// The keys that were loaded since the test looked last.
     pub(crate) loaded: Arc<Mutex<Vec<StoreKey>>>,
+    /// How often space was reserved.
+    pub(crate) reservations: Arc<AtomicUsize>,
 }
 
 impl RecordStore for SlowStore {
@@ -62,6 +64,11 @@ impl RecordStore for SlowStore {
             yield_now().await;
             deleted
         })
+    }
+
+    fn reserve(&self, _: &StoreKey, _: u64) -> BoxFuture<'static, Result<Reservation, Error>> {
+        self.reservations.fetch_add(1, Ordering::SeqCst);
+        Box::pin(ready(Ok(Reservation::none())))
     }
 }
 
