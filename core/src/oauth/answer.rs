@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::lenient;
-use super::token::{TokenFailure, Tokens};
+use super::tokens::{TokenFailure, Tokens};
 use crate::challenge::{INVALID_DPOP_PROOF, USE_DPOP_NONCE};
 use crate::error::TransientError;
 use crate::http::{HttpError, Response};

@@ -16,3 +16,4 @@ pub(crate) mod metadata;
 pub(crate) mod registration;
 pub(crate) mod revocation;
 pub(crate) mod token;
+mod tokens;

@@ -37,7 +37,7 @@ pub enum Renewal<E> {
     /// A server was asked.
     Tried(Tried<E>),
     /// No server was asked, because another session had already stored another credential.
-    Adopted,
+    Overtaken,
 }
 
 /// How credentials are obtained, and which silent means are available now.
@@ -163,7 +163,7 @@ pub enum Event<E> {
     IdpSessionRenewed(Tried<E>),
     /// The ID token was replaced: what the old one was refused for may not apply to the new one.
     IdTokenReplaced,
-    /// The user agreed to the step-up ([`Step::AskConsent`](super::Step::AskConsent)).
+    /// The user agreed to a step-up that is silent after that ([`Step::ConfirmStepUp`](super::Step::ConfirmStepUp)).
     Consented,
     /// The user declined.
     Declined,

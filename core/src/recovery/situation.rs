@@ -272,9 +272,10 @@ pub enum Step {
     CheckIssuer,
     /// Ends the recovery for now: the user is needed later.
     Defer,
-    /// Ends the recovery for now: the host shows what would be requested, and calls again with the user's consent.
+    /// Ask the user to agree to a step-up that is silent after that. A host that handed the challenge in asks them, and
+    /// calls again with their consent.
     ConfirmStepUp,
-    /// Ask the user whether to extend access.
+    /// Ask the user to agree to a step-up, and have them authorize it.
     AskConsent,
     /// Send the user to sign in or to grant access.
     Authorize(Venue, Ask),

@@ -410,8 +410,8 @@ impl<E> State<E> {
     fn tried(&mut self, renewal: Renewal<E>) -> Option<Tried<E>> {
         match renewal {
             Renewal::Tried(tried) => Some(tried),
-            Renewal::Adopted if self.overtaken == self.adoptions => Some(Tried::Succeeded),
-            Renewal::Adopted => {
+            Renewal::Overtaken if self.overtaken == self.adoptions => Some(Tried::Succeeded),
+            Renewal::Overtaken => {
                 self.overtaken += 1;
                 None
             }

@@ -290,7 +290,7 @@ fn way(
     idp: impl FnOnce(IdentityProvider) -> Idp,
 ) -> (Way, Option<Client>) {
     match credentials {
-        Credentials::Person { client } => (Way::User, client),
+        Credentials::Person { client } => (Way::Person, client),
         Credentials::ClientCredentials { client } => (Way::ClientCredentials, Some(client)),
         Credentials::Workload { client, identity } => (Way::Workload(identity), Some(client)),
         Credentials::Enterprise { provider, client } => {

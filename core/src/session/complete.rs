@@ -110,7 +110,7 @@ async fn mint_after(
     let credential = session.held.current();
     let minted = session.renewals.mint(ask, credential, challenge).await?;
     match &minted.end {
-        RenewalEnd::Renewed | RenewalEnd::Adopted => {}
+        RenewalEnd::Renewed | RenewalEnd::TakenOver | RenewalEnd::Void => {}
         RenewalEnd::Failed(_, error) | RenewalEnd::Broken(error) => return Err(error.clone()),
     }
     let now = session.held.current();

@@ -28,8 +28,6 @@ pub(crate) struct Mode {
     pub(crate) trigger: Trigger,
     /// The user has already agreed to this step-up.
     pub(crate) confirmed: bool,
-    /// The user is asked to confirm a step-up within this recovery.
-    pub(crate) asks: bool,
     /// The same request is sent again, and continues with the server's response.
     pub(crate) returns: bool,
     /// The application explicitly requests a sign-in.
@@ -54,7 +52,6 @@ impl Mode {
         Self {
             trigger: options.trigger,
             confirmed: options.confirmed_step_up,
-            asks: false,
             returns: false,
             deliberate: false,
             register_again: false,
@@ -153,7 +150,7 @@ impl Drive<'_> {
             permissions: Permissions {
                 max_step_ups: policy.max_step_ups(),
                 interaction: policy.interaction && has_host,
-                can_authorize: has_host || !matches!(inner.ways.way, Way::User),
+                can_authorize: has_host || !matches!(inner.ways.way, Way::Person),
                 confirm: policy.confirm_enterprise_step_up,
             },
             source: self.source(),
@@ -167,7 +164,7 @@ impl Drive<'_> {
 
     fn source(&self) -> Source<Error> {
         match &self.inner.ways.way {
-            Way::User => Source::Person {
+            Way::Person => Source::Person {
                 renewable: self.renewal_means().is_some(),
             },
             Way::ClientCredentials => Source::ClientCredentials,
@@ -202,7 +199,7 @@ impl Drive<'_> {
             is_usable: !current.is_expired(now),
             covers: current.scopes().covers(required),
             has_lost: helps && self.renewal_means() == Some(Means::Refresh),
-            was_rejected_at_once: self.inner.rejected.holds(Some(current), now),
+            was_rejected_at_once: self.inner.rejected.holds(current, now),
         }
     }
 
@@ -224,7 +221,8 @@ impl Drive<'_> {
                 Some(Conclusion::Retry)
             }
             Step::PassThrough => Some(Conclusion::PassThrough),
-            Step::ConfirmStepUp if self.mode.asks => {
+            // A caller waits for this very request: the user is asked here and now, and not sent away to come back.
+            Step::ConfirmStepUp if self.mode.returns && self.inner.user.has_host() => {
                 self.interact(Ask::Union, Purpose::Consent).await
             }
             Step::ConfirmStepUp => Some(Conclusion::ConfirmStepUp),

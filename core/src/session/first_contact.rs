@@ -1,9 +1,10 @@
 //! Obtains the first challenge, for a sign-in before any request was rejected.
 
-use http::{HeaderValue, Method, header};
+use http::{Method, header};
 
 use crate::challenge::{AuthChallenge, RawResponse, Reason};
 use crate::session::client::SessionClient;
+use crate::text::header_text;
 
 /// A message that any MCP server accepts or rejects without side effects.
 const PING: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
@@ -47,7 +48,9 @@ async fn rejection_without_credential(client: &SessionClient) -> Option<AuthChal
         }
     };
     let lines = answer.headers().get_all(header::WWW_AUTHENTICATE);
-    let lines: Vec<_> = lines.iter().map(HeaderValue::as_bytes).collect();
-    let lines: Vec<_> = lines.into_iter().map(String::from_utf8_lossy).collect();
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| header_text(line.as_bytes()))
+        .collect();
     AuthChallenge::from_response(answer.status().as_u16(), lines.iter().map(|line| &**line))
 }

@@ -16,7 +16,7 @@ use crate::session::inner::Inner;
 use crate::session::need::{Ending, Interacted, Need, Purpose};
 use crate::session::ways::code::CodeFlow;
 use crate::session::ways::idp_sign_in::IdpSignIn;
-use crate::session::ways::scheme::{Scheme, find_server, without_offline_access};
+use crate::session::ways::sign_in_plan::{SignInPlan, find_server, without_offline_access};
 use crate::session::ways::{RenewalEnd, Way};
 use crate::store::record::Record;
 
@@ -108,13 +108,13 @@ impl Dialogue<'_> {
         let Some(need) = self.interaction.show() else {
             return Ok(Interacted::Again);
         };
-        let scheme = Scheme::new(client, &need, record, known);
+        let plan = SignInPlan::new(client, &need, record, known);
         let asks = need.purpose != Purpose::Authorization;
         if asks {
-            self.ask_consent(&need.challenge, &scheme.scopes).await?;
+            self.ask_consent(&need.challenge, &plan.scopes).await?;
         }
         let flow = CodeFlow { client };
-        let request = flow.prepare(&self.session.user, &need, scheme).await?;
+        let request = flow.prepare(&self.session.user, &need, plan).await?;
         self.send_user(request, &need, asks).await
     }
 
@@ -147,7 +147,7 @@ impl Dialogue<'_> {
         let minting = session.renewals.mint(need.ask, credential, challenge);
         match &minting.await?.end {
             RenewalEnd::Renewed => Ok(Interacted::Authorized),
-            RenewalEnd::Adopted => Ok(Interacted::Again),
+            RenewalEnd::TakenOver | RenewalEnd::Void => Ok(Interacted::Again),
             // A new ID token may help.
             RenewalEnd::Failed(Attempt::Rejected, _) => Ok(Interacted::Consented),
             RenewalEnd::Failed(_, error) | RenewalEnd::Broken(error) => Err(error.clone()),

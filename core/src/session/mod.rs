@@ -3,6 +3,7 @@
 pub(crate) mod builder;
 mod client;
 mod complete;
+mod connection_state;
 mod coordination;
 mod drive;
 mod events;
@@ -20,7 +21,6 @@ mod renewals;
 mod request;
 mod satisfied;
 mod sign_out;
-mod state;
 mod user;
 mod ways;
 
@@ -31,12 +31,12 @@ use tokio::sync::oneshot;
 
 pub use builder::AuthSessionBuilder;
 pub use client::possession::RequestCredential;
+pub use connection_state::{AuthState, ConnectionState};
 pub use held::credential::Authorization;
 pub(crate) use idle::IdleStream;
 pub use outcome::{HandleOptions, Outcome};
 pub use request::{Recovery, ResourceRequest};
 pub use satisfied::{FailedCredential, StoredCredential, is_satisfied};
-pub use state::{AuthState, ConnectionState};
 
 use crate::callback::CallbackParams;
 use crate::challenge::{AuthChallenge, Operation, Reason};

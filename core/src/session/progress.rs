@@ -2,7 +2,7 @@
 
 use crate::challenge::{AuthChallenge, DpopDemand};
 use crate::error::Error;
-use crate::recovery::{Event, ProofDemand, Rejection, Renewal, State, Tried};
+use crate::recovery::{Event, ProofDemand, Rejection, State};
 use crate::scope::ScopeSet;
 use crate::session::held::credential::Authorization;
 use crate::session::ways::RenewalEnd;
@@ -83,18 +83,6 @@ impl Progress {
             },
             DpopDemand::None | DpopDemand::Token => ProofDemand::None,
         }
-    }
-}
-
-impl RenewalEnd {
-    /// Converts it for the state machine; `None` if the failure was not that of a silent means.
-    pub(super) fn told(&self) -> Option<Renewal<Error>> {
-        Some(match self {
-            Self::Renewed => Renewal::Tried(Tried::Succeeded),
-            Self::Adopted => Renewal::Adopted,
-            Self::Failed(attempt, error) => Renewal::Tried(Tried::Failed(*attempt, error.clone())),
-            Self::Broken(_) => return None,
-        })
     }
 }
 

@@ -44,16 +44,16 @@ pub(crate) struct Renewal {
 struct Once {
     end: RenewalEnd,
     /// It held the lease and tried.
-    leased: bool,
+    tried: bool,
     /// The process was suspended during the try, for longer than a lease lasts.
     was_suspended: bool,
 }
 
 impl Once {
-    fn without_lease(end: RenewalEnd) -> Self {
+    fn untried(end: RenewalEnd) -> Self {
         Self {
             end,
-            leased: false,
+            tried: false,
             was_suspended: false,
         }
     }
@@ -164,7 +164,7 @@ impl Renewals {
     fn note(&self, credential: Option<&Authorization>, end: &RenewalEnd) {
         match end {
             RenewalEnd::Renewed => self.backoff.reset(),
-            RenewalEnd::Adopted => {
+            RenewalEnd::TakenOver => {
                 self.backoff.reset();
                 self.held().tell(Event::Adopted);
             }
@@ -173,7 +173,7 @@ impl Renewals {
                 self.backoff
                     .note(credential.cloned(), *attempt, error.clone(), now);
             }
-            RenewalEnd::Broken(_) => {}
+            RenewalEnd::Void | RenewalEnd::Broken(_) => {}
         }
     }
 
@@ -199,7 +199,7 @@ impl Renewals {
                 RenewalEnd::Failed(Attempt::Unreachable, _) if once.was_suspended && again => {
                     again = false;
                 }
-                end => return (end, once.leased),
+                end => return (end, once.tried),
             }
         }
     }
@@ -208,16 +208,16 @@ impl Renewals {
     async fn renew_once(self: &Arc<Self>, plan: &RenewalPlan) -> Result<Once, Error> {
         let credential = plan.credential.as_ref();
         if self.held().has_replaced(credential) {
-            return Ok(Once::without_lease(RenewalEnd::Adopted));
+            return Ok(Once::untried(RenewalEnd::TakenOver));
         }
         let lease = match self.lease(credential).await? {
             Leased::Ours(lease) => lease,
-            Leased::Over => return Ok(Once::without_lease(RenewalEnd::Adopted)),
-            Leased::Held => return Ok(Once::without_lease(self.too_slow(plan, HELD))),
+            Leased::Over => return Ok(Once::untried(RenewalEnd::TakenOver)),
+            Leased::Held => return Ok(Once::untried(self.too_slow(plan, HELD))),
         };
         let read = self.held().reload().await?;
         if self.held().has_replaced(credential) {
-            return Ok(Once::without_lease(RenewalEnd::Adopted));
+            return Ok(Once::untried(RenewalEnd::TakenOver));
         }
         let renewing = Arc::clone(self).renew_under(lease, read, plan.clone());
         match plan.means {
@@ -262,7 +262,7 @@ impl Renewals {
             let none = HttpError::Timeout(CALL_TIMEOUT).to_string();
             Ok(Once {
                 end: self.too_slow(plan, &none),
-                leased: true,
+                tried: true,
                 was_suspended: false,
             })
         })
@@ -294,7 +294,7 @@ impl Renewals {
         let end = self.ways.renew(&plan, &lease, read).await;
         let once = end.map(|end| Once {
             end,
-            leased: true,
+            tried: true,
             was_suspended: lease.was_suspended(),
         });
         // While the lease is held: the space is the record's, and another process may reserve it under the next lease.

@@ -233,8 +233,6 @@ impl ResourceRequest {
         let mode = Mode {
             trigger: self.trigger,
             confirmed: false,
-            // The request waits, so the user is asked now instead of by a second call.
-            asks: inner.user.has_host(),
             returns: true,
             deliberate: false,
             register_again: false,

@@ -310,7 +310,7 @@ fn events(step: Step, world: World) -> Vec<Event<()>> {
         Step::Renew(Means::IdpSession, _) => tried().map(Event::IdpSessionRenewed).to_vec(),
         Step::Renew(means, ask) => {
             let renewals = tried().map(Renewal::Tried).into_iter();
-            let renewals = renewals.chain([Renewal::Adopted]);
+            let renewals = renewals.chain([Renewal::Overtaken]);
             let events = renewals.flat_map(|renewal| {
                 BOTH.map(|is_offline| Event::Renewed {
                     means,
@@ -466,7 +466,7 @@ impl Walk {
             return Vec::new();
         }
         let ahead = tried().map(Renewal::Tried).into_iter();
-        let ahead = ahead.chain([Renewal::Adopted]).map(|renewal| {
+        let ahead = ahead.chain([Renewal::Overtaken]).map(|renewal| {
             let mut state = state.clone();
             state.record(Event::RenewedAhead(renewal));
             state

@@ -14,9 +14,9 @@
 //! For [`reqwest_middleware`] there is [`ReauthMiddleware`].
 
 mod error;
-mod exchange;
 #[cfg(feature = "middleware")]
 mod middleware;
+mod recovering;
 mod stream;
 
 use mcp_reauth::http::ReqwestClient;
@@ -29,7 +29,7 @@ pub use error::{TransportError, find_error};
 #[cfg(feature = "middleware")]
 pub use middleware::ReauthMiddleware;
 
-use exchange::Sending;
+use recovering::RecoveringRequest;
 
 /// A reqwest client that attaches the session's credential to requests for its server, recovers when the server rejects
 /// it, and sends the request again.
@@ -133,6 +133,6 @@ impl Client {
             return Ok(self.http.execute(request).await?);
         }
         let mut http = self.http.clone();
-        Sending::new(self, request).send(&mut http).await
+        RecoveringRequest::new(self, request).send(&mut http).await
     }
 }

@@ -6,7 +6,7 @@ use mcp_reauth::{AuthSession, Error};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 
-use crate::exchange::{Sender, Sending};
+use crate::recovering::{RecoveringRequest, Sender};
 use crate::{Client, TransportError};
 
 /// Middleware that attaches the session's credential to requests for its server, recovers when the server rejects it,
@@ -59,7 +59,9 @@ impl Middleware for ReauthMiddleware {
             return next.run(request, extensions).await;
         }
         let mut chain = Chain { next, extensions };
-        let answer = Sending::new(&self.0, request).send(&mut chain).await;
+        let answer = RecoveringRequest::new(&self.0, request)
+            .send(&mut chain)
+            .await;
         answer.map_err(|error| match error {
             TransportError::Middleware(error) => error,
             error => reqwest_middleware::Error::middleware(error),

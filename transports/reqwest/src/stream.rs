@@ -12,14 +12,14 @@ use reqwest::{Body, Response};
 use serde_json::Value;
 
 use crate::TransportError;
-use crate::exchange::{Sending, put_together, read, taken_apart};
+use crate::recovering::{RecoveringRequest, put_together, read, taken_apart};
 
 /// The longest JSON-RPC error that is read from the response to a repeated call, in bytes.
 const MAX_ERROR: usize = 64 * 1024;
 
 /// Wraps a response so that complete events pass unchanged. An event with a challenge is held back; after a recovery,
 /// the response to the repeated request replaces it, and after a failure, an error does.
-pub(crate) fn watched(sending: Sending, response: Response) -> Response {
+pub(crate) fn watched(sending: RecoveringRequest, response: Response) -> Response {
     let (mut parts, body) = taken_apart(response);
     // Replacing an event changes the length.
     parts.headers.remove(CONTENT_LENGTH);
@@ -47,7 +47,7 @@ pub(crate) fn chunks(body: Body) -> Chunks {
 }
 
 struct Events {
-    sending: Sending,
+    sending: RecoveringRequest,
     watch: EventWatch,
     source: Chunks,
     /// What to pass on next.
@@ -148,7 +148,7 @@ fn is_error(parts: &Parts, body: &[u8]) -> bool {
     is_json && message.is_some_and(|message| message["error"]["code"].is_i64())
 }
 
-impl Sending {
+impl RecoveringRequest {
     fn watch(&self) -> EventWatch {
         self.exchange.events().with_max(self.max_event)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use self::possession::Possession;
 use crate::challenge::AuthChallenge;
+use crate::enterprise::Minted;
 use crate::error::Error;
 use crate::grant::{Grant, Grantor, KeyBinding, Registration};
 use crate::http::GuardedClient;
@@ -25,6 +26,7 @@ use crate::session::held::Held;
 use crate::settings::Settings;
 use crate::store::lease::Lease;
 use crate::store::record::Record;
+use crate::threads::BoxFuture;
 use crate::token_retry::{once, retry_once};
 
 /// The session's client, with the HTTP client and the keys for its requests.
@@ -300,5 +302,18 @@ impl SessionClient {
             issuer.or_else(|| Some(before()?.0)).cloned()
         };
         client.issuer.clone().or_else(used_at)
+    }
+}
+
+impl Minted for SessionClient {
+    fn look_again(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            self.held.reload().await?;
+            Ok(())
+        })
+    }
+
+    fn key_of(&self, registration: &Registration) -> Option<&dyn SigningKey> {
+        Self::key_of(self, registration)
     }
 }

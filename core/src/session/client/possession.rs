@@ -24,7 +24,7 @@ use crate::sync::{Mutex, lock};
 pub(crate) struct Possession {
     pub(crate) mode: Dpop,
     /// The application's own key.
-    pub(crate) key: Option<Arc<dyn SigningKey>>,
+    key: Option<Arc<dyn SigningKey>>,
     pub(crate) nonces: Nonces,
     /// The clocks of MCP servers that refused a proof.
     pub(crate) clocks: Clocks,
@@ -155,7 +155,7 @@ impl Possession {
 
     /// Returns the key for a new grant: the application's, else the one that `held` is bound to, else one that the
     /// session generates.
-    pub(crate) fn new_binding(&self, held: Option<&Grant>) -> Result<KeyBinding, Error> {
+    fn new_binding(&self, held: Option<&Grant>) -> Result<KeyBinding, Error> {
         if let Some(key) = &self.key {
             return Ok(KeyBinding {
                 thumbprint: key.public_jwk().thumbprint(),

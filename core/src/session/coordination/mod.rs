@@ -1,4 +1,4 @@
-//! Coordination of concurrent callers and sessions. Nothing here depends on the protocol.
+//! Coordination of concurrent callers and sessions. Nothing here calls a server.
 
 pub(crate) mod backoff;
 pub(crate) mod flight;

@@ -27,12 +27,12 @@ impl RejectedSignIn {
     }
 
     /// Whether `current` comes from that sign-in, and the rejection is recent.
-    pub(crate) fn holds(&self, current: Option<&Authorization>, now: u64) -> bool {
+    pub(crate) fn holds(&self, current: &Authorization, now: u64) -> bool {
         let rejected = lock(&self.0);
         rejected.as_ref().is_some_and(|rejected| {
             // A clock that was set back must not prolong this.
             let recent = (rejected.at..rejected.at.saturating_add(HOLDS_FOR)).contains(&now);
-            recent && current.is_some_and(|c| c.grant().sign_in == rejected.sign_in)
+            recent && current.grant().sign_in == rejected.sign_in
         })
     }
 

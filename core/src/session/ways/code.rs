@@ -20,8 +20,8 @@ use crate::secret::Secret;
 use crate::session::client::{Requester, SessionClient};
 use crate::session::need::Need;
 use crate::session::user::User;
-use crate::session::ways::scheme::{
-    Scheme, asks_for_refresh_token, prompts_for_consent, without_offline_access,
+use crate::session::ways::sign_in_plan::{
+    SignInPlan, asks_for_refresh_token, prompts_for_consent, without_offline_access,
 };
 use crate::store::record::{Pending, Record};
 
@@ -39,9 +39,9 @@ impl CodeFlow<'_> {
         &self,
         user: &User,
         need: &Need,
-        scheme: Scheme,
+        plan: SignInPlan,
     ) -> Result<AuthorizationRequest, Error> {
-        let prepared = self.prepare_at(user, need, scheme).await;
+        let prepared = self.prepare_at(user, need, plan).await;
         if prepared.is_err() {
             // The server's endpoints may have moved.
             self.client.held.forget_known().await;
@@ -53,13 +53,13 @@ impl CodeFlow<'_> {
         &self,
         user: &User,
         need: &Need,
-        scheme: Scheme,
+        plan: SignInPlan,
     ) -> Result<AuthorizationRequest, Error> {
-        let Scheme {
+        let SignInPlan {
             found,
             known,
             scopes,
-        } = scheme;
+        } = plan;
         let (server, client, held) = (&found.server, self.client, &self.client.held);
         server.require_code_flow()?;
         server.check_reach(&client.http).await?;

@@ -3,22 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::threads::BoxFuture;
-
+use crate::enterprise::Idp;
 use crate::enterprise::legs::{Assertion, Exchange, exchange};
 use crate::enterprise::record::SignedIn;
-use crate::enterprise::{Idp, Minted};
 use crate::error::Error;
-use crate::grant::{Grant, Grantor, Registration};
+use crate::grant::{Grant, Grantor};
 use crate::issuer::same_issuer;
-use crate::jose::SigningKey;
-use crate::oauth::discovery::{Discovered, scopes_of};
+use crate::oauth::discovery::scopes_of;
 use crate::oauth::registration::{Purpose, register};
 use crate::oauth::token::{TokenFailure, TokenGrant, Tokens};
 use crate::recovery::{Ask, Attempt};
 use crate::scope::ScopeSet;
 use crate::session::client::{Requester, SessionClient};
-use crate::session::ways::{RenewalEnd, RenewalPlan, failed, failed_before, keep};
+use crate::session::ways::{Place, RenewalEnd, RenewalPlan, failed, failed_before, keep};
 use crate::store::lease::Lease;
 use crate::store::record::{Record, Versioned};
 use crate::token_retry::retry_once;
@@ -29,14 +26,6 @@ pub(super) struct Minting<'a> {
     pub(super) idp: &'a Arc<Idp>,
     pub(super) plan: &'a RenewalPlan,
     pub(super) lease: &'a Lease,
-}
-
-/// The authorization server that the assertion is for, and the client there.
-struct Place {
-    grantor: Grantor,
-    client: Registration,
-    /// The result of discovery; `None`: grantor and client were recorded.
-    found: Option<Discovered>,
 }
 
 /// A refusal, and which server sent it.
@@ -51,7 +40,7 @@ impl Minting<'_> {
         let session = idp.session().await?;
         let Some(session) = session.filter(|session| session.is_valid(idp.now())) else {
             // The session ended since the decision. No server was asked, so the driver decides again.
-            return Ok(RenewalEnd::Adopted);
+            return Ok(RenewalEnd::Void);
         };
         let place = match self.place(&read.record).await {
             Ok(place) => place,
@@ -81,12 +70,7 @@ impl Minting<'_> {
     ) -> Result<Result<(Grant, ScopeSet), Refusal>, Error> {
         let (challenge, found) = (&self.plan.challenge, place.found.as_ref());
         let binding = self.client.possession.binding_for(challenge, held, found)?;
-        let requester = Requester {
-            grantor: &place.grantor,
-            client: &place.client,
-            binding: binding.as_ref(),
-            is_bound: false,
-        };
+        let requester = place.requester(binding.as_ref());
         // Recorded before the grant exists, so that sign-out finds it.
         self.idp.note_server(self.client.server()).await?;
         let past_idp = AtomicBool::new(false);
@@ -164,7 +148,7 @@ impl Minting<'_> {
         let held = &self.client.held;
         held.update(|record| record.grant.take_if(|now| now.is_same_as(&grant)).is_some())
             .await?;
-        Ok(RenewalEnd::Adopted)
+        Ok(RenewalEnd::Void)
     }
 
     /// Returns the recorded authorization server, else discovers the one that the resource names.
@@ -330,17 +314,4 @@ fn refused(refusal: Refusal, idp: &Grantor, grantor: &Grantor) -> Result<Renewal
             RenewalEnd::Failed(Attempt::Refused, error)
         }
     })
-}
-
-impl Minted for SessionClient {
-    fn look_again(&self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async {
-            self.held.reload().await?;
-            Ok(())
-        })
-    }
-
-    fn key_of(&self, registration: &Registration) -> Option<&dyn SigningKey> {
-        Self::key_of(self, registration)
-    }
 }

@@ -2,18 +2,17 @@
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::grant::{Grant, Grantor, KeyBinding, Registration};
+use crate::grant::{Grant, Grantor, KeyBinding};
 use crate::host::WorkloadIdentity;
 use crate::issuer::same_issuer;
 use crate::limits::CALL_TIMEOUT;
-use crate::oauth::discovery::Discovered;
 use crate::oauth::registration::{as_offered, preregistered};
 use crate::oauth::token::{TokenFailure, TokenGrant, Tokens};
 use crate::recovery::Attempt;
 use crate::runtime::timeout;
 use crate::secret::Secret;
 use crate::session::client::{Requester, SessionClient};
-use crate::session::ways::{RenewalEnd, RenewalPlan, failed, failed_before, keep};
+use crate::session::ways::{Place, RenewalEnd, RenewalPlan, failed, failed_before, keep};
 use crate::store::record::Versioned;
 use crate::token_retry::retry_once;
 
@@ -23,31 +22,6 @@ pub(super) struct Machine<'a> {
     pub(super) plan: &'a RenewalPlan,
     /// The platform whose assertions the client presents; `None`: it has a secret or a key.
     pub(super) workload: Option<&'a dyn WorkloadIdentity>,
-}
-
-/// The authorization server that a token is requested from, and the client there.
-struct Place {
-    grantor: Grantor,
-    client: Registration,
-    /// The result of discovery; `None`: grantor and client were recorded.
-    found: Option<Discovered>,
-}
-
-impl Place {
-    fn requester<'a>(&'a self, binding: Option<&'a KeyBinding>) -> Requester<'a> {
-        Requester {
-            grantor: &self.grantor,
-            client: &self.client,
-            binding,
-            is_bound: false,
-        }
-    }
-
-    /// Whether a request here differs from one at `other`.
-    fn differs_from(&self, other: &Self) -> bool {
-        self.grantor.token_endpoint != other.grantor.token_endpoint
-            || self.client.auth_method != other.client.auth_method
-    }
 }
 
 impl Machine<'_> {

@@ -7,7 +7,7 @@ pub(crate) mod enterprise;
 pub(crate) mod idp_sign_in;
 mod machine;
 mod refresh;
-pub(crate) mod scheme;
+pub(crate) mod sign_in_plan;
 
 use std::sync::Arc;
 
@@ -17,12 +17,13 @@ use self::refresh::Refresh;
 use crate::challenge::AuthChallenge;
 use crate::enterprise::Idp;
 use crate::error::Error;
-use crate::grant::{Grant, Grantor};
+use crate::grant::{Grant, Grantor, KeyBinding, Registration};
 use crate::host::{Event, WorkloadIdentity};
+use crate::oauth::discovery::Discovered;
 use crate::oauth::token::TokenFailure;
-use crate::recovery::{Ask, Attempt, Means};
+use crate::recovery::{Ask, Attempt, Means, Renewal, Tried};
 use crate::scope::ScopeSet;
-use crate::session::client::SessionClient;
+use crate::session::client::{Requester, SessionClient};
 use crate::session::held::credential::Authorization;
 use crate::store::lease::Lease;
 use crate::store::record::Versioned;
@@ -30,7 +31,7 @@ use crate::store::record::Versioned;
 /// How a session obtains credentials, as the application configured it.
 pub(crate) enum Way {
     /// The user authorizes (authorization code grant).
-    User,
+    Person,
     /// The client's own credential (RFC 6749 section 4.4).
     ClientCredentials,
     /// An assertion of the workload's platform (RFC 7523).
@@ -69,17 +70,55 @@ pub(crate) struct RenewalPlan {
     pub(crate) rediscover: bool,
 }
 
+/// The authorization server that a token is requested from, and the client there.
+struct Place {
+    grantor: Grantor,
+    client: Registration,
+    /// The result of discovery; `None`: grantor and client were recorded.
+    found: Option<Discovered>,
+}
+
+impl Place {
+    fn requester<'a>(&'a self, binding: Option<&'a KeyBinding>) -> Requester<'a> {
+        Requester {
+            grantor: &self.grantor,
+            client: &self.client,
+            binding,
+            is_bound: false,
+        }
+    }
+
+    /// Whether a request here differs from one at `other`.
+    fn differs_from(&self, other: &Self) -> bool {
+        self.grantor.token_endpoint != other.grantor.token_endpoint
+            || self.client.auth_method != other.client.auth_method
+    }
+}
+
 /// The result of a silent renewal.
 pub(crate) enum RenewalEnd {
     /// A new credential was obtained.
     Renewed,
-    /// Another session has stored another credential, or the sign-in that the renewal depends on has ended: decide
-    /// again.
-    Adopted,
+    /// Another session has stored another credential, which is current now.
+    TakenOver,
+    /// It came to nothing: the grant was cleared, or the sign-in that it depends on has ended. Decide again.
+    Void,
     /// No credential: how far the means got, and the error.
     Failed(Attempt, Error),
     /// The store or the configuration failed, so that other means would fail too.
     Broken(Error),
+}
+
+impl RenewalEnd {
+    /// Converts it for the state machine; `None` if the failure was not that of a silent means.
+    pub(crate) fn told(&self) -> Option<Renewal<Error>> {
+        Some(match self {
+            Self::Renewed => Renewal::Tried(Tried::Succeeded),
+            Self::TakenOver | Self::Void => Renewal::Overtaken,
+            Self::Failed(attempt, error) => Renewal::Tried(Tried::Failed(*attempt, error.clone())),
+            Self::Broken(_) => return None,
+        })
+    }
 }
 
 /// One session's ways to obtain a credential.
@@ -95,7 +134,7 @@ impl Ways {
         match self.way {
             Way::ClientCredentials | Way::Workload(_) => Some(Means::NewToken),
             Way::Enterprise(_) => Some(Means::Mint),
-            Way::User => {
+            Way::Person => {
                 let renewable = grant.refresh_token.is_some() && grant.client.is_some();
                 // A refresh token that is bound to a key is useless without that key.
                 let renewable = renewable && self.client.possession.has_key(grant);
@@ -118,7 +157,7 @@ impl Ways {
         held: Option<&Authorization>,
         challenge: &AuthChallenge,
     ) -> ScopeSet {
-        if matches!(self.way, Way::User) {
+        if matches!(self.way, Way::Person) {
             return ScopeSet::new();
         }
         let held = held.map(|c| c.scopes().clone()).unwrap_or_default();
@@ -212,7 +251,10 @@ async fn keep(
         return Ok(RenewalEnd::Renewed);
     }
     if !kept {
-        return Ok(RenewalEnd::Adopted);
+        return Ok(match held.has_replaced(plan.credential.as_ref()) {
+            true => RenewalEnd::TakenOver,
+            false => RenewalEnd::Void,
+        });
     }
     held.tell(Event::Renewed {
         issuer: new.grantor.issuer,

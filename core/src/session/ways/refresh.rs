@@ -28,7 +28,7 @@ impl Refresh<'_> {
         // Another session may have stored a grant since the record was read. Do not use its refresh token: the response
         // could not be stored over a grant that `read` does not have.
         if current != self.plan.credential && held.has_replaced(self.plan.credential.as_ref()) {
-            return Ok(RenewalEnd::Adopted);
+            return Ok(RenewalEnd::TakenOver);
         }
         // Use the current credential, not the record's: it may be newer, if it could not be stored.
         let renewable = current.as_ref().and_then(|current| {

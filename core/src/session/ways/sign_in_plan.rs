@@ -17,14 +17,14 @@ use crate::store::record::Record;
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// A planned sign-in.
-pub(crate) struct Scheme {
+pub(crate) struct SignInPlan {
     pub(super) found: Discovered,
     /// The metadata to record.
     pub(super) known: Known,
     pub(crate) scopes: ScopeSet,
 }
 
-impl Scheme {
+impl SignInPlan {
     /// Decides which scopes a sign-in at the discovered server requests.
     pub(crate) fn new(client: &SessionClient, need: &Need, record: &Record, known: Known) -> Self {
         let found = known.found();

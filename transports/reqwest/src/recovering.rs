@@ -22,7 +22,7 @@ impl Sender for reqwest::Client {
 }
 
 /// A request and its exchange, with all tries.
-pub(crate) struct Sending {
+pub(crate) struct RecoveringRequest {
     pub(crate) exchange: Exchange,
     /// The request to send; `None` after a body that can be sent only once was sent.
     request: Option<Request>,
@@ -32,7 +32,7 @@ pub(crate) struct Sending {
     pub(crate) http: reqwest::Client,
 }
 
-impl Sending {
+impl RecoveringRequest {
     pub(crate) fn new(client: &Client, request: Request) -> Self {
         let outgoing = Outgoing::new(
             request.method().clone(),
