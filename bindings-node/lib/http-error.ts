@@ -4,7 +4,7 @@ import { displayable, failureDetail } from './wording.js';
 /** The error of a failed HTTP exchange, as in core. Leaves out the query of `url`, which may hold a secret. */
 export function httpError(url: string, detail: string): ReauthError {
   const shown = withoutSecrets(url);
-  const message = displayable(`${shown} could not be used: ${detail}`);
+  const message = displayable(`The request to ${shown} failed: ${detail}`);
   return new ReauthError('http', message, {
     sentence: failureDetail(message),
     url: shown,

@@ -78,7 +78,7 @@ test('an address that is taken is told of, once', LIMIT, async () => {
   const outcome = await session.signIn();
   assert.equal(outcome.kind, 'failed');
   const message = outcome.kind === 'failed' ? outcome.error.message : '';
-  assert.match(message, /^The application could not do its part: the callback address \S+ cannot be used/);
+  assert.match(message, /^The application reported an error: the callback address \S+ cannot be used/);
 });
 
 test('an address that is not of this machine is refused', () => {

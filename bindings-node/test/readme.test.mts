@@ -137,7 +137,7 @@ piece('On the web', async () => {
     assert.equal(new URL(page.url).pathname, '/');
     const stray = await fetch(`http://localhost:${port}/oauth/callback?code=x&state=y`);
     assert.equal(stray.status, 502);
-    assert.match(await stray.text(), /not known here/);
+    assert.match(await stray.text(), /sign-in is unknown/);
   } finally {
     server.kill();
     await once(server, 'close');

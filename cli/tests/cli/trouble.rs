@@ -139,7 +139,7 @@ async fn an_authorization_server_that_is_down_loses_nothing() {
     let ended = world.call("echo").run().await;
     ended
         .failed(1, "[refresh_unavailable]")
-        .said("What there is was kept")
+        .said("Stored credentials were kept")
         .showed(0);
     world.control().set_authorization_server_up(true);
     world.still_works().await;

@@ -473,13 +473,13 @@ impl Drive<'_> {
 
     fn advice(&self) -> &'static str {
         if self.inner.settings.policy.max_step_ups() == 0 {
-            "Asking for more is off in this program's policy."
+            "Step-up is disabled in this program's policy."
         } else if self.inner.ways.way.is_machine() {
-            "Have the client's own access extended by the server's administrator."
+            "Ask the server's administrator to extend the client's access."
         } else if !self.inner.user.has_host() {
-            "Nobody is there to ask; sign in where somebody is."
+            "The user could not be asked, as this session has no host: sign in with a session that has one, then try again."
         } else {
-            "The access on record covers it already, and renewing it changed nothing; sign out and in again, or ask the server's operator."
+            "The stored grant already covers it, and a renewal did not help; sign out and in again, or ask the server's operator."
         }
     }
 }

@@ -216,11 +216,11 @@ impl ResourceRequest {
     fn advice(&self) -> &'static str {
         let inner = self.session.inner();
         if !inner.user.has_host() {
-            "Nobody could be asked, as this session has no host: sign in where somebody can, then try again."
+            "The user could not be asked, as this session has no host: sign in with a session that has one, then try again."
         } else if !inner.settings.policy.interaction {
-            "Nobody was asked, as this program's policy has that off: sign in, then try again."
+            "The user was not asked, as this program's policy disables interaction: sign in, then try again."
         } else {
-            "Nobody was asked, as nobody waited for this: sign in, then try again."
+            "The user was not asked, as no caller waited for this request: sign in, then try again."
         }
     }
 

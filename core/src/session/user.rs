@@ -44,7 +44,7 @@ impl User {
     /// [`Error::Config`] if the session has no host.
     pub(crate) fn host(&self) -> Result<&dyn AuthHost, Error> {
         let host = self.host.as_deref();
-        host.ok_or_else(|| Error::config("nobody is there to sign in: the session has no host"))
+        host.ok_or_else(|| Error::config("sign-in needs a host, and the session has none"))
     }
 
     /// Ends every wait for the user; later waits end at once.

@@ -23,7 +23,7 @@ pub fn failure(error: &Error) -> String {
         Error::ConsentDenied { server, .. } => cancelled(server),
         Error::ScopeNotGranted { issuer, missing } => not_granted(issuer, missing),
         Error::StepUpLimit { server, .. } => format!(
-            "{server} still refuses this, although you agreed to more access. Its operator has to look into it."
+            "{server} still refuses this, although you agreed to more access. Contact its operator."
         ),
         Error::InteractionRequired {
             server,
@@ -33,12 +33,12 @@ pub fn failure(error: &Error) -> String {
         } => match challenge.reason {
             Reason::InsufficientScope => {
                 let wanted = list(&challenge.required_scopes);
-                format!("{server} needs {wanted} to go on, and you have to agree to that. {next}")
+                format!("{server} needs {wanted} to continue, and you must agree to that. {next}")
             }
-            _ => format!("Sign in to {server} to go on. {next}"),
+            _ => format!("Sign in to {server} to continue. {next}"),
         },
         Error::Unauthorized { server, .. } => format!(
-            "{server} does not accept your sign-in, also after it was renewed. Its operator has to look into it."
+            "{server} rejects your sign-in, even after a renewal. Contact its operator."
         ),
         Error::RefreshUnavailable {
             issuer,
@@ -49,7 +49,7 @@ pub fn failure(error: &Error) -> String {
             let seconds = retry_after.map(|seconds| format!("in {seconds} seconds"));
             let when = seconds.unwrap_or_else(|| "later".to_owned());
             let why = failure_detail(detail);
-            format!("{issuer} cannot be reached now ({why}). You stay signed in; try again {when}.")
+            format!("{issuer} is unavailable ({why}). You stay signed in; try again {when}.")
         }
         Error::RefreshRejected { issuer, .. } => session_expired(issuer),
         Error::IssuerMismatch { .. } => issuer_mismatch().to_owned(),
@@ -63,7 +63,7 @@ pub fn failure(error: &Error) -> String {
             None => format!("{issuer} did not sign you in, or you did not agree. Nothing was changed."),
         },
         Error::MetadataInvalid { .. } | Error::PkceUnsupported { .. } => {
-            "The server describes its sign-in in a way that this program cannot use. Its operator has to look into it."
+            "The server's sign-in configuration is invalid. Contact its operator."
                 .to_owned()
         }
         Error::RegistrationRejected { issuer, .. } => {
@@ -76,7 +76,7 @@ pub fn failure(error: &Error) -> String {
         Error::EnterpriseNotConfigured | Error::EnterpriseDisabled { .. } => {
             "Your organization's sign-in is not set up in this program. Ask your administrator.".to_owned()
         }
-        Error::Cancelled { .. } => "It was cancelled, and nothing was changed.".to_owned(),
+        Error::Cancelled { .. } => "Cancelled. Nothing was changed.".to_owned(),
         Error::Timeout { what, .. } => format!("{what} took too long. Try again."),
         Error::Told(form) => displayable(&form.sentence),
         Error::ClientIssuerUnknown { .. }

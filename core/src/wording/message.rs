@@ -25,7 +25,7 @@ fn message(error: &Error) -> String {
             format!("{server} refused this: it needs {wanted}{}. {next}", said(challenge))
         }
         Error::ConsentDenied { server, wanted, .. } => format!(
-            "Access was not extended: {} for {server} was declined. Everything else goes on as before; try again to be asked again.",
+            "Access was not extended: the request for {} at {server} was declined. Other access is unchanged; try again to be asked again.",
             scopes(wanted)
         ),
         Error::ScopeNotGranted { issuer, missing } => format!(
@@ -37,7 +37,7 @@ fn message(error: &Error) -> String {
             attempts,
             challenge,
         } => format!(
-            "{server} still refuses after {attempts} step-up(s); it now asks for {}. The server's scopes may be set up wrongly.",
+            "{server} still refuses after {attempts} step-up(s); it now asks for {}. The server's scopes may be misconfigured.",
             scopes(&challenge.required_scopes)
         ),
         Error::ClientIssuerUnknown {
@@ -45,7 +45,7 @@ fn message(error: &Error) -> String {
             client_id,
             issuer,
         } => format!(
-            "{client_id} has a secret or key, and this program was not told which authorization server it belongs to. {server} names {issuer}: if the client is registered there, give that issuer along with the client id. Nothing was sent."
+            "{client_id} has a secret or key, but its issuer is not configured. {server} names {issuer}: if the client is registered there, set that issuer for it. Nothing was sent."
         ),
         Error::InteractionRequired {
             server,
@@ -55,10 +55,10 @@ fn message(error: &Error) -> String {
         } => {
             let url = authorization_url.as_ref();
             let at = url.map_or_else(String::new, |url| format!(" at {url}"));
-            format!("{server} needs a person to sign in or to grant access{at}. {next}")
+            format!("{server} requires the user to sign in or to grant access{at}. {next}")
         }
         Error::Unauthorized { server, challenge } => format!(
-            "{server} rejected a credential it should accept{}. A new one was rejected too; the server may be set up wrongly.",
+            "{server} rejected the credential{}. A new one was rejected too; the server may be misconfigured.",
             said(challenge)
         ),
         Error::RefreshUnavailable {
@@ -70,38 +70,38 @@ fn message(error: &Error) -> String {
             let seconds = retry_after.map(|seconds| format!("in {seconds} s"));
             let when = seconds.unwrap_or_else(|| "later".to_owned());
             format!(
-                "{issuer} could not be reached to renew access ({detail}). What there is was kept; try again {when}."
+                "{issuer} is unavailable, so access was not renewed ({detail}). Stored credentials were kept; try again {when}."
             )
         }
         Error::RefreshRejected { issuer, detail } => {
-            format!("{issuer} does not renew this access any more ({detail}). Sign in again.")
+            format!("{issuer} no longer renews this access ({detail}). Sign in again.")
         }
         Error::IssuerMismatch { expected } => format!(
-            "The answer to the sign-in did not come from {expected}. It was discarded; try again, and if it happens again do not trust the page you were sent to."
+            "The sign-in response did not come from {expected} and was discarded. Try again; if it happens again, do not trust the page you were sent to."
         ),
-        Error::StateMismatch => "This answer belongs to no sign-in that is under way: it is too old, was used before, or is not meant for this program. Start again.".to_owned(),
+        Error::StateMismatch => "This callback matches no pending sign-in: it is too old, was already used, or belongs to another program. Start again.".to_owned(),
         Error::AuthorizationDenied {
             issuer,
             error,
             description,
         } => format!("{issuer} did not grant access: {error}{}.", quoted(description.as_deref())),
         Error::Cancelled { what } => {
-            format!("{what} was cancelled. Nothing was lost; try again when you like.")
+            format!("{what} was cancelled. Nothing was lost; try again at any time.")
         }
         Error::Timeout { what, seconds } => format!("{what} took longer than {seconds} s. Try again."),
         Error::Store { detail, .. } => format!("The credential store failed: {detail}"),
-        Error::Http { url, detail, .. } => format!("{url} could not be used: {detail}"),
-        Error::Host { detail, .. } => format!("The application could not do its part: {detail}"),
-        Error::Config { detail } => format!("This cannot work as set up: {detail}"),
+        Error::Http { url, detail, .. } => format!("The request to {url} failed: {detail}"),
+        Error::Host { detail, .. } => format!("The application reported an error: {detail}"),
+        Error::Config { detail } => format!("The configuration is invalid: {detail}"),
         Error::Told(form) => text::escaped(&form.message).into_owned(),
         Error::ResourceMismatch { server, resource } => format!(
-            "{server} names {resource} as the resource it protects, which is another server. Nothing was sent there; check the server's address."
+            "The resource metadata of {server} is for another resource, {resource}. Nothing was sent there; check the server's URL."
         ),
         Error::MetadataInvalid { url, detail } => format!(
-            "The metadata at {url} cannot be used: {detail}. This is for the server's operator to mend."
+            "The metadata at {url} cannot be used: {detail}. Contact the server's operator."
         ),
         Error::PkceUnsupported { issuer } => format!(
-            "{issuer} does not offer PKCE with S256, without which a sign-in could be hijacked. This is for its operator to mend."
+            "{issuer} does not offer PKCE with S256, which protects the sign-in from hijacking. Contact its operator."
         ),
         Error::RegistrationRejected { issuer, detail } => format!(
             "{issuer} did not accept this program as a client: {detail}. Give a client id that is registered there."
@@ -110,17 +110,17 @@ fn message(error: &Error) -> String {
             "{url} is not protected by https. Credentials are sent over https only, or to this machine itself."
         ),
         Error::BlockedEndpoint { url } => format!(
-            "Nothing was sent to {url}: the server that leads there is not in that network itself. If the address is right, allow this endpoint; if not, do not trust the server."
+            "Nothing was sent to {url}: it is in a narrower network (private or loopback) than the server that named it. If the URL is right, allow this endpoint; if not, do not trust the server."
         ),
         Error::PolicyDenied { issuer, detail } => {
             format!("{issuer} refuses access by policy: {detail}. Ask your administrator.")
         }
         Error::IdTokenInvalid { issuer, detail } => format!(
-            "The sign-in at {issuer} cannot be trusted: {detail}. Nothing of it was used; try again, and if it happens again ask your administrator."
+            "The ID token of {issuer} failed verification: {detail}. It was not used; try again, and if it happens again, ask your administrator."
         ),
-        Error::EnterpriseNotConfigured => "Your organization's sign-in is not configured here: give the identity provider's issuer and the client id that this program has there.".to_owned(),
+        Error::EnterpriseNotConfigured => "Your organization's sign-in is not configured: set the identity provider's issuer, and this program's client id there.".to_owned(),
         Error::EnterpriseDisabled { issuer } => format!(
-            "Your organization's sign-in by {issuer} is configured here, but switched off. Switch it on, or connect without it."
+            "Your organization's sign-in with {issuer} is configured, but disabled. Enable it, or connect without it."
         ),
     }
 }

@@ -131,7 +131,7 @@ pub fn step_up_body(server: &str, challenge: &AuthChallenge, new_scopes: &ScopeS
     if challenge.reason == Reason::InsufficientUserAuthentication {
         let how = match (challenge.acr_values.is_empty(), challenge.max_age) {
             (true, Some(_)) => "again",
-            (false, _) => "again in a stronger way",
+            (false, _) => "again with a stronger method",
             (true, None) => "once more",
         };
         return format!(
@@ -140,7 +140,7 @@ pub fn step_up_body(server: &str, challenge: &AuthChallenge, new_scopes: &ScopeS
     }
     let wanted = list(new_scopes);
     format!(
-        "{server} needs {wanted} {doing}. You will be sent to its sign-in page to agree; the access you have stays."
+        "{server} needs {wanted} {doing}. You will be sent to its sign-in page to agree; you keep the access you have."
     )
 }
 
@@ -152,7 +152,7 @@ pub fn organization_step_up_body(
     new_scopes: &ScopeSet,
 ) -> String {
     format!(
-        "{server} needs {} {}. Your organization's sign-in is used to ask for it; the access you have stays.",
+        "{server} needs {} {}. Your organization's sign-in is used to ask for it; you keep the access you have.",
         list(new_scopes),
         doing(&challenge.context)
     )
@@ -168,7 +168,7 @@ pub fn in_progress(server: &str) -> String {
 #[must_use]
 pub fn in_progress_elsewhere(server: &str) -> String {
     format!(
-        "Waiting for you to finish signing in to {server} where another program asked you to\u{2026}"
+        "Waiting for you to finish signing in to {server} in the page that another session or program opened\u{2026}"
     )
 }
 
@@ -186,8 +186,8 @@ pub fn success(server: &str, added: &ScopeSet) -> String {
 #[must_use]
 pub fn retry_hint(operation: &Operation) -> String {
     match name(operation) {
-        Some(name) => format!("{name} is tried again now."),
-        None => "What you were doing is tried again now.".to_owned(),
+        Some(name) => format!("Trying {name} again now."),
+        None => "Trying again now.".to_owned(),
     }
 }
 
@@ -195,7 +195,7 @@ pub fn retry_hint(operation: &Operation) -> String {
 #[must_use]
 pub fn cancelled(server: &str) -> String {
     format!(
-        "Nothing was changed. Everything else at {server} goes on; try again to be asked again."
+        "Nothing was changed. Other access to {server} is unchanged; try again to be asked again."
     )
 }
 
@@ -216,7 +216,7 @@ pub fn not_granted(server: &str, missing: &ScopeSet) -> String {
 #[must_use]
 pub fn session_expired(server: &str) -> String {
     format!(
-        "Your sign-in to {server} has ended. Sign in again to go on; nothing you entered is lost."
+        "Your sign-in to {server} has ended. Sign in again to continue; nothing you entered is lost."
     )
 }
 
@@ -226,12 +226,12 @@ pub fn reauthentication_banner(server: &str, challenge: &AuthChallenge) -> Strin
     match challenge.reason {
         Reason::InsufficientScope => {
             format!(
-                "{server} needs {} to go on in the background.",
+                "{server} needs {} to continue in the background.",
                 list(&challenge.required_scopes)
             )
         }
         Reason::InsufficientUserAuthentication => {
-            format!("{server} asks you to sign in again before it goes on in the background.")
+            format!("{server} asks you to sign in again before it continues in the background.")
         }
         _ => format!("You are signed out of {server}. Sign in to reconnect."),
     }
@@ -240,13 +240,13 @@ pub fn reauthentication_banner(server: &str, challenge: &AuthChallenge) -> Strin
 /// For a callback that belongs to no pending authorization.
 #[must_use]
 pub fn lost_authorization_state() -> &'static str {
-    "This sign-in is not known here: it took too long, was finished already, or began in another program. Start again."
+    "This sign-in is unknown: it timed out, was already completed, or was started by another program. Start again."
 }
 
 /// For a callback from another server than the user was sent to.
 #[must_use]
 pub fn issuer_mismatch() -> &'static str {
-    "The answer did not come from where you were sent to sign in, so it was not used. Start again; if it happens again, do not trust that page."
+    "The response did not come from the server you were sent to, so it was not used. Start again; if it happens again, do not trust that page."
 }
 
 /// Makes a failure's detail readable for the user: shows the message of a JSON document, never the document, and
@@ -260,7 +260,7 @@ pub fn failure_detail(detail: &str) -> String {
         },
         None => detail.to_owned(),
     };
-    text::displayable(&shown).unwrap_or_else(|| "It failed without saying why.".to_owned())
+    text::displayable(&shown).unwrap_or_else(|| "It failed without giving a reason.".to_owned())
 }
 
 /// Returns the message of a JSON error document.
@@ -272,7 +272,7 @@ fn said(document: &serde_json::Value) -> String {
             nested @ serde_json::Value::Object(_) => Some(said(nested)),
             _ => None,
         })
-        .unwrap_or_else(|| "(the server's answer has no readable message)".to_owned())
+        .unwrap_or_else(|| "(the server's response has no readable message)".to_owned())
 }
 
 /// Makes text from a server fit to be shown: without characters that control a terminal or change the direction of
@@ -298,13 +298,13 @@ fn quoted(name: &str) -> Option<String> {
 
 fn name(operation: &Operation) -> Option<String> {
     if let Some(tool) = &operation.tool_name {
-        return Some(format!("The tool {}", quoted(tool)?));
+        return Some(format!("the tool {}", quoted(tool)?));
     }
     if let Some(prompt) = &operation.prompt_name {
-        return Some(format!("The prompt {}", quoted(prompt)?));
+        return Some(format!("the prompt {}", quoted(prompt)?));
     }
     let uri = operation.resource_uri.as_ref()?;
-    Some(format!("The resource {}", quoted(uri)?))
+    Some(format!("the resource {}", quoted(uri)?))
 }
 
 fn doing(operation: &Operation) -> String {
@@ -318,7 +318,7 @@ fn doing(operation: &Operation) -> String {
     if let Some(uri) = operation.resource_uri.as_ref().and_then(shown) {
         return format!("to read {uri}");
     }
-    "to go on".to_owned()
+    "to continue".to_owned()
 }
 
 fn list(scopes: &ScopeSet) -> String {

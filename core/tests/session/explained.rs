@@ -23,7 +23,7 @@ async fn person_who_was_not_asked_is_missed_for_a_reason() {
     let cases = [
         (without_host, Trigger::Command, "has no host"),
         (without_interaction, Trigger::Command, "policy"),
-        (waiting.clone(), Trigger::Ambient, "nobody waited"),
+        (waiting.clone(), Trigger::Ambient, "no caller waited"),
     ];
     for (session, trigger, why) in cases {
         let error = bench.send_as(&session, "", trigger).await.expect_err(why);

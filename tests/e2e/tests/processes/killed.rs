@@ -206,7 +206,7 @@ async fn whoever_signs_in_hears_that_access_was_not_renewed_any_more() {
     let heard = calls.events.iter().find(|event| heard(event));
     let message = heard.expect("it was told")[2].as_str().unwrap();
     assert!(
-        message.contains("does not renew this access any more"),
+        message.contains("no longer renews this access"),
         "{message}"
     );
     assert!(
