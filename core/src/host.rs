@@ -27,8 +27,7 @@ pub trait AuthHost: MaybeSend + MaybeSync + 'static {
     /// # Errors
     /// [`Error::Host`] if no callback can be received.
     fn redirect_uri(&self) -> BoxFuture<'_, Result<String, Error>> {
-        let missing =
-            "it has no redirect URI: give the session one (redirect_uri), or have the host say it";
+        let missing = "there is no redirect URI: set redirect_uri for the session, or return one from the host";
         Box::pin(std::future::ready(Err(Error::host(missing))))
     }
 
@@ -78,7 +77,7 @@ pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), String> {
     match Url::parse(uri) {
         Ok(url) if url.fragment().is_none() => Ok(()),
         _ => Err(format!(
-            "the redirect URI {uri:?} is no absolute address without a fragment (#)"
+            "the redirect URI {uri:?} is not an absolute URL without a fragment (#)"
         )),
     }
 }

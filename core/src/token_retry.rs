@@ -89,7 +89,7 @@ async fn in_time(lease: Option<&Lease>) -> Result<(), TokenFailure> {
     if let Some(lease) = lease
         && !lease.is_held().await
     {
-        let detail = "this program stood still for too long".to_owned();
+        let detail = "this program was suspended for too long".to_owned();
         return Err(TokenFailure::Transient(detail.into()));
     }
     Ok(())

@@ -133,8 +133,8 @@ async fn refuses_what_is_no_file(name: &str, lease: bool) {
             names(place.lease().await, &path, kind);
         } else if name == "credentials.json" && kind == "a symbolic link" {
             // A link to the store's file is allowed; this one leads to another file.
-            names(place.load().await, &path, "no credential file");
-            names(place.save().await, &path, "no credential file");
+            names(place.load().await, &path, "not a credential file");
+            names(place.save().await, &path, "not a credential file");
         } else {
             names(place.save().await, &path, kind);
         }

@@ -298,7 +298,7 @@ async fn each_defect_of_a_store_is_found() {
         (Defect::StampStandsStill, "it did not change with a write"),
         (Defect::StampNeverStands, "it changed without a write"),
         (Defect::Fails, "out of order"),
-        (Defect::NeverAnswers, "it did not come to an end in 60 s"),
+        (Defect::NeverAnswers, "it did not end within 60 s"),
     ];
     for (defect, failure) in found {
         let store = Defective {

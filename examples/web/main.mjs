@@ -69,7 +69,7 @@ async function answer(request) {
   }
   if (url.pathname === '/tools') return tools(user);
   if (url.pathname === '/callback' && user) return callback(user, url);
-  return { status: 404, body: 'There is nothing here.' };
+  return { status: 404, body: 'Not found.' };
 }
 
 const server = createServer(async (request, response) => {

@@ -59,7 +59,7 @@ impl User {
             std::thread::spawn(move || {
                 if let Err(error) = webbrowser::open(&url) {
                     output::say(format_args!(
-                        "The browser could not be opened ({error}). Open the address above yourself."
+                        "The browser could not be opened ({error}). Open the URL above yourself."
                     ));
                 }
             });

@@ -6,10 +6,10 @@ use crate::support::{Ended, PlainServer, Program, PseudoTerminal, World};
 
 /// C0, C1 and bidirectional characters that write to the clipboard, set a title, move the cursor, erase, and reverse
 /// the direction of the text.
-const NASTY: &str = "a\u{1b}]52;c;ZXZpbA==\u{7}b\u{1b}[2J\u{1b}[1A\u{9b}31m\u{9d}0;title\u{9c}\rGo on? [y/N] \
+const NASTY: &str = "a\u{1b}]52;c;ZXZpbA==\u{7}b\u{1b}[2J\u{1b}[1A\u{9b}31m\u{9d}0;title\u{9c}\rContinue? [y/N] \
                      \u{8}\u{7f}\u{202e}c\u{2066}d\u{2028}e\u{1b}c\0";
 /// The same as shown on a terminal.
-const SHOWN: &str = r"a\u001b]52;c;ZXZpbA==\u0007b\u001b[2J\u001b[1A\u009b31m\u009d0;title\u009c\u000dGo on? [y/N] \u0008\u007f\u202ec\u2066d\u2028e\u001bc\u0000";
+const SHOWN: &str = r"a\u001b]52;c;ZXZpbA==\u0007b\u001b[2J\u001b[1A\u009b31m\u009d0;title\u009c\u000dContinue? [y/N] \u0008\u007f\u202ec\u2066d\u2028e\u001bc\u0000";
 
 async fn server() -> PlainServer {
     PlainServer::results(|message| match message["method"].as_str()? {
@@ -56,7 +56,7 @@ async fn results_are_escaped_on_a_terminal() {
         at_a_terminal(&world, args).await.said("u001b]52;c");
     }
     let listed = at_a_terminal(&world, &["list", &server.url]).await;
-    listed.succeeded().said("Go on? [y/N]");
+    listed.succeeded().said("Continue? [y/N]");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn errors_are_harmless_on_a_terminal() {
     })
     .await;
     let ended = at_a_terminal(&world, &["call", &server.url, "any"]).await;
-    ended.exited(1).said("Go on? [y/N]");
+    ended.exited(1).said("Continue? [y/N]");
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ async fn an_unusable_callback_address_is_an_error_of_set_up() {
             "must be http on this machine",
         ),
         ("http://127.0.0.1:7777/callback?a=b", "no query"),
-        ("callback", "is no URL"),
+        ("callback", "is not a URL"),
     ] {
         let args = ["login", world.url(), "--no-browser", "--callback-url", url];
         let ended = world.program(args).run().await;

@@ -48,10 +48,10 @@ async fn certificates_are_told_of_in_words() {
             "its certificate is valid from Sat, 03 Feb 2300 00:00:00 GMT on; this machine's clock says ",
         ),
         (Flaw::OtherName, "its certificate is for another name"),
-        (Flaw::AsksForCertificate, "it asks for a client certificate"),
+        (Flaw::AsksForCertificate, "it requires a client certificate"),
         (
             Flaw::OtherProtocol,
-            "it speaks neither HTTP/1.1 nor HTTP/2 there",
+            "it supports neither HTTP/1.1 nor HTTP/2",
         ),
     ] {
         let front = tls(tls_settings(&authority, flaw), port(&plain)).await;
@@ -66,10 +66,7 @@ async fn certificates_are_told_of_in_words() {
     let stranger = Authority::new();
     let ended = secured_call(&front, &stranger).run().await;
     ended
-        .failed(
-            1,
-            "its certificate is not from an authority that is trusted here",
-        )
+        .failed(1, "its certificate is not from a trusted authority")
         .said("SSL_CERT_FILE");
 }
 
@@ -92,7 +89,9 @@ async fn http_where_tls_is_expected_is_said() {
     let url = format!("https://localhost:{}/mcp", port(&plain));
     let authority = Authority::new();
     let call = call(&url).env("SSL_CERT_FILE", authority.file.path());
-    call.run().await.failed(1, "it does not speak TLS there");
+    call.run()
+        .await
+        .failed(1, "it does not use TLS on this port");
 }
 
 #[tokio::test]
@@ -112,7 +111,7 @@ async fn machine_without_certificate_authorities() {
     let ended = bare(url).env("SSL_CERT_FILE", &missing).run().await;
     ended.failed(2, "missing.pem, which cannot be read (No such file");
     let ended = bare(url).env("SSL_CERT_FILE", &empty).run().await;
-    ended.failed(2, "empty.pem, in which there is no certificate (PEM)");
+    ended.failed(2, "empty.pem, which contains no certificate (PEM)");
     let ended = bare(url).run().await;
     ended
         .failed(2, "this machine has no certificate authorities")
@@ -135,9 +134,12 @@ async fn client_certificate() {
     with(own.path()).run().await.succeeded().printed("hello\n");
     let stranger = certificate_of_a_client(&Authority::new());
     let ended = with(stranger.path()).run().await;
-    ended.failed(1, "it does not accept the client certificate");
+    ended.failed(1, "it rejects the client certificate");
     let ended = with(authority.file.path()).run().await;
-    ended.failed(2, "a certificate and an unencrypted private key are needed");
+    ended.failed(
+        2,
+        "a certificate and an unencrypted private key are needed",
+    );
     let ended = with(std::path::Path::new("/no/such/file")).run().await;
     ended.failed(2, "--client-cert /no/such/file cannot be read");
 }
@@ -162,14 +164,14 @@ async fn proxies() {
     let gone = format!("http://anna:secret@127.0.0.1:{}", free_port().await);
     let ended = by("https_proxy", &gone).run().await;
     let ended = ended.failed(1, "the proxy http://127.0.0.1:");
-    let ended = ended.said("which the environment names, does not lead there");
+    let ended = ended.said("(set in the environment) could not connect");
     ended
         .said("the connection was refused")
         .hides(&["secret".to_owned()]);
     let closed = closed_proxy().await;
     let address = format!("http://127.0.0.1:{}", closed.port);
     let ended = by("HTTPS_PROXY", &address).run().await;
-    ended.failed(1, "which the environment names, does not lead there");
+    ended.failed(1, "(set in the environment) could not connect");
     for (variable, value) in [
         ("HTTPS_PROXY", "http://"),
         ("all_proxy", "ftp://secret@proxy"),

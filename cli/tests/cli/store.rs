@@ -31,9 +31,9 @@ async fn all_refuse(world: &World, contents: &str, why: &str) {
 #[tokio::test]
 async fn a_foreign_file_is_left_alone() {
     let world = World::start().await;
-    all_refuse(&world, "# shopping list\n", "no credential file").await;
-    all_refuse(&world, "{\"credentials\": []}", "no credential file").await;
-    all_refuse(&world, "", "no credential file").await;
+    all_refuse(&world, "# shopping list\n", "not a credential file").await;
+    all_refuse(&world, "{\"credentials\": []}", "not a credential file").await;
+    all_refuse(&world, "", "not a credential file").await;
 }
 
 #[tokio::test]

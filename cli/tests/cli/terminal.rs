@@ -2,7 +2,7 @@
 
 use crate::support::{Ended, PseudoTerminal, World};
 
-const QUESTION: &str = "Go on? [y/N] ";
+const QUESTION: &str = "Continue? [y/N] ";
 
 fn call(world: &World, tool: &str) -> PseudoTerminal {
     let callback = "http://127.0.0.1:0/oauth/callback";

@@ -394,7 +394,7 @@ impl Idp {
         let identity = identity?;
         // A refresh must not change the user (OpenID Connect Core section 12.2).
         if identity.subject != held.subject {
-            return Err(self.untrue("it is about another person").into());
+            return Err(self.untrue("it is for another user").into());
         }
         Ok(SignedIn {
             id: Grant::new_id(),
@@ -526,7 +526,7 @@ impl Idp {
     #[cfg(not(feature = "jwt"))]
     fn can_verify(&self) -> Result<(), Error> {
         Err(Error::config(
-            "this build cannot check signatures (feature jwt); hand in an ID token that you have checked",
+            "this build cannot check signatures (feature jwt); provide an ID token that you have verified",
         ))
     }
 
@@ -558,13 +558,13 @@ impl Idp {
     }
 
     fn no_id_token(&self) -> Error {
-        self.untrue("there is none in its answer")
+        self.untrue("its response has none")
     }
 
     pub(crate) fn signed_out(&self) -> Error {
         Error::RefreshRejected {
             issuer: self.provider.issuer.clone(),
-            detail: "the session there is over".to_owned(),
+            detail: "the session there has ended".to_owned(),
         }
     }
 }

@@ -58,12 +58,12 @@ pub(crate) async fn exchange(
     };
     if text("issued_token_type") != Some(ID_JAG) {
         return Err(unusable(
-            "its answer to the exchange is no identity assertion (issued_token_type)",
+            "its response to the exchange is not an identity assertion (issued_token_type)",
         ));
     }
     // The member is named so for historical reasons: this is not an access token (RFC 8693 section 2.2.1).
     let token = text("access_token").filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| unusable("its answer to the exchange has no assertion"))?;
+    let token = token.ok_or_else(|| unusable("its response to the exchange has no assertion"))?;
     Ok(Assertion {
         token: Secret::new(token),
         scopes: scope_member(&answer).map(ScopeSet::from),

@@ -106,7 +106,7 @@ impl FromStr for ErrorCode {
 
 /// A text that is not an [`ErrorCode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no error code")]
+#[error("this is not an error code")]
 pub struct UnknownErrorCode;
 
 impl PartialEq<str> for ErrorCode {

@@ -34,8 +34,7 @@ impl TransientError {
     pub(crate) fn during_sign_in(mut self) -> Self {
         if matches!(self.delivery, Delivery::Broken | Delivery::Late) {
             let detail = self.detail;
-            self.detail =
-                format!("the answer to the sign-in was lost on the way ({detail}). Sign in again");
+            self.detail = format!("the sign-in response was lost ({detail}). Sign in again");
         }
         self
     }

@@ -18,7 +18,7 @@ pub(crate) fn failed(error: reqwest::Error, proxy: Option<&str>) -> HttpError {
     let detail = match (proxy, tls_error(&error)) {
         // A TLS error comes from the server at the end of the tunnel.
         (Some(proxy), None) if error.is_connect() => {
-            format!("the proxy {proxy}, which the environment names, does not lead there: {words}")
+            format!("the proxy {proxy} (set in the environment) could not connect: {words}")
         }
         _ => words,
     };
@@ -72,7 +72,7 @@ fn innermost(error: &reqwest::Error) -> String {
     let last = chain(error).skip(1).last().map(ToString::to_string);
     match last {
         None => "the connection failed".to_owned(),
-        Some(text) if text.starts_with("invalid HTTP") => "what it answers is not HTTP".to_owned(),
+        Some(text) if text.starts_with("invalid HTTP") => "its response is not HTTP".to_owned(),
         Some(text) => text,
     }
 }
@@ -83,14 +83,14 @@ fn system(error: &io::Error) -> Option<String> {
     if text.contains("lookup address information") {
         return Some(match text.contains("emporary failure") {
             true => "its name cannot be looked up at the moment".to_owned(),
-            false => "there is no host of that name".to_owned(),
+            false => "there is no host with that name".to_owned(),
         });
     }
     let words = match error.kind() {
         io::ErrorKind::ConnectionRefused => "the connection was refused",
         io::ErrorKind::ConnectionReset => "the connection was reset",
         io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => "the connection broke",
-        io::ErrorKind::HostUnreachable => "there is no way to the host",
+        io::ErrorKind::HostUnreachable => "there is no route to the host",
         io::ErrorKind::NetworkUnreachable => "the network cannot be reached",
         io::ErrorKind::TimedOut => "no connection could be made in time",
         _ => return None,
@@ -105,23 +105,22 @@ fn tls(error: &Tls) -> String {
         Tls::PeerIncompatible(_) => NOTHING_IN_COMMON.to_owned(),
         Tls::NoApplicationProtocol => NO_HTTP.to_owned(),
         Tls::InvalidMessage(_) => {
-            "it does not speak TLS there: the address may be for http, or the port another"
-                .to_owned()
+            "it does not use TLS on this port: the URL may need http, or another port".to_owned()
         }
-        other => format!("its TLS could not be understood ({other})"),
+        other => format!("the TLS handshake with it failed ({other})"),
     }
 }
 
 const NOTHING_IN_COMMON: &str =
-    "it has no version or cipher of TLS in common with this program, which needs TLS 1.2 or 1.3";
-const NO_HTTP: &str = "it speaks neither HTTP/1.1 nor HTTP/2 there";
+    "it shares no TLS version or cipher with this program, which supports TLS 1.2 and 1.3";
+const NO_HTTP: &str = "it supports neither HTTP/1.1 nor HTTP/2";
 
 /// Describes what is wrong with a server's certificate.
 fn wrong(certificate: &CertificateError) -> String {
     use CertificateError as Wrong;
     match certificate {
         Wrong::UnknownIssuer => format!(
-            "its certificate is not from an authority that is trusted here. {}",
+            "its certificate is not from a trusted authority. {}",
             trust::REMEDY
         ),
         Wrong::Expired => {
@@ -145,7 +144,7 @@ fn wrong(certificate: &CertificateError) -> String {
         }
         Wrong::Revoked => "its certificate was revoked".to_owned(),
         Wrong::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-            format!("its certificate is signed by itself. {}", trust::REMEDY)
+            format!("its certificate is self-signed. {}", trust::REMEDY)
         }
         other => format!("its certificate cannot be checked ({})", name_of(other)),
     }
@@ -155,14 +154,14 @@ fn wrong(certificate: &CertificateError) -> String {
 fn alerted(alert: AlertDescription) -> String {
     use AlertDescription as Alert;
     let words = match alert {
-        Alert::CertificateRequired => "it asks for a client certificate",
+        Alert::CertificateRequired => "it requires a client certificate",
         Alert::BadCertificate
         | Alert::UnsupportedCertificate
         | Alert::CertificateRevoked
         | Alert::CertificateExpired
         | Alert::CertificateUnknown
         | Alert::UnknownCA
-        | Alert::AccessDenied => "it does not accept the client certificate, or asks for one",
+        | Alert::AccessDenied => "it rejects the client certificate, or requires one",
         Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity => {
             NOTHING_IN_COMMON
         }

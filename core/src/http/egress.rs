@@ -121,7 +121,7 @@ pub(crate) fn check_allowed(endpoint: &str) -> Result<(), Error> {
     });
     bare.map(drop).ok_or_else(|| {
         Error::config(format!(
-            "the endpoint to allow, {:?}, is no origin; write it as https://host or https://host:port",
+            "the allowed endpoint {:?} is not an origin; write it as https://host or https://host:port",
             text::without_password(endpoint)
         ))
     })

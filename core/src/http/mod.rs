@@ -93,10 +93,10 @@ pub enum HttpError {
         cause: Option<Cause>,
     },
     /// The body is too long.
-    #[error("the answer is longer than {MAX_BODY} bytes")]
+    #[error("the response is longer than {MAX_BODY} bytes")]
     BodyTooLarge,
     /// No response arrived within this time.
-    #[error("no answer within {} s", .0.as_secs())]
+    #[error("no response within {} s", .0.as_secs())]
     Timeout(Duration),
     /// The URL is neither https nor loopback.
     #[error("the address is not protected by https")]
@@ -105,7 +105,7 @@ pub enum HttpError {
     #[error("the address has a user name or password in it")]
     UserInfo,
     /// The address is in a narrower network than the server that leads there: see [`Egress`].
-    #[error("the address is in a network that the server which leads there is not in")]
+    #[error("the address is in a narrower network than the server that named it")]
     Blocked,
     /// The server redirects to another origin, in a circle, or with a status other than 307 and 308.
     #[error("it redirects to {0}, which is not followed")]

@@ -220,7 +220,7 @@ struct Vetted(Egress);
 
 /// A name has no address that may be connected to.
 #[derive(Debug, thiserror::Error)]
-#[error("the name has no address that may be connected to")]
+#[error("the name has no address that is allowed")]
 struct Outside;
 
 impl Resolve for Vetted {

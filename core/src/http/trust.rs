@@ -9,7 +9,7 @@ use url::Url;
 use super::HttpError;
 
 /// What to do if a server's certificate is not trusted.
-pub(super) const REMEDY: &str = "If it is to be trusted, add its authority to the system's, or name a file with all that are to be trusted in SSL_CERT_FILE";
+pub(super) const REMEDY: &str = "To trust it, add its authority to the system's, or set SSL_CERT_FILE to a file with all trusted authorities";
 
 /// The variable that can name a file of trusted authorities.
 const FILE: &str = "SSL_CERT_FILE";
@@ -36,9 +36,7 @@ pub(super) fn untrusting(error: &reqwest::Error) -> String {
             Ok(pem) => {
                 let found = Certificate::from_pem_bundle(&pem);
                 let none = !found.is_ok_and(|found| !found.is_empty());
-                none.then(|| {
-                    format!("{FILE} names {shown}, in which there is no certificate (PEM)")
-                })
+                none.then(|| format!("{FILE} names {shown}, which contains no certificate (PEM)"))
             }
         }
     });
@@ -48,7 +46,7 @@ pub(super) fn untrusting(error: &reqwest::Error) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     match cause {
         Some(cause) if cause.contains("certificates were loaded") => format!(
-            "this machine has no certificate authorities, so that https cannot be used: install them (the package ca-certificates), or name a file with them in {FILE}"
+            "this machine has no certificate authorities, so https cannot be used: install them (the package ca-certificates), or set {FILE} to a file with them"
         ),
         Some(cause) => format!("TLS could not be set up ({cause})"),
         None => "TLS could not be set up".to_owned(),

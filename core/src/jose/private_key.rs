@@ -42,7 +42,9 @@ impl PrivateKey {
     /// [`Error::Config`] if there is no source of randomness.
     pub fn generate() -> Result<Self, Error> {
         EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-            .map_err(|_| Error::config("a key could not be made: there is no randomness"))
+            .map_err(|_| {
+                Error::config("a key could not be generated: there is no source of randomness")
+            })
             .and_then(|pair| Self::ecdsa(pair, SigningAlgorithm::Es256))
     }
 
@@ -62,7 +64,7 @@ impl PrivateKey {
             return read_pem(text);
         }
         Err(Error::config(
-            "this is no key file: neither PEM (-----BEGIN PRIVATE KEY-----) nor a JWK ({\"kty\": ...})",
+            "this is not a key file: neither PEM (-----BEGIN PRIVATE KEY-----) nor a JWK ({\"kty\": ...})",
         ))
     }
 
@@ -216,7 +218,7 @@ fn read_pem(text: &str) -> Result<PrivateKey, Error> {
         .into_iter()
         .find(|block| block.tag().ends_with("PRIVATE KEY"));
     let block = private.ok_or_else(|| {
-        Error::config("the PEM file holds no private key, but a certificate or a public key")
+        Error::config("the PEM file contains a certificate or a public key, not a private key")
     })?;
     let der = Zeroizing::new(block.into_contents());
     PrivateKey::from_der(&der).ok_or_else(|| unsupported("the key"))
@@ -224,7 +226,7 @@ fn read_pem(text: &str) -> Result<PrivateKey, Error> {
 
 fn unsupported(what: &str) -> Error {
     Error::config(format!(
-        "{what} cannot be used: it is damaged, or of another kind than P-256, P-384, Ed25519 and RSA with 2048 bits or more"
+        "{what} cannot be used: it is damaged, or not a key of P-256, P-384, Ed25519 or RSA (2048 bits or more)"
     ))
 }
 
@@ -263,7 +265,7 @@ impl TryFrom<String> for Part {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.as_bytes());
         bytes
             .map(|bytes| Self(Zeroizing::new(bytes)))
-            .map_err(|_| "no base64url")
+            .map_err(|_| "not base64url")
     }
 }
 
@@ -278,14 +280,14 @@ impl Jwk {
         // The message of a JSON error may quote the key, so it is not passed on.
         let jwk: Self = serde_json::from_str(text).map_err(|error| {
             Error::config(format!(
-                "the key file is no JWK (line {}, column {})",
+                "the key file is not a JWK (line {}, column {})",
                 error.line(),
                 error.column()
             ))
         })?;
         let Some(d) = &jwk.d else {
             return Err(Error::config(
-                "the JWK holds no private key of an asymmetric kind (it has no \"d\")",
+                "the JWK is not an asymmetric private key (it has no \"d\")",
             ));
         };
         if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") {
@@ -306,7 +308,7 @@ impl Jwk {
             (SigningAlgorithm::Rs256, Some(SigningAlgorithm::Ps256)) => {
                 key.algorithm = SigningAlgorithm::Ps256;
             }
-            _ => return Err(Error::config("the JWK is not of the kind its \"alg\" says")),
+            _ => return Err(Error::config("the JWK's type does not match its \"alg\"")),
         }
         Ok(key)
     }

@@ -20,7 +20,7 @@ pub(super) fn advice(redirect_uri: &str) -> Option<String> {
     let contained = marks.iter().any(|mark| Path::new(mark).exists());
     contained.then(|| {
         format!(
-            "This program runs in a container. A browser outside of it comes back to {redirect_uri} only if the container shares its host's network (--network host)."
+            "This program runs in a container. A browser outside it can reach {redirect_uri} only if the container shares its host's network (--network host)."
         )
     })
 }
@@ -31,7 +31,7 @@ fn over_ssh(connection: &str, user: &str, port: u16) -> String {
     let host = host.unwrap_or("HOST");
     let user = if user.is_empty() { "USER" } else { user };
     format!(
-        "This program runs at the other end of an SSH connection. For a browser on your own machine, run this there first, and leave it open: ssh -N -L {port}:127.0.0.1:{port} {user}@{host}"
+        "This program runs over an SSH connection. To use a browser on your own machine, first run this there, and keep it running: ssh -N -L {port}:127.0.0.1:{port} {user}@{host}"
     )
 }
 

@@ -28,7 +28,7 @@ pub(super) fn open(url: &str, failed: impl FnOnce(&str) + Send + 'static) {
 /// Opens the first browser of `BROWSER` that does not fail: commands separated by colons, in which `%s` stands for the
 /// URL; without `%s` the URL is appended.
 fn open_one_of(browsers: &str, url: &str) -> Result<(), String> {
-    let mut why = "BROWSER names none".to_owned();
+    let mut why = "BROWSER names no browser".to_owned();
     for browser in browsers
         .split(':')
         .filter(|command| !command.trim().is_empty())
@@ -89,7 +89,7 @@ mod tests {
             ("false", "false: it ended with exit status: 1"),
             ("true.no.such", "true.no.such: No such file"),
             ("false:false %s", "false %s: it ended"),
-            (":", "names none"),
+            (":", "names no browser"),
         ] {
             let error = open_one_of(bad, url).expect_err(bad);
             assert!(error.contains(why), "{error}");

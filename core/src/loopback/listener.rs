@@ -182,7 +182,7 @@ fn parse(redirect_uri: &str) -> Result<Url, Error> {
 
 /// Checks that this machine can receive callbacks at a redirect URI; the error says what is wrong with it.
 pub(super) fn receivable(redirect_uri: &str) -> Result<Url, String> {
-    let url = Url::parse(redirect_uri).map_err(|error| format!("is no URL: {error}"))?;
+    let url = Url::parse(redirect_uri).map_err(|error| format!("is not a URL: {error}"))?;
     if url.scheme() != "http" || !is_loopback(&url) {
         return Err("must be http on this machine (127.0.0.1, [::1] or localhost)".to_owned());
     }
@@ -196,12 +196,12 @@ fn unusable(url: &Url, taken: &Taken) -> Error {
     let Taken { address, error } = taken;
     let why = match url.domain() {
         Some(name) => format!(
-            " {name} stands for 127.0.0.1 and [::1], and whichever program holds one of them might get the callback."
+            " {name} means both 127.0.0.1 and [::1], and a program that listens on either could receive the callback."
         ),
         None => String::new(),
     };
     Error::host(format!(
-        "the callback address {address} cannot be used ({error}).{why} End the program that holds it, or choose another callback address"
+        "the callback address {address} cannot be used ({error}).{why} End the program that listens there, or choose another callback address"
     ))
 }
 
@@ -242,20 +242,17 @@ fn answer(
     }
     if uri.path() != place.path {
         return (
-            html(
-                StatusCode::NOT_FOUND,
-                page::refused("There is nothing here"),
-            ),
+            html(StatusCode::NOT_FOUND, page::refused("Not found")),
             None,
         );
     }
     if method != Method::GET {
-        let refused = page::refused("Only a browser's visit ends a sign-in");
+        let refused = page::refused("Only GET is allowed");
         return (html(StatusCode::METHOD_NOT_ALLOWED, refused), None);
     }
     let params = CallbackParams::parse(&format!("?{}", uri.query().unwrap_or_default()));
     if !params.has_state(state) {
-        tracing::warn!("a callback for no sign-in under way was refused");
+        tracing::warn!("a callback that matches no pending sign-in was refused");
         return (html(StatusCode::BAD_REQUEST, page::unexpected()), None);
     }
     (html(StatusCode::OK, page::received()), Some(params))

@@ -5,7 +5,7 @@
 pub(super) fn received() -> String {
     page(
         "You can close this window",
-        "The program that sent you here has its answer and goes on. See there how it went.",
+        "The program that sent you here has received the response. Return to it to see the result.",
     )
 }
 
@@ -19,7 +19,7 @@ pub(super) fn unexpected() -> String {
 
 /// Any other request.
 pub(super) fn refused(title: &str) -> String {
-    page(title, "This address only receives the end of a sign-in.")
+    page(title, "This address only receives sign-in callbacks.")
 }
 
 fn page(title: &str, body: &str) -> String {

@@ -33,7 +33,7 @@ static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
 pub(super) async fn confirm(prompt: &dyn Prompt, show: impl FnOnce()) -> Result<bool, Error> {
     let _turn = TURN.lock().await;
     show();
-    let answer = prompt.ask("Go on? [y/N] ").await?;
+    let answer = prompt.ask("Continue? [y/N] ").await?;
     let answer = answer.trim();
     Ok(["y", "yes"]
         .iter()

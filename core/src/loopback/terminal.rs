@@ -111,7 +111,7 @@ impl TerminalHost {
         let listener = match CallbackListener::bind(DEFAULT_REDIRECT_URI).await {
             Ok(listener) => listener,
             Err(taken) => {
-                tracing::debug!(error = %taken, "the usual callback address is taken, so any free port is used");
+                tracing::debug!(error = %taken, "the default callback address is in use, so any free port is used");
                 CallbackListener::bind(ANY_PORT).await?
             }
         };
@@ -132,7 +132,7 @@ impl TerminalHost {
         if self.options.open_browser {
             let prompt = Arc::clone(&self.prompt);
             browser::open(&request.url, move |why| {
-                let next = "Open the address above yourself.";
+                let next = "Open the URL above yourself.";
                 say(
                     &*prompt,
                     &format!("The browser could not be opened ({why}). {next}"),
@@ -214,7 +214,7 @@ impl AuthHost for TerminalHost {
 fn registered(error: Error) -> Error {
     match error {
         Error::Host { detail, .. } => Error::host(format!(
-            "{detail} that the client is registered for. It was registered beforehand, so that no other address is tried"
+            "{detail} that the client is registered for; a pre-registered client cannot use any other"
         )),
         other => other,
     }

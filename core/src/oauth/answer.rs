@@ -57,8 +57,8 @@ pub(crate) fn read(
             retry_after,
         )),
         Some(Value::Object(body)) => Ok(body),
-        Some(_) => Err(transient("the answer is no JSON object".to_owned())),
-        None => Err(transient("the answer is not JSON".to_owned())),
+        Some(_) => Err(transient("the response is not a JSON object".to_owned())),
+        None => Err(transient("the response is not JSON".to_owned())),
     }
 }
 
@@ -69,7 +69,7 @@ fn is_error(body: &Map<String, Value>) -> bool {
 /// Returns the tokens in a response. `proven`: the request had a proof, so that they may be bound to its key.
 pub(crate) fn tokens(body: &Map<String, Value>, proven: bool) -> Result<Tokens, TokenFailure> {
     let Some(access_token) = member(body, "access_token") else {
-        let detail = "its answer is not a token response".to_owned();
+        let detail = "its response has no access_token".to_owned();
         return Err(TokenFailure::Transient(detail.into()));
     };
     let bound = match member(body, "token_type").map(str::trim) {
@@ -82,13 +82,13 @@ pub(crate) fn tokens(body: &Map<String, Value>, proven: bool) -> Result<Tokens, 
     let Some(bound) = bound.filter(|bound| proven || !bound) else {
         return Err(TokenFailure::Other {
             code: "unsupported_token_type".to_owned(),
-            detail: "it issues tokens of a type that this program does not know".to_owned(),
+            detail: "it issues tokens of an unknown type".to_owned(),
         });
     };
     if !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(TokenFailure::Other {
             code: "invalid_response".to_owned(),
-            detail: "its answer has a token that no header can carry".to_owned(),
+            detail: "its response has a token that cannot be sent in a header".to_owned(),
         });
     }
     Ok(Tokens {

@@ -45,7 +45,7 @@ pub(crate) fn prepare(server: &ServerMetadata, with: &Parameters<'_>) -> Result<
     let mut endpoint = Url::parse(endpoint).map_err(|error| {
         Error::metadata(
             &server.issuer,
-            format!("its authorization_endpoint is no URL: {error}"),
+            format!("its authorization_endpoint is not a URL: {error}"),
         )
     })?;
     endpoint.set_fragment(None);
@@ -110,7 +110,7 @@ impl Prepared {
         let pushed = pushed.map_err(|failure| failure.into_error(client.issuer, to))?;
         match pushed.get("request_uri").and_then(Value::as_str) {
             Some(uri) => Ok(self.with([("client_id", &**id), ("request_uri", uri)])),
-            None => Err(Error::metadata(to, "its answer has no request_uri")),
+            None => Err(Error::metadata(to, "its response has no request_uri")),
         }
     }
 
@@ -148,7 +148,7 @@ pub(crate) fn code(params: &CallbackParams, issuer: &str, expected: bool) -> Res
     let invalid = |_| {
         denied(
             "invalid_response",
-            Some("a parameter stands twice".to_owned()),
+            Some("a parameter occurs twice".to_owned()),
         )
     };
     if let Some(error) = params.get("error").map_err(invalid)? {

@@ -198,7 +198,7 @@ impl<'a> Client<'a> {
         let id = &self.registration.client_id;
         let key = self.key.ok_or_else(|| {
             Error::config(format!(
-                "the client {id} signs in with a key, and none was given"
+                "the client {id} authenticates with a key, and none was given"
             ))
         })?;
         assertion(key, id, self.issuer, now).await.map(Some)

@@ -147,7 +147,7 @@ fn candidates<'a>(
         let found = find(required).ok_or_else(|| Error::RegistrationRejected {
             issuer: issuers().next().and_then(text::displayable).unwrap_or_default(),
             detail: format!(
-                "the client id given is registered at {required}, which {server} does not use (any more). If it is registered there too, say so by its issuer"
+                "the client is registered at {required}, which {server} does not use (any more). If it is registered there too, set that issuer for it"
             ),
         })?;
         return Ok(vec![found]);
@@ -175,7 +175,7 @@ async fn authorization_server(
 ) -> Result<ServerMetadata, Error> {
     // An issuer is stored and shown as it was written, so it must be fit for both (RFC 8414 section 2).
     if !issuer.bytes().all(|b| b.is_ascii_graphic()) || issuer.len() > MAX_ISSUER {
-        return Err(Error::metadata(server, "the issuer it names is no URL"));
+        return Err(Error::metadata(server, "the issuer it names is not a URL"));
     }
     if !is_secure(issuer) {
         return Err(Error::insecure(issuer));
@@ -292,15 +292,14 @@ async fn resource_metadata(
 /// Checks the URL of the resource metadata that a challenge names.
 fn check_named(url: &str, server: &str) -> Result<(), Error> {
     if Url::parse(url).is_err() {
-        let detail = "the resource metadata it names has no absolute URL";
+        let detail = "the resource_metadata of its challenge is not an absolute URL";
         return Err(Error::metadata(server, detail));
     }
     if !is_secure(url) {
         return Err(Error::insecure(url));
     }
     if has_userinfo(url) {
-        let detail =
-            "the address of the resource metadata it names has a user name or password in it";
+        let detail = "the resource_metadata of its challenge has a user name or password in it";
         return Err(Error::metadata(server, detail));
     }
     Ok(())
@@ -351,7 +350,7 @@ pub(crate) async fn keys(http: &GuardedClient, url: &str) -> Result<JwkSet, Erro
         return Ok(keys.usable());
     }
     search.end()?;
-    Err(Error::metadata(url, "there are no keys"))
+    Err(Error::metadata(url, "there is no key set"))
 }
 
 /// Reads the metadata of `issuer`. A document about another issuer is never used (RFC 8414 section 3.3). From then on,
@@ -367,7 +366,7 @@ async fn server_metadata(
             true => Ok(()),
             false => {
                 let about = text::without_password(&metadata.issuer);
-                let detail = format!("it is about {about}, not about {issuer}");
+                let detail = format!("it is for the issuer {about}, not for {issuer}");
                 Err(Error::metadata(&url, detail))
             }
         };

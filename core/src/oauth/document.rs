@@ -121,7 +121,7 @@ impl<'a> Search<'a> {
         let body = response.body();
         let is_object = lenient::json(body).is_some_and(|value| value.is_object());
         if !is_object {
-            let page = Error::metadata(url, "it is no JSON document");
+            let page = Error::metadata(url, "it is not a JSON object");
             return Ok(Document::Page(page));
         }
         serde_json::from_slice(body)

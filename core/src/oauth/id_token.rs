@@ -49,18 +49,18 @@ impl Refusal {
         match self {
             Self::Malformed => "it is malformed",
             #[cfg(feature = "jwt")]
-            Self::Signature(Unverified::Algorithm) => "it is not signed in a way that counts",
+            Self::Signature(Unverified::Algorithm) => "its signature algorithm is not accepted",
             #[cfg(feature = "jwt")]
             Self::Signature(Unverified::UnknownKey) => "it is signed by an unknown key",
             #[cfg(feature = "jwt")]
             Self::Signature(Unverified::Signature) => "its signature is wrong",
-            Self::Issuer => "it is by another issuer",
+            Self::Issuer => "it is from another issuer",
             Self::Audience => "it is meant for another client",
             Self::Expired => {
                 "it has expired; if it was issued just now, check this machine's clock"
             }
             Self::NotYet => "it is not valid yet; check this machine's clock",
-            Self::Nonce => "it answers another sign-in",
+            Self::Nonce => "its nonce belongs to another sign-in",
         }
     }
 }

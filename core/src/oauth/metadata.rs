@@ -108,7 +108,7 @@ impl ServerMetadata {
         if types.is_some_and(|types| !types.iter().any(|own| own == "code")) {
             return Err(Error::metadata(
                 &self.issuer,
-                "its response_types_supported lacks code, so that nobody can sign in with an authorization code",
+                "its response_types_supported lacks code, which the authorization code grant needs",
             ));
         }
         self.secure(
@@ -177,7 +177,7 @@ impl ServerMetadata {
         if !url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
             return Err(Error::metadata(
                 &self.issuer,
-                format!("its {name} is no URL"),
+                format!("its {name} is not a URL"),
             ));
         }
         if !http::is_secure(url) {

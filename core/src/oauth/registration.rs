@@ -332,7 +332,7 @@ fn member(response: &Response, name: &str) -> Option<String> {
 
 fn registration_endpoint(server: &ServerMetadata) -> Result<&str, Error> {
     server.registration_endpoint()?.ok_or_else(|| {
-        let detail = "it registers no clients by itself, and no client id was given";
+        let detail = "it does not offer dynamic registration, and no client id was given";
         rejected(server, detail.to_owned())
     })
 }
@@ -361,7 +361,7 @@ fn refusal(server: &ServerMetadata, endpoint: &str, response: &Response) -> Erro
         }
         None if server.assumed => nowhere(server, endpoint, status),
         None if status.is_success() => {
-            rejected(server, "its answer is not a registration".to_owned())
+            rejected(server, "its response is not a registration".to_owned())
         }
         None => rejected(server, format!("it answered {status}")),
     }
@@ -370,7 +370,7 @@ fn refusal(server: &ServerMetadata, endpoint: &str, response: &Response) -> Erro
 /// Returns the error for a server that has no metadata and not the assumed endpoint either: hardly an MCP server.
 fn nowhere(server: &ServerMetadata, endpoint: &str, status: StatusCode) -> Error {
     let detail = format!(
-        "there is none, neither the server's nor an authorization server's, and {endpoint}, where older servers register clients, answered {status}. Check the address of the server"
+        "neither the server nor an authorization server publishes any, and {endpoint}, where older servers register clients, answered {status}. Check the URL of the server"
     );
     Error::metadata(&server.issuer, detail)
 }

@@ -251,7 +251,7 @@ impl AuthSessionBuilder {
     fn check(&self) -> Result<(), Error> {
         let url = Url::parse(&self.server).map_err(|error| {
             Error::config(format!(
-                "the server address {:?} is no URL ({error}); write it as https://host/path",
+                "the server address {:?} is not a URL ({error}); write it as https://host/path",
                 text::without_password(&self.server)
             ))
         })?;

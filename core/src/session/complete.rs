@@ -60,14 +60,14 @@ async fn finish(
     let redeeming = redeem(Arc::clone(session), pending, code);
     let late = |end: Result<Option<Error>, Error>| {
         if let Err(error) = end {
-            tracing::warn!(%error, "an answer to a sign-in came late");
+            tracing::warn!(%error, "a token response to a sign-in arrived late");
         }
     };
     let runtime = &*session.held.runtime;
     let redeemed = detached(runtime, CALL_TIMEOUT, redeeming, late).await;
     redeemed.unwrap_or_else(|| {
         let none = HttpError::Timeout(CALL_TIMEOUT);
-        let detail = format!("{none}. If one still comes, it counts; otherwise sign in again");
+        let detail = format!("{none}. If one still arrives, it is used; otherwise sign in again");
         Err(Error::http(&endpoint, detail))
     })
 }

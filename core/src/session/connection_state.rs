@@ -82,7 +82,7 @@ impl AuthState {
         serde_json::from_str(json).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             Error::config(format!(
-                "this is no authorization state (line {line}, column {column})"
+                "this is not an authorization state (line {line}, column {column})"
             ))
         })
     }

@@ -264,7 +264,7 @@ impl Dialogue<'_> {
             true
         });
         if let Err(error) = noted.await {
-            tracing::debug!(server = %held.server(), %error, "the user's refusal could not be noted");
+            tracing::debug!(server = %held.server(), %error, "the user's refusal could not be stored");
         }
     }
 

@@ -47,12 +47,7 @@ pub async fn check_store(
     let mut checks = Vec::new();
     for (name, check) in CHECKS {
         let ended = timeout(&*bench.runtime, LIMIT, check(&bench)).await;
-        let late = || {
-            Err(format!(
-                "it did not come to an end in {} s",
-                LIMIT.as_secs()
-            ))
-        };
+        let late = || Err(format!("it did not end within {} s", LIMIT.as_secs()));
         let failure = ended.unwrap_or_else(late).err();
         checks.push(StoreCheck { name, failure });
     }

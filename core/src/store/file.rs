@@ -219,8 +219,7 @@ impl FileStore {
                 lock.display()
             )),
             NoTurn::Busy(seconds) => Error::store(format!(
-                "{path}: others have been writing to it for {seconds} s, one after another. Its disk is too slow for so \
-                 many: choose a file on another, or try again later"
+                "{path}: other processes have been writing to it for {seconds} s. Its disk is too slow for so many: choose a file on another disk, or try again later"
             )),
         })
     }

@@ -52,7 +52,7 @@ impl Lease {
         runtime.spawn(Box::pin(async move {
             let _ = sender.send(Self::take_now(store, own, key, longest).await);
         }));
-        let ended = |_| Err(Error::store("the store did not come to an end"));
+        let ended = |_| Err(Error::store("the store operation did not end"));
         taken.await.unwrap_or_else(ended)
     }
 

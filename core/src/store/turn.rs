@@ -12,7 +12,7 @@ use crate::runtime::Runtime;
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a renewal is impossible now, after that wait.
-pub(crate) const HELD: &str = "another session or program is renewing it, and has no answer yet";
+pub(crate) const HELD: &str = "another session or program is still renewing it";
 
 /// A wait for a lease.
 pub(crate) struct Turn<'a> {

@@ -35,7 +35,10 @@ async fn localhost_is_refused_where_another_program_holds_either_address() {
         let address = SocketAddr::new(theirs, port);
         let expected = format!("the callback address {address} cannot be used");
         assert!(error.contains(&expected), "{error}");
-        assert!(error.contains("End the program that holds it"), "{error}");
+        assert!(
+            error.contains("End the program that listens there"),
+            "{error}"
+        );
         assert!(error.contains("127.0.0.1 and [::1]"), "{error}");
         assert!(is_free(own, port), "nothing is left behind");
         drop(held);
@@ -56,7 +59,7 @@ async fn an_ip_address_is_refused_only_for_its_own_sake() {
             SocketAddr::new(own, port)
         );
         assert!(error.contains(&expected), "{error}");
-        assert!(!error.contains("stands for"), "{error}");
+        assert!(!error.contains("means both"), "{error}");
         drop(held);
     }
 }

@@ -140,7 +140,7 @@ async fn what_another_program_holds_is_told_of_and_not_waited_for() {
         let expected = format!("the callback address 127.0.0.1:{port} cannot be used");
         assert!(error.contains(&expected), "{error}");
         assert!(
-            error.contains("End the program that holds it, or choose another"),
+            error.contains("End the program that listens there, or choose another"),
             "{error}"
         );
     }

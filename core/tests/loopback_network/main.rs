@@ -122,8 +122,11 @@ async fn a_registered_client_keeps_to_the_default_address() {
         error.contains("the callback address 127.0.0.1:6276 cannot be used"),
         "{error}"
     );
-    assert!(error.contains("End the program that holds it"), "{error}");
-    assert!(error.contains("registered beforehand"), "{error}");
+    assert!(
+        error.contains("End the program that listens there"),
+        "{error}"
+    );
+    assert!(error.contains("pre-registered client"), "{error}");
     drop(inspector);
     // A listener that another sign-in of this process has reserved does not block it.
     let (unregistered, registered) = (host(None), host(None));

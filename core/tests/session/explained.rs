@@ -66,7 +66,8 @@ async fn address_of_no_mcp_server_is_told_as_that() {
         let error = bench.send(&session, "").await.expect_err("nothing there");
         assert_eq!(error.code(), "metadata_invalid", "{answer:?}: {error}");
         let shown = error.to_string();
-        let told = shown.contains("https://mcp.example/register") && shown.contains("address");
+        let told =
+            shown.contains("https://mcp.example/register") && shown.contains("URL of the server");
         assert!(told, "{shown}");
         assert_eq!(bench.host.prompts(), (0, 0));
     }

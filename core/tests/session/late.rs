@@ -63,14 +63,13 @@ async fn lost_answer_to_a_code_is_told_as_that() {
     let (_, ended) = sign_in_with(Fault::Lost).await;
     assert_eq!(
         ended.expect_err("it was lost").to_string(),
-        "The request to https://as.example/token failed: the answer to the sign-in was lost on the way (connection reset). \
+        "The request to https://as.example/token failed: the sign-in response was lost (connection reset). \
          Sign in again"
     );
     let (_, ended) = sign_in_with(Fault::Hang).await;
     assert_eq!(
         ended.expect_err("it is late").to_string(),
-        "The request to https://as.example/token failed: no answer within 20 s. If one still comes, it counts; otherwise \
-         sign in again"
+        "The request to https://as.example/token failed: no response within 20 s. If one still arrives, it is used; otherwise sign in again"
     );
 }
 

@@ -121,7 +121,7 @@ impl SessionClient {
         if (renews_bound || self.possession.mode == Dpop::Always) && !tokens.bound {
             return Err(TokenFailure::Other {
                 code: "unsupported_token_type".to_owned(),
-                detail: "it did not bind the token to a key (DPoP), as it has to be".to_owned(),
+                detail: "it did not bind the token to a key (DPoP), which is required".to_owned(),
             });
         }
         Ok(tokens)

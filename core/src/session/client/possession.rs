@@ -194,11 +194,11 @@ impl Possession {
             match found.server.takes_proofs(algorithm) {
                 Some(true) => {}
                 Some(false) => {
-                    let detail = format!("it takes no DPoP proofs that are signed by {algorithm}");
+                    let detail = format!("it does not accept DPoP proofs signed with {algorithm}");
                     return Err(Error::metadata(issuer, detail));
                 }
                 None if always => {
-                    let detail = "it does not bind tokens to a key (DPoP), which this program was told to insist on";
+                    let detail = "it does not bind tokens to a key (DPoP), which this program is configured to require";
                     return Err(Error::metadata(issuer, detail));
                 }
                 // The server may support it without saying so.
@@ -241,5 +241,7 @@ fn make_key() -> Result<KeyBinding, Error> {
 
 #[cfg(not(feature = "jwt"))]
 fn without_keys() -> Error {
-    Error::config("the server wants tokens that are bound to a key (DPoP): give the session one")
+    Error::config(
+        "the server requires tokens that are bound to a key (DPoP): set a key for the session",
+    )
 }

@@ -103,7 +103,7 @@ async fn come(turn: &mut Turn<'_>) -> Option<Option<Lease>> {
     match turn.come().await {
         Ok(lease) => lease.map(Some),
         Err(error) => {
-            tracing::warn!(%error, "sessions cannot take turns with the user");
+            tracing::warn!(%error, "the store cannot lease, so several sessions may prompt the user at once");
             Some(None)
         }
     }

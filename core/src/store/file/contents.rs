@@ -111,7 +111,7 @@ fn unreadable(bytes: &[u8], error: Option<&serde_json::Error>) -> String {
         format: u32,
     }
     match serde_json::from_slice(bytes) {
-        Err(_) => "this is no credential file of mcp-reauth, or a truncated one".to_owned(),
+        Err(_) => "this is not a credential file of mcp-reauth, or it is truncated".to_owned(),
         Ok(Form { format }) if format != FORMAT => {
             format!(
                 "this file has format {format}, and this program reads {FORMAT}; use a newer mcp-reauth"

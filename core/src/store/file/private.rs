@@ -22,7 +22,7 @@ pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
         }
         path = parent(&path).join(fs::read_link(&path)?);
     }
-    Err(refused(&path, "is one of too many links"))
+    Err(refused(&path, "is in a chain of too many links"))
 }
 
 /// Reads a whole file, up to `limit` bytes; `None` if there is none.
@@ -107,10 +107,7 @@ pub(super) fn own_folder(path: &Path) -> io::Result<()> {
     }
     match look(path)? {
         Some(found) if found.is_dir() => check_owner(path, &found),
-        Some(found) => Err(refused(
-            path,
-            &format!("is {}, and no folder", kind(&found)),
-        )),
+        Some(found) => Err(refused(path, &format!("is {}, not a folder", kind(&found)))),
         None => Err(refused(path, "was deleted just now")),
     }
 }
@@ -150,7 +147,7 @@ fn check(path: &Path, found: &Metadata) -> io::Result<()> {
     if !found.is_file() {
         return Err(refused(
             path,
-            &format!("is {}, and no regular file", kind(found)),
+            &format!("is {}, not a regular file", kind(found)),
         ));
     }
     check_owner(path, found)
