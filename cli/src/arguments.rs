@@ -72,7 +72,7 @@ impl Argument {
         let (name, text) = pair
             .split_once('=')
             .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| Failure::Usage(format!("--arg {pair}: give it as NAME=VALUE")))?;
+            .ok_or_else(|| Failure::Usage(format!("--arg {pair}: write it as NAME=VALUE")))?;
         Ok(Self {
             name: name.to_owned(),
             text: text.to_owned(),
@@ -97,7 +97,7 @@ impl Argument {
             (true, _) => Ok(json),
             (false, true) => Ok(text),
             (false, false) => Err(Failure::Usage(format!(
-                "--arg {}={}: the tool {tool} takes {} here; --args sends whatever you give it",
+                "--arg {}={}: the tool {tool} takes {} here; use --args to send any value",
                 self.name,
                 text.as_str().unwrap_or_default(),
                 wanted(schema)

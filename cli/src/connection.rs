@@ -65,7 +65,7 @@ fn default_store() -> Result<PathBuf, Failure> {
         && !home.is_absolute()
     {
         return Err(Failure::Usage(format!(
-            "the environment's HOME is {}, which is no whole path: set it, or give --store FILE",
+            "the environment's HOME is {}, which is not an absolute path: set it, or give --store FILE",
             home.display()
         )));
     }
@@ -96,7 +96,7 @@ impl ConnectArgs {
             redirect_uri: self.callback_url.clone(),
             open_browser: !self.no_browser,
             assume_yes: self.yes,
-            without_terminal: "run it in a terminal, or agree beforehand with --yes".to_owned(),
+            without_terminal: "run it in a terminal, or agree in advance with --yes".to_owned(),
         });
         let waiting = waiting.clone();
         self.session_with(url, PatientHost { host, waiting }).await
@@ -147,7 +147,7 @@ impl ConnectArgs {
             .ok_or_else(|| {
                 let names: Vec<&str> = known.map(ProtocolVersion::as_str).collect();
                 Failure::Usage(format!(
-                    "--protocol {version}: not a version this program knows ({})",
+                    "--protocol {version}: not a supported version ({})",
                     names.join(", ")
                 ))
             })?;

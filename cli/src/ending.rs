@@ -55,7 +55,7 @@ async fn settled(session: &AuthSession) {
         () = tokio::time::sleep(NOTICE_AFTER) => {}
     }
     output::say(format_args!(
-        "mcp-reauth: a new token for {} may be on its way, and the old one used up: waiting for it (Ctrl-C ends this, and may lose it)",
+        "mcp-reauth: a token request for {} is pending, and the old token may be used up: waiting (Ctrl-C ends this, and may lose the new token)",
         session.server()
     ));
     session.settle().await;

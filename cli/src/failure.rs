@@ -16,7 +16,7 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
 /// How to configure an organization's identity provider.
-const WHERE_TO_SAY: &str = "On the command line: --idp ISSUER --idp-client-id ID; in the environment: MCP_REAUTH_IDP and MCP_REAUTH_IDP_CLIENT_ID.";
+const WHERE_TO_SAY: &str = "Set them by --idp ISSUER --idp-client-id ID, or in the environment: MCP_REAUTH_IDP and MCP_REAUTH_IDP_CLIENT_ID.";
 
 /// Whether to print the causes of an error.
 static VERBOSE: AtomicBool = AtomicBool::new(false);
@@ -96,19 +96,21 @@ impl fmt::Display for Failure {
         match self {
             Self::Auth(error @ mcp_reauth::Error::ClientIssuerUnknown { issuer, .. }) => write!(
                 f,
-                "{error} On the command line: --client-issuer {issuer} [{}]",
+                "{error} Set it by --client-issuer {issuer} [{}]",
                 error.code()
             ),
-            Self::Auth(error) | Self::Unusable(error) => write!(f, "{error} [{}]{}", error.code(), beneath(error)),
+            Self::Auth(error) | Self::Unusable(error) => {
+                write!(f, "{error} [{}]{}", error.code(), beneath(error))
+            }
             Self::NotConfigured => {
                 let error = mcp_reauth::Error::EnterpriseNotConfigured;
                 write!(f, "{error} {WHERE_TO_SAY} [{}]", error.code())
             }
             Self::Usage(what) | Self::Other(what) => f.write_str(what),
             Self::Ended(_) => f.write_str("interrupted; nothing was lost"),
-            Self::EndedEarly(_) => f.write_str(
-                "interrupted while a new token may have been on its way; if it was, you will have to sign in again",
-            ),
+            Self::EndedEarly(_) => {
+                f.write_str("interrupted during a token request; you may have to sign in again")
+            }
         }
     }
 }
@@ -135,9 +137,9 @@ impl From<mcp_reauth::Error> for Failure {
 impl From<rmcp::ServiceError> for Failure {
     fn from(error: rmcp::ServiceError) -> Self {
         match error {
-            rmcp::ServiceError::TransportClosed => Self::Other(
-                "the server ended its answer before the result was there; try again".to_owned(),
-            ),
+            rmcp::ServiceError::TransportClosed => {
+                Self::Other("the server ended its response before the result; try again".to_owned())
+            }
             other => Self::of(&other),
         }
     }

@@ -31,14 +31,14 @@ pub(crate) fn private_key(path: &Path) -> Result<PrivateKey, Failure> {
 
 fn read(path: &Path) -> Result<Secret, String> {
     let what = |error: io::Error| match error.kind() {
-        io::ErrorKind::InvalidData => "this is no text".to_owned(),
+        io::ErrorKind::InvalidData => "it is not valid UTF-8".to_owned(),
         _ => error.to_string(),
     };
     let mut text = String::new();
     let file = File::open(path).map_err(what)?;
     let read = file.take(MAX_LENGTH + 1).read_to_string(&mut text);
     if read.map_err(what)? as u64 > MAX_LENGTH {
-        return Err("the file is too long to be what it should be".to_owned());
+        return Err("the file is larger than 64 KiB".to_owned());
     }
     match text.trim() {
         "" => Err("the file is empty".to_owned()),

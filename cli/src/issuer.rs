@@ -23,7 +23,7 @@ pub(crate) fn confirmed(args: &Args, failure: &Failure) -> Option<Args> {
         return None;
     }
     output::say(format_args!(
-        "The client \"{client_id}\" has a secret, a key or assertions. {server} says that they go to {issuer}. Agree only if the client is registered there."
+        "The client \"{client_id}\" has a secret, a key or assertions. {server} names {issuer} as the server to send them to. Agree only if the client is registered there."
     ));
     agrees().then(|| {
         let mut args = args.clone();

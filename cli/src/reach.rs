@@ -59,7 +59,7 @@ impl ReachArgs {
         }
         Identity::from_pem(&pem).map(Some).map_err(|_| {
             Failure::Usage(format!(
-                "--client-cert {}: a certificate and an unencrypted private key are needed, both as PEM; the key may be in a file of its own, --client-cert-key",
+                "--client-cert {}: a certificate and an unencrypted private key are required, both as PEM; the key may be in a separate file, --client-cert-key",
                 certificate.display()
             ))
         })

@@ -24,7 +24,7 @@ pub(crate) use connect::{ClientArgs, ConnectArgs, OrganizationArgs, ReachArgs};
     arg_required_else_help = true
 )]
 pub(crate) struct Args {
-    /// Of a failure, tell also what the libraries beneath said
+    /// Also print the causes of an error
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
     #[command(subcommand)]
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
-    /// Live through everything that can happen to an authorization, against a server on this machine
+    /// Play every recovery against servers on this machine
     Demo(DemoArgs),
     /// List what a server offers
     List(ListArgs),
@@ -41,11 +41,11 @@ pub(crate) enum Command {
     Call(CallArgs),
     /// Sign in to a server
     Login(LoginArgs),
-    /// Show what is known of your authorization; never a secret, no network
+    /// Show the stored authorizations; no secrets, no network
     Status(StatusArgs),
-    /// Revoke and forget your authorization
+    /// Revoke and delete your authorization
     Logout(LogoutArgs),
-    /// Read a rejected response and print what it asks for, as JSON
+    /// Parse a rejected response and print its challenge as JSON
     Challenge(ChallengeArgs),
     /// Run the test server: an MCP server and an authorization server with switchable faults
     ServeFixture(FixtureArgs),
@@ -71,7 +71,7 @@ fn check_idp(matches: &ArgMatches) -> Result<(), clap::Error> {
     }
     for (id, flag) in connect::FOR_EMA {
         if given.value_source(id) == Some(ValueSource::CommandLine) {
-            let why = format!("{flag} is for --ema, which is not given");
+            let why = format!("{flag} requires --ema");
             return Err(clap::Error::raw(ErrorKind::MissingRequiredArgument, why));
         }
     }
@@ -92,10 +92,10 @@ fn defines(subcommand: &str, id: &str) -> bool {
 /// Where records are, and whose.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct StoreArgs {
-    /// The file that keeps your authorizations [default: credentials.json in your data folder]
+    /// File that stores your authorizations [default: credentials.json in your data folder]
     #[arg(long, env = "MCP_REAUTH_STORE", value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,
-    /// Whose authorization it is: profiles never share anything
+    /// User or tenant; profiles never share data
     #[arg(
         long,
         env = "MCP_REAUTH_PROFILE",
@@ -114,7 +114,7 @@ pub(crate) enum Kind {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ListArgs {
-    /// The MCP server's address
+    /// URL of the MCP server
     pub(crate) url: String,
     /// What to list
     #[arg(value_enum, default_value = "tools")]
@@ -128,19 +128,18 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct CallArgs {
-    /// The MCP server's address
+    /// URL of the MCP server
     pub(crate) url: String,
     /// The tool's name
     pub(crate) tool: String,
-    /// An argument, NAME=VALUE; repeatable. The value is JSON, or else text; where it could be both, as 7 could, the
-    /// tool's schema says which
+    /// An argument, NAME=VALUE; repeatable. JSON if valid, otherwise text; for ambiguous values, such as 7, the tool's
+    /// schema decides
     #[arg(long = "arg", value_name = "NAME=VALUE", conflicts_with = "args")]
     pub(crate) arg: Vec<String>,
     /// All arguments, as a JSON object
     #[arg(long, value_name = "JSON")]
     pub(crate) args: Option<String>,
-    /// How long the tool may take, in seconds; the time in which you are asked something does not count
-    /// [default: as long as it likes]
+    /// Time limit for the tool in seconds, without the time of prompts [default: none]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: Option<u64>,
     /// Print the whole result as JSON
@@ -152,9 +151,9 @@ pub(crate) struct CallArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct LoginArgs {
-    /// The MCP server's address
+    /// URL of the MCP server
     pub(crate) url: String,
-    /// Sign in again, even if you are signed in; what you have stays until you have
+    /// Sign in again, even if you are signed in; the current tokens are kept until then
     #[arg(long)]
     pub(crate) force: bool,
     /// Print the result as JSON
@@ -166,13 +165,13 @@ pub(crate) struct LoginArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct StatusArgs {
-    /// The MCP server's address; without it, all servers and identity providers on record
+    /// URL of the MCP server; without it, all stored servers and identity providers
     pub(crate) url: Option<String>,
-    /// The identity provider with this issuer alone
+    /// Only the identity provider with this issuer
     #[arg(long, value_name = "ISSUER", conflicts_with = "url")]
     pub(crate) idp: Option<String>,
-    /// Print JSON: an object, or without URL and --idp an array of servers; one whose access your organization manages
-    /// has the identity provider's session as idpSession
+    /// Print JSON: an object, or without URL and --idp an array of servers; a server whose access your organization
+    /// manages has the identity provider's session as idpSession
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -181,10 +180,10 @@ pub(crate) struct StatusArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct LogoutArgs {
-    /// The MCP server's address
+    /// URL of the MCP server
     #[arg(required_unless_present = "idp")]
     pub(crate) url: Option<String>,
-    /// Sign out at the identity provider with this issuer, and of every server that you were signed in to through it
+    /// Sign out at the identity provider with this issuer, and of every server that you signed in to through it
     #[arg(long, value_name = "ISSUER", conflicts_with = "url")]
     pub(crate) idp: Option<String>,
     #[command(flatten)]
@@ -205,18 +204,18 @@ pub(crate) struct ChallengeArgs {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct FixtureArgs {
-    /// What the servers offer and how they behave, as JSON; tests/fixture/example-config.json has every setting
-    /// [default: a few tools, everything well]
+    /// Server configuration as JSON; tests/fixture/example-config.json has every setting
+    /// [default: a few tools, no faults]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Print the addresses as one line of JSON
+    /// Print the URLs as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct DemoArgs {
-    /// Print one JSON object a step
+    /// Print one JSON object per step
     #[arg(long)]
     pub(crate) json: bool,
     /// Sign in with your own browser, where you answer the consent page yourself

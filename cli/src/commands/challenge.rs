@@ -13,7 +13,7 @@ pub(crate) fn run(args: &ChallengeArgs) -> Result<ExitCode, Failure> {
     let mut lines = Vec::new();
     for header in &args.headers {
         let (name, value) = header.split_once(':').ok_or_else(|| {
-            Failure::Usage(format!("--header {header:?}: give it as 'Name: value'"))
+            Failure::Usage(format!("--header {header:?}: write it as 'Name: value'"))
         })?;
         if name.trim().eq_ignore_ascii_case("www-authenticate") {
             lines.push(value.trim());

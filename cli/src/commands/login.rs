@@ -33,7 +33,7 @@ async fn tell(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure> {
             say_who(idp);
         }
     } else {
-        output::say(format_args!("{} lets you in without signing in.", args.url));
+        output::say(format_args!("{} needs no sign-in.", args.url));
     }
     if args.json {
         output::json(&state)?;
@@ -45,7 +45,7 @@ async fn tell(session: &AuthSession, args: &LoginArgs) -> Result<(), Failure> {
 fn say_who(idp: &IdpState) {
     let issuer = wording::displayable(&idp.issuer);
     let who = idp.subject.as_deref().map(wording::displayable);
-    let who = who.unwrap_or_else(|| "somebody it no longer knows".to_owned());
+    let who = who.unwrap_or_else(|| "an unknown user".to_owned());
     output::say(format_args!(
         "Your organization signed you in, at {issuer} as {who}."
     ));
@@ -107,7 +107,7 @@ fn finished(outcome: Outcome) -> Result<(), Failure> {
         Outcome::Satisfied => Ok(()),
         Outcome::Failed { error } => Err(error.into()),
         Outcome::Interactive { .. } | Outcome::StepUpConfirm { .. } => {
-            Err(Failure::Other("the sign-in was not finished".to_owned()))
+            Err(Failure::Other("the sign-in was not completed".to_owned()))
         }
     }
 }

@@ -40,10 +40,10 @@ fn tell(url: &str, revocation: Revocation) {
         Revocation::Done => output::say(format_args!("Signed out of {url}.")),
         Revocation::Nothing => output::say(format_args!("You were not signed in to {url}.")),
         Revocation::NotOffered => output::say(format_args!(
-            "Signed out of {url} here. Its authorization server does not revoke tokens: the last one is good there until it expires."
+            "Signed out of {url} here. Its authorization server does not support revocation: the access token is valid until it expires."
         )),
         Revocation::Failed => output::say(format_args!(
-            "Signed out of {url} here. Its authorization server could not be told: the tokens may be good there until they expire."
+            "Signed out of {url} here. Its authorization server could not be reached, or refused: the tokens may be valid until they expire."
         )),
     }
 }
@@ -82,10 +82,10 @@ fn told(revocation: Revocation) -> Option<&'static str> {
         Revocation::Done => Some("All tokens were revoked."),
         Revocation::Nothing => None,
         Revocation::NotOffered => Some(
-            "Not all of these servers revoke tokens: where they do not, the last one is good until it expires.",
+            "Not all of these servers support revocation: without it, the access token is valid until it expires.",
         ),
         Revocation::Failed => Some(
-            "Not all of these servers could be told: where they could not, the tokens may be good until they expire.",
+            "Not all of these servers could be reached, or some refused: their tokens may be valid until they expire.",
         ),
     }
 }

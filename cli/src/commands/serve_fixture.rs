@@ -53,9 +53,7 @@ fn print(fixture: &Fixture, json: bool) -> Result<(), Failure> {
         output::line(&format!("identity provider     {issuer}"))?;
     }
     output::line(&format!("control               {}", fixture.control_url()))?;
-    output::say(format_args!(
-        "GET the control address to see what it can do."
-    ));
-    output::say(format_args!("Ctrl-C ends it."));
+    output::say(format_args!("GET the control URL to list its functions."));
+    output::say(format_args!("Press Ctrl-C to stop."));
     Ok(())
 }

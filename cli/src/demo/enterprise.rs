@@ -168,7 +168,7 @@ pub(super) const STEPS: &[Step<Enterprise>] = &[
         play: |act| Box::pin(sign_in(act)),
     },
     Step {
-        title: "a second server of theirs",
+        title: "a second server is used",
         expect: silent(6, 6),
         play: |act| Box::pin(second_server(act)),
     },
@@ -178,7 +178,7 @@ pub(super) const STEPS: &[Step<Enterprise>] = &[
         play: |act| Box::pin(token_expires(act)),
     },
     Step {
-        title: "a tool of it needs more scope",
+        title: "one of its tools needs more scope",
         expect: silent(4, 4),
         play: |act| Box::pin(more_scope(act)),
     },
@@ -253,7 +253,7 @@ async fn refused(act: &mut Enterprise) -> Ended {
         control.live_idp_sessions().len() == 1,
         "the session was ended",
     )?;
-    Ok("a typed error for that call; the session lives on, the next one was answered".to_owned())
+    Ok("a typed error for that call; the session continues, the next call was answered".to_owned())
 }
 
 async fn sign_out(act: &mut Enterprise) -> Ended {

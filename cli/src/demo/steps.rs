@@ -157,7 +157,10 @@ async fn stronger_sign_in(demo: &mut Demo) -> Ended {
         scopes.contains("mcp:write"),
         &format!("scopes were lost: {scopes}"),
     )?;
-    Ok("asked, signed in again more strongly (RFC 9470), scopes kept, answered".to_owned())
+    Ok(
+        "asked, signed in again with a stronger method (RFC 9470), scopes kept, answered"
+            .to_owned(),
+    )
 }
 
 async fn outage(demo: &mut Demo) -> Ended {

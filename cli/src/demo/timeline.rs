@@ -122,8 +122,8 @@ impl Timeline {
         }
         let seconds = took.as_secs_f64();
         output::line(&match failed {
-            0 => format!("\nAll {steps} went as they should, in {seconds:.1} s."),
-            failed => format!("\n{failed} of {steps} did not go as they should."),
+            0 => format!("\nAll {steps} succeeded, in {seconds:.1} s."),
+            failed => format!("\n{failed} of {steps} failed."),
         })
     }
 

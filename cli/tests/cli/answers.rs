@@ -120,12 +120,12 @@ async fn a_stream_that_ends_without_the_answer_fails_the_call() {
     ended.failed(1, "lost");
     for text in ["", ": nothing\n\n", "data: {}\n\n", "data: not JSON\n\n"] {
         let (ended, seen) = call(events(text)).await;
-        ended.failed(1, "the server ended its answer before the result was there");
+        ended.failed(1, "the server ended its response before the result");
         assert!(!seen.iter().any(|seen| seen == "GET"), "{seen:?}");
     }
     // The stream could be resumed, and rmcp tries it, but this server has no streams: 405.
     let (ended, seen) = call(events("id: 1\nretry: 1\ndata:\n\n")).await;
-    ended.failed(1, "the server ended its answer before the result was there");
+    ended.failed(1, "the server ended its response before the result");
     assert_eq!(
         seen.iter().filter(|seen| *seen == "GET").count(),
         1,
@@ -148,7 +148,7 @@ async fn a_stream_that_the_server_does_not_resume_fails_the_call() {
         .await;
         let world = World::start().await;
         let call = world.connecting(["call", &server.url, "any"]).run().await;
-        call.failed(1, "the server ended its answer");
+        call.failed(1, "the server ended its response");
         let again = server.seen().iter().filter(|seen| *seen == "GET").count();
         assert_eq!(again, 1, "{status}: {:?}", server.seen());
     }

@@ -96,9 +96,9 @@ async fn arguments_are_repeatable_or_one_object() {
 async fn arguments_that_make_no_sense_are_refused_before_anything_is_sent() {
     let world = World::start().await;
     let cases: [(&[&str], &str); 8] = [
-        (&["--arg", "text"], "--arg text: give it as NAME=VALUE"),
-        (&["--arg", "=text"], "--arg =text: give it as NAME=VALUE"),
-        (&["--arg", ""], "give it as NAME=VALUE"),
+        (&["--arg", "text"], "--arg text: write it as NAME=VALUE"),
+        (&["--arg", "=text"], "--arg =text: write it as NAME=VALUE"),
+        (&["--arg", ""], "write it as NAME=VALUE"),
         (&["--args", "[1]"], "--args: this is not a JSON object"),
         (&["--args", "\"text\""], "--args: this is not a JSON object"),
         (&["--args", "null"], "--args: this is not a JSON object"),

@@ -79,7 +79,7 @@ async fn a_response_that_is_no_challenge_is_null_and_fails() {
 async fn what_cannot_be_read_is_a_usage_error() {
     challenge("401", &["no colon here"])
         .await
-        .failed(2, "--header \"no colon here\": give it as 'Name: value'");
+        .failed(2, "--header \"no colon here\": write it as 'Name: value'");
     challenge("4o1", &[]).await.failed(2, "--status");
     challenge("70000", &[]).await.failed(2, "--status");
     Program::new(["challenge"])

@@ -34,9 +34,7 @@ async fn as_json_it_is_one_object_a_step_without_a_problem() {
 async fn for_people_it_is_a_table_without_colours_where_there_is_no_terminal() {
     let ended = Program::new(["demo"]).run().await.succeeded();
     assert!(
-        ended
-            .stdout
-            .contains(&format!("All {STEPS} went as they should")),
+        ended.stdout.contains(&format!("All {STEPS} succeeded")),
         "{ended:#?}"
     );
     assert_eq!(ended.stdout.matches('✓').count(), STEPS, "{ended:#?}");

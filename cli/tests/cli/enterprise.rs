@@ -317,7 +317,7 @@ async fn signing_out_there_while_a_server_cannot_be_told_says_so() {
         .set_authorization_server_up(false);
     let logout = ["logout", "--idp", organization.issuer()];
     let ended = organization.first.program(logout).run().await.succeeded();
-    ended.said("Signed out at").said("could be told");
+    ended.said("Signed out at").said("could be reached");
     status(&organization, &[organization.first.url()])
         .await
         .exited(1);

@@ -54,7 +54,7 @@ async fn profiles_never_meet() {
     };
     of_another(&["status", world.url()]).run().await.exited(1);
     let ended = of_another(&["status"]).run().await;
-    ended.succeeded().said("Nothing is on record.");
+    ended.succeeded().said("Nothing is stored.");
     let connecting = world.connecting(["login", world.url()]);
     let ended = connecting.env("MCP_REAUTH_PROFILE", "work").run().await;
     ended.succeeded().showed(1);

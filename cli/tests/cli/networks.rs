@@ -138,7 +138,7 @@ async fn client_certificate() {
     let ended = with(authority.file.path()).run().await;
     ended.failed(
         2,
-        "a certificate and an unencrypted private key are needed",
+        "a certificate and an unencrypted private key are required",
     );
     let ended = with(std::path::Path::new("/no/such/file")).run().await;
     ended.failed(2, "--client-cert /no/such/file cannot be read");

@@ -18,7 +18,7 @@ async fn it_prints_where_the_servers_are_and_they_answer() {
         .prints(|line| line.starts_with("authorization server"))
         .await;
     let control = server.prints(|line| line.starts_with("control")).await;
-    server.says(|line| line == "Ctrl-C ends it.").await;
+    server.says(|line| line == "Press Ctrl-C to stop.").await;
     let ended = world.connecting(["call", &mcp, "echo"]).run().await;
     ended.succeeded().printed("ok\n").showed(1);
     for line in [issuer, control] {

@@ -84,7 +84,7 @@ async fn waiting_for_a_token(world: &World) -> Running {
     program
 }
 
-const ON_ITS_WAY: &str = "a new token for";
+const ON_ITS_WAY: &str = "a token request for";
 
 #[tokio::test]
 async fn what_is_on_its_way_is_said_and_that_nothing_was_lost_is_true() {
@@ -106,10 +106,7 @@ async fn told_to_end_twice_it_does_not_say_that_nothing_was_lost() {
     let program = waiting_for_a_token(&world).await;
     program.signal(Signal::INT);
     let ended = program.end().await;
-    ended.failed(
-        130,
-        "mcp-reauth: interrupted while a new token may have been on its way",
-    );
+    ended.failed(130, "mcp-reauth: interrupted during a token request");
 }
 
 #[tokio::test]
@@ -243,7 +240,7 @@ async fn being_killed_does_not_keep_others_waiting() {
 #[tokio::test]
 async fn ctrl_c_ends_the_test_server_well() {
     let mut server = Program::new(["serve-fixture"]).start();
-    server.says(|line| line == "Ctrl-C ends it.").await;
+    server.says(|line| line == "Press Ctrl-C to stop.").await;
     server.signal(Signal::INT);
     server.end().await.succeeded();
 }

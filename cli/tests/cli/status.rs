@@ -120,7 +120,7 @@ async fn without_an_address_the_json_is_an_array_however_many_servers_there_are(
 async fn an_empty_store_is_no_failure() {
     let world = World::start().await;
     let ended = status(&world, &[]).await;
-    ended.succeeded().printed("").said("Nothing is on record.");
+    ended.succeeded().printed("").said("Nothing is stored.");
 }
 
 #[tokio::test]

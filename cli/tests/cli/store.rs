@@ -186,7 +186,7 @@ async fn home_that_is_no_whole_path_is_refused() {
     let program = Program::new(["status", world.url()]).env("HOME", "elsewhere");
     let ended = program.run().await;
     ended
-        .failed(2, "HOME is elsewhere, which is no whole path")
+        .failed(2, "HOME is elsewhere, which is not an absolute path")
         .said("--store");
     let store = world.folder.path().join("own.json");
     let program = Program::new(["status", world.url()]).env("HOME", "elsewhere");

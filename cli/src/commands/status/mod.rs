@@ -63,7 +63,7 @@ async fn all(args: &StatusArgs) -> Result<(), Failure> {
         return output::json(&servers);
     }
     if servers.is_empty() && idps.is_empty() {
-        output::say(format_args!("Nothing is on record."));
+        output::say(format_args!("Nothing is stored."));
     }
     print(servers.iter().map(of_server).chain(idps.iter().map(of_idp)))
 }

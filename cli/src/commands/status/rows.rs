@@ -73,7 +73,7 @@ fn renewed(silently: bool) -> String {
 }
 
 fn expires(at: Option<u64>) -> String {
-    at.map_or_else(|| "not known".to_owned(), expiry)
+    at.map_or_else(|| "unknown".to_owned(), expiry)
 }
 
 fn expiry(at: u64) -> String {
