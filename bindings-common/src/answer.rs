@@ -14,7 +14,7 @@ use crate::cancel::Cancelled;
 use crate::refused::Thrown;
 
 /// The answer after a panic. Rust's panic hook prints the panic's own message to standard error.
-pub(crate) const DEFECT: &str = r#"{"error":{"code":"internal","message":"This is a defect of mcp-reauth; please report it, with what stands on standard error.","sentence":"It failed for a reason inside this program."}}"#;
+pub(crate) const DEFECT: &str = r#"{"error":{"code":"internal","message":"This is a defect of mcp-reauth; please report it, with the output on standard error.","sentence":"It failed because of a defect in this program."}}"#;
 
 /// An error with facts that only this process can use.
 #[derive(Serialize)]

@@ -118,7 +118,7 @@ impl Caller {
         let Settled { reply, body } = settled.await.map_err(|_| Refused::new(ENDED))?;
         let unreadable = |error: serde_json::Error| {
             let place = format!("line {}, column {}", error.line(), error.column());
-            Refused::new(format!("{method} was answered in another form ({place})"))
+            Refused::new(format!("{method} returned an invalid value ({place})"))
         };
         match serde_json::from_str(&reply).map_err(unreadable)? {
             Reply::Ok(value) => {

@@ -70,7 +70,7 @@ impl HttpClient for AppHttp {
 fn response(answered: Answered, body: Vec<u8>) -> Result<Response, HttpError> {
     let mut response = Response::new(body);
     *response.status_mut() = http::StatusCode::from_u16(answered.status)
-        .map_err(|_| HttpError::broken("the HTTP client gave no HTTP status"))?;
+        .map_err(|_| HttpError::broken("the HTTP client returned no HTTP status"))?;
     for (name, value) in answered.headers {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(&as_sent(&value))) {

@@ -111,9 +111,7 @@ fn key(option: &str, text: &Secret) -> Result<PrivateKey, Error> {
 }
 
 fn one_of(one: &str, other: &str) -> Error {
-    Error::config(format!(
-        "{one} and {other} are given, and only one of them can be meant"
-    ))
+    Error::config(format!("{one} and {other} are both given; give only one"))
 }
 
 impl ClientOptions {

@@ -100,7 +100,7 @@ impl Request {
 /// Parses the head of a response. Invalid header fields are left out.
 pub(crate) fn head(status: u16, headers: &[String]) -> Result<(StatusCode, HeaderMap), Error> {
     let status = StatusCode::from_u16(status)
-        .map_err(|_| Error::config(format!("{status} is no HTTP status")))?;
+        .map_err(|_| Error::config(format!("{status} is not an HTTP status")))?;
     Ok((status, fields(headers)))
 }
 

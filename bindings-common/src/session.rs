@@ -283,7 +283,7 @@ impl Session {
         let session = self.lock().clone();
         settled(self.end.handle().or(cancel), async move {
             let closed = || Error::Cancelled {
-                what: "What the session was asked for after it was closed",
+                what: "A call on a closed session",
             };
             work(session.ok_or_else(closed)?).await
         })

@@ -228,7 +228,7 @@ impl AppStore {
             Ok(text) => Ok(Secret::new(text)),
             Err(error) => {
                 drop(Zeroizing::new(error.into_bytes()));
-                Err(self.failed(Refused::new("store.load returned bytes that are no text")))
+                Err(self.failed(Refused::new("store.load returned bytes that are not UTF-8")))
             }
         }
     }

@@ -28,7 +28,7 @@ export function authProvider(session: OpenSession, serverUrl: string): AuthProvi
       const value = credential?.[1];
       if (value?.startsWith('DPoP ')) {
         throw misconfigured(
-          'tokens of this server are bound to a key (DPoP): use session.fetch instead of authProvider',
+          'the tokens of this server are bound to a key (DPoP): use session.fetch instead of authProvider',
         );
       }
       return value?.replace(/^Bearer /, '');

@@ -8,7 +8,7 @@ import { readAs } from './unread.js';
 export const MAX_ANSWER = 16 * 1024 * 1024;
 
 /** The error for a response or an event that exceeds the limit. */
-export function tooLong(url: string, what: 'the answer' | 'an event'): ReauthError {
+export function tooLong(url: string, what: 'the response' | 'an event'): ReauthError {
   return httpError(url, `${what} is longer than ${MAX_ANSWER} bytes`);
 }
 
@@ -43,7 +43,7 @@ export async function readAll(body: ReadableStream<Uint8Array>, url: string): Pr
     if (!ArrayBuffer.isView(value)) throw new TypeError('the body of a response must be a stream of bytes');
     length += value.byteLength;
     if (length > MAX_ANSWER) {
-      const error = tooLong(url, 'the answer');
+      const error = tooLong(url, 'the response');
       // Ignores an error here: the connection may have broken meanwhile.
       void reader.cancel(error).catch(() => {});
       throw error;
@@ -61,7 +61,7 @@ export function bounded(response: Response, url: string): Response {
     new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
         length += chunk.byteLength;
-        if (length > MAX_ANSWER) throw tooLong(url, 'the answer');
+        if (length > MAX_ANSWER) throw tooLong(url, 'the response');
         controller.enqueue(chunk);
       },
     });

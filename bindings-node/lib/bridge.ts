@@ -121,12 +121,12 @@ export function caught(id: number): { cause?: unknown } {
 
 export const bridge = new native.Bridge((session, call, method, input, body) => {
   if (method === 'cancel') {
-    running.get(call)?.abort(new DOMException('nobody waits for it any more', 'AbortError'));
+    running.get(call)?.abort(new DOMException('the call was cancelled', 'AbortError'));
     return;
   }
   const callee = places.get(session)?.callee;
   if (!callee) {
-    if (call !== 0) bridge.settle(call, refusal(new Error('the session is gone')));
+    if (call !== 0) bridge.settle(call, refusal(new Error('the session no longer exists')));
     return;
   }
   callee.scope.runInAsyncScope(() => {

@@ -39,7 +39,7 @@ export function flatHeaders(headers: HeaderFields): string[] {
   const isList = Symbol.iterator in headers;
   const pairs = isList ? pairsOf(headers as Iterable<readonly [string, string]>) : Object.entries(headers);
   const flat = pairs.flatMap(([name, value]) => [value ?? []].flat().flatMap((line) => [name, line]));
-  if (!flat.every((text) => typeof text === 'string')) throw new TypeError('names and values must be texts');
+  if (!flat.every((text) => typeof text === 'string')) throw new TypeError('names and values must be strings');
   return flat.map((text) => text.toWellFormed());
 }
 

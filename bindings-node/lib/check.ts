@@ -29,9 +29,9 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 const isCount = (most: number) => (value: unknown) =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 
-export const TEXT = kind<string>('a text', isText);
+export const TEXT = kind<string>('a string', isText);
 /** Any string, also an empty one. */
-export const NAME = kind<string>('a text', (value) => typeof value === 'string' && value.isWellFormed());
+export const NAME = kind<string>('a string', (value) => typeof value === 'string' && value.isWellFormed());
 export const FLAG = kind<boolean>('true or false', (value) => typeof value === 'boolean');
 export const OBJECT = kind<object>('an object', isObject);
 export const FUNCTION = kind<(...args: never[]) => unknown>('a function', (value) => typeof value === 'function');
@@ -45,12 +45,12 @@ export const CREDENTIAL = kind<native.Authorization>(
 
 /** A string is kept unchanged; core validates the rest. */
 export const ADDRESS: Kind<string> = {
-  what: 'an address: a text or a URL',
+  what: 'an address: a string or a URL',
   read: (value) => (value instanceof URL ? value.href : isText(value) ? value : undefined),
 };
 
 export const ADDRESSES: Kind<string[]> = {
-  what: 'a list of addresses',
+  what: 'an array of addresses',
   read(value) {
     if (!Array.isArray(value)) return undefined;
     const addresses = Array.from(value, ADDRESS.read);
@@ -60,18 +60,18 @@ export const ADDRESSES: Kind<string[]> = {
 
 /** An address that can be sent as a redirect URI (RFC 6749 section 3.1.2). */
 export const REDIRECT_URI: Kind<string> = {
-  what: 'an absolute address without a fragment (#)',
+  what: 'an absolute URL without a fragment (#)',
   read(value) {
     const address = ADDRESS.read(value);
     return address !== undefined && URL.canParse(address) && !address.includes('#') ? address : undefined;
   },
 };
 
-export const SCOPES: Kind<string[]> = { what: 'a text or a list of texts', read: readScopes };
+export const SCOPES: Kind<string[]> = { what: 'a string or an array of strings', read: readScopes };
 
 /** The operation of a request: a JSON-RPC message, or an object. */
 export const OPERATION: Kind<string | object> = {
-  what: 'a text or an object',
+  what: 'a string or an object',
   read: (value) => (typeof value === 'string' || isObject(value) ? value : undefined),
 };
 
@@ -123,7 +123,7 @@ function refuseUnknown(given: object, kinds: Kinds, where: string): void {
     const meant = Object.keys(kinds).find((known) => plain(known) === plain(name));
     // The name may contain anything.
     const shown = /^\w{1,40}$/.test(name) ? name : '(another name)';
-    throw misconfigured(`${where}${shown} is no option${meant ? `; write ${where}${meant}` : ''}`);
+    throw misconfigured(`unknown option ${where}${shown}${meant ? `; did you mean ${where}${meant}?` : ''}`);
   }
 }
 

@@ -116,11 +116,11 @@ export function checkCredentials(given: object | undefined): CheckedCredentials 
   const names = Object.keys(checked);
   for (const [other, { own }] of Object.entries(KINDS)) {
     const name = other === kind ? undefined : own.find((name) => names.includes(name));
-    if (name) throw misconfigured(`credentials.${name} goes with the kind '${other}', and the kind is '${kind}'`);
+    if (name) throw misconfigured(`credentials.${name} is for the kind '${other}', and the kind is '${kind}'`);
   }
   for (const name of KINDS[kind].needs) {
     if (names.includes(name)) continue;
-    throw misconfigured(`credentials.${name} is missing, which the kind '${kind}' needs`);
+    throw misconfigured(`credentials.${name} is missing; the kind '${kind}' requires it`);
   }
   const { assertion, client, identityProvider } = checked;
   const json = {

@@ -3,13 +3,13 @@ export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value !== 'object' && typeof value !== 'function') return `a ${typeof value}`;
   try {
-    if (Array.isArray(value)) return 'a list';
+    if (Array.isArray(value)) return 'an array';
     const { name } = value.constructor;
-    if (typeof name === 'string' && /^\w{1,40}$/.test(name)) return `a value of the kind ${name}`;
+    if (typeof name === 'string' && /^\w{1,40}$/.test(name)) return `a value of type ${name}`;
   } catch {
     // It throws when it is inspected.
   }
-  return `a value of the kind ${typeof value}`;
+  return `a value of type ${typeof value}`;
 }
 
 /** How many prototypes of a chain are followed. */
@@ -68,6 +68,6 @@ export function wordsOf(error: unknown): string {
     const isError = typeof error === 'object' && error !== null && 'message' in error;
     return String(isError ? error.message : error).toWellFormed();
   } catch {
-    return 'it threw something that cannot be told of';
+    return 'it threw a value that cannot be described';
   }
 }

@@ -181,5 +181,5 @@ export function isReauthError(error: unknown): error is ReauthError {
 
 /** The error of every operation on a closed session except `close`. */
 export function closed(): ReauthError {
-  return new ReauthError('cancelled', 'The session is closed. Open another to go on.');
+  return new ReauthError('cancelled', 'The session is closed. Open another to continue.');
 }

@@ -7,11 +7,11 @@ import { memberOf, wordsOf } from './describe.js';
 const MAX_DEPTH = 8;
 
 const UNTRUSTED =
-  'its certificate is not trusted (self-signed, or by a private CA): NODE_EXTRA_CA_CERTS names a file with the CA';
+  'its certificate is not trusted (self-signed, or by a private CA): to trust it, set NODE_EXTRA_CA_CERTS to a file with the CA';
 const OTHER_NAME = 'its certificate is for another name';
-const NO_WAY = 'this network has no way to it';
+const NO_WAY = 'there is no route to it';
 const TOO_LONG = 'no connection could be made in time';
-const NO_TLS = 'it does not speak TLS on that port';
+const NO_TLS = 'it does not use TLS on this port';
 
 /** Why a connection could not be made, by error code. */
 const CONNECTING: Record<string, string> = {
@@ -41,9 +41,9 @@ const UNSENT: Record<string, string> = {
 
 /** Failures of a connection that do not tell how much of the request the server received. */
 const BROKEN: Record<string, string> = {
-  ECONNRESET: 'the connection was broken off',
-  EPIPE: 'the connection was broken off',
-  UND_ERR_SOCKET: 'the connection was broken off',
+  ECONNRESET: 'the connection broke',
+  EPIPE: 'the connection broke',
+  UND_ERR_SOCKET: 'the connection broke',
   ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
 };
@@ -104,7 +104,7 @@ function ofOne(error: object): Why | undefined {
   if (Object.hasOwn(CONNECTING, code)) return connecting(error, code);
   if (Object.hasOwn(BROKEN, code)) return { words: withCode(BROKEN, code), unsent: false };
   if (CLIENT_CERTIFICATE.test(code)) {
-    return { words: `it refused the TLS connection; it may demand a client certificate (${code})`, unsent: false };
+    return { words: `it refused the TLS connection; it may require a client certificate (${code})`, unsent: false };
   }
   return undefined;
 }

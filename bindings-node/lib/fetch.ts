@@ -173,7 +173,7 @@ class Exchange {
     const { url } = this.#outgoing;
     if (saysTooLong(response)) {
       await discard(response);
-      throw tooLong(url, 'the answer');
+      throw tooLong(url, 'the response');
     }
     if (look === 'events') return this.#watch(response, body);
     const isShort = this.#surroundings.isPlatform && saysShort(response);
@@ -216,7 +216,7 @@ class Exchange {
       const type = mediaTypeOf(response);
       if (response.ok && (type === 'text/event-stream' || type === 'application/json')) return response;
       await discard(response);
-      throw new Error(`the call was answered by HTTP status ${response.status} when it was repeated`);
+      throw new Error(`the retry of the call returned HTTP status ${response.status}`);
     } catch (error) {
       this.#outgoing.signal?.throwIfAborted();
       return asJsonRpc(this.#outgoing.message, error, this.#outgoing.url);

@@ -64,8 +64,7 @@ function queryOf(callback: unknown): string | undefined {
   return new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, String(value)])).toString();
 }
 
-const CALLBACK =
-  "the callback's address or query: a text, a URL, URLSearchParams, or an object with code, state and iss";
+const CALLBACK = "the callback's URL or query: a string, a URL, URLSearchParams, or an object with code, state and iss";
 
 /** Converts a callback to a query string. `what` names it in errors. */
 export function callbackQuery(callback: unknown, what: string): string {

@@ -14,7 +14,7 @@ export function httpError(url: string, detail: string): ReauthError {
 
 /** Removes user name, password, query and fragment from an address. */
 export function withoutSecrets(url: string): string {
-  if (!URL.canParse(url)) return 'an address that is not valid';
+  if (!URL.canParse(url)) return 'an invalid URL';
   const { origin, protocol, host, pathname } = new URL(url);
   return `${origin === 'null' ? `${protocol}//${host}` : origin}${pathname}`;
 }

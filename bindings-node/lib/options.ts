@@ -154,7 +154,7 @@ export function checkOptions(options: unknown): CheckedOptions {
   const checked = check(options, OPTIONS);
   const { credentials: given, policy, redirectUri, store, host, fetch, ...others } = checked;
   const { serverUrl } = checked;
-  if (serverUrl === undefined) throw misconfigured('serverUrl is missing: the address of the MCP server');
+  if (serverUrl === undefined) throw misconfigured('serverUrl is missing: the URL of the MCP server');
   const credentials = checkCredentials(given);
   const plain = Object.entries(others);
   const isSetting = ([name]: [string, unknown]) => name in SETTINGS;
@@ -196,11 +196,11 @@ function redirectUriOf(host: object, otherwise: string | undefined): string | un
   requireFunction(host, 'host', 'signInElsewhere', true);
   const own = memberOf(host, 'redirectUri');
   if (own !== undefined && otherwise !== undefined) {
-    throw misconfigured('redirectUri is given here and by host (as loopbackHost does): give it in one place');
+    throw misconfigured('redirectUri is set in the options and by host (as loopbackHost does): set it in one place');
   }
   if (typeof own === 'function') return undefined;
   if (own === undefined && otherwise === undefined) {
-    throw misconfigured('redirectUri is missing, here and in host: where callbacks come');
+    throw misconfigured('redirectUri is missing: set it in the options or in host');
   }
   const uri = own === undefined ? otherwise : REDIRECT_URI.read(own);
   if (uri === undefined) {
@@ -226,5 +226,5 @@ export function placeOf(store: object): string | undefined {
   }
   const place = memberOf(store, 'place');
   if (place === undefined || typeof place === 'string') return place;
-  throw misconfigured(`store.place must be a text, and is ${describe(place)}`);
+  throw misconfigured(`store.place must be a string, and is ${describe(place)}`);
 }

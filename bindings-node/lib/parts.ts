@@ -56,7 +56,7 @@ export class Parts implements Callee {
 async function checkAssertion(given: unknown): Promise<string> {
   const assertion = await given;
   if (typeof assertion === 'string') return assertion;
-  throw new TypeError(`credentials.assertion must return a text, and returned ${describe(assertion)}`);
+  throw new TypeError(`credentials.assertion must return a string, and returned ${describe(assertion)}`);
 }
 
 /** An open session: the native object, and the parts that it calls, which live as long as code can use the session. */

@@ -13,12 +13,12 @@ export function isOfAnotherOrigin(response: { url?: unknown }, url: string): boo
 
 /** The error for a response from another origin, whose challenge is not the server's. */
 export function ofAnotherOrigin(url: string): ReauthError {
-  return httpError(url, 'another origin answered in its place, by way of a redirect that was followed');
+  return httpError(url, 'another origin responded in its place, after a redirect that was followed');
 }
 
 /** Describes the address that a redirect led to although `fetch` was told not to follow it. */
 export function followedAnyway(response: Response, url: string): string | undefined {
   if (!response.redirected && !isOfAnotherOrigin(response, url)) return undefined;
   const from = response.url ? withoutSecrets(response.url) : 'another address';
-  return `${from} answered in its place: fetch followed a redirect that it was told not to follow`;
+  return `${from} responded in its place: fetch followed a redirect that it was told not to follow`;
 }

@@ -70,7 +70,7 @@ export class ResourceRequest {
     const { method = 'POST', url = this.#serverUrl } = check(options, SENDING);
     if (this.#session.parts.isClosed) throw closed();
     if (!this.#session.native.appliesTo(url)) {
-      throw misconfigured('url is not an address of the server, and the credential is for no other');
+      throw misconfigured('url is not a URL of the server, and the credential is only for that server');
     }
     const credential = await stoppable<string[] | null>(this.#signal, async (cancel) => {
       const given = this.#request.authorize(method, url, cancel);

@@ -23,7 +23,7 @@ export function scopeList(scopes: Scopes): string[] {
   } catch (cause) {
     throw misconfigured('scopes cannot be read', cause);
   }
-  if (!list) throw misconfigured(`scopes must be a text or a list of texts, and are ${describe(scopes)}`);
+  if (!list) throw misconfigured(`scopes must be a string or an array of strings, and are ${describe(scopes)}`);
   return list;
 }
 

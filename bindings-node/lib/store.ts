@@ -89,7 +89,7 @@ export class FileStore {
 
   constructor(path: string) {
     if (typeof path !== 'string' || path === '') {
-      throw misconfigured(`the path of a FileStore must be a text, and is ${path === '' ? 'empty' : describe(path)}`);
+      throw misconfigured(`the path of a FileStore must be a string, and is ${path === '' ? 'empty' : describe(path)}`);
     }
     this.place = path;
     natives.set(this, native.Store.file(path));
@@ -145,7 +145,7 @@ export class CalledStore {
 
   async #lease(key: StoreKey, ttlMs: number): Promise<string | undefined> {
     const lease = await this.#store.tryLease?.(key, ttlMs);
-    const granted = checked('tryLease', lease, isLease, 'a text that stands for the lease');
+    const granted = checked('tryLease', lease, isLease, 'a string that identifies the lease');
     if (granted !== undefined) this.#place.hold();
     return granted;
   }

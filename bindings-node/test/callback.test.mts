@@ -61,7 +61,7 @@ test('authorize that returns what is no callback fails by a host error that says
     await using session = await open({ authorize: () => value });
     const error = await failure(() => echo(session), String(value));
     assert.equal(error.code, 'host');
-    assert.match(error.message, /what host\.authorize returns must be the callback's address or query/);
+    assert.match(error.message, /what host\.authorize returns must be the callback's URL or query/);
     assert.equal((await session.connectionState()).pending, 0);
   }
 });

@@ -159,7 +159,7 @@ test('a FileStore is not made of what is no path', LIMIT, async () => {
   for (const path of paths) {
     const error = await failure(() => new FileStore(path as never), String(path));
     assert.equal(error.code, 'config');
-    assert.match(error.message, /path of a FileStore must be a text/);
+    assert.match(error.message, /path of a FileStore must be a string/);
   }
   assert.equal(new FileStore('/nowhere/file').place, '/nowhere/file');
 });

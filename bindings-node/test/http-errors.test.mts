@@ -25,7 +25,7 @@ const BODIES: Record<string, string> = {
   'a number': '5',
   null: 'null',
   'what is no JSON': '<html>',
-  'bytes that are no text': '\xff\xfe',
+  'bytes that are not UTF-8': '\xff\xfe',
   'a part of JSON': '{"jsonrpc":"2.0","id":',
   nothing: '',
 };

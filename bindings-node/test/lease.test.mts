@@ -227,7 +227,7 @@ test('tryLease that returns no lease is a store error that says what is one, and
       store.tryLease = async () => value as never;
       const error = await failure(() => call(session, fixture.mcpUrl, 'echo'));
       assert.equal(error.code, 'store');
-      assert.match(error.message, /the map of the test.*tryLease must return a text that stands for the lease/);
+      assert.match(error.message, /the map of the test.*tryLease must return a string that identifies the lease/);
     },
   );
 });

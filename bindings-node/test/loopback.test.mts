@@ -89,5 +89,5 @@ test('an address that is not of this machine is refused', () => {
 
 test('where callbacks come is said in one place', LIMIT, async () => {
   const opened = AuthSession.open({ serverUrl: fixture.mcpUrl, redirectUri, host: loopbackHost() });
-  await assert.rejects(opened, { code: 'config', message: /redirectUri is given here and by host/ });
+  await assert.rejects(opened, { code: 'config', message: /redirectUri is set in the options and by host/ });
 });

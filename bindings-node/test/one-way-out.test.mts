@@ -127,7 +127,7 @@ for (const byOption of [false, true]) {
     const { failed, signIn } = await run({ options: plain, dispatcher: { ca }, byOption });
     assert.equal(failed?.name, 'TypeError');
     assert.equal(signIn?.code, 'http');
-    assert.match(signIn?.message ?? '', /broken off|client certificate/);
+    assert.match(signIn?.message ?? '', /connection broke|client certificate/);
   });
 }
 

@@ -266,7 +266,7 @@ test('options that exclude each other are told of, and none of them wins', LIMIT
   ] as const) {
     const error = await refusal({ serverUrl, credentials }, names.join(' and '));
     assert.equal(error.code, 'config');
-    assert.ok(error.message.includes(`${names[0]} and ${names[1]} are given`), error.message);
+    assert.ok(error.message.includes(`${names[0]} and ${names[1]} are both given`), error.message);
   }
 });
 
@@ -288,7 +288,7 @@ test('what goes with another kind of credentials is told of, and has no say', LI
     const error = await refusal({ serverUrl, credentials }, kind);
     assert.equal(error.code, 'config');
     assert.ok(
-      error.message.endsWith(`credentials.${name} goes with the kind '${other}', and the kind is '${kind}'`),
+      error.message.endsWith(`credentials.${name} is for the kind '${other}', and the kind is '${kind}'`),
       error.message,
     );
   }
@@ -313,17 +313,17 @@ test('what a kind of credentials needs is told of where it is missing', LIMIT, a
 
 test('an option that is misspelt is told of, and how it is written', LIMIT, async () => {
   for (const [options, message] of [
-    [{ serverUrl, clientname: 'x' }, /clientname is no option; write clientName$/],
+    [{ serverUrl, clientname: 'x' }, /unknown option clientname; did you mean clientName\?$/],
     [
       { serverUrl, credentials: { client: { at_any_issuer: true } } },
-      /credentials\.client\.at_any_issuer is no option; write credentials\.client\.atAnyIssuer$/,
+      /unknown option credentials\.client\.at_any_issuer; did you mean credentials\.client\.atAnyIssuer\?$/,
     ],
-    [{ serverUrl, policy: { interactive: false } }, /policy\.interactive is no option$/],
+    [{ serverUrl, policy: { interactive: false } }, /unknown option policy\.interactive$/],
     [
       { serverUrl, credentials: { kind: 'enterprise', identityProvider: { client_id: 'x' } } },
-      /identityProvider\.client_id is no option; write credentials\.identityProvider\.clientId$/,
+      /unknown option credentials\.identityProvider\.client_id; did you mean credentials\.identityProvider\.clientId\?$/,
     ],
-    [{ serverUrl, [`${SECRET} x`]: 1 }, /\(another name\) is no option$/],
+    [{ serverUrl, [`${SECRET} x`]: 1 }, /unknown option \(another name\)$/],
   ] as const) {
     const error = await refusal(options, SECRET);
     assert.equal(error.code, 'config');

@@ -153,7 +153,7 @@ test('load that returns data of somebody else is a store error that names the pl
       'half a character': `\ud800${SECRET}`,
       'no bytes': new Uint8Array(),
       'bytes of words': Buffer.from(SECRET),
-      'bytes that are no text': Buffer.from(`\xff${SECRET}`, 'latin1'),
+      'bytes that are not UTF-8': Buffer.from(`\xff${SECRET}`, 'latin1'),
     }),
     async (data) => {
       const error = await failure(() => open(failing({ load: () => ({ version: 1, data }) })));

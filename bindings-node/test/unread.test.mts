@@ -14,7 +14,7 @@ const LIMIT = { timeout: 20_000 };
 const BODIES = {
   'an answer': '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}',
   'one with a byte order mark': '\ufeff{"a":"\u00e9\u{1f600}"}',
-  'one with bytes that are no text': Buffer.from([0x22, 0xff, 0xc3, 0x22]),
+  'one with bytes that are not UTF-8': Buffer.from([0x22, 0xff, 0xc3, 0x22]),
   'one that is no JSON': '{"a":',
   'an empty one': '',
   'a long one': JSON.stringify({ text: 'x'.repeat(300_000) }),

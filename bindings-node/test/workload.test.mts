@@ -76,7 +76,7 @@ test('a workload identity that gives no text is a host error that says so, and q
     await using session = await open(() => value);
     const error = await failure(() => echo(session));
     assert.equal(error.code, 'host');
-    assert.match(error.message, /credentials\.assertion must return a text/);
+    assert.match(error.message, /credentials\.assertion must return a string/);
     assert.ok(!error.message.includes(SECRET));
   }
 });

@@ -45,7 +45,7 @@ async fn a_record_that_is_no_text_is_told_and_not_quoted() {
         Does::Answers(json!({ "version": 1 }), Some(vec![0xff, b's'])),
     );
     let answer = app.open().await.err().expect("it cannot be read");
-    assert!(answer.contains("bytes that are no text"), "{answer}");
+    assert!(answer.contains("bytes that are not UTF-8"), "{answer}");
     app.does(
         "store.load",
         Does::Answers(json!({ "version": 1 }), Some(b"secret".to_vec())),
