@@ -1,8 +1,12 @@
 //! The session at the identity provider by itself: its state, handing one over, signing out.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use mcp_reauth::enterprise::SignIn;
 use mcp_reauth::{
-    AuthSession, Credentials, IdentityProvider, Outcome, RecordStore, Revocation, ScopeSet, Secret,
+    AuthSession, Credentials, Event, IdentityProvider, Outcome, RecordStore, Revocation, ScopeSet,
+    Secret,
 };
 
 use crate::support::{
@@ -136,7 +140,11 @@ async fn mint_under_way_does_not_outlive_signing_out() {
         let bench = Bench::new();
         let session = bench.employed().await;
         drop(session);
-        let builder = bench.managed_builder(SERVER);
+        let adopted = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&adopted);
+        let builder = bench.managed_builder(SERVER).on_event(move |event| {
+            counted.fetch_add(usize::from(*event == Event::Adopted), Ordering::SeqCst);
+        });
         let alone = builder.open().await.expect("the session opens");
         bench.world.servers(|s| s.revoke_access());
         let gate = bench.world.hold(held);
@@ -148,6 +156,8 @@ async fn mint_under_way_does_not_outlive_signing_out() {
         let result = request.await.expect("no panic");
         assert_eq!(code(&result), "interaction_required", "{held:?}");
         assert!(alone.authorization().is_none(), "{held:?}");
+        let adopted = adopted.load(Ordering::SeqCst);
+        assert_eq!(adopted, 0, "no other session has renewed it");
         let result = bench.send(&alone, "").await;
         assert_eq!(code(&result), "interaction_required", "{held:?}");
         let next = bench.managed(SERVER).await;
