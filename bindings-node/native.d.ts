@@ -119,8 +119,6 @@ export declare class Session {
   currentIfFresh(known?: Authorization | undefined | null): boolean | Authorization
   /** Whether a request to `url` may carry the credential. */
   appliesTo(url: string): boolean
-  /** Whether the session is closed. */
-  isClosed(): boolean
   /**
    * Begins a request for the application's own transport; `ambient`: no caller waits for it; `operation` is JSON.
    * Returns `null` if the session is closed.

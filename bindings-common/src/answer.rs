@@ -57,12 +57,12 @@ pub(crate) fn outcome(outcome: &Outcome) -> Value {
 pub type PendingAnswer = BoxFuture<'static, String>;
 
 /// Resolves to the answer of `work`, or to `cancelled` if `stopped` fires first.
-pub(crate) fn settled<T: Serialize>(
+pub(crate) fn run_cancellable<T: Serialize>(
     stopped: Cancelled,
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> PendingAnswer {
     Box::pin(async move {
-        let answered = guarded(async { answer(&work.await) });
+        let answered = catch_panic(async { answer(&work.await) });
         tokio::select! {
             biased;
             answered = answered => answered.unwrap_or_else(|| DEFECT.to_owned()),
@@ -72,7 +72,7 @@ pub(crate) fn settled<T: Serialize>(
 }
 
 /// Runs `work`; `None` if it panics.
-pub(crate) async fn guarded<T>(work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::application::{Application, Message, UNANSWERED};
 use crate::call::Call;
-use crate::refused::Refused;
+use crate::refused::CallFailure;
 
 const ENDED: &str = "the application that it belongs to has ended";
 
@@ -90,12 +90,12 @@ pub(crate) struct Caller {
 enum Reply<'a> {
     #[serde(borrow)]
     Ok(&'a RawValue),
-    Error(Refused),
+    Error(CallFailure),
 }
 
 impl Caller {
     /// Makes a call and waits for its answer.
-    pub(crate) async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, Refused> {
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, call: Call) -> Result<T, CallFailure> {
         let (value, _) = self.ask_with(call, None).await?;
         Ok(value)
     }
@@ -105,20 +105,20 @@ impl Caller {
         &self,
         call: Call,
         body: Option<Vec<u8>>,
-    ) -> Result<(T, Zeroizing<Vec<u8>>), Refused> {
+    ) -> Result<(T, Zeroizing<Vec<u8>>), CallFailure> {
         let method = call.method();
         let (sender, settled) = oneshot::channel();
         let number = self.shared.next();
         self.shared.waiting().insert(number, sender);
-        let _waits = Waits {
+        let _waits = PendingCall {
             caller: self,
             call: number,
         };
         self.send(number, &call, body)?;
-        let Settled { reply, body } = settled.await.map_err(|_| Refused::new(ENDED))?;
+        let Settled { reply, body } = settled.await.map_err(|_| CallFailure::new(ENDED))?;
         let unreadable = |error: serde_json::Error| {
             let place = format!("line {}, column {}", error.line(), error.column());
-            Refused::new(format!("{method} returned an invalid value ({place})"))
+            CallFailure::new(format!("{method} returned an invalid value ({place})"))
         };
         match serde_json::from_str(&reply).map_err(unreadable)? {
             Reply::Ok(value) => {
@@ -134,9 +134,9 @@ impl Caller {
         let _ = self.send(UNANSWERED, call, None);
     }
 
-    fn send(&self, number: u32, call: &Call, body: Option<Vec<u8>>) -> Result<(), Refused> {
+    fn send(&self, number: u32, call: &Call, body: Option<Vec<u8>>) -> Result<(), CallFailure> {
         let body = body.map(Zeroizing::new);
-        let input = serde_json::to_string(call).map_err(|e| Refused::new(e.to_string()))?;
+        let input = serde_json::to_string(call).map_err(|e| CallFailure::new(e.to_string()))?;
         let sent = self.shared.application.call(Message {
             session: self.session,
             call: number,
@@ -146,18 +146,18 @@ impl Caller {
         });
         match sent {
             true => Ok(()),
-            false => Err(Refused::new(ENDED)),
+            false => Err(CallFailure::new(ENDED)),
         }
     }
 }
 
 /// A pending call. Dropping it before the answer arrives sends `cancel` to the application.
-struct Waits<'a> {
+struct PendingCall<'a> {
     caller: &'a Caller,
     call: u32,
 }
 
-impl Drop for Waits<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         if self.caller.shared.waiting().remove(&self.call).is_some() {
             let _ = self.caller.send(self.call, &Call::Cancel, None);

@@ -47,7 +47,7 @@ impl Cancelled {
         self
     }
 
-    /// Waits until one of the sources fires.
+    /// PendingCall until one of the sources fires.
     pub(crate) async fn wait(mut self) {
         let waits = self.0.iter_mut().map(|one| {
             Box::pin(async move {

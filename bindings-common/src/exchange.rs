@@ -8,12 +8,12 @@ use mcp_reauth::{AuthSession, Authorization, Error};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use crate::answer::{PendingAnswer, settled};
+use crate::answer::{PendingAnswer, run_cancellable};
 use crate::cancel::{Cancel, Cancelled};
 use crate::request::{Fields, fields, head};
 
 /// A request that a binding is about to send, without the credential.
-pub struct Sent {
+pub struct OutgoingRequest {
     /// The HTTP method.
     pub method: String,
     /// The address it is sent to.
@@ -39,7 +39,7 @@ pub struct Exchange {
 /// What to do after a response.
 #[derive(Serialize)]
 #[serde(tag = "next", rename_all = "snake_case")]
-enum Told {
+enum NextStep {
     /// Send the request again, to `url`.
     Send { url: String },
     /// Give the response to the caller, after inspecting it as `none`, `message` or `events`.
@@ -47,7 +47,7 @@ enum Told {
 }
 
 impl Exchange {
-    pub(crate) fn new(session: &AuthSession, sent: Sent, stopped: Cancelled) -> Self {
+    pub(crate) fn new(session: &AuthSession, sent: OutgoingRequest, stopped: Cancelled) -> Self {
         // The transport rejects an invalid method when it sends the request.
         let method: Method = sent.method.parse().unwrap_or(Method::POST);
         let mut outgoing = Outgoing::new(method, sent.url, &fields(&sent.headers))
@@ -83,14 +83,14 @@ impl Exchange {
         cancel: Option<&Cancel>,
     ) -> PendingAnswer {
         let exchange = Arc::clone(&self.exchange);
-        settled(self.stopped.clone().or(cancel), async move {
+        run_cancellable(self.stopped.clone().or(cancel), async move {
             let (status, headers) = head(status, &headers)?;
             let mut exchange = exchange.lock().await;
             Ok(match exchange.receive(status, &headers).await? {
-                Next::Send => Told::Send {
+                Next::Send => NextStep::Send {
                     url: exchange.url().to_owned(),
                 },
-                Next::Deliver(look) => Told::Deliver {
+                Next::Deliver(look) => NextStep::Deliver {
                     look: match look {
                         Look::None => "none",
                         Look::Message => "message",
@@ -104,13 +104,13 @@ impl Exchange {
     /// Resolves to the next step, as [`receive`](Self::receive) does, after a message that answers the request.
     pub fn inspect(&self, message: String, cancel: Option<&Cancel>) -> PendingAnswer {
         let exchange = Arc::clone(&self.exchange);
-        settled(self.stopped.clone().or(cancel), async move {
+        run_cancellable(self.stopped.clone().or(cancel), async move {
             let mut exchange = exchange.lock().await;
             Ok::<_, Error>(match exchange.inspect(message.as_bytes()).await? {
-                true => Told::Send {
+                true => NextStep::Send {
                     url: exchange.url().to_owned(),
                 },
-                false => Told::Deliver { look: "none" },
+                false => NextStep::Deliver { look: "none" },
             })
         })
     }

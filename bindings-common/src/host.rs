@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use crate::bridge::Caller;
 use crate::call::Call;
-use crate::refused::Refused;
+use crate::refused::CallFailure;
 
 /// A host that the application implements.
 pub(crate) struct AppHost(pub(crate) Caller);
@@ -16,7 +16,7 @@ pub(crate) struct AppHost(pub(crate) Caller);
 /// How the application continued an authorization.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum WentOn {
+enum AuthorizeReply {
     Callback(Secret),
     Elsewhere,
 }
@@ -25,7 +25,7 @@ impl AppHost {
     fn ask_redirect_uri(&self, registered: bool) -> BoxFuture<'_, Result<String, Error>> {
         Box::pin(async move {
             let asked = self.0.ask(Call::RedirectUri { registered }).await;
-            asked.map_err(Refused::host)
+            asked.map_err(CallFailure::host)
         })
     }
 }
@@ -42,18 +42,18 @@ impl AuthHost for AppHost {
     fn confirm_step_up(&self, request: StepUpRequest) -> BoxFuture<'_, Result<bool, Error>> {
         Box::pin(async move {
             let asked = self.0.ask(Call::ConfirmStepUp(request)).await;
-            asked.map_err(Refused::host)
+            asked.map_err(CallFailure::host)
         })
     }
 
     fn authorize(&self, request: AuthorizationRequest) -> BoxFuture<'_, Result<Authorized, Error>> {
         Box::pin(async move {
             let asked = self.0.ask(Call::Authorize(request)).await;
-            Ok(match asked.map_err(Refused::host)? {
-                WentOn::Callback(query) => {
+            Ok(match asked.map_err(CallFailure::host)? {
+                AuthorizeReply::Callback(query) => {
                     Authorized::Callback(CallbackParams::parse(query.expose()))
                 }
-                WentOn::Elsewhere => Authorized::Elsewhere,
+                AuthorizeReply::Elsewhere => Authorized::Elsewhere,
             })
         })
     }
@@ -80,7 +80,7 @@ impl WorkloadIdentity for AppWorkload {
         let audience = audience.to_owned();
         Box::pin(async move {
             let asked = self.0.ask(Call::Assertion { audience }).await;
-            asked.map_err(Refused::host)
+            asked.map_err(CallFailure::host)
         })
     }
 }

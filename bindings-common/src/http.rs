@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::bridge::Caller;
 use crate::call::Call;
-use crate::refused::Refused;
+use crate::refused::CallFailure;
 
 /// The same `User-Agent` that core's native client sends.
 const USER_AGENT: (&str, &str) = (
@@ -49,7 +49,7 @@ impl HttpClient for AppHttp {
             };
             let body = (!body.is_empty()).then_some(body);
             let answered = caller.ask_with(fetch, body).await;
-            let (answered, mut body): (Answered, _) = answered.map_err(Refused::http)?;
+            let (answered, mut body): (Answered, _) = answered.map_err(CallFailure::http)?;
             if answered.too_large {
                 return Err(HttpError::BodyTooLarge);
             }

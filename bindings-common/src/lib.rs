@@ -34,7 +34,7 @@ pub use answer::PendingAnswer;
 pub use application::{Application, Message, UNANSWERED};
 pub use bridge::Bridge;
 pub use cancel::Cancel;
-pub use exchange::{EventWatch, Exchange, Part, Sent};
+pub use exchange::{EventWatch, Exchange, OutgoingRequest, Part};
 pub use loopback::Loopback;
 pub use request::{Fields, Request};
 pub use session::{Ready, Session};

@@ -9,11 +9,11 @@ use mcp_reauth::loopback::{Prompt, TerminalHost, TerminalOptions};
 use mcp_reauth::{AuthHost, Error};
 use serde::Deserialize;
 
-use crate::answer::{PendingAnswer, answer, read, settled};
+use crate::answer::{PendingAnswer, answer, read, run_cancellable};
 use crate::bridge::{Bridge, Caller};
 use crate::call::Call;
 use crate::cancel::{Cancel, Cancelled};
-use crate::refused::Refused;
+use crate::refused::CallFailure;
 
 /// Asks, shows pages and receives callbacks as core's `TerminalHost` does; the application reads what the user types.
 pub struct Loopback(Arc<TerminalHost>);
@@ -50,7 +50,7 @@ impl Prompt for AppPrompt {
         let question = question.to_owned();
         Box::pin(async move {
             let asked = self.caller.ask(Call::Question { question }).await;
-            asked.map_err(Refused::host)
+            asked.map_err(CallFailure::host)
         })
     }
 }
@@ -90,7 +90,7 @@ impl Loopback {
     /// redirect URIs.
     pub fn redirect_uri(&self, registered: bool, cancel: Option<&Cancel>) -> PendingAnswer {
         let host = Arc::clone(&self.0);
-        settled(Cancelled::never().or(cancel), async move {
+        run_cancellable(Cancelled::never().or(cancel), async move {
             match registered {
                 true => host.registered_redirect_uri().await,
                 false => host.redirect_uri().await,
@@ -102,7 +102,7 @@ impl Loopback {
     /// calls. Must be called within the runtime.
     pub fn confirm_step_up(&self, request: String, cancel: Option<&Cancel>) -> PendingAnswer {
         let host = Arc::clone(&self.0);
-        let mut asking = settled(Cancelled::never().or(cancel), async move {
+        let mut asking = run_cancellable(Cancelled::never().or(cancel), async move {
             let request: StepUpRequest = read("the step-up request", &request)?;
             host.confirm_step_up(request).await
         });
@@ -116,7 +116,7 @@ impl Loopback {
     /// Opens the page of an authorization request, and resolves to the callback's address.
     pub fn authorize(&self, request: String, cancel: Option<&Cancel>) -> PendingAnswer {
         let host = Arc::clone(&self.0);
-        settled(Cancelled::never().or(cancel), async move {
+        run_cancellable(Cancelled::never().or(cancel), async move {
             let request: AuthorizationRequest = read("the authorization request", &request)?;
             match host.authorize(request).await? {
                 Authorized::Callback(callback) => Ok(callback.expose().to_owned()),

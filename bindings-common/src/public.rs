@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use crate::bridge::Caller;
 use crate::call::Call;
-use crate::refused::Refused;
+use crate::refused::CallFailure;
 
 /// Sends requests to public addresses only. The first request asks the application for its network settings.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ impl PublicClient {
     async fn client(&self) -> Result<Arc<ReqwestClient>, HttpError> {
         let made = self.client.get_or_try_init(async || {
             let network = self.caller.ask(Call::Network).await;
-            client_of(network.map_err(Refused::http)?)
+            client_of(network.map_err(CallFailure::http)?)
         });
         made.await.cloned()
     }

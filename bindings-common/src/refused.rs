@@ -21,7 +21,7 @@ impl StdError for Thrown {}
 
 /// Why a call to the application failed.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Refused {
+pub(crate) struct CallFailure {
     pub(crate) message: String,
     /// The user or the application cancelled it.
     #[serde(default)]
@@ -32,7 +32,7 @@ pub(crate) struct Refused {
     thrown: Option<u32>,
 }
 
-impl Refused {
+impl CallFailure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),

@@ -10,7 +10,7 @@ use mcp_reauth::{
 };
 use tokio::sync::Mutex;
 
-use crate::answer::{DEFECT, PendingAnswer, answer, settled};
+use crate::answer::{DEFECT, PendingAnswer, answer, run_cancellable};
 use crate::cancel::{Cancel, Cancelled};
 
 /// One request with all its tries. Calls to it run one at a time.
@@ -42,7 +42,7 @@ impl Fields {
             Ok(Some(Ok(None))) => Self::None,
             Ok(Some(Ok(Some(headers)))) => Self::Known(headers),
             Ok(Some(error)) => Self::Failed(answer(&error)),
-            Ok(None) => Self::Awaited(settled(stopped, work)),
+            Ok(None) => Self::Awaited(run_cancellable(stopped, work)),
             Err(_) => Self::Failed(DEFECT.to_owned()),
         }
     }
@@ -82,7 +82,7 @@ impl Request {
         cancel: Option<&Cancel>,
     ) -> PendingAnswer {
         let request = Arc::clone(&self.request);
-        settled(self.stopped.clone().or(cancel), async move {
+        run_cancellable(self.stopped.clone().or(cancel), async move {
             let (status, headers) = head(status, &headers)?;
             let mut request = request.lock().await;
             if let Some(message) = message {

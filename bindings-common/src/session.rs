@@ -12,10 +12,10 @@ use mcp_reauth::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::answer::{self, DEFECT, PendingAnswer, answer, guarded, read, settled};
+use crate::answer::{self, DEFECT, PendingAnswer, answer, catch_panic, read, run_cancellable};
 use crate::bridge::Bridge;
 use crate::cancel::Cancel;
-use crate::exchange::{Exchange, Sent};
+use crate::exchange::{Exchange, OutgoingRequest};
 use crate::options::Options;
 use crate::request::Request;
 use crate::store::{Leases, Store};
@@ -70,7 +70,7 @@ impl Session {
     ) -> impl Future<Output = Result<Self, String>> + Send + use<> {
         let (options, caller) = (Zeroizing::new(options), bridge.caller(id));
         let store = store.map(|store| store.shared());
-        let opening = guarded(async move {
+        let opening = catch_panic(async move {
             let options: Options = read("the options", &options)?;
             let builder = options.builder(caller, store, leases.as_ref())?;
             builder.open().await
@@ -128,7 +128,7 @@ impl Session {
 
     /// Begins the exchange of an MCP request. Returns `None` if the session is closed.
     #[must_use]
-    pub fn exchange(&self, sent: Sent) -> Option<Exchange> {
+    pub fn exchange(&self, sent: OutgoingRequest) -> Option<Exchange> {
         let session = self.lock();
         let exchange = Exchange::new(session.as_ref()?, sent, self.end.handle());
         Some(exchange)
@@ -264,7 +264,7 @@ impl Session {
                 session.close();
                 // A slow server must not delay the exit of a program.
                 let settling = timeout(&TokioRuntime, SETTLE_LIMIT, session.settle());
-                let _ = guarded(settling).await;
+                let _ = catch_panic(settling).await;
             }
         }
     }
@@ -281,7 +281,7 @@ impl Session {
         W: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let session = self.lock().clone();
-        settled(self.end.handle().or(cancel), async move {
+        run_cancellable(self.end.handle().or(cancel), async move {
             let closed = || Error::Cancelled {
                 what: "A call on a closed session",
             };

@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::answer::{PendingAnswer, settled};
+use crate::answer::{PendingAnswer, run_cancellable};
 use crate::bridge::{Bridge, Caller};
 use crate::call::{Call, Millis};
 use crate::cancel::Cancelled;
-use crate::refused::Refused;
+use crate::refused::CallFailure;
 
 /// How long a store may take to answer. A later write may still take effect; the next load then finds it.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -56,7 +56,7 @@ pub struct Leases(Arc<LocalLeases<()>>);
 /// Runs the store contract's checks on two objects for the same records, and resolves to the results.
 pub fn check_store(one: &Store, other: &Store) -> PendingAnswer {
     let (one, other) = (one.shared(), other.shared());
-    settled(Cancelled::never(), async {
+    run_cancellable(Cancelled::never(), async {
         Ok(testing::check_store(one, other, TokioRuntime).await)
     })
 }
@@ -218,7 +218,7 @@ impl AppStore {
         let method = call.method();
         let answered = timeout(&TokioRuntime, LIMIT, self.caller.ask_with(call, record)).await;
         let late = || format!("{method} did not answer in {} s", LIMIT.as_secs());
-        let answered = answered.unwrap_or_else(|| Err(Refused::new(late())));
+        let answered = answered.unwrap_or_else(|| Err(CallFailure::new(late())));
         answered.map_err(|refused| self.failed(refused))
     }
 
@@ -228,12 +228,14 @@ impl AppStore {
             Ok(text) => Ok(Secret::new(text)),
             Err(error) => {
                 drop(Zeroizing::new(error.into_bytes()));
-                Err(self.failed(Refused::new("store.load returned bytes that are not UTF-8")))
+                Err(self.failed(CallFailure::new(
+                    "store.load returned bytes that are not UTF-8",
+                )))
             }
         }
     }
 
-    fn failed(&self, mut refused: Refused) -> Error {
+    fn failed(&self, mut refused: CallFailure) -> Error {
         if let Some(place) = &self.place {
             refused.message = format!("{place}: {}", refused.message);
         }

@@ -9,7 +9,7 @@ use napi_derive::napi;
 use crate::authorization::{Authorization, credential};
 use crate::cancel::{Cancel, stop};
 use crate::promise::{Promise, promise};
-use crate::request::{Given, given};
+use crate::request::{HeaderFields, given};
 
 /// A request that is about to be sent, without the credential.
 #[napi(object)]
@@ -31,8 +31,8 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn sent(self, with: Option<&Authorization>) -> bindings::Sent {
-        bindings::Sent {
+    pub(crate) fn sent(self, with: Option<&Authorization>) -> bindings::OutgoingRequest {
+        bindings::OutgoingRequest {
             method: self.method,
             url: self.url,
             headers: self.headers,
@@ -57,7 +57,7 @@ impl Exchange {
     /// Returns the header fields for the next try: `null` without a credential, alternating names and values if they
     /// are available immediately, otherwise a promise of an answer. A string is an answer with an error.
     #[napi(ts_return_type = "null | string[] | string | Promise<string>")]
-    pub fn authorize<'env>(&self, env: &'env Env, cancel: Option<&Cancel>) -> Given<'env> {
+    pub fn authorize<'env>(&self, env: &'env Env, cancel: Option<&Cancel>) -> HeaderFields<'env> {
         let fields = within_runtime_if_available(|| self.0.authorize(stop(cancel)));
         given(env, fields)
     }

@@ -10,12 +10,12 @@ use crate::cancel::{Cancel, stop};
 use crate::promise::{Promise, promise};
 
 /// Header fields as JavaScript receives them.
-pub(crate) type Given<'env> =
+pub(crate) type HeaderFields<'env> =
     napi::Result<Either4<Null, Vec<String>, String, PromiseRaw<'env, String>>>;
 
 /// Converts header fields: `null` without a credential, a list if they are available immediately, otherwise a promise
 /// of an answer. A string is an answer with an error.
-pub(crate) fn given(env: &Env, fields: Fields) -> Given<'_> {
+pub(crate) fn given(env: &Env, fields: Fields) -> HeaderFields<'_> {
     Ok(match fields {
         Fields::None => Either4::A(Null),
         Fields::Known(headers) => Either4::B(headers),
@@ -39,7 +39,7 @@ impl Request {
         method: String,
         url: String,
         cancel: Option<&Cancel>,
-    ) -> Given<'env> {
+    ) -> HeaderFields<'env> {
         let fields = within_runtime_if_available(|| self.0.authorize(method, url, stop(cancel)));
         given(env, fields)
     }

@@ -66,12 +66,6 @@ impl Session {
         self.0.applies_to(&url)
     }
 
-    /// Whether the session is closed.
-    #[napi]
-    pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
-    }
-
     /// Begins a request for the application's own transport; `ambient`: no caller waits for it; `operation` is JSON.
     /// Returns `null` if the session is closed.
     #[napi]

@@ -131,7 +131,7 @@ impl ConnectArgs {
         session: &AuthSession,
         waiting: &Waiting,
     ) -> Result<Client, Failure> {
-        let link = Link {
+        let link = ClientFactory {
             http: self.reach.client(session)?,
             max_answer: self.max_answer as usize * MIB,
         };
@@ -163,7 +163,7 @@ impl ConnectArgs {
 
 /// Connects as a command without options does.
 pub(crate) async fn connect(session: &AuthSession) -> Result<Client, Failure> {
-    let link = Link {
+    let link = ClientFactory {
         http: ReauthClient::new(session.clone())?,
         max_answer: MAX_ANSWER,
     };
@@ -171,13 +171,13 @@ pub(crate) async fn connect(session: &AuthSession) -> Result<Client, Failure> {
 }
 
 /// What an MCP client is built from.
-struct Link {
+struct ClientFactory {
     http: ReauthClient,
     /// The limit for one response, in bytes.
     max_answer: usize,
 }
 
-impl Link {
+impl ClientFactory {
     /// Connects with the newest generation, or if the server does not know it, with the previous one.
     async fn connect(&self) -> Result<Client, Failure> {
         let newest = match self.start(&ProtocolVersion::V_2026_07_28).await {

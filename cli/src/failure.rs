@@ -27,7 +27,7 @@ pub(crate) fn explain(verbose: bool) {
 }
 
 /// The causes of an error, one a line, if they are to be printed.
-fn beneath(error: &(dyn StdError + 'static)) -> String {
+fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut causes = Vec::new();
     let mut at = error.source();
     while let Some(cause) = at {
@@ -67,7 +67,7 @@ impl Failure {
         }
         let error = innermost(error);
         let said = failure_detail(&error.to_string());
-        Self::Other(format!("{said}{}", beneath(error)))
+        Self::Other(format!("{said}{}", causes(error)))
     }
 
     /// Adds the server's URL to the message.
@@ -100,7 +100,7 @@ impl fmt::Display for Failure {
                 error.code()
             ),
             Self::Auth(error) | Self::Unusable(error) => {
-                write!(f, "{error} [{}]{}", error.code(), beneath(error))
+                write!(f, "{error} [{}]{}", error.code(), causes(error))
             }
             Self::NotConfigured => {
                 let error = mcp_reauth::Error::EnterpriseNotConfigured;

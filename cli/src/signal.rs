@@ -44,7 +44,7 @@ impl Signals {
 
     /// Waits for a signal, and returns the exit code for it.
     #[cfg(unix)]
-    pub(crate) async fn told_to_end(&mut self) -> u8 {
+    pub(crate) async fn wait_for_signal(&mut self) -> u8 {
         tokio::select! {
             () = heard(&mut self.interrupt) => INTERRUPTED,
             () = heard(&mut self.terminate) => TERMINATED,
@@ -54,7 +54,7 @@ impl Signals {
 
     /// Waits for a signal, and returns the exit code for it.
     #[cfg(not(unix))]
-    pub(crate) async fn told_to_end(&mut self) -> u8 {
+    pub(crate) async fn wait_for_signal(&mut self) -> u8 {
         let _ = tokio::signal::ctrl_c().await;
         INTERRUPTED
     }
@@ -62,7 +62,7 @@ impl Signals {
     /// Exits immediately at the next signal, even while the program is blocked writing to a full pipe.
     pub(crate) fn end_at_once(mut self) {
         tokio::spawn(async move {
-            let code = self.told_to_end().await;
+            let code = self.wait_for_signal().await;
             process::exit(i32::from(code));
         });
     }
@@ -97,6 +97,6 @@ async fn heard(signal: &mut Option<Signal>) {
 }
 
 /// Waits for a signal.
-pub(crate) async fn told_to_end() -> Failure {
-    Failure::Ended(Signals::listen().told_to_end().await)
+pub(crate) async fn wait_for_signal() -> Failure {
+    Failure::Ended(Signals::listen().wait_for_signal().await)
 }

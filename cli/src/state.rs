@@ -25,7 +25,7 @@ impl ServerState {
         if let Some(issuer) = &connection.identity_provider {
             let idp = store.idp(issuer)?.state().await?;
             // Commands without --ema open a session that does not know that it can renew through this one.
-            connection.renewable |= is_of_use(&idp);
+            connection.renewable |= can_issue_tokens(&idp);
             idp_session = Some(idp);
         }
         Ok(Self {
@@ -35,13 +35,13 @@ impl ServerState {
     }
 
     /// Whether the server can be used without a new sign-in.
-    pub(crate) fn lets_in(&self) -> bool {
+    pub(crate) fn usable_without_sign_in(&self) -> bool {
         self.connection.authorized || self.connection.renewable
     }
 }
 
 /// Whether this session can obtain tokens without a new sign-in.
-pub(crate) fn is_of_use(idp: &IdpState) -> bool {
+pub(crate) fn can_issue_tokens(idp: &IdpState) -> bool {
     idp.authorized || idp.renewable
 }
 

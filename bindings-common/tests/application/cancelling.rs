@@ -2,14 +2,14 @@
 
 use mcp_reauth::Trigger;
 use mcp_reauth::mcp::Redirects;
-use mcp_reauth_bindings::{Cancel, Ready, Sent};
+use mcp_reauth_bindings::{Cancel, OutgoingRequest, Ready};
 use serde_json::json;
 
 use crate::support::{App, Does, SERVER, code, read};
 
 /// A message for the server.
-fn sent() -> Sent {
-    Sent {
+fn sent() -> OutgoingRequest {
+    OutgoingRequest {
         method: "POST".to_owned(),
         url: SERVER.to_owned(),
         headers: vec![],
@@ -24,7 +24,7 @@ fn sent() -> Sent {
 async fn a_stopped_operation_is_cancelled_and_another_goes_on() {
     let (app, bridge) = App::new();
     let session = app.opened().await;
-    app.does("authorize", Does::Waits);
+    app.does("authorize", Does::PendingCall);
     let cancel = Cancel::new();
     let first = tokio::spawn(session.sign_in(vec![], false, Some(&cancel)));
     let page = app.hears("authorize").await;
@@ -45,7 +45,7 @@ async fn a_stopped_operation_is_cancelled_and_another_goes_on() {
 async fn an_answer_that_is_not_waited_for_any_more_is_unheard_and_that_is_told() {
     let (app, bridge) = App::new();
     let session = app.opened().await;
-    app.does("authorize", Does::Waits);
+    app.does("authorize", Does::PendingCall);
     let signing_in = tokio::spawn(session.sign_in(vec![], false, None));
     let page = app.hears("authorize").await;
     session.close().await;
@@ -91,7 +91,7 @@ async fn a_request_that_outlives_its_session_is_cancelled() {
     let session = app.signed_in().await;
     let request = session.request(Trigger::Command, None);
     let request = request.expect("the session is open");
-    app.does("fetch", Does::Waits);
+    app.does("fetch", Does::PendingCall);
     let headers = vec!["www-authenticate".to_owned(), "Bearer".to_owned()];
     let recovering = tokio::spawn(request.recover(401, headers.clone(), None, None));
     let renewals = || {

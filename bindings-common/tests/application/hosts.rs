@@ -26,7 +26,7 @@ fn ways() -> Vec<(&'static str, Does, &'static str)> {
             Does::Says(r#"{"error":{"message":"no","cancelled":true}}"#.to_owned()),
             "cancelled",
         ),
-        ("never answers", Does::Waits, "timeout"),
+        ("never answers", Does::PendingCall, "timeout"),
     ]
 }
 

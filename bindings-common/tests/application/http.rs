@@ -25,7 +25,7 @@ async fn whatever_an_http_client_does_the_call_ends_and_the_session_goes_on() {
         ("gives too much", answered(200, true)),
         ("says no JSON", Does::Says("no".to_owned())),
         ("has ended", Does::HasEnded),
-        ("never answers", Does::Waits),
+        ("never answers", Does::PendingCall),
     ] {
         let (app, _) = App::new();
         let session = app.opened().await;

@@ -11,7 +11,7 @@ fn ways() -> Vec<(&'static str, Does)> {
         ("answers with another type", Does::value(json!([1]))),
         ("says no JSON", Does::Says("no".to_owned())),
         ("has ended", Does::HasEnded),
-        ("never answers", Does::Waits),
+        ("never answers", Does::PendingCall),
     ]
 }
 

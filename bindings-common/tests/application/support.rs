@@ -19,7 +19,7 @@ pub(crate) enum Does {
     /// With this text, valid or not.
     Says(String),
     /// Never.
-    Waits,
+    PendingCall,
     /// The application has exited.
     HasEnded,
     /// Panics, which no binding may do.
@@ -93,7 +93,7 @@ impl App {
             .collect()
     }
 
-    /// Waits for a call of a method.
+    /// PendingCall for a call of a method.
     pub(crate) async fn hears(&self, method: &str) -> Heard {
         loop {
             let told = self.0.told.notified();
@@ -185,7 +185,7 @@ impl Application for App {
         let (reply, body) = match does.unwrap_or_else(|| self.usually(&heard)) {
             Does::Answers(value, body) => (json!({ "ok": value }).to_string(), body),
             Does::Says(reply) => (reply, None),
-            Does::Waits => return true,
+            Does::PendingCall => return true,
             Does::HasEnded => return false,
             Does::Panics => panic!("a defect"),
         };

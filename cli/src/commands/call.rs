@@ -10,9 +10,9 @@ use rmcp::model::{
 use crate::args::CallArgs;
 use crate::arguments::Arguments;
 use crate::connection::{Client, close};
-use crate::ending::interruptible;
 use crate::failure::Failure;
 use crate::output;
+use crate::shutdown::interruptible;
 use crate::waiting::{LIST_LIMIT, Waiting};
 
 pub(crate) async fn run(args: CallArgs) -> Result<ExitCode, Failure> {

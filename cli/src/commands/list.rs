@@ -6,9 +6,9 @@ use rmcp::model::{Prompt, Resource, Tool};
 
 use crate::args::{Kind, ListArgs};
 use crate::connection::{Client, close};
-use crate::ending::interruptible;
 use crate::failure::Failure;
 use crate::output;
+use crate::shutdown::interruptible;
 use crate::waiting::{LIST_LIMIT, Waiting};
 
 pub(crate) async fn run(args: ListArgs) -> Result<ExitCode, Failure> {

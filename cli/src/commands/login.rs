@@ -7,9 +7,9 @@ use mcp_reauth::{AuthSession, Outcome, ScopeSet, wording};
 
 use crate::args::LoginArgs;
 use crate::connection::close;
-use crate::ending::interruptible;
 use crate::failure::Failure;
 use crate::output;
+use crate::shutdown::interruptible;
 use crate::state::ServerState;
 use crate::waiting::{LIST_LIMIT, Waiting};
 

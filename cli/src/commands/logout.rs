@@ -5,17 +5,17 @@ use std::process::ExitCode;
 use mcp_reauth::{Revocation, wording};
 
 use crate::args::LogoutArgs;
-use crate::ending::interruptible;
 use crate::failure::Failure;
 use crate::output;
-use crate::signal::told_to_end;
+use crate::shutdown::interruptible;
+use crate::signal::wait_for_signal;
 
 pub(crate) async fn run(args: LogoutArgs) -> Result<ExitCode, Failure> {
     match &args.idp {
         Some(issuer) => {
             tokio::select! {
                 biased;
-                ended = told_to_end() => return Err(ended),
+                ended = wait_for_signal() => return Err(ended),
                 signed_out = of_idp(&args, issuer) => signed_out?,
             }
         }

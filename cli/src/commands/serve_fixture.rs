@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::args::FixtureArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::signal::told_to_end;
+use crate::signal::wait_for_signal;
 
 pub(crate) async fn run(args: FixtureArgs) -> Result<ExitCode, Failure> {
     let config = match &args.config {
@@ -27,7 +27,7 @@ pub(crate) async fn run(args: FixtureArgs) -> Result<ExitCode, Failure> {
     tokio::select! {
         biased;
         // First, so that the signal handlers are installed before the caller reads the addresses.
-        _ = told_to_end() => {}
+        _ = wait_for_signal() => {}
         printed = async {
             print(&fixture, args.json)?;
             std::future::pending().await

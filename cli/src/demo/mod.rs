@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::args::DemoArgs;
 use crate::connection::{Client, connect};
 use crate::failure::Failure;
-use crate::signal::told_to_end;
+use crate::signal::wait_for_signal;
 use enterprise::Enterprise;
 use stage::{Stage, Step};
 use steps::STEPS;
@@ -111,7 +111,7 @@ fn consent(browser: bool) -> Consent {
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     tokio::select! {
         biased;
-        ended = told_to_end() => Err(ended),
+        ended = wait_for_signal() => Err(ended),
         played = play(&args) => played,
     }
 }

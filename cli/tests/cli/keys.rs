@@ -40,7 +40,7 @@ async fn call(world: &World, key: &Path) -> Ended {
     call.run().await.showed(0)
 }
 
-async fn lets_in(world: &World, key: &str) {
+async fn usable_without_sign_in(world: &World, key: &str) {
     let path = file(world, "key", key);
     let ended = call(world, &path).await.succeeded().printed("hello\n");
     let secrets = world.control().issued_secrets();
@@ -56,7 +56,7 @@ async fn a_private_key_in_pem_proves_who_the_client_is() {
     for alg in [SigningAlg::Es256, SigningAlg::Rs256, SigningAlg::EdDsa] {
         let key = SigningKey::generate(alg);
         let world = keyed(key.public_jwks()).await;
-        lets_in(&world, key.to_pem()).await;
+        usable_without_sign_in(&world, key.to_pem()).await;
     }
 }
 
@@ -71,7 +71,7 @@ async fn a_private_key_as_a_jwk_proves_who_the_client_is() {
     });
     let world = keyed(json!({ "keys": [key.clone()] })).await;
     key["d"] = json!("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI");
-    lets_in(&world, &key.to_string()).await;
+    usable_without_sign_in(&world, &key.to_string()).await;
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ impl ReauthClient {
         max_event: usize,
     ) -> Result<StreamableHttpPostResponse, Failure> {
         let outgoing = outgoing.with_body(serde_json::to_vec(&message)?);
-        let asked = response::Asked {
+        let asked = response::RequestContext {
             message: &message,
             in_session: outgoing.in_session(),
             // Some servers send the answer on the event stream of the MCP session.

@@ -20,14 +20,14 @@ use super::{Events, Failure, TransportError, answer};
 const MAX_ERROR: usize = 64 * 1024;
 
 /// The request that a response belongs to.
-pub(super) struct Asked<'a> {
+pub(super) struct RequestContext<'a> {
     pub(super) message: &'a ClientJsonRpcMessage,
     pub(super) in_session: bool,
     /// The answer may arrive on the event stream of the MCP session instead.
     pub(super) may_be_answered_elsewhere: bool,
 }
 
-impl Asked<'_> {
+impl RequestContext<'_> {
     /// The id of the expected answer.
     fn id(&self) -> Option<&RequestId> {
         match self.message {
@@ -39,7 +39,7 @@ impl Asked<'_> {
 
 pub(super) async fn read(
     response: Response,
-    asked: &Asked<'_>,
+    asked: &RequestContext<'_>,
     max_event: usize,
 ) -> Result<StreamableHttpPostResponse, Failure> {
     let status = response.status();
@@ -88,7 +88,7 @@ fn correlated(events: Events, id: RequestId) -> Events {
 
 async fn read_failure(
     response: Response,
-    asked: &Asked<'_>,
+    asked: &RequestContext<'_>,
 ) -> Result<StreamableHttpPostResponse, Failure> {
     let in_session = asked.in_session;
     let status = response.status();
@@ -121,7 +121,7 @@ async fn read_failure(
     match (answer, passing) {
         (Some(answer), _) => Ok(StreamableHttpPostResponse::Json(answer, None)),
         (None, Some(passing)) => Err(passing.into()),
-        (None, None) => Err(said(status, &body, sent.as_ref())),
+        (None, None) => Err(unexpected_status(status, &body, sent.as_ref())),
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn unexpected(response: Response) -> Failure {
     }
     let (status, sent) = (response.status(), sent(&response));
     match body(response, MAX_ERROR).await {
-        Ok(body) => said(status, &body, sent.as_ref()),
+        Ok(body) => unexpected_status(status, &body, sent.as_ref()),
         Err(error) => error,
     }
 }
@@ -143,7 +143,7 @@ fn sent(response: &Response) -> Option<Authorization> {
 }
 
 /// Quotes the body, but without the token that was sent.
-fn said(status: StatusCode, body: &[u8], sent: Option<&Authorization>) -> Failure {
+fn unexpected_status(status: StatusCode, body: &[u8], sent: Option<&Authorization>) -> Failure {
     let said = quotable(body, sent);
     let said = said.map_or_else(String::new, |said| format!(": {said}"));
     StreamableHttpError::UnexpectedServerResponse(

@@ -9,12 +9,12 @@ use mcp_reauth::enterprise::IdpState;
 use crate::args::StatusArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::state::is_of_use;
+use crate::state::can_issue_tokens;
 use rows::{Rows, of_idp, of_server};
 
 /// Exits with 1 if a server or identity provider was named and using it requires a new sign-in.
 pub(crate) async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
-    let lets_in = match (&args.url, &args.idp) {
+    let usable_without_sign_in = match (&args.url, &args.idp) {
         (Some(url), _) => one_server(&args, url).await?,
         (None, Some(issuer)) => one_idp(&args, issuer).await?,
         (None, None) => {
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
             true
         }
     };
-    Ok(ExitCode::from(u8::from(!lets_in)))
+    Ok(ExitCode::from(u8::from(!usable_without_sign_in)))
 }
 
 async fn one_server(args: &StatusArgs, url: &str) -> Result<bool, Failure> {
@@ -33,7 +33,7 @@ async fn one_server(args: &StatusArgs, url: &str) -> Result<bool, Failure> {
         let idp = state.idp_session.as_ref().map(of_idp);
         print(std::iter::once(of_server(&state)).chain(idp))?;
     }
-    Ok(state.lets_in())
+    Ok(state.usable_without_sign_in())
 }
 
 async fn one_idp(args: &StatusArgs, issuer: &str) -> Result<bool, Failure> {
@@ -43,7 +43,7 @@ async fn one_idp(args: &StatusArgs, issuer: &str) -> Result<bool, Failure> {
     } else {
         print([of_idp(&state)])?;
     }
-    Ok(is_of_use(&state))
+    Ok(can_issue_tokens(&state))
 }
 
 async fn all(args: &StatusArgs) -> Result<(), Failure> {

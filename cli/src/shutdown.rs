@@ -23,7 +23,7 @@ pub(crate) async fn interruptible<T, R>(
     let mut signals = Signals::listen();
     tokio::select! {
         biased;
-        code = signals.told_to_end() => Err(end(session, &mut signals, code).await),
+        code = signals.wait_for_signal() => Err(end(session, &mut signals, code).await),
         ended = work => {
             signals.end_at_once();
             let ended = match ended {
@@ -43,7 +43,7 @@ async fn end(session: &AuthSession, signals: &mut Signals, code: u8) -> Failure 
         biased;
         () = settled(session) => Failure::Ended(code),
         () = tokio::time::sleep(SETTLE_LIMIT) => Failure::EndedEarly(code),
-        _ = signals.told_to_end() => Failure::EndedEarly(code),
+        _ = signals.wait_for_signal() => Failure::EndedEarly(code),
     }
 }
 
