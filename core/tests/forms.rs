@@ -311,3 +311,22 @@ fn error_that_was_told_elsewhere_tells_the_same_here() {
         assert_eq!(sentence(&told), sentence(&error));
     }
 }
+
+/// The guide's tables name every setting, in Rust's spelling.
+#[test]
+fn guide_has_every_setting() {
+    let guide = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/guide.md");
+    let guide = std::fs::read_to_string(guide).expect("it is read");
+    let all = serde_json::to_value(&settings()[1]).expect("JSON");
+    let mut names: Vec<_> = all.as_object().expect("members").keys().collect();
+    names.extend(all["policy"].as_object().expect("members").keys());
+    for name in names {
+        let name = name.trim_end_matches("Ms");
+        let words = name.chars().flat_map(|c| match c.is_uppercase() {
+            true => vec!['_', c.to_ascii_lowercase()],
+            false => vec![c],
+        });
+        let row = format!("\n| `{}` |", words.collect::<String>());
+        assert!(guide.contains(&row), "no row {row:?}");
+    }
+}
