@@ -18,6 +18,7 @@ use crate::session::need::{self, Interacted, Need, Purpose};
 use crate::session::outcome::{Conclusion, HandleOptions};
 use crate::session::progress::Progress;
 use crate::session::ways::{RenewalEnd, RenewalPlan, Way};
+use crate::wording::next;
 
 /// How many renewals in a row may fail before a failed connection leads to a lookup of the authorization server.
 const MAX_UNCONNECTED: u32 = 3;
@@ -441,7 +442,7 @@ impl Drive<'_> {
             .clone();
         match ending {
             Ending::InsufficientScope => Error::InsufficientScope {
-                next: self.advice(),
+                next: self.next(),
                 challenge: challenge(),
                 server,
             },
@@ -471,15 +472,15 @@ impl Drive<'_> {
         }
     }
 
-    fn advice(&self) -> &'static str {
+    fn next(&self) -> &'static str {
         if self.inner.settings.policy.max_step_ups() == 0 {
-            "Step-up is disabled in this program's policy."
+            next::STEP_UP_DISABLED
         } else if self.inner.ways.way.is_machine() {
-            "Ask the server's administrator to extend the client's access."
+            next::ASK_ADMINISTRATOR
         } else if !self.inner.user.has_host() {
-            "The user could not be asked, as this session has no host: sign in with a session that has one, then try again."
+            next::NO_HOST
         } else {
-            "The stored grant already covers it, and a renewal did not help; sign out and in again, or ask the server's operator."
+            next::COVERED
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::session::outcome::Conclusion;
 use crate::session::progress::{Nonce, Progress};
 use crate::session::ways::RenewalPlan;
 use crate::text::header_text;
+use crate::wording::next;
 
 /// What a transport does after a response.
 #[derive(Debug)]
@@ -213,14 +214,14 @@ impl ResourceRequest {
     }
 
     /// Returns the advice for a request that needed the user, who was not asked.
-    fn advice(&self) -> &'static str {
+    fn next(&self) -> &'static str {
         let inner = self.session.inner();
         if !inner.user.has_host() {
-            "The user could not be asked, as this session has no host: sign in with a session that has one, then try again."
+            next::NO_HOST
         } else if !inner.settings.policy.interaction {
-            "The user was not asked, as this program's policy disables interaction: sign in, then try again."
+            next::INTERACTION_DISABLED
         } else {
-            "The user was not asked, as no caller waited for this request: sign in, then try again."
+            next::NO_CALLER
         }
     }
 
@@ -243,8 +244,8 @@ impl ResourceRequest {
                 server: inner.held.server().to_owned(),
                 challenge: Box::new(challenge),
                 next: match &authorization_url {
-                    Some(_) => "Sign in there, then try again.",
-                    None => self.advice(),
+                    Some(_) => next::SIGN_IN_THERE,
+                    None => self.next(),
                 },
                 authorization_url,
             })

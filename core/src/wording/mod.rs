@@ -4,6 +4,7 @@
 
 mod failure;
 mod message;
+pub(crate) mod next;
 
 use std::borrow::Cow;
 
