@@ -12,7 +12,7 @@ use rmcp::transport::streamable_http_client::{
 };
 use serde_json::json;
 
-use crate::support::{Scripted, World};
+use crate::support::{Scripted, World, transport};
 
 const JSON: &str = "application/json";
 
@@ -62,7 +62,7 @@ async fn a_limit_for_events_is_none_for_json() {
     let session = world
         .another_session(&server.url, |b| b.send_resource(false))
         .await;
-    let client = ReauthClient::new(session).expect("TLS can be set up");
+    let client = transport(&session);
     let event = |length| {
         (
             200,
