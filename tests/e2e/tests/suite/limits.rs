@@ -12,7 +12,7 @@ use rmcp::transport::streamable_http_client::{
 };
 use serde_json::json;
 
-use crate::support::{Scripted, World, transport};
+use crate::support::{Scripted, World, reauth_client};
 
 const JSON: &str = "application/json";
 
@@ -62,7 +62,7 @@ async fn a_limit_for_events_is_none_for_json() {
     let session = world
         .another_session(&server.url, |b| b.send_resource(false))
         .await;
-    let client = transport(&session);
+    let client = reauth_client(&session);
     let event = |length| {
         (
             200,

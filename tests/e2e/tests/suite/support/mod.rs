@@ -23,7 +23,7 @@ pub(crate) use hand::{Speaker, send};
 pub(crate) use scripted::Scripted;
 pub(crate) use server::Servers;
 pub(crate) use user::User;
-pub(crate) use wire::{Wire, connect_to, transport};
+pub(crate) use wire::{Wire, connect_to, reauth_client};
 pub(crate) use world::World;
 
 use std::time::Duration;

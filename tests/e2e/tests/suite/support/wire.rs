@@ -40,7 +40,7 @@ impl Wire {
 }
 
 /// The transport of a session.
-pub(crate) fn transport(session: &AuthSession) -> ReauthClient {
+pub(crate) fn reauth_client(session: &AuthSession) -> ReauthClient {
     ReauthClient::new(session.clone()).expect("TLS can be set up")
 }
 
@@ -58,7 +58,7 @@ pub(crate) async fn connect_to(session: &AuthSession, wire: Wire) -> Result<Clie
     retry.duration = Duration::from_millis(1);
     retry.max_times = Some(5);
     transport.retry_config = Arc::new(retry);
-    let http = transport(session);
+    let http = reauth_client(session);
     let transport = StreamableHttpClientTransport::with_client(http, transport);
     let lifecycle = match wire {
         Wire::Sessions => ClientLifecycleMode::Initialize,
