@@ -82,7 +82,7 @@ describe('an endless answer fails by a typed error, and its source is let go of'
         const reading = async () => read(await session.fetch(session.serverUrl, init));
         const typed = how === 'a clone' ? {} : { name: 'ReauthError', code: 'http' };
         // Node 20.9 gives the reader of a clone a structured copy of the error, without its class.
-        await assert.rejects(reading, { ...typed, message: /the answer is longer than 16777216 bytes/ });
+        await assert.rejects(reading, { ...typed, message: /the response is longer than 16777216 bytes/ });
         assert.ok((await server.gone) < 2 * MOST);
       });
     }

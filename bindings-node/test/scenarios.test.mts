@@ -233,7 +233,7 @@ describe('as the demo', async () => {
     );
 
     play(
-      'a second server of theirs',
+      'a second server is used',
       async () => {
         await second().client();
         await second().wasNotVisited();
@@ -246,7 +246,7 @@ describe('as the demo', async () => {
       await succeeds(await second().client(), 'echo');
     });
 
-    play('a tool of it needs more scope', async () => {
+    play('one of its tools needs more scope', async () => {
       await succeeds(await second().client(), 'write_note');
       assert.deepEqual(second().session.authorization()?.scopes, ['mcp:read', 'mcp:write']);
     });
