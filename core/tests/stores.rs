@@ -117,7 +117,7 @@ impl Defective {
         key
     }
 
-    /// Releases the lease, whoever its holder is.
+    /// Releases the lease of any holder.
     fn release_all(&self, key: &StoreKey) {
         for id in 0..1000 {
             let id = LeaseId::new(id.to_string());

@@ -146,3 +146,15 @@ async fn what_could_not_be_stored_is_stored_with_the_next_write_whatever_it_is()
     assert_eq!(bench.world.trace(), [Mcp, Token, Mcp]);
     bench.assert_no_reuse();
 }
+
+/// Another process may reserve the record's space under the next lease: it must not be freed after that.
+#[tokio::test(start_paused = true)]
+async fn space_is_given_back_before_the_lease() {
+    let bench = Bench::new();
+    let session = bench.signed_in("").await;
+    bench.given_back.lock().expect("no panic").clear();
+    bench.world.servers(|s| s.revoke_access());
+    assert_eq!(bench.send(&session, "").await, Ok(200));
+    let given_back = bench.given_back.lock().expect("no panic").clone();
+    assert_eq!(given_back, ["space", "lease"]);
+}

@@ -32,6 +32,7 @@ pub(crate) struct Bench {
     disk_full: Arc<AtomicBool>,
     loaded: Arc<Mutex<Vec<StoreKey>>>,
     pub(crate) reservations: Arc<AtomicUsize>,
+    pub(crate) given_back: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Bench {
@@ -46,6 +47,7 @@ impl Bench {
             disk_full: Arc::default(),
             loaded: Arc::default(),
             reservations: Arc::default(),
+            given_back: Arc::default(),
         }
     }
 
@@ -65,6 +67,7 @@ impl Bench {
                 disk_full: Arc::clone(&self.disk_full),
                 loaded: Arc::clone(&self.loaded),
                 reservations: Arc::clone(&self.reservations),
+                given_back: Arc::clone(&self.given_back),
             })
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct SlowStore {
     pub(crate) loaded: Arc<Mutex<Vec<StoreKey>>>,
     /// How often space was reserved.
     pub(crate) reservations: Arc<AtomicUsize>,
+    /// What was given back, in order: `space` and `lease`.
+    pub(crate) given_back: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl RecordStore for SlowStore {
@@ -68,7 +70,9 @@ impl RecordStore for SlowStore {
 
     fn reserve(&self, _: &StoreKey, _: u64) -> BoxFuture<'static, Result<Reservation, Error>> {
         self.reservations.fetch_add(1, Ordering::SeqCst);
-        Box::pin(ready(Ok(Reservation::none())))
+        let given_back = Arc::clone(&self.given_back);
+        let release = move || given_back.lock().expect("no panic").push("space");
+        Box::pin(ready(Ok(Reservation::new(release))))
     }
 }
 
@@ -99,6 +103,7 @@ impl TokenStore for SlowStore {
     }
 
     fn release_lease(&self, key: &StoreKey, lease: &LeaseId) -> BoxFuture<'static, ()> {
+        self.given_back.lock().expect("no panic").push("lease");
         self.records.release_lease(key, lease)
     }
 }
