@@ -117,6 +117,8 @@ export declare class Session {
    * none.
    */
   currentIfFresh(known?: Authorization | undefined | null): boolean | Authorization
+  /** How long the credential of `currentIfFresh` may be sent without asking again, in milliseconds. */
+  freshFor(): number
   /** Whether a request to `url` may carry the credential. */
   appliesTo(url: string): boolean
   /**

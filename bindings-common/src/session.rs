@@ -103,6 +103,14 @@ impl Session {
         }
     }
 
+    /// How long the credential of [`current_if_fresh`](Self::current_if_fresh) may be sent without asking again, in
+    /// milliseconds. An operation or an event of this session ends it early.
+    #[must_use]
+    pub fn fresh_for(&self) -> u32 {
+        let fresh = self.lock().as_ref().map(AuthSession::fresh_for);
+        fresh.map_or(0, |fresh| fresh.as_millis().try_into().unwrap_or(0))
+    }
+
     /// Whether a request to `url` may carry the credential.
     #[must_use]
     pub fn applies_to(&self, url: &str) -> bool {

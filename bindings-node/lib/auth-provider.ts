@@ -35,7 +35,11 @@ export function authProvider(session: OpenSession, serverUrl: string): AuthProvi
     },
     async onUnauthorized({ response }) {
       if (isOfAnotherOrigin(response, serverUrl)) throw ofAnotherOrigin(serverUrl);
-      unwrap(await begin().recover(response.status, flatHeaders(response.headers)));
+      try {
+        unwrap(await begin().recover(response.status, flatHeaders(response.headers)));
+      } finally {
+        session.parts.current.forget();
+      }
     },
   };
 }

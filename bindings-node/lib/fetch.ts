@@ -2,7 +2,7 @@ import { bounded, readAll, saysShort, saysTooLong, tooLong } from './bounds.js';
 import type { InFlight } from './cancellation.js';
 import { RequestsInFlight } from './cancellation.js';
 import { flatHeaders } from './challenge.js';
-import { CurrentCredential, type Ready } from './credential.js';
+import type { Ready } from './credential.js';
 import { closed, unwrap } from './error.js';
 import { httpError } from './http-error.js';
 import { native } from './native.js';
@@ -17,7 +17,6 @@ import { watched } from './watch.js';
 /** What all requests of a session share. */
 interface Surroundings {
   session: OpenSession;
-  current: CurrentCredential;
   fetch: Fetch;
   /** It is the platform's `fetch`, so the `Content-Length` of its responses is reliable. */
   isPlatform: boolean;
@@ -31,7 +30,7 @@ interface Surroundings {
 export function recoveringFetch(session: OpenSession, serverUrl: string, fetch: Fetch, isPlatform: boolean): Fetch {
   const { native, parts } = session;
   const requests = new RequestsInFlight();
-  const surroundings = { session, fetch, isPlatform, requests, current: new CurrentCredential(native) };
+  const surroundings = { session, fetch, isPlatform, requests };
   // The address as the SDK writes it. The native part knows to which others the credential applies.
   const href = new URL(serverUrl).href;
   return async (input, init) => {
@@ -108,10 +107,11 @@ class Exchange {
 
   async #authorize(): Promise<readonly string[]> {
     if (!this.#exchange) {
-      this.#sent = this.#surroundings.current.get();
+      const { native, parts } = this.#surroundings.session;
+      this.#sent = parts.current.get(native);
       if (this.#sent) return this.#sent.headers;
     }
-    return this.#inFlight.waiting(async (cancel) => {
+    return this.#deciding(async (cancel) => {
       const credential = this.#native.authorize(cancel);
       if (credential === null || Array.isArray(credential)) return credential ?? [];
       return (await this.#unwrap<string[] | null>(credential)) ?? [];
@@ -146,7 +146,7 @@ class Exchange {
     // The client has cancelled the request: the response does not matter, and the user must not be asked.
     if (inFlight.cancelled) return 'none';
     try {
-      const next = await inFlight.waiting((cancel) => this.#unwrap<Told>(told(cancel)));
+      const next = await this.#deciding((cancel) => this.#unwrap<Told>(told(cancel)));
       if (next.next === 'deliver') return next.look;
       if (inFlight.cancelled) return 'none';
       this.#url = next.url;
@@ -154,6 +154,15 @@ class Exchange {
     } catch (error) {
       if (inFlight.cancelled) return 'none';
       throw error;
+    }
+  }
+
+  /** Waits for the native part, which may change the credential. */
+  async #deciding<T>(work: (cancel: native.Cancel) => Promise<T>): Promise<T> {
+    try {
+      return await this.#inFlight.waiting(work);
+    } finally {
+      this.#surroundings.session.parts.current.forget();
     }
   }
 

@@ -27,6 +27,10 @@ export class IdentityProviderSession {
 
   /** Signs out there: revokes and deletes this session and every token obtained through it, and nothing else. */
   async signOut(): Promise<Revocation> {
-    return unwrap(await this.#session.native.idpSignOut());
+    try {
+      return unwrap(await this.#session.native.idpSignOut());
+    } finally {
+      this.#session.parts.current.forget();
+    }
   }
 }

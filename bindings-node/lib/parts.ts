@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 
 import { type CallContext, type Callee, Place } from './bridge.js';
+import { CurrentCredential } from './credential.js';
 import { describe } from './describe.js';
 import type { EventStream } from './events.js';
 import { type AuthHost, callHost } from './host.js';
@@ -16,6 +17,7 @@ export class Parts implements Callee {
   readonly place = new Place(this);
   readonly scope = new AsyncResource('AuthSession');
   readonly streams = new Set<EventStream>();
+  readonly current = new CurrentCredential();
   /** The session, as target of its events. Weak: an application that dropped the session receives none. */
   target: WeakRef<EventTarget> | undefined;
   /** The session accepts no more operations. */
@@ -47,6 +49,7 @@ export class Parts implements Callee {
       this.#store?.tell(method, input as LeaseInput | null);
       return;
     }
+    this.current.forget();
     const event = input as SessionEvent;
     for (const stream of this.streams) stream.push(event);
     this.target?.deref()?.dispatchEvent(new CustomEvent(event.kind, { detail: event }));

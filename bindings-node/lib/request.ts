@@ -93,9 +93,13 @@ export class ResourceRequest {
     const [status, headers] = challengedBy(response);
     if (this.#session.parts.isClosed) throw closed();
     if (isOfAnotherOrigin(response as { url?: unknown }, this.#serverUrl)) throw ofAnotherOrigin(this.#serverUrl);
-    const decision = await stoppable<string>(this.#signal, (cancel) =>
-      this.#request.recover(status, headers, this.#message, cancel),
-    );
-    return decision === 'retry';
+    try {
+      const decision = await stoppable<string>(this.#signal, (cancel) =>
+        this.#request.recover(status, headers, this.#message, cancel),
+      );
+      return decision === 'retry';
+    } finally {
+      this.#session.parts.current.forget();
+    }
   }
 }

@@ -144,10 +144,10 @@ export class AuthSession extends EventTarget {
   async handleAuthChallenge(challenge: AuthChallenge, options: HandleOptions = {}): Promise<Outcome> {
     const { failed, signal, ...handling } = check(options, HANDLING);
     const json = [challengeJson(challenge), toJson(handling, 'the options')] as const;
-    const outcome = await stoppable<NativeOutcome>(signal, (cancel) =>
+    const recovering = stoppable<NativeOutcome>(signal, (cancel) =>
       this.#native.handleAuthChallenge(...json, failed, cancel),
     );
-    return this.#outcome(outcome);
+    return this.#outcome(await this.#changing(recovering));
   }
 
   /**
@@ -177,7 +177,7 @@ export class AuthSession extends EventTarget {
   async completeAuthorization(callback: Callback, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     const query = callbackQuery(callback, 'the callback');
     const { signal } = check(options, COMPLETING);
-    await stoppable(signal, (cancel) => this.#native.completeAuthorization(query, cancel));
+    await this.#changing(stoppable(signal, (cancel) => this.#native.completeAuthorization(query, cancel)));
   }
 
   /**
@@ -191,8 +191,8 @@ export class AuthSession extends EventTarget {
     options: { scopes?: Scopes; again?: boolean | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<Outcome> {
     const { scopes = [], again = false, signal } = check(options, SIGNING_IN);
-    const outcome = await stoppable<NativeOutcome>(signal, (cancel) => this.#native.signIn(scopes, again, cancel));
-    return this.#outcome(outcome);
+    const signingIn = stoppable<NativeOutcome>(signal, (cancel) => this.#native.signIn(scopes, again, cancel));
+    return this.#outcome(await this.#changing(signingIn));
   }
 
   /**
@@ -206,7 +206,7 @@ export class AuthSession extends EventTarget {
   /** Adopts a credential from another process. Requests use it immediately; the connection stays open. */
   async setAuthState(state: object): Promise<void> {
     if (!isObject(state)) throw misconfigured(`the authorization state must be an object, and is ${describe(state)}`);
-    unwrap(await this.#native.setAuthState(toJson(state, 'the authorization state')));
+    unwrap(await this.#changing(this.#native.setAuthState(toJson(state, 'the authorization state'))));
   }
 
   /** Returns the state of the connection's authorization, from the store alone, without network requests. */
@@ -216,7 +216,7 @@ export class AuthSession extends EventTarget {
 
   /** Signs out: revokes the tokens if the server supports it (RFC 7009), and clears the store in any case. */
   async signOut(): Promise<Revocation> {
-    return unwrap(await this.#native.signOut());
+    return unwrap(await this.#changing(this.#native.signOut()));
   }
 
   /**
@@ -260,9 +260,19 @@ export class AuthSession extends EventTarget {
     return outcomeOf(outcome);
   }
 
+  /** Waits for an operation, which may change the credential. */
+  async #changing<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } finally {
+      this.#session.parts.current.forget();
+    }
+  }
+
   /** The native session; throws if it is closed. */
   get #native(): native.Session {
     if (this.#closing) throw closed();
+    this.#session.parts.current.forget();
     return this.#session.native;
   }
 

@@ -60,6 +60,12 @@ impl Session {
         }
     }
 
+    /// How long the credential of `currentIfFresh` may be sent without asking again, in milliseconds.
+    #[napi]
+    pub fn fresh_for(&self) -> u32 {
+        self.0.fresh_for()
+    }
+
     /// Whether a request to `url` may carry the credential.
     #[napi]
     pub fn applies_to(&self, url: String) -> bool {

@@ -55,6 +55,17 @@ afterEach(async () => {
 });
 
 describe('a request', LIMIT, () => {
+  test('does not carry a credential that the session no longer has', async () => {
+    await using front = await Front.start(fixture.mcpUrl);
+    await using other = await signedInAt(front, { policy: { interaction: false } });
+    await other.fetch(front.url, call('echo'));
+    await other.signOut();
+    const response = await other.fetch(front.url, call('echo')).catch((error) => error);
+    assert.equal(response.code, 'interaction_required');
+    const sent = front.seen.map(({ headers }) => headers.authorization !== undefined);
+    assert.deepEqual(sent, [true, false]);
+  });
+
   test('keeps its header fields, and carries the credential', async () => {
     await using front = await Front.start(fixture.mcpUrl);
     await using other = await signedInAt(front);

@@ -68,6 +68,7 @@ async fn a_closed_session_is_cancelled_for_whatever_it_is_asked() {
     assert!(session.is_closed());
     assert!(session.authorization().is_none());
     assert!(matches!(session.current_if_fresh(None), Ready::No));
+    assert_eq!(session.fresh_for(), 0);
     assert!(session.request(Trigger::Command, None).is_none());
     assert!(session.exchange(sent()).is_none());
     assert!(!session.applies_to(SERVER));

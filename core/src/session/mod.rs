@@ -26,6 +26,7 @@ mod ways;
 
 use crate::threads::MaybeSend;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -52,6 +53,9 @@ use first_contact::first_challenge;
 use inner::Inner;
 use progress::Progress;
 use sign_out::sign_out;
+
+/// The longest time for which a transport may send a credential without asking again.
+const MAX_FRESH: Duration = Duration::from_secs(1);
 
 /// One client's authorization for one MCP server. Use one per connection; it is cheap, and its clones share everything.
 ///
@@ -112,6 +116,17 @@ impl AuthSession {
         let ready = !current.needs_proof() && inner.ways.due_means(&current).is_none();
         // A request looks at the store first.
         (ready && !inner.held.is_look_due()).then_some(current)
+    }
+
+    /// How long a transport may go on sending the credential that [`current_if_fresh`](Self::current_if_fresh) returned
+    /// without asking again: until it is due for renewal or the store must be checked, and at most one second. What
+    /// this session does meanwhile (a renewal, a sign-out) ends it early: ask again after every operation and event.
+    #[must_use]
+    pub fn fresh_for(&self) -> Duration {
+        let inner = self.inner();
+        let due = self.authorization().and_then(|c| inner.ways.due_in(&c));
+        let limits = [due, inner.held.look_due_in()].into_iter().flatten();
+        limits.fold(MAX_FRESH, Duration::min)
     }
 
     /// Waits until the current credential is not `from`. An idle stream that needs the user, and must not prompt, waits

@@ -1,5 +1,7 @@
 //! What else the session offers to transports.
 
+use std::time::Duration;
+
 use mcp_reauth::recovery::Trigger;
 use mcp_reauth::{Error, Operation, Recovery};
 
@@ -16,7 +18,9 @@ async fn credential_is_ready_until_it_is_to_be_renewed() {
     assert_eq!(session.current_if_fresh(), session.authorization());
     pass(3569).await;
     assert!(session.current_if_fresh().is_some());
+    assert_eq!(session.fresh_for(), Duration::from_secs(1));
     pass(1).await;
+    assert_eq!(session.fresh_for(), Duration::ZERO);
     assert!(session.current_if_fresh().is_none() && session.authorization().is_some());
     assert_eq!(bench.send(&session, "").await, Ok(200));
     assert!(session.current_if_fresh().is_some());

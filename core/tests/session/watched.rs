@@ -47,7 +47,9 @@ async fn token_that_was_renewed_elsewhere_is_used_within_a_second() {
         file.sends(&one).await;
         assert_eq!(file.bench.world.trace(), [Mcp, Token, Mcp]);
         file.bench.world.take();
+        assert!(two.fresh_for() <= Duration::from_secs(1) && !two.fresh_for().is_zero());
         pass(1).await;
+        assert_eq!(two.fresh_for(), Duration::ZERO);
         // A request that does not check the file must not use the old token.
         assert!(two.current_if_fresh().is_none());
         file.sends(&two).await;

@@ -66,11 +66,15 @@ impl Authorization {
 
     /// Whether it expires within `ahead` seconds. Never before half of its lifetime has passed.
     pub(crate) fn is_due(&self, now: u64, ahead: u64) -> bool {
+        self.due_at(ahead).is_some_and(|due| due <= now)
+    }
+
+    /// When it is due, in seconds since 1970; `None` without a known lifetime.
+    pub(crate) fn due_at(&self, ahead: u64) -> Option<u64> {
         let grant = &self.0.grant;
-        grant.expires_at.is_some_and(|at| {
-            let life = at.saturating_sub(grant.obtained_at);
-            at <= now.saturating_add(ahead.min(life / 2))
-        })
+        let at = grant.expires_at?;
+        let life = at.saturating_sub(grant.obtained_at);
+        Some(at.saturating_sub(ahead.min(life / 2)))
     }
 }
 

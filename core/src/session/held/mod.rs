@@ -7,6 +7,7 @@ mod watch;
 
 use crate::threads::MaybeSend;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use unsettled::Guard as UnsettledGuard;
 
@@ -167,6 +168,11 @@ impl Held {
     /// Whether the next request has to [`look`](Self::look) at the store first.
     pub(crate) fn is_look_due(&self) -> bool {
         self.watch.is_look_due(self.runtime.now())
+    }
+
+    /// How long until the next request has to look at the store; `None` if none ever has to.
+    pub(crate) fn look_due_in(&self) -> Option<Duration> {
+        self.watch.look_due_in(self.runtime.now())
     }
 
     /// Adopts what other processes have stored, unless the store was checked within the last second.

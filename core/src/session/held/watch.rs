@@ -34,11 +34,15 @@ impl Watch {
     }
 
     pub(super) fn is_look_due(&self, now: SystemTime) -> bool {
-        self.seen.is_some() && {
-            let looked = self.looked.load(Ordering::Relaxed);
-            // A clock that was set back must not prevent checks.
-            u128::from(milliseconds(now).abs_diff(looked)) >= PERIOD.as_millis()
-        }
+        self.look_due_in(now).is_some_and(|left| left.is_zero())
+    }
+
+    /// How long until the next check is due; `None` if the store does not support it.
+    pub(super) fn look_due_in(&self, now: SystemTime) -> Option<Duration> {
+        self.seen.as_ref()?;
+        // A clock that was set back must not prevent checks.
+        let since = milliseconds(now).abs_diff(self.looked.load(Ordering::Relaxed));
+        Some(PERIOD.saturating_sub(Duration::from_millis(since)))
     }
 
     /// See [`Held::look`]. Ignores a record that cannot be read; a request that needs it gets the error.

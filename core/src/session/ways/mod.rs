@@ -10,6 +10,7 @@ mod refresh;
 pub(crate) mod sign_in_plan;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::enterprise::Minting;
 use self::machine::Machine;
@@ -148,6 +149,14 @@ impl Ways {
         let ahead = self.client.settings.policy.refresh_ahead.as_secs();
         let due = credential.is_due(self.client.held.now(), ahead);
         due.then(|| self.renewal_means(credential)).flatten()
+    }
+
+    /// How long until a credential is due for renewal; `None` if that is not known.
+    pub(crate) fn due_in(&self, credential: &Authorization) -> Option<Duration> {
+        let due = credential.due_at(self.client.settings.policy.refresh_ahead.as_secs())?;
+        Some(Duration::from_secs(
+            due.saturating_sub(self.client.held.now()),
+        ))
     }
 
     /// Returns the scopes that a silent renewal requests; none for a refresh.
