@@ -1,0 +1,346 @@
+"""Errors: one class for each code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, NoReturn, get_args
+
+from . import _native
+from ._forms import AuthChallenge, fields_of, json_of
+
+ErrorCode = Literal[
+    "insufficient_scope",
+    "consent_denied",
+    "scope_not_granted",
+    "step_up_limit",
+    "interaction_required",
+    "unauthorized",
+    "refresh_unavailable",
+    "refresh_rejected",
+    "issuer_mismatch",
+    "state_mismatch",
+    "authorization_denied",
+    "resource_mismatch",
+    "metadata_invalid",
+    "pkce_unsupported",
+    "registration_rejected",
+    "insecure_endpoint",
+    "blocked_endpoint",
+    "policy_denied",
+    "id_token_invalid",
+    "enterprise_not_configured",
+    "enterprise_disabled",
+    "cancelled",
+    "timeout",
+    "store",
+    "http",
+    "host",
+    "config",
+    "internal",
+]
+"""Error codes, the same in every language. ``internal`` is a defect of this package."""
+
+ERROR_CODES: tuple[str, ...] = get_args(ErrorCode)
+
+
+class ReauthError(Exception):
+    """Why authorization could not be recovered, or an operation failed.
+
+    ``code`` is stable; the message (``str(error)``) says what happened, at which server, and what to do next, for a
+    log; ``sentence`` says it to the user. None of them holds a secret. Each code has a class of its own, such as
+    :class:`ConsentDeniedError`.
+
+    The exception that the application's own code raised is the ``__cause__``.
+    """
+
+    code: ErrorCode = "internal"
+    #: The message for the user.
+    sentence: str
+    #: The server's challenge, if there was one: it says which scopes the server requires, and why.
+    challenge: AuthChallenge | None
+    #: The MCP server concerned.
+    server: str | None
+    #: The authorization server or identity provider concerned.
+    issuer: str | None
+    #: The address concerned.
+    url: str | None
+    #: The missing scopes.
+    scopes: tuple[str, ...] | None
+    #: What happened, without the rest of the message.
+    detail: str | None
+    #: The page that the user must visit (``interaction_required``). Pass its callback to ``complete_authorization``.
+    authorization_url: str | None
+    #: The server's ``Retry-After``, in seconds (``refresh_unavailable``).
+    retry_after: int | None
+
+    _classes: ClassVar[dict[str, type[ReauthError]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # An application's subclass of such a class has no code of its own.
+        if "code" in cls.__dict__:
+            ReauthError._classes.setdefault(cls.code, cls)
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self._facts = facts
+        self.sentence = facts.get("sentence") or message
+        self.challenge = facts.get("challenge")
+        self.server = facts.get("server")
+        self.issuer = facts.get("issuer")
+        self.url = facts.get("url")
+        scopes = facts.get("scopes")
+        self.scopes = None if scopes is None else tuple(scopes)
+        self.detail = facts.get("detail")
+        self.authorization_url = facts.get("authorization_url")
+        self.retry_after = facts.get("retry_after")
+
+    def __reduce__(self) -> Any:
+        # So that it survives `pickle`, as between processes.
+        return (_rebuilt, (type(self), str(self), self._facts))
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form, the same in every language: everything except the cause."""
+        facts: dict[str, Any] = json_of(self._facts)
+        return {"code": self.code, "message": str(self), **facts, "sentence": self.sentence}
+
+    @classmethod
+    def from_json(cls, form: Mapping[str, Any]) -> ReauthError:
+        """The error with this JSON form."""
+        facts = fields_of(form)
+        code, message = str(facts.pop("code", "internal")), str(facts.pop("message", ""))
+        challenge = facts.get("challenge")
+        if isinstance(challenge, Mapping):
+            facts["challenge"] = AuthChallenge.from_json(challenge)
+        facts.pop("thrown", None)
+        return cls._classes.get(code, InternalError)(message, **facts)
+
+    @staticmethod
+    def find(error: BaseException | None) -> ReauthError | None:
+        """Finds the error behind an exception of an SDK: itself, in an exception group, among the causes, or in the
+        ``data`` of a JSON-RPC error (``McpError``). Never raises."""
+        for one in behind(error):
+            if isinstance(one, ReauthError):
+                return one
+            # `McpError.error.data` in 1.x, `MCPError.data` in 2.x.
+            for holder in (one, _member(one, "error")):
+                data = _member(holder, "data")
+                if isinstance(data, Mapping) and data.get("code") in ERROR_CODES and "sentence" in data:
+                    return ReauthError.from_json(data)
+        return None
+
+
+def _rebuilt(cls: type[ReauthError], message: str, facts: dict[str, Any]) -> ReauthError:
+    return cls(message, **facts)
+
+
+def _member(value: object, name: str) -> object:
+    try:
+        return getattr(value, name, None)
+    except Exception:
+        return None
+
+
+#: How many exceptions are looked at behind one.
+_MOST = 1024
+
+
+def behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, those in its group, and its causes, nearest first."""
+    level: list[object] = [error]
+    seen: set[int] = set()
+    while level:
+        following: list[object] = []
+        for one in level:
+            if not isinstance(one, BaseException) or id(one) in seen or len(seen) >= _MOST:
+                continue
+            seen.add(id(one))
+            yield one
+            members = _member(one, "exceptions")
+            following.extend(members if isinstance(members, (list, tuple)) else ())
+            following.extend((one.__cause__, one.__context__))
+        level = following
+
+
+class InsufficientScopeError(ReauthError):
+    """The server requires more scope, and the policy forbids to ask for it."""
+
+    code = "insufficient_scope"
+
+
+class ConsentDeniedError(ReauthError):
+    """The user declined to extend access."""
+
+    code = "consent_denied"
+
+
+class ScopeNotGrantedError(ReauthError):
+    """The authorization server granted fewer scopes than required."""
+
+    code = "scope_not_granted"
+
+
+class StepUpLimitError(ReauthError):
+    """The server still refuses after as many step-ups as the policy allows."""
+
+    code = "step_up_limit"
+
+
+class InteractionRequiredError(ReauthError):
+    """The user is needed, and cannot be involved now."""
+
+    code = "interaction_required"
+
+
+class UnauthorizedError(ReauthError):
+    """The server rejects a new credential too, or refuses this to the user."""
+
+    code = "unauthorized"
+
+
+class RefreshUnavailableError(ReauthError):
+    """The authorization server is unavailable. Nothing was discarded; try again later."""
+
+    code = "refresh_unavailable"
+
+
+class RefreshRejectedError(ReauthError):
+    """The authorization server no longer renews this access."""
+
+    code = "refresh_rejected"
+
+
+class IssuerMismatchError(ReauthError):
+    """A callback is not from the issuer that the user was sent to (RFC 9207)."""
+
+    code = "issuer_mismatch"
+
+
+class StateMismatchError(ReauthError):
+    """A callback belongs to no pending authorization."""
+
+    code = "state_mismatch"
+
+
+class AuthorizationDeniedError(ReauthError):
+    """The authorization server or the user denied access."""
+
+    code = "authorization_denied"
+
+
+class ResourceMismatchError(ReauthError):
+    """The resource metadata is for another resource (RFC 9728 section 3.3)."""
+
+    code = "resource_mismatch"
+
+
+class MetadataInvalidError(ReauthError):
+    """Metadata of a server is missing or invalid."""
+
+    code = "metadata_invalid"
+
+
+class PkceUnsupportedError(ReauthError):
+    """The authorization server does not support PKCE with S256 (RFC 7636)."""
+
+    code = "pkce_unsupported"
+
+
+class RegistrationRejectedError(ReauthError):
+    """The authorization server does not register this client (RFC 7591)."""
+
+    code = "registration_rejected"
+
+
+class InsecureEndpointError(ReauthError):
+    """An address is neither https nor loopback."""
+
+    code = "insecure_endpoint"
+
+
+class BlockedEndpointError(ReauthError):
+    """The server leads to an address that it may not lead to."""
+
+    code = "blocked_endpoint"
+
+
+class PolicyDeniedError(ReauthError):
+    """The organization does not allow this."""
+
+    code = "policy_denied"
+
+
+class IdTokenInvalidError(ReauthError):
+    """An ID token is invalid (OpenID Connect Core section 3.1.3.7)."""
+
+    code = "id_token_invalid"
+
+
+class EnterpriseNotConfiguredError(ReauthError):
+    """Access is enterprise-managed, and no identity provider is configured."""
+
+    code = "enterprise_not_configured"
+
+
+class EnterpriseDisabledError(ReauthError):
+    """The identity provider is disabled in the options."""
+
+    code = "enterprise_disabled"
+
+
+class OperationCancelledError(ReauthError):
+    """The user or the application cancelled it, or the session is closed."""
+
+    code = "cancelled"
+
+
+class TimedOutError(ReauthError):
+    """It took longer than its limit."""
+
+    code = "timeout"
+
+
+class StoreError(ReauthError):
+    """The token store failed."""
+
+    code = "store"
+
+
+class HttpError(ReauthError):
+    """A server cannot be reached, or broke HTTP."""
+
+    code = "http"
+
+
+class HostError(ReauthError):
+    """The application's host failed."""
+
+    code = "host"
+
+
+class ConfigError(ReauthError):
+    """An option or argument is invalid. The message names it."""
+
+    code = "config"
+
+
+class InternalError(ReauthError):
+    """A defect of this package; please report it."""
+
+    code = "internal"
+
+
+def raise_failure(failure: Mapping[str, Any], cause: BaseException | None = None) -> NoReturn:
+    """Raises the error of an answer of the native part."""
+    raise ReauthError.from_json(failure) from cause
+
+
+def misconfigured(detail: str) -> ReauthError:
+    """The error for an invalid option, in core's words."""
+    return ReauthError.from_json(json.loads(_native.misconfigured(detail))["error"])
+
+
+def closed() -> ReauthError:
+    """The error of every operation on a closed session except ``close``."""
+    return OperationCancelledError("The session is closed. Open another to continue.")

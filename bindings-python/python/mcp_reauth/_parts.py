@@ -1,0 +1,88 @@
+"""The parts of a session that the application implements."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from inspect import isawaitable
+from typing import Any
+
+from . import _native
+from ._bridge import Place
+from ._describe import describe
+from ._errors import closed, misconfigured
+from ._events import EventStream
+from ._forms import SessionEvent, with_challenge
+from ._host import call_host
+from ._http_client import call_http
+from ._options import CheckedOptions
+from ._runner import Runner
+from ._store import CalledStore, native_store
+
+
+class Parts:
+    """What the native part calls. It lives as long as code can use the session."""
+
+    def __init__(self, options: CheckedOptions, runner: Runner) -> None:
+        self.runner = runner
+        self.place = Place(self)
+        self.streams: set[EventStream] = set()
+        #: The session accepts no more operations.
+        self.is_closed = False
+        self._options = options
+        self._process = os.getpid()
+        store = options.store
+        is_ours = store is None or native_store(store) is not None
+        self._store = None if is_ours else CalledStore(store, self.place, runner)
+
+    def check_open(self) -> None:
+        """Raises if the session cannot be used."""
+        if self.is_closed:
+            raise closed()
+        if os.getpid() != self._process:
+            raise misconfigured(
+                "the session was opened in another process, before a fork; open another one in this one"
+            )
+
+    def call(self, method: str, input: Any, body: bytearray | None) -> Any:
+        options = self._options
+        if method.startswith("store."):
+            return self._store.call(method, input, body) if self._store else None
+        if method == "fetch":
+            return call_http(options.http_client, input, body)
+        if method == "network":
+            # Core finds the system's certificate authorities, also by SSL_CERT_FILE.
+            return {"authorities": [], "envProxies": True}
+        if method == "assertion":
+            return _assertion(options.assertion, input)
+        return call_host(options.host, method, input)
+
+    def unheard(self, method: str, input: Any, value: Any) -> None:
+        if self._store and method.startswith("store."):
+            self._store.unheard(method, input, value)
+
+    def tell(self, method: str, input: Any) -> None:
+        if method.startswith("store."):
+            if self._store:
+                self._store.tell(method, input)
+            return
+        event = with_challenge(SessionEvent, input)
+        for stream in tuple(self.streams):
+            stream._push(event)
+
+
+async def _assertion(assertion: Any, input: Mapping[str, Any]) -> str:
+    given = assertion(input["audience"])
+    if isawaitable(given):
+        given = await given
+    if isinstance(given, str):
+        return given
+    raise TypeError(f"credentials.assertion must return a string, and returned {describe(given)}")
+
+
+class OpenSession:
+    """An open session: the native object, and the parts that it calls."""
+
+    def __init__(self, native: _native.Session, parts: Parts) -> None:
+        self.native = native
+        self.parts = parts
