@@ -129,6 +129,25 @@ class Seam:
                 other.stop()
 
 
+class _Body:
+    """What the header fields say of a response's body. Read from what came, which is far cheaper than one by one."""
+
+    __slots__ = ("is_encoded", "length", "media_type")
+
+    def __init__(self, response: Any) -> None:
+        self.media_type = b""
+        self.length: int | None = None
+        self.is_encoded = False
+        for name, value in response.headers.raw:
+            match name.lower():
+                case b"content-type":
+                    self.media_type = value.partition(b";")[0].strip().lower()
+                case b"content-length":
+                    self.length = int(value) if value.isdigit() else None
+                case b"content-encoding":
+                    self.is_encoded = True
+
+
 class Exchange:
     """One request with all its tries."""
 
@@ -191,13 +210,14 @@ class Exchange:
             credential = await self._authorize()
             response = await self._io.send(self._attempt(credential))
             # Any response to a request with a DPoP proof may carry the next nonce (RFC 9449 section 8.2).
+            body = _Body(response)
             if _is_settled(response.status_code) and "dpop" not in credential:
-                look: str | None = self._plain_look(response)
+                look: str | None = self._plain_look(response, body)
             else:
                 look = await self._receive(response)
             if look is None:
                 continue
-            delivered = await self._deliver(response, look)
+            delivered = await self._deliver(response, body, look)
             if delivered is not None:
                 return delivered
 
@@ -253,14 +273,13 @@ class Exchange:
                 self._request.headers[name] = value
         self._replaced.clear()
 
-    def _plain_look(self, response: Any) -> str:
+    def _plain_look(self, response: Any, body: _Body) -> str:
         """How to inspect a response that needs no recovery."""
         if not 200 <= response.status_code < 300:
             return "none"
-        kind = _media_type(response)
-        if kind == "text/event-stream":
+        if body.media_type == b"text/event-stream":
             return "events"
-        return "message" if kind == "application/json" and self._calls_tool else "none"
+        return "message" if body.media_type == b"application/json" and self._calls_tool else "none"
 
     async def _receive(self, response: Any) -> str | None:
         """Decides how to inspect a response; returns ``None``, and discards it, if the request must be sent again."""
@@ -302,21 +321,19 @@ class Exchange:
         finally:
             self._operation = None
 
-    async def _deliver(self, response: Any, look: str) -> Any:
+    async def _deliver(self, response: Any, body: _Body, look: str) -> Any:
         """Returns the response within the size limits; ``None`` if the request must be sent again."""
-        length = response.headers.get("content-length")
-        known = int(length) if length is not None and length.isdecimal() else None
-        if known is not None and known > MAX_ANSWER:
+        if body.length is not None and body.length > MAX_ANSWER:
             await self._io.close(response.stream)
             raise _too_long(self._url, "the response")
         if look == "events":
-            return self._watch(response)
+            return self._watch(response, body)
         if look == "none":
-            if known is None:
+            if body.length is None:
                 stream = response.stream
                 response.stream = self._io.body(self._bounded(stream), lambda: self._io.close(stream))
             return response
-        return await self._inspected(response)
+        return await self._inspected(response, body)
 
     async def _bounded(self, stream: Any) -> AsyncGenerator[bytes, None]:
         length = 0
@@ -326,14 +343,16 @@ class Exchange:
                 raise _too_long(self._url, "the response")
             yield chunk
 
-    async def _inspected(self, response: Any) -> Any:
+    async def _inspected(self, response: Any, body: _Body) -> Any:
         http, stream = self._io.http, response.stream
         try:
             read = [chunk async for chunk in self._bounded(stream)]
         finally:
             await self._io.close(stream)
-        response.stream = body = http.ByteStream(b"".join(read))
-        message = _decoded(http, response, body)
+        message = b"".join(read)
+        response.stream = http.ByteStream(message)
+        if body.is_encoded:
+            message = http.Response(200, headers=response.headers, stream=http.ByteStream(message)).read()
         # Most responses hold no challenge, and need not be parsed. (The name's slash may be escaped.)
         if b"www_authenticate" in message and await self._is_replaced(message.decode("utf-8", "replace")):
             return None
@@ -343,12 +362,12 @@ class Exchange:
         """Whether the call is to be sent again, in place of a message that answers it."""
         return await self._next(lambda: self._exchange.inspect(message)) is None
 
-    def _watch(self, response: Any) -> Any:
+    def _watch(self, response: Any, body: _Body) -> Any:
         """Wraps an event stream. Its client can cancel the request while the stream is open."""
         self.is_streaming = True
         streams = [response.stream]
         source = self._io.chunks(streams[0])
-        if "content-encoding" in response.headers:
+        if body.is_encoded:
             # It is passed on as it is read.
             source = self._io.decoded(response.headers.copy(), streams[0])
             del response.headers["content-encoding"]
@@ -392,8 +411,9 @@ class Exchange:
                     # The rest of the original stream is dropped.
                     await self._io.close(streams[0])
                     streams.append(replacement.stream)
-                    if _media_type(replacement) != "text/event-stream":
-                        yield _as_event(await self._read(replacement))
+                    if _Body(replacement).media_type != b"text/event-stream":
+                        chunks = self._io.decoded(replacement.headers, replacement.stream)
+                        yield _as_event(b"".join([chunk async for chunk in chunks]).decode("utf-8", "replace"))
                         return
                     source, watch = self._io.chunks(replacement.stream), None
                 elif chunk is None:
@@ -408,7 +428,8 @@ class Exchange:
             if not await self._is_replaced(data):
                 return None
             response = await self.send()
-            if 200 <= response.status_code < 300 and _media_type(response) in ("text/event-stream", "application/json"):
+            is_answer = _Body(response).media_type in (b"text/event-stream", b"application/json")
+            if 200 <= response.status_code < 300 and is_answer:
                 return response
             await self._io.close(response.stream)
             raise http_error(self._url, f"the retry of the call returned HTTP status {response.status_code}")
@@ -417,10 +438,6 @@ class Exchange:
             return self._as_json_rpc(told)
         finally:
             self.restore()
-
-    async def _read(self, response: Any) -> str:
-        read = [chunk async for chunk in self._bounded(response.stream)]
-        return _decoded(self._io.http, response, self._io.http.ByteStream(b"".join(read))).decode("utf-8", "replace")
 
     def _too_long_event(self) -> bytes:
         # A reader takes a stream error for a broken connection, so the reason becomes the call's answer.
@@ -452,25 +469,11 @@ def _is_settled(status: int) -> bool:
     return status not in (401, 403) and not 300 <= status < 400
 
 
-def _media_type(response: Any) -> str:
-    kind: str = response.headers.get("content-type", "")
-    return kind.partition(";")[0].strip().lower()
-
-
 def _own_fields(headers: Any, replaced: dict[str, str | None]) -> list[tuple[str, str]]:
     """A request's header fields, without the credential that was added."""
     flat = flat_headers(headers)
     fields = [(name, value) for name, value in zip(flat[::2], flat[1::2]) if name.lower() not in replaced]
     return fields + [(name, value) for name, value in replaced.items() if value is not None]
-
-
-def _decoded(http: Any, response: Any, body: Any) -> bytes:
-    """The content of a response whose body was read."""
-    if response.headers.get("content-encoding") is None:
-        raw: bytes = b"".join(body)
-        return raw
-    content: bytes = http.Response(200, headers=response.headers, stream=body).read()
-    return content
 
 
 def _too_long(url: str, what: str) -> ReauthError:
