@@ -2,9 +2,10 @@
 //! for its lock.
 
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
 use pyo3::prelude::*;
 
 /// Something to do in Python.
@@ -15,23 +16,27 @@ struct Deliverer {
     thread: JoinHandle<()>,
 }
 
+#[derive(Default)]
 enum State {
     /// No thread runs; the next delivery starts one.
+    #[default]
     Idle,
     Running(Deliverer),
     /// The interpreter exits.
     Over,
 }
 
-static STATE: Mutex<State> = Mutex::new(State::Idle);
+/// Replaced after a fork, when a thread that does not exist any more may have locked it.
+static STATE: LazyLock<ArcSwap<Mutex<State>>> = LazyLock::new(ArcSwap::default);
 
-fn lock() -> MutexGuard<'static, State> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Passes something on to Python's thread, without waiting. Returns `false` if the interpreter has exited.
 pub(crate) fn deliver(delivery: Delivery) -> bool {
-    let mut state = lock();
+    let state = STATE.load();
+    let mut state = lock(&state);
     if matches!(*state, State::Idle)
         && let Ok(deliverer) = start()
     {
@@ -64,12 +69,13 @@ fn start() -> std::io::Result<Deliverer> {
 
 /// Forgets the thread, which a forked child does not have.
 pub(crate) fn after_fork() {
-    std::mem::forget(std::mem::replace(&mut *lock(), State::Idle));
+    std::mem::forget(STATE.swap(std::sync::Arc::default()));
 }
 
 /// Delivers what waits, and ends the thread. Must be called detached from the interpreter.
 pub(crate) fn shut_down() {
-    let state = std::mem::replace(&mut *lock(), State::Over);
+    let state = STATE.load_full();
+    let state = std::mem::replace(&mut *lock(&state), State::Over);
     if let State::Running(Deliverer { deliveries, thread }) = state {
         drop(deliveries);
         let _ = thread.join();

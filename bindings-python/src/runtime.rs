@@ -1,7 +1,8 @@
 //! The threads that operations run on.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -10,15 +11,17 @@ use crate::delivery;
 /// How many threads operations run on. They mostly wait.
 const THREADS: usize = 2;
 
-static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+/// Replaced after a fork, when a thread that does not exist any more may have locked it.
+static RUNTIME: LazyLock<ArcSwap<Mutex<Option<Runtime>>>> = LazyLock::new(ArcSwap::default);
 
-fn lock() -> MutexGuard<'static, Option<Runtime>> {
-    RUNTIME.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(runtime: &Mutex<Option<Runtime>>) -> MutexGuard<'_, Option<Runtime>> {
+    runtime.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The runtime, started on first use. `None` if its threads cannot be started.
 pub(crate) fn handle() -> Option<Handle> {
-    let mut runtime = lock();
+    let runtime = RUNTIME.load();
+    let mut runtime = lock(&runtime);
     if runtime.is_none() {
         let mut builder = Builder::new_multi_thread();
         let builder = builder.worker_threads(THREADS).thread_name("mcp-reauth");
@@ -31,7 +34,7 @@ pub(crate) fn handle() -> Option<Handle> {
 #[pyfunction]
 pub(crate) fn after_fork() {
     // Waiting for threads that do not exist would never end.
-    std::mem::forget(lock().take());
+    std::mem::forget(RUNTIME.swap(Arc::default()));
     delivery::after_fork();
 }
 
@@ -40,7 +43,8 @@ pub(crate) fn after_fork() {
 pub(crate) fn shut_down(py: Python<'_>) {
     py.detach(|| {
         delivery::shut_down();
-        if let Some(runtime) = lock().take() {
+        let runtime = RUNTIME.load_full();
+        if let Some(runtime) = lock(&runtime).take() {
             runtime.shutdown_background();
         }
     });

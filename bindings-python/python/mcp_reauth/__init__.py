@@ -10,6 +10,7 @@ import atexit
 import os
 
 from . import _native
+from ._bridge import after_fork
 from ._challenge import auth_challenge_from_error, auth_challenge_from_tool_result, parse_auth_challenge
 from ._credentials import (
     Client,
@@ -69,6 +70,7 @@ from ._host import AuthHost, Callback
 from ._http_client import HttpClient, HttpRequest, HttpResponse, UnreachableError
 from ._options import Policy, Scopes
 from ._outcome import Failed, Interactive, Outcome, Satisfied, StepUpConfirm
+from ._parts import end_sessions
 from ._request import ResourceRequest, Trigger
 from ._scopes import compute_scope_union, is_strict_scope_superset, scope_difference, scopes_cover
 from ._session import Authorization, AuthSession, IdentityProviderSession
@@ -160,6 +162,6 @@ __all__ = [
 ]
 
 # Threads of the native part call Python; none may when the interpreter is gone.
-atexit.register(_native.shut_down)
+atexit.register(end_sessions)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_native.after_fork)
+    os.register_at_fork(after_in_child=after_fork)

@@ -152,7 +152,7 @@ def _called(session: int, call: int, method: str, input: str, body: bytearray | 
     callee = place.callee if place is not None else None
     if callee is None:
         if call != 0:
-            bridge.settle(call, _refusal(RuntimeError("the session no longer exists")))
+            _bridge.settle(call, _refusal(RuntimeError("the session no longer exists")))
         return
     if call == 0:
         callee.tell(method, json.loads(input))
@@ -165,7 +165,7 @@ def _called(session: int, call: int, method: str, input: str, body: bytearray | 
         _running.pop(call, None)
         ended = RuntimeError("the event loop that the session was opened in has ended; open a session in each")
         ended.__cause__ = error
-        bridge.settle(call, _refusal(ended))
+        _bridge.settle(call, _refusal(ended))
 
 
 async def _answer(callee: Callee, call: int, method: str, input: Any, body: bytearray | None) -> None:
@@ -174,14 +174,14 @@ async def _answer(callee: Callee, call: int, method: str, input: Any, body: byte
         if isawaitable(value):
             value = await value
         returned, bytes_ = (value.value, value.body) if isinstance(value, WithBody) else (value, None)
-        heard = bridge.settle(call, json.dumps({"ok": returned}), bytes_)
+        heard = _bridge.settle(call, json.dumps({"ok": returned}), bytes_)
         if bytes_ is not None:
             # `settle` has copied the bytes.
             bytes_[:] = bytes(len(bytes_))
         if not heard:
             callee.unheard(method, input, returned)
     except BaseException as error:
-        bridge.settle(call, _refusal(error))
+        _bridge.settle(call, _refusal(error))
         # Of the task itself: cancelled, or the program ends.
         if not isinstance(error, Exception):
             raise
@@ -211,4 +211,18 @@ def _refusal(error: BaseException) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-bridge = _native.Bridge(_called)
+_bridge = _native.Bridge(_called)
+
+
+def bridge() -> _native.Bridge:
+    """The bridge of this process."""
+    return _bridge
+
+
+def after_fork() -> None:
+    """Begins anew in a forked child, where threads that had locked something do not exist."""
+    global _bridge, _ids
+    _native.after_fork()
+    _ids = threading.Lock()
+    _running.clear()
+    _bridge = _native.Bridge(_called)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import queue
+import time
+import weakref
 from collections.abc import Mapping
 from inspect import isawaitable
 from typing import Any
@@ -35,11 +38,19 @@ class Parts:
         is_ours = store is None or native_store(store) is not None
         self._store = None if is_ours else CalledStore(store, self.place, runner)
 
+    def is_here(self) -> bool:
+        """Whether the session was opened in this process, and not before a fork."""
+        return os.getpid() == self._process
+
+    def is_usable(self) -> bool:
+        """Whether the session can be used."""
+        return not self.is_closed and self.is_here()
+
     def check_open(self) -> None:
         """Raises if the session cannot be used."""
         if self.is_closed:
             raise closed()
-        if os.getpid() != self._process:
+        if not self.is_here():
             raise misconfigured(
                 "the session was opened in another process, before a fork; open another one in this one"
             )
@@ -86,3 +97,26 @@ class OpenSession:
     def __init__(self, native: _native.Session, parts: Parts) -> None:
         self.native = native
         self.parts = parts
+        _open.add(self)
+
+
+_open: weakref.WeakSet[OpenSession] = weakref.WeakSet()
+
+#: How long the exit of the interpreter waits for tokens on their way to a store, in seconds: longer than a call to a
+#: server may take.
+_EXIT_LIMIT = 25
+
+
+def end_sessions() -> None:
+    """Called when the interpreter exits: stores tokens that were sent for, and then ends the threads."""
+    settled: queue.SimpleQueue[None] = queue.SimpleQueue()
+    ending = [session.native.close() for session in tuple(_open) if session.parts.is_usable()]
+    end = time.monotonic() + _EXIT_LIMIT
+    for operation in ending:
+        operation.start(settled.put)
+    for _ in ending:
+        try:
+            settled.get(timeout=max(end - time.monotonic(), 0))
+        except queue.Empty:
+            break
+    _native.shut_down()

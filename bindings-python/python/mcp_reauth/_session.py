@@ -70,7 +70,7 @@ async def open_session(server_url: object, options: dict[str, Any], wait: Wait) 
     store = checked.store
     ours = None if store is None else native_store(store)
     leases = None if store is None else leases_within(store)
-    opened = await wait(_native.Session.open(checked.json, bridge, parts.place.id, ours, leases))
+    opened = await wait(_native.Session.open(checked.json, bridge(), parts.place.id, ours, leases))
     if isinstance(opened, _native.Session):
         return AuthSession(OpenSession(opened, parts), checked, wait)
     parts.place.leave()
@@ -278,8 +278,10 @@ class AuthSession:
         session, parts = self._session, self._session.parts
         if parts.is_closed:
             return
-        parts.check_open()
         parts.is_closed = True
+        if not parts.is_here():
+            # After a fork it is the parent's, and its threads are not here.
+            return
         try:
             await to_the_end(session.native.close(), self._wait)
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +11,8 @@ from . import _native
 from ._bridge import Place, bridge, unwrap
 from ._check import ADDRESS, FLAG, check
 from ._forms import AuthorizationRequest, StepUpRequest, json_of
-from ._runner import Runner, current_runner
-from ._waiting import by_loop, waiter
+from ._runner import current_runner
+from ._waiting import by_loop
 
 _WITHOUT_TERMINAL = "run it in a terminal, or give TerminalHost(assume_yes=True)"
 
@@ -41,7 +40,7 @@ class TerminalHost:
         }
         self._terminal = _Terminal()
         try:
-            self._native = _native.Loopback(json.dumps(options), bridge, self._terminal.place.id)
+            self._native = _native.Loopback(json.dumps(options), bridge(), self._terminal.place.id)
         except ValueError as error:
             answer = str(error)
             unwrap(answer)
@@ -80,21 +79,24 @@ def _is_terminal() -> bool:
 class _Terminal:
     """The terminal, on which the native part prints lines and asks questions."""
 
-    runner: Runner
-
     def __init__(self) -> None:
+        #: A terminal can only be waited for in a thread.
+        self.runner = current_runner(blocking=True)
         self.place = Place(self)
 
     def __enter__(self) -> None:
-        """Keeps it alive while it is in use, in the event loop of the session that uses it."""
-        self.runner = current_runner(blocking=False)
+        """Keeps it alive while it is in use."""
         self.place.hold()
 
     def __exit__(self, *_: object) -> None:
         self.place.let_go()
 
-    def call(self, method: str, input: Any, body: bytearray | None) -> Any:
-        return _ask(input["question"])
+    def call(self, method: str, input: Any, body: bytearray | None) -> str:
+        """Asks. If the question is over before it is answered, the thread waits on, and the line that it reads is
+        lost."""
+        sys.stderr.write(input["question"])
+        sys.stderr.flush()
+        return sys.stdin.readline().rstrip("\r\n")
 
     def unheard(self, method: str, input: Any, value: Any) -> None:
         pass
@@ -105,21 +107,3 @@ class _Terminal:
         except (OSError, ValueError, AttributeError):
             # Nobody reads it.
             pass
-
-
-async def _ask(question: str) -> str:
-    """Reads a line in a thread of its own: a terminal cannot be waited for in another way everywhere. If the question
-    is over before, the thread waits on, and the line that it reads is lost."""
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    answered = waiter()
-
-    def read() -> None:
-        try:
-            answered.wake(sys.stdin.readline())
-        except (OSError, ValueError):
-            answered.wake("")
-
-    threading.Thread(target=read, name="mcp-reauth-question", daemon=True).start()
-    line: str = await answered.wait()
-    return line.rstrip("\r\n")

@@ -58,7 +58,7 @@ class _Checked:
             return
         place_of(store)
         self._store = CalledStore(store, self.place, self.runner)
-        self.native = _native.Store.of_application(bridge, self.place.id, leases_within(store))
+        self.native = _native.Store.of_application(bridge(), self.place.id, leases_within(store))
 
     def call(self, method: str, input: Any, body: bytearray | None) -> Any:
         return self._store.call(method, input, body)
