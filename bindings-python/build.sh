@@ -12,6 +12,8 @@ fi
 
 python=../target/python
 rm -rf $python/wheels
+# The licences of what is linked are shipped with it.
+"$python/tools/bin/python" notices.py "$(rustc --print host-tuple)" >python/mcp_reauth/NOTICES.txt
 options=(--release --locked --out $python/wheels)
 [ "$(uname)" != Linux ] || options+=(--zig --compatibility manylinux_2_17 --target "$(uname -m)-unknown-linux-gnu")
 # A folder of its own: with another C compiler, cargo would build again what it shares with other crates.

@@ -15,6 +15,7 @@ mod list;
 mod login;
 mod logout;
 mod networks;
+mod parity;
 mod patience;
 mod protocol;
 mod requests;
