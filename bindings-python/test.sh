@@ -31,3 +31,23 @@ echo "mcp 1.x, on the wheel"
 run mcp1 'not testing' tests/test_scenarios.py tests/test_transports.py tests/test_concurrency.py
 echo "on a native part with functions for tests"
 PYTHONPATH=$python/testing run mcp2 testing
+
+# Prints the interpreter, or why there is none.
+newer=$(./newer-python) || {
+    [ $? -eq 3 ] || exit 1
+    echo "SKIPPED: the same wheel by a newer CPython: $newer"
+    exit
+}
+echo "by $("$newer" --version), on the wheel"
+packages=$python/newer
+if ! cmp -s requirements/mcp2.txt "$packages/installed-from.txt"; then
+    rm -rf "$packages"
+    "$python/mcp2/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --only-binary :all: --no-deps \
+        --require-hashes --requirement requirements/mcp2.txt --target "$packages" \
+        --python-version "$("$newer" -c 'import sys; print(*sys.version_info[:2], sep=".")')"
+    cp requirements/mcp2.txt "$packages/installed-from.txt"
+fi
+"$python/mcp2/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target "$packages" \
+    "$python"/wheels/*.whl
+[ -n "$words" ] || words='scenarios or transports or streams or loops'
+PYTHONPATH=$packages "$newer" -X dev -m pytest -q -p no:cacheprovider -k "$words" -m 'not testing' || [ $? -eq 5 ]

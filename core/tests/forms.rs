@@ -99,7 +99,7 @@ fn outcomes() -> Vec<Outcome> {
         interactive(Some("https://login.example/authorize?x=1"), Some("s")),
         interactive(None, None),
         Outcome::Failed {
-            error: Error::Told(Box::new(ErrorForm::from(&Error::StateMismatch))),
+            error: Error::Received(Box::new(ErrorForm::from(&Error::StateMismatch))),
         },
     ]
 }

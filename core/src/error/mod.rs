@@ -220,7 +220,7 @@ pub enum Error {
         detail: String,
     },
     /// An error that another process or language reported.
-    Told(Box<ErrorForm>),
+    Received(Box<ErrorForm>),
 }
 
 /// Its source is its [`cause`](Error::cause).
@@ -230,10 +230,10 @@ impl StdError for Error {
     }
 }
 
-/// Deserializes the [form](ErrorForm) of an error into [`Error::Told`].
+/// Deserializes the [form](ErrorForm) of an error into [`Error::Received`].
 impl<'de> Deserialize<'de> for Error {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::Told(Box::deserialize(deserializer)?))
+        Ok(Self::Received(Box::deserialize(deserializer)?))
     }
 }
 
@@ -269,7 +269,7 @@ impl Error {
             Self::Http { .. } => ErrorCode::Http,
             Self::Host { .. } => ErrorCode::Host,
             Self::Config { .. } | Self::ClientIssuerUnknown { .. } => ErrorCode::Config,
-            Self::Told(form) => form.code,
+            Self::Received(form) => form.code,
         }
     }
 
@@ -296,7 +296,7 @@ impl Error {
             | Self::StepUpLimit { challenge, .. }
             | Self::InteractionRequired { challenge, .. }
             | Self::Unauthorized { challenge, .. } => Some(challenge),
-            Self::Told(form) => form.challenge.as_ref(),
+            Self::Received(form) => form.challenge.as_ref(),
             _ => None,
         }
     }
@@ -312,7 +312,7 @@ impl Error {
             | Self::InteractionRequired { server, .. }
             | Self::Unauthorized { server, .. }
             | Self::ResourceMismatch { server, .. } => Some(server),
-            Self::Told(form) => form.server.as_deref(),
+            Self::Received(form) => form.server.as_deref(),
             _ => None,
         }
     }
@@ -332,7 +332,7 @@ impl Error {
             | Self::PolicyDenied { issuer, .. }
             | Self::IdTokenInvalid { issuer, .. }
             | Self::EnterpriseDisabled { issuer } => Some(issuer),
-            Self::Told(form) => form.issuer.as_deref(),
+            Self::Received(form) => form.issuer.as_deref(),
             _ => None,
         }
     }
@@ -345,7 +345,7 @@ impl Error {
             | Self::InsecureEndpoint { url }
             | Self::BlockedEndpoint { url }
             | Self::Http { url, .. } => Some(url),
-            Self::Told(form) => form.url.as_deref(),
+            Self::Received(form) => form.url.as_deref(),
             _ => None,
         }
     }
@@ -361,7 +361,7 @@ impl Error {
             Self::InsufficientScope { challenge, .. } | Self::StepUpLimit { challenge, .. } => {
                 Some(&challenge.required_scopes)
             }
-            Self::Told(form) => form.scopes.as_ref(),
+            Self::Received(form) => form.scopes.as_ref(),
             _ => None,
         }
     }
@@ -380,7 +380,7 @@ impl Error {
             | Self::Http { detail, .. }
             | Self::Host { detail, .. }
             | Self::Config { detail } => Some(detail),
-            Self::Told(form) => form.detail.as_deref(),
+            Self::Received(form) => form.detail.as_deref(),
             _ => None,
         }
     }
@@ -390,7 +390,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::RefreshUnavailable { retry_after, .. } => *retry_after,
-            Self::Told(form) => form.retry_after,
+            Self::Received(form) => form.retry_after,
             _ => None,
         }
     }
@@ -402,7 +402,7 @@ impl Error {
             Self::InteractionRequired {
                 authorization_url, ..
             } => authorization_url.as_deref(),
-            Self::Told(form) => form.authorization_url.as_deref(),
+            Self::Received(form) => form.authorization_url.as_deref(),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! What the driver tells the state machine: the facts of the moment, and the result of a step.
 
-use super::situation::{Ask, Attempt, IssuerCheck, Means, Trigger};
+use super::situation::{Attempt, IssuerCheck, Means, Scoping, Trigger};
 
 /// The result of an attempt to obtain a credential.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -153,7 +153,7 @@ pub enum Event<E> {
         /// By which means.
         means: Means,
         /// For which scopes.
-        ask: Ask,
+        ask: Scoping,
         /// Its result.
         renewal: Renewal<E>,
         /// No connection could be made. A server that moved is unlikely then, and a lookup would only cost time.
@@ -168,5 +168,5 @@ pub enum Event<E> {
     /// The user declined.
     Declined,
     /// The user authorized ([`Step::Authorize`](super::Step::Authorize)).
-    Authorized(Ask),
+    Authorized(Scoping),
 }

@@ -18,7 +18,7 @@ mod state;
 pub use facts::{Current, Event, Facts, Permissions, ProofDemand, Renewal, Source, Tried};
 pub use rules::{RULES, Rule, decide, next_step};
 pub use situation::{
-    Ask, Attempt, Consent, Ending, IssuerCheck, Means, Proof, Protocol, Rejection, Situation, Step,
-    Trigger, Venue,
+    Attempt, Consent, Destination, Ending, IssuerCheck, Means, Proof, Protocol, Rejection, Scoping,
+    Situation, Step, Trigger,
 };
 pub use state::State;

@@ -2,8 +2,8 @@
 //! wins.
 
 use super::situation::{
-    Ask, Attempt, Consent, Ending, IssuerCheck, Means, Proof, Protocol, Rejection, Situation, Step,
-    Trigger, Venue,
+    Attempt, Consent, Destination, Ending, IssuerCheck, Means, Proof, Protocol, Rejection, Scoping,
+    Situation, Step, Trigger,
 };
 
 /// One row of the table.
@@ -84,7 +84,7 @@ pub const RULES: &[Rule] = &[
         then: "renew silently, once; else hand the response through; never a prompt",
         step: |s| {
             let refused = s.rejection == Rejection::RefusedToken;
-            refused.then(|| s.untried(Ask::Afresh).unwrap_or(Step::PassThrough))
+            refused.then(|| s.untried(Scoping::Unchanged).unwrap_or(Step::PassThrough))
         },
     },
     Rule {
@@ -94,7 +94,7 @@ pub const RULES: &[Rule] = &[
         then: "refresh",
         step: |s| {
             (s.token() && s.standard())
-                .then(|| s.untried(Ask::Afresh))
+                .then(|| s.untried(Scoping::Unchanged))
                 .flatten()
         },
     },
@@ -105,7 +105,7 @@ pub const RULES: &[Rule] = &[
         then: "refresh once more, naming the granted scopes",
         step: |s| {
             let other = s.token() && s.rescope && s.silent() == Silent::Succeeded;
-            other.then_some(Step::Renew(Means::ScopedRefresh, Ask::Afresh))
+            other.then_some(Step::Renew(Means::ScopedRefresh, Scoping::Unchanged))
         },
     },
     Rule {
@@ -142,7 +142,7 @@ pub const RULES: &[Rule] = &[
         then: "exchange and grant; or renew that session first, once",
         step: |s| {
             (s.token() && s.enterprise())
-                .then(|| s.untried(Ask::Afresh))
+                .then(|| s.untried(Scoping::Unchanged))
                 .flatten()
         },
     },
@@ -160,9 +160,9 @@ pub const RULES: &[Rule] = &[
         then: "get a new token; still 401, or refused: look once whether the resource names another authorization server now, and get one there; else fail `unauthorized`, or by what the server refused it for",
         step: |s| {
             (s.token() && s.machine()).then(|| match (s.silent(), s.issuer) {
-                (Silent::Untried(means), _) => Step::Renew(means, Ask::Afresh),
+                (Silent::Untried(means), _) => Step::Renew(means, Scoping::Unchanged),
                 (_, IssuerCheck::Unchecked) => Step::CheckIssuer,
-                (_, IssuerCheck::Moved) => Step::Renew(Means::NewToken, Ask::Afresh),
+                (_, IssuerCheck::Moved) => Step::Renew(Means::NewToken, Scoping::Unchanged),
                 (Silent::Succeeded, IssuerCheck::Same) => Step::Fail(Ending::Unauthorized),
                 (_, IssuerCheck::Same) => Step::Fail(Ending::RefreshRejected),
             })
@@ -187,7 +187,7 @@ pub const RULES: &[Rule] = &[
         about: TOKEN,
         when: "otherwise",
         then: "authorize, scopes replaced (enterprise-managed: at the identity provider)",
-        step: |s| s.token().then(|| s.authorize(Ask::Afresh)),
+        step: |s| s.token().then(|| s.authorize(Scoping::Unchanged)),
     },
     Rule {
         id: "14",
@@ -223,7 +223,7 @@ pub const RULES: &[Rule] = &[
         step: |s| {
             (s.scope() && s.covered)
                 .then(|| match s.silent() {
-                    Silent::Untried(means) => Some(Step::Renew(means, Ask::Afresh)),
+                    Silent::Untried(means) => Some(Step::Renew(means, Scoping::Unchanged)),
                     Silent::Succeeded => Some(Step::Fail(Ending::InsufficientScope)),
                     Silent::Unreachable => Some(Step::Fail(Ending::RefreshUnavailable)),
                     Silent::Refused | Silent::Nothing => None,
@@ -237,7 +237,8 @@ pub const RULES: &[Rule] = &[
         when: "the last refresh lost scopes that had been granted and are required",
         then: "refresh once more, naming the granted scopes",
         step: |s| {
-            (s.scope() && s.rescope).then_some(Step::Renew(Means::ScopedRefresh, Ask::Afresh))
+            (s.scope() && s.rescope)
+                .then_some(Step::Renew(Means::ScopedRefresh, Scoping::Unchanged))
         },
     },
     Rule {
@@ -262,7 +263,7 @@ pub const RULES: &[Rule] = &[
             let silent = s.scope() && !s.standard() && s.consent != Consent::Declined;
             silent
                 .then(|| match s.silent() {
-                    Silent::Untried(means) => Some(Step::Renew(means, Ask::Union)),
+                    Silent::Untried(means) => Some(Step::Renew(means, Scoping::Union)),
                     Silent::Unreachable => Some(Step::Fail(Ending::RefreshUnavailable)),
                     _ if s.refused_by_policy() => Some(Step::Fail(Ending::PolicyDenied)),
                     _ if s.machine() => Some(Step::Fail(Ending::InsufficientScope)),
@@ -290,7 +291,7 @@ pub const RULES: &[Rule] = &[
         about: SCOPE,
         when: "otherwise",
         then: "authorize with the union, never a refresh; then 1",
-        step: |s| s.scope().then(|| s.authorize(Ask::Union)),
+        step: |s| s.scope().then(|| s.authorize(Scoping::Union)),
     },
     Rule {
         id: "22",
@@ -305,7 +306,7 @@ pub const RULES: &[Rule] = &[
             } else if s.unattended() {
                 Some(Step::Defer)
             } else {
-                s.ask_consent().or(Some(s.authorize(Ask::Union)))
+                s.ask_consent().or(Some(s.authorize(Scoping::Union)))
             }
         },
     },
@@ -325,12 +326,12 @@ impl Protocol {
         let Self::Enterprise {
             id_token,
             idp,
-            mint,
+            new_token,
         } = self
         else {
             return Leg::Own;
         };
-        match mint {
+        match new_token {
             Attempt::Absent | Attempt::Untried if !id_token => Leg::IdpSession,
             // The ID token was refused; another one may not be.
             Attempt::Rejected if matches!(idp, Attempt::Untried | Attempt::Unreachable) => {
@@ -406,17 +407,16 @@ impl Situation {
         };
         match self.protocol {
             Protocol::Standard { refresh } => of(refresh, Means::Refresh),
-            Protocol::ClientCredentials { mint } | Protocol::WorkloadIdentity { mint } => {
-                of(mint, Means::NewToken)
-            }
-            Protocol::Enterprise { idp, mint, .. } => match self.protocol.decisive() {
+            Protocol::ClientCredentials { new_token }
+            | Protocol::WorkloadIdentity { new_token } => of(new_token, Means::NewToken),
+            Protocol::Enterprise { idp, new_token, .. } => match self.protocol.decisive() {
                 Leg::IdpSession => of(idp, Means::IdpSession),
-                Leg::Own => of(mint, Means::Mint),
+                Leg::Own => of(new_token, Means::TokenExchange),
             },
         }
     }
 
-    fn untried(&self, ask: Ask) -> Option<Step> {
+    fn untried(&self, ask: Scoping) -> Option<Step> {
         match self.silent() {
             Silent::Untried(means) => Some(Step::Renew(means, ask)),
             _ => None,
@@ -427,11 +427,11 @@ impl Situation {
     /// token that could not be fresher. An expired session at the identity provider does not count: it takes a new
     /// sign-in there.
     fn refused_by_policy(&self) -> bool {
-        let Protocol::Enterprise { idp, mint, .. } = self.protocol else {
+        let Protocol::Enterprise { idp, new_token, .. } = self.protocol else {
             return false;
         };
         let as_fresh_as_can_be = matches!(idp, Attempt::Absent | Attempt::Succeeded);
-        mint == Attempt::Refused || (mint == Attempt::Rejected && as_fresh_as_can_be)
+        new_token == Attempt::Refused || (new_token == Attempt::Rejected && as_fresh_as_can_be)
     }
 
     fn ask_consent(&self) -> Option<Step> {
@@ -444,11 +444,11 @@ impl Situation {
         }
     }
 
-    fn authorize(&self, ask: Ask) -> Step {
-        let venue = match self.protocol {
-            Protocol::Enterprise { .. } => Venue::IdentityProvider,
-            _ => Venue::AuthorizationServer,
+    fn authorize(&self, ask: Scoping) -> Step {
+        let destination = match self.protocol {
+            Protocol::Enterprise { .. } => Destination::IdentityProvider,
+            _ => Destination::AuthorizationServer,
         };
-        Step::Authorize(venue, ask)
+        Step::Authorize(destination, ask)
     }
 }

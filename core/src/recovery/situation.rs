@@ -99,17 +99,17 @@ pub enum Protocol {
         /// The identity provider's refresh token.
         idp: Attempt,
         /// Exchange of the ID token and the JWT bearer grant.
-        mint: Attempt,
+        new_token: Attempt,
     },
     /// The client's own credential (RFC 6749 section 4.4).
     ClientCredentials {
         /// The request for a new token.
-        mint: Attempt,
+        new_token: Attempt,
     },
     /// An assertion of the workload's platform (RFC 7523).
     WorkloadIdentity {
         /// The request for a new token.
-        mint: Attempt,
+        new_token: Attempt,
     },
 }
 
@@ -214,7 +214,7 @@ pub enum Means {
     /// The identity provider's refresh token, for a new ID token.
     IdpSession,
     /// The exchange of the ID token, then the JWT bearer grant.
-    Mint,
+    TokenExchange,
     /// A new token, with the client's own credential or the workload's assertion.
     NewToken,
 }
@@ -222,7 +222,7 @@ pub enum Means {
 /// Where the user is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Venue {
+pub enum Destination {
     /// The resource's authorization server.
     AuthorizationServer,
     /// The organization's identity provider.
@@ -232,9 +232,9 @@ pub enum Venue {
 /// Which scopes are requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ask {
+pub enum Scoping {
     /// The scopes as before: a sign-in whose grant replaces the old one, or a renewal of that grant.
-    Afresh,
+    Unchanged,
     /// Requested, granted and required scopes together.
     Union,
 }
@@ -267,7 +267,7 @@ pub enum Step {
     /// Adopt the credential that another session has stored.
     Adopt,
     /// Obtain a credential silently.
-    Renew(Means, Ask),
+    Renew(Means, Scoping),
     /// Read the resource's metadata, to see whether it names another authorization server.
     CheckIssuer,
     /// Ends the recovery for now: the user is needed later.
@@ -278,7 +278,7 @@ pub enum Step {
     /// Ask the user to agree to a step-up, and have them authorize it.
     AskConsent,
     /// Send the user to sign in or to grant access.
-    Authorize(Venue, Ask),
+    Authorize(Destination, Scoping),
     /// Ends the recovery with an error.
     Fail(Ending),
 }

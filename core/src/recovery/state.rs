@@ -19,7 +19,7 @@
 use super::facts::{Event, Facts, ProofDemand, Renewal, Source, Tried};
 use super::rules::{Leg, next_step};
 use super::situation::{
-    Ask, Attempt, Consent, IssuerCheck, Means, Proof, Protocol, Rejection, Situation, Step,
+    Attempt, Consent, IssuerCheck, Means, Proof, Protocol, Rejection, Scoping, Situation, Step,
 };
 
 /// How often a request may be sent again because another session has a newer credential. Sessions that renew all the
@@ -128,18 +128,18 @@ impl<E> State<E> {
     #[must_use]
     pub fn depends_on_idp(&self, facts: &Facts<E>) -> bool {
         let situation = self.situation(facts);
-        let Protocol::Enterprise { mint, .. } = situation.protocol else {
+        let Protocol::Enterprise { new_token, .. } = situation.protocol else {
             return false;
         };
         // Another ID token than the one that was rejected may do, whatever the next step is.
-        if mint == Attempt::Rejected {
+        if new_token == Attempt::Rejected {
             return true;
         }
         let step = |id_token, idp| {
             let protocol = Protocol::Enterprise {
                 id_token,
                 idp,
-                mint,
+                new_token,
             };
             next_step(&Situation {
                 protocol,
@@ -217,8 +217,8 @@ impl<E> State<E> {
             } => {
                 self.rescoped |= means == Means::ScopedRefresh;
                 match ask {
-                    Ask::Union => self.note_widening(renewal),
-                    Ask::Afresh => self.note_renewal(renewal),
+                    Scoping::Union => self.note_widening(renewal),
+                    Scoping::Unchanged => self.note_renewal(renewal),
                 }
                 if self.issuer == IssuerCheck::Moved || is_offline {
                     self.issuer = IssuerCheck::Same;
@@ -236,7 +236,7 @@ impl<E> State<E> {
                 for tried in [&mut self.renewal, &mut self.scope_renewal] {
                     tried.take_if(|tried| tried.attempt() == Attempt::Unreachable);
                 }
-                if ask == Ask::Union {
+                if ask == Scoping::Union {
                     // A user who authorizes more has agreed to it.
                     self.consent = Consent::Given;
                     self.step_ups = self.step_ups.saturating_add(1);
@@ -323,13 +323,13 @@ impl<E> State<E> {
             (None, false) => Attempt::Absent,
         };
         let own = self.own(facts, widens);
-        let mint = attempt(own, true);
+        let new_token = attempt(own, true);
         match facts.source {
             Source::Person { renewable } => Protocol::Standard {
                 refresh: attempt(own, renewable),
             },
-            Source::ClientCredentials => Protocol::ClientCredentials { mint },
-            Source::WorkloadIdentity => Protocol::WorkloadIdentity { mint },
+            Source::ClientCredentials => Protocol::ClientCredentials { new_token },
+            Source::WorkloadIdentity => Protocol::WorkloadIdentity { new_token },
             Source::Enterprise {
                 id_token,
                 renewable,
@@ -337,7 +337,7 @@ impl<E> State<E> {
             } => Protocol::Enterprise {
                 id_token,
                 idp: attempt(self.idp_session(facts), renewable),
-                mint,
+                new_token,
             },
         }
     }

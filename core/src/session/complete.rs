@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::http::HttpError;
 use crate::limits::CALL_TIMEOUT;
 use crate::oauth::authorization;
-use crate::recovery::Ask;
+use crate::recovery::Scoping;
 use crate::runtime::detached;
 use crate::secret::Secret;
 use crate::session::inner::Inner;
@@ -103,9 +103,9 @@ async fn mint_after(
     challenge.required_scopes = pending.required.clone();
     challenge.resource_metadata = leg.resource_metadata.clone();
     let ask = if pending.widen {
-        Ask::Union
+        Scoping::Union
     } else {
-        Ask::Afresh
+        Scoping::Unchanged
     };
     let credential = session.held.current();
     let minted = session.renewals.mint(ask, credential, challenge).await?;

@@ -7,8 +7,8 @@ use crate::enterprise::{IdpEnd, View};
 use crate::error::Error;
 use crate::host::Event;
 use crate::recovery::{
-    Ask, Current, Ending, Event as Recorded, Facts, Means, Permissions, Rejection, Renewal, Source,
-    Step, Tried, Trigger,
+    Current, Ending, Event as Recorded, Facts, Means, Permissions, Rejection, Renewal, Scoping,
+    Source, Step, Tried, Trigger,
 };
 use crate::session::coordination::queue::{Joined, Place};
 use crate::session::held::credential::Authorization;
@@ -224,7 +224,7 @@ impl Drive<'_> {
             Step::PassThrough => Some(Conclusion::PassThrough),
             // A caller waits for this very request: the user is asked here and now, and not sent away to come back.
             Step::ConfirmStepUp if self.mode.returns && self.inner.user.has_host() => {
-                self.interact(Ask::Union, Purpose::Consent).await
+                self.interact(Scoping::Union, Purpose::Consent).await
             }
             Step::ConfirmStepUp => Some(Conclusion::ConfirmStepUp),
             Step::Defer | Step::Fail(_) if !self.reread => self.reread(step).await,
@@ -247,7 +247,7 @@ impl Drive<'_> {
             }
             Step::Renew(Means::IdpSession, _) => self.renew_idp().await,
             Step::Renew(means, ask) => self.renew(means, ask).await,
-            Step::AskConsent => self.interact(Ask::Union, Purpose::Both).await,
+            Step::AskConsent => self.interact(Scoping::Union, Purpose::Both).await,
             // The rules have already decided whether the user must confirm.
             Step::Authorize(_, ask) => self.interact(ask, Purpose::Authorization).await,
         }
@@ -323,7 +323,7 @@ impl Drive<'_> {
         None
     }
 
-    async fn renew(&mut self, means: Means, ask: Ask) -> Option<Conclusion> {
+    async fn renew(&mut self, means: Means, ask: Scoping) -> Option<Conclusion> {
         let (ways, current) = (&self.inner.ways, self.current.as_ref());
         let plan = RenewalPlan {
             credential: self.current.clone(),
@@ -345,7 +345,7 @@ impl Drive<'_> {
             RenewalEnd::Broken(error) => return Some(Conclusion::Failed(error.clone())),
             end => end.told()?,
         };
-        if ask == Ask::Union && told == Renewal::Tried(Tried::Succeeded) {
+        if ask == Scoping::Union && told == Renewal::Tried(Tried::Succeeded) {
             self.progress.note_authorized_for(self.challenge);
         }
         self.progress.state.record(Recorded::Renewed {
@@ -374,7 +374,7 @@ impl Drive<'_> {
     }
 
     /// Runs the user's part of a step.
-    async fn interact(&mut self, ask: Ask, purpose: Purpose) -> Option<Conclusion> {
+    async fn interact(&mut self, ask: Scoping, purpose: Purpose) -> Option<Conclusion> {
         if self.idp.is_none()
             && let Err(error) = self.read_idp().await
         {
@@ -404,7 +404,7 @@ impl Drive<'_> {
                 None
             }
             Ok(Interacted::Again) => None,
-            Err(Error::ConsentDenied { .. }) if ask == Ask::Union => {
+            Err(Error::ConsentDenied { .. }) if ask == Scoping::Union => {
                 self.progress.state.record(Recorded::Declined);
                 None
             }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::challenge::{AuthChallenge, Reason};
 use crate::error::Error;
-use crate::recovery::Ask;
+use crate::recovery::Scoping;
 use crate::runtime::unix_seconds;
 use crate::session::coordination::queue::Request;
 use crate::session::held::credential::Authorization;
@@ -17,7 +17,7 @@ pub(crate) struct Need {
     pub(crate) credential: Option<Authorization>,
     /// Read the resource's metadata, even if the recorded one is still fresh.
     pub(crate) reads_metadata: bool,
-    pub(crate) ask: Ask,
+    pub(crate) ask: Scoping,
     pub(crate) challenge: AuthChallenge,
     pub(crate) purpose: Purpose,
     /// The ID token at the time of that decision. It did not help, or the user would not be needed.

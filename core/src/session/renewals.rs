@@ -11,7 +11,7 @@ use crate::host::Event;
 use crate::http::HttpError;
 use crate::limits::{CALL_TIMEOUT, LONGEST_RENEWAL, TURN_LIMIT};
 use crate::oauth::discovery::still_names;
-use crate::recovery::{Ask, Attempt, IssuerCheck, Means, Rejection};
+use crate::recovery::{Attempt, IssuerCheck, Means, Rejection, Scoping};
 use crate::runtime::detached;
 use crate::scope::ScopeSet;
 use crate::session::coordination::backoff::Backoff;
@@ -115,14 +115,14 @@ impl Renewals {
     /// [`Error::Cancelled`], as for [`renew`](Self::renew).
     pub(crate) async fn mint(
         self: &Arc<Self>,
-        ask: Ask,
+        ask: Scoping,
         credential: Option<Authorization>,
         challenge: AuthChallenge,
     ) -> Result<Arc<Renewal>, Error> {
         let plan = RenewalPlan {
             scopes: self.ways.requested(ask, credential.as_ref(), &challenge),
             credential,
-            means: Means::Mint,
+            means: Means::TokenExchange,
             ask,
             challenge,
             rediscover: false,
@@ -222,7 +222,7 @@ impl Renewals {
         let renewing = Arc::clone(self).renew_under(lease, read, plan.clone());
         match plan.means {
             Means::Refresh | Means::ScopedRefresh => self.outlived(plan, renewing).await,
-            Means::NewToken | Means::Mint | Means::IdpSession => renewing.await,
+            Means::NewToken | Means::TokenExchange | Means::IdpSession => renewing.await,
         }
     }
 

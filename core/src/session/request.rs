@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::limits::AHEAD_LIMIT;
 use crate::oauth::dpop;
 use crate::oauth::metadata::origin;
-use crate::recovery::{Ask, Means, Trigger};
+use crate::recovery::{Means, Scoping, Trigger};
 use crate::runtime::timeout;
 use crate::session::AuthSession;
 use crate::session::client::possession::RequestCredential;
@@ -147,12 +147,12 @@ impl ResourceRequest {
             scopes: inner.settings.scopes.union(current.scopes()),
             credential: Some(current.clone()),
             means,
-            ask: Ask::Afresh,
+            ask: Scoping::Unchanged,
             challenge: AuthChallenge::unauthenticated(),
             rediscover: false,
         };
         let renewal = async {
-            if means == Means::Mint && !inner.can_mint(patience).await {
+            if means == Means::TokenExchange && !inner.can_mint(patience).await {
                 return None;
             }
             inner.renewals.renew(plan).await.ok()

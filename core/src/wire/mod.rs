@@ -2,7 +2,7 @@
 //!
 //! Challenges, outcomes and events are their own forms ([`AuthChallenge`](crate::AuthChallenge),
 //! [`Outcome`](crate::Outcome), [`Event`](crate::Event)); an error is written as [`ErrorForm`], and read as
-//! [`Error::Told`]. Names are in camelCase; absent values are left out.
+//! [`Error::Received`]. Names are in camelCase; absent values are left out.
 
 #[cfg(feature = "schema")]
 mod schema;
@@ -20,7 +20,7 @@ pub use schema::schema;
 
 impl From<&Error> for ErrorForm {
     fn from(error: &Error) -> Self {
-        if let Error::Told(form) = error {
+        if let Error::Received(form) = error {
             return Self::clone(form);
         }
         Self {

@@ -78,7 +78,7 @@ pub fn failure(error: &Error) -> String {
         }
         Error::Cancelled { .. } => "Cancelled. Nothing was changed.".to_owned(),
         Error::Timeout { what, .. } => format!("{what} took too long. Try again."),
-        Error::Told(form) => displayable(&form.sentence),
+        Error::Received(form) => displayable(&form.sentence),
         Error::ClientIssuerUnknown { .. }
         | Error::ResourceMismatch { .. }
         | Error::InsecureEndpoint { .. }

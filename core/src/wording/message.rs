@@ -93,7 +93,7 @@ fn message(error: &Error) -> String {
         Error::Http { url, detail, .. } => format!("The request to {url} failed: {detail}"),
         Error::Host { detail, .. } => format!("The application reported an error: {detail}"),
         Error::Config { detail } => format!("The configuration is invalid: {detail}"),
-        Error::Told(form) => text::escaped(&form.message).into_owned(),
+        Error::Received(form) => text::escaped(&form.message).into_owned(),
         Error::ResourceMismatch { server, resource } => format!(
             "The resource metadata of {server} is for another resource, {resource}. Nothing was sent there; check the server's URL."
         ),

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use mcp_reauth::recovery::{
-    Ask, Attempt, Consent, IssuerCheck, Means, Proof, Protocol, RULES, Rejection, Situation, Step,
-    Trigger, Venue, decide, next_step,
+    Attempt, Consent, Destination, IssuerCheck, Means, Proof, Protocol, RULES, Rejection, Scoping,
+    Situation, Step, Trigger, decide, next_step,
 };
 
 const ATTEMPTS: [Attempt; 6] = [
@@ -21,15 +21,15 @@ fn protocols() -> Vec<Protocol> {
     let mut all = Vec::new();
     for one in ATTEMPTS {
         all.push(Protocol::Standard { refresh: one });
-        all.push(Protocol::ClientCredentials { mint: one });
-        all.push(Protocol::WorkloadIdentity { mint: one });
-        for mint in ATTEMPTS {
+        all.push(Protocol::ClientCredentials { new_token: one });
+        all.push(Protocol::WorkloadIdentity { new_token: one });
+        for new_token in ATTEMPTS {
             for id_token in BOTH {
                 let idp = one;
                 all.push(Protocol::Enterprise {
                     id_token,
                     idp,
-                    mint,
+                    new_token,
                 });
             }
         }
@@ -182,7 +182,7 @@ fn invariants_hold_everywhere() {
             "no step after the limit",
         );
         check(
-            !enterprise || !matches!(step, Step::Authorize(Venue::AuthorizationServer, _)),
+            !enterprise || !matches!(step, Step::Authorize(Destination::AuthorizationServer, _)),
             "enterprise-managed access never visits the resource's authorization endpoint",
         );
         check(
@@ -218,7 +218,7 @@ fn invariants_hold_everywhere() {
             "a transient error never prompts",
         );
         check(
-            token || s.anonymous || !matches!(step, Step::Authorize(_, Ask::Afresh)),
+            token || s.anonymous || !matches!(step, Step::Authorize(_, Scoping::Unchanged)),
             "a step-up never gives up scopes",
         );
     });

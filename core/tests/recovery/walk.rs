@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::thread;
 
 use mcp_reauth::recovery::{
-    Ask, Attempt, Current, Event, Facts, IssuerCheck, Means, Permissions, ProofDemand, Rejection,
-    Renewal, Source, State, Step, Tried, Trigger,
+    Attempt, Current, Event, Facts, IssuerCheck, Means, Permissions, ProofDemand, Rejection,
+    Renewal, Scoping, Source, State, Step, Tried, Trigger,
 };
 
 type Walker = State<()>;
@@ -329,7 +329,9 @@ fn events(step: Step, world: World) -> Vec<Event<()>> {
         Step::AskConsent => asked(),
         // A host that hands the challenge in shows the question itself, and calls again with the user's consent.
         Step::ConfirmStepUp if world.returns => asked(),
-        Step::Authorize(_, Ask::Union) => vec![Event::Authorized(Ask::Union), Event::Declined],
+        Step::Authorize(_, Scoping::Union) => {
+            vec![Event::Authorized(Scoping::Union), Event::Declined]
+        }
         Step::Authorize(_, ask) => vec![Event::Authorized(ask)],
         Step::Retry
         | Step::RetryWithNonce
@@ -344,7 +346,7 @@ fn asked() -> Vec<Event<()>> {
     vec![
         Event::Consented,
         Event::Declined,
-        Event::Authorized(Ask::Union),
+        Event::Authorized(Scoping::Union),
     ]
 }
 

@@ -14,7 +14,7 @@ use crate::oauth::discovery::Discovered;
 use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::registration::{Purpose, register};
 use crate::oauth::token::{TokenFailure, TokenGrant};
-use crate::recovery::Ask;
+use crate::recovery::Scoping;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::client::{Requester, SessionClient};
@@ -101,7 +101,7 @@ impl CodeFlow<'_> {
             verifier: prepared.verifier,
             redirect_uri,
             scopes,
-            widen: need.ask == Ask::Union,
+            widen: need.ask == Scoping::Union,
             reused: registration.dynamic && recorded == Some(&registration),
             prompted,
             client: registration,

@@ -12,7 +12,7 @@ use crate::issuer::same_issuer;
 use crate::oauth::discovery::scopes_of;
 use crate::oauth::registration::{Purpose, register};
 use crate::oauth::token::{TokenFailure, TokenGrant, Tokens};
-use crate::recovery::{Ask, Attempt};
+use crate::recovery::{Attempt, Scoping};
 use crate::scope::ScopeSet;
 use crate::session::client::{Requester, SessionClient};
 use crate::session::ways::{Place, RenewalEnd, RenewalPlan, failed, failed_before, keep};
@@ -261,7 +261,7 @@ impl Minting<'_> {
         let held = &self.client.held;
         match &refusal.failure {
             TokenFailure::Other { code, .. }
-                if code == "invalid_scope" && self.plan.ask == Ask::Afresh =>
+                if code == "invalid_scope" && self.plan.ask == Scoping::Unchanged =>
             {
                 held.update(|record| {
                     let known = !record.requested.is_empty();

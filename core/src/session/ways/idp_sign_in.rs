@@ -10,7 +10,7 @@ use crate::oauth::authorization::{self, Parameters};
 use crate::oauth::discovery;
 use crate::oauth::metadata::ServerMetadata;
 use crate::oauth::token::{self, TokenGrant};
-use crate::recovery::Ask;
+use crate::recovery::Scoping;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::session::client::SessionClient;
@@ -68,7 +68,7 @@ impl IdpSignIn<'_> {
             verifier: prepared.verifier,
             redirect_uri,
             scopes,
-            widen: need.ask == Ask::Union,
+            widen: need.ask == Scoping::Union,
             reused: false,
             prompted: false,
             client,

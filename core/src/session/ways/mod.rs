@@ -22,7 +22,7 @@ use crate::grant::{Grant, Grantor, KeyBinding, Registration};
 use crate::host::{Event, WorkloadIdentity};
 use crate::oauth::discovery::Discovered;
 use crate::oauth::token::TokenFailure;
-use crate::recovery::{Ask, Attempt, Means, Renewal, Tried};
+use crate::recovery::{Attempt, Means, Renewal, Scoping, Tried};
 use crate::scope::ScopeSet;
 use crate::session::client::{Requester, SessionClient};
 use crate::session::held::credential::Authorization;
@@ -63,7 +63,7 @@ pub(crate) struct RenewalPlan {
     /// The credential that the decision to renew was about. If another one is current by now, no server is asked.
     pub(crate) credential: Option<Authorization>,
     pub(crate) means: Means,
-    pub(crate) ask: Ask,
+    pub(crate) ask: Scoping,
     /// The scopes to request, if the means requests any (a refresh does not).
     pub(crate) scopes: ScopeSet,
     pub(crate) challenge: AuthChallenge,
@@ -134,7 +134,7 @@ impl Ways {
         let grant = credential.grant();
         match self.way {
             Way::ClientCredentials | Way::Workload(_) => Some(Means::NewToken),
-            Way::Enterprise(_) => Some(Means::Mint),
+            Way::Enterprise(_) => Some(Means::TokenExchange),
             Way::Person => {
                 let renewable = grant.refresh_token.is_some() && grant.client.is_some();
                 // A refresh token that is bound to a key is useless without that key.
@@ -162,7 +162,7 @@ impl Ways {
     /// Returns the scopes that a silent renewal requests; none for a refresh.
     pub(crate) fn requested(
         &self,
-        ask: Ask,
+        ask: Scoping,
         held: Option<&Authorization>,
         challenge: &AuthChallenge,
     ) -> ScopeSet {
@@ -173,8 +173,8 @@ impl Ways {
         let configured = &self.client.settings.scopes;
         let wanted = configured.union(&challenge.required_scopes);
         match ask {
-            Ask::Afresh => wanted,
-            Ask::Union => held.union(&wanted),
+            Scoping::Unchanged => wanted,
+            Scoping::Union => held.union(&wanted),
         }
     }
 
@@ -204,7 +204,7 @@ impl Ways {
                 by_machine(Some(&**platform)).run(read).await
             }
             (Means::NewToken, _) => by_machine(None).run(read).await,
-            (Means::Mint, way) => {
+            (Means::TokenExchange, way) => {
                 let minting = Minting {
                     client,
                     idp: way.idp()?,

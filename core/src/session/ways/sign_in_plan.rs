@@ -7,7 +7,7 @@ use crate::grant::Grant;
 use crate::issuer::same_issuer;
 use crate::oauth::discovery::{Discovered, Preference, discover};
 use crate::oauth::known::Known;
-use crate::recovery::Ask;
+use crate::recovery::Scoping;
 use crate::scope::ScopeSet;
 use crate::session::client::SessionClient;
 use crate::session::need::Need;
@@ -82,8 +82,8 @@ fn wanted(configured: &ScopeSet, need: &Need, record: &Record, found: &Discovere
     let held = held.filter(|grant| same_issuer(&grant.grantor.issuer, &found.server.issuer));
     let before = match (held, need.ask) {
         (None, _) => ScopeSet::new(),
-        (Some(_), Ask::Afresh) => record.requested.clone(),
-        (Some(grant), Ask::Union) => record.requested.union(&grant.granted),
+        (Some(_), Scoping::Unchanged) => record.requested.clone(),
+        (Some(grant), Scoping::Union) => record.requested.union(&grant.granted),
     };
     let required = &need.challenge.required_scopes;
     let mut wanted = before.union(configured).union(required);

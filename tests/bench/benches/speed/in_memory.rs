@@ -145,10 +145,10 @@ fn situations() -> Vec<Situation> {
     let enterprise = Protocol::Enterprise {
         id_token: true,
         idp: Attempt::Untried,
-        mint: Attempt::Untried,
+        new_token: Attempt::Untried,
     };
     let machine = Protocol::ClientCredentials {
-        mint: Attempt::Untried,
+        new_token: Attempt::Untried,
     };
     vec![
         expired,
