@@ -5,5 +5,6 @@ cd "$(dirname "$0")"
 
 ./install.sh tools
 tools=$PWD/../target/python/tools/bin
-"$tools/ruff" format --check --quiet . || { echo "Format it: target/python/tools/bin/ruff format bindings-python" >&2; exit 1; }
-"$tools/ruff" check --quiet .
+code=(--config pyproject.toml --quiet . ../examples ../tests/conformance/client-python)
+"$tools/ruff" format --check "${code[@]}" || { echo "Format it: target/python/tools/bin/ruff format" >&2; exit 1; }
+"$tools/ruff" check "${code[@]}"
