@@ -15,6 +15,9 @@ ln -s "$PWD"/python/mcp_reauth/* "$python/testing/mcp_reauth/"
 rm -f "$python/testing/mcp_reauth/_native.abi3.so"
 cp ../target/debug/lib_native.* "$python/testing/mcp_reauth/_native.abi3.so" 2>/dev/null
 
+# The servers by others.
+[ $# -gt 0 ] && [[ "$*" != *third* && "$*" != *fastmcp* ]] || ../tests/third-party/install
+
 words=''
 for word in "$@"; do words+="${words:+ or }$word"; done
 # run ENVIRONMENT MARKS [ARGUMENT...]: runs the tests with these marks.

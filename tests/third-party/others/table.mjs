@@ -9,7 +9,7 @@ import { SERVERS, SITUATIONS } from './servers.mjs';
 
 const FILE = fileURLToPath(new URL('../../../docs/servers.md', import.meta.url));
 const BEGIN = '<!-- From here on, tests write and check. -->';
-const CLIENTS = { command: 'command', node: 'Node' };
+const CLIENTS = { command: 'command', node: 'Node', python: 'Python' };
 
 const HEAD = ['server', 'version', 'client', ...SITUATIONS];
 const row = (cells) => `| ${cells.join(' | ')} |`;
