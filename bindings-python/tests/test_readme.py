@@ -133,16 +133,24 @@ def test_every_error_code_and_class_is_described() -> None:
         assert f"`{_errors.ReauthError._classes[code].__name__}`" in text
 
 
+def check_types(readme: Readme, programs: list[Path], python: str) -> None:
+    pytest.importorskip("mypy", reason="mypy is not installed here")
+    options = [
+        "--strict",
+        "--no-error-summary",
+        "--cache-dir",
+        str(readme.folder / "mypy"),
+        "--python-executable",
+        python,
+    ]
+    command = [sys.executable, "-m", "mypy", *options, *map(str, programs)]
+    checked = subprocess.run(command, capture_output=True, text=True, cwd=readme.folder)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 @pytest.mark.timeout(300)
 def test_types(readme: Readme) -> None:
-    pytest.importorskip("mypy", reason="mypy is not installed here")
-    # mcp 1.x is not installed beside 2.x.
-    programs = [str(readme.program(name)) for name in PIECES if name != OF_MCP_1]
-    arguments = ["--strict", "--no-error-summary", "--cache-dir", str(readme.folder / "mypy"), *programs]
-    checked = subprocess.run(
-        [sys.executable, "-m", "mypy", *arguments], capture_output=True, text=True, cwd=readme.folder
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    check_types(readme, [readme.program(name) for name in PIECES if name != OF_MCP_1], sys.executable)
 
 
 @piece("A client in fifteen lines")
@@ -207,11 +215,13 @@ def test_without_event_loop(readme: Readme) -> None:
 OF_MCP_1 = "With httpx and mcp 1.x"
 
 
+@pytest.mark.timeout(300)
 @piece(OF_MCP_1)
 def test_with_mcp_1(readme: Readme) -> None:
     python = os.environ.get("MCP_REAUTH_PYTHON_MCP1", str(ROOT / "target" / "python" / "mcp1" / "bin" / "python"))
     if not Path(python).exists():
         pytest.skip(f"{python} has mcp 1.x, and is not installed: bindings-python/install.sh")
+    check_types(readme, [readme.program(OF_MCP_1)], python)
     assert "hello" in readme.output(OF_MCP_1, python=python)
 
 
