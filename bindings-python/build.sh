@@ -16,6 +16,8 @@ rm -rf $python/wheels
 "$python/tools/bin/python" notices.py "$(rustc --print host-tuple)" >python/mcp_reauth/NOTICES.txt
 options=(--release --locked --out $python/wheels)
 [ "$(uname)" != Linux ] || options+=(--zig --compatibility manylinux_2_17 --target "$(uname -m)-unknown-linux-gnu")
+# No path of this machine in what is shipped.
+export RUSTFLAGS="--remap-path-prefix=$HOME=~ --remap-path-prefix=$(cd .. && pwd)=."
 # A folder of its own: with another C compiler, cargo would build again what it shares with other crates.
 PATH=$PWD/$python/tools/bin:$PATH CARGO_TARGET_DIR=$PWD/$python/build maturin build --quiet "${options[@]}"
 for sdk in mcp2 mcp1; do
