@@ -6,9 +6,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-
 import mcp_reauth
+import pytest
 from support.fixture import ROOT
 
 WHEELS = sorted((ROOT / "target" / "python" / "wheels").glob("*.whl"))

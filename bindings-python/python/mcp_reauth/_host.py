@@ -56,7 +56,9 @@ _REQUIRED = ("confirm_step_up", "authorize")
 def check_host(host: object, redirect_uri: str | None) -> str | None:
     """Checks the members of a host. Returns the redirect URI if it is a constant."""
     if isinstance(host, type):
-        raise misconfigured(f"host must be an object, and is the class {host.__name__}; did you mean {host.__name__}()?")
+        raise misconfigured(
+            f"host must be an object, and is the class {host.__name__}; did you mean {host.__name__}()?"
+        )
     for name in (*_REQUIRED, *_OPTIONAL):
         member = getattr(host, name, None)
         if not callable(member) and (name in _REQUIRED or member is not None):
