@@ -10,7 +10,7 @@ from typing import Any
 
 from . import _native
 from ._describe import describe
-from ._errors import misconfigured
+from ._errors import ReauthError, misconfigured
 from ._forms import camel
 
 
@@ -26,14 +26,19 @@ def _when(what: str, right: Callable[[Any], bool]) -> Kind:
     return Kind(what, lambda value: value if right(value) else None)
 
 
-def _is_text(value: object) -> bool:
-    if not isinstance(value, str) or not value:
+def is_broken(value: object) -> bool:
+    """Whether a string has surrogates without their other halves, which cannot be encoded."""
+    if not isinstance(value, str):
         return False
     try:
         value.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return True
+    return False
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != "" and not is_broken(value)
 
 
 def _seconds(value: object) -> int | None:
@@ -52,7 +57,7 @@ def read_address(value: object) -> str | None:
 
 
 def _addresses(value: object) -> list[str] | None:
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         return None
     addresses = [read_address(one) for one in value]
     return [one for one in addresses if one is not None] if None not in addresses else None
@@ -103,14 +108,32 @@ def check(given: Mapping[str, Any], kinds: Mapping[str, Kind], where: str = "") 
 def read_one(value: object, kind: Kind, name: str) -> Any:
     """Converts one option, or raises an error that names it."""
     if inspect.iscoroutine(value):
-        # Python would warn besides that it was never awaited.
-        value.close()
-        raise misconfigured(f"{name} must be {kind.what}, and is a coroutine that was not awaited")
+        raise refusal(name, kind.what, value)
     try:
         read = kind.read(value)
     except Exception as error:
         raise misconfigured(f"{name} cannot be read") from error
     if read is None:
-        shown = "empty" if value == "" else describe(value)
-        raise misconfigured(f"{name} must be {kind.what}, and is {shown}")
+        raise refusal(name, kind.what, value)
     return read
+
+
+def refusal(name: str, what: str, value: object) -> ReauthError:
+    """The error for an option or argument of a wrong type."""
+    if inspect.iscoroutine(value):
+        # Python would warn besides that it was never awaited.
+        value.close()
+        return misconfigured(f"{name} must be {what}, and is a coroutine that was not awaited")
+    if isinstance(value, str) and not value:
+        shown = "empty"
+    else:
+        shown = "text that is not Unicode" if is_broken(value) else describe(value)
+    return misconfigured(f"{name} must be {what}, and is {shown}")
+
+
+def member(owner: object, name: str, where: str) -> Any:
+    """A member of an application's object, ``None`` if it has none."""
+    try:
+        return getattr(owner, name, None)
+    except Exception as error:
+        raise misconfigured(f"{where}.{name} cannot be read") from error

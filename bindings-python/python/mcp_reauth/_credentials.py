@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
-from ._check import FLAG, TEXT, check, one_of
-from ._describe import describe
+from ._check import FLAG, TEXT, check, one_of, refusal
 from ._errors import misconfigured
 
 
@@ -101,26 +100,28 @@ def credentials_json(credentials: object) -> dict[str, Any]:
     """Checks credentials, and returns their JSON for the native part."""
     kind = _KINDS.get(type(credentials))
     if kind is None:
-        names = ", ".join(cls.__name__ for cls in _KINDS)
-        raise misconfigured(f"credentials must be one of {names}, and is {describe(credentials)}")
+        raise refusal("credentials", f"one of {', '.join(cls.__name__ for cls in _KINDS)}", credentials)
     json: dict[str, Any] = {"kind": kind}
     client = getattr(credentials, "client", None)
     if client is not None:
         json["client"] = _part(client, Client, _CLIENT, "credentials.client", ("id",))
     elif not isinstance(credentials, (Person, Enterprise)):
-        raise misconfigured(f"credentials.client must be a Client, and is {describe(client)}")
+        raise refusal("credentials.client", "a Client", client)
     if isinstance(credentials, Enterprise):
         provider, required = credentials.identity_provider, ("issuer", "client_id")
         where = "credentials.identity_provider"
-        json["identityProvider"] = provider and _part(provider, IdentityProvider, _PROVIDER, where, required)
+        # Not configured, if there is none.
+        json["identityProvider"] = (
+            None if provider is None else _part(provider, IdentityProvider, _PROVIDER, where, required)
+        )
     if isinstance(credentials, Workload) and not callable(credentials.assertion):
-        raise misconfigured(f"credentials.assertion must be a function, and is {describe(credentials.assertion)}")
+        raise refusal("credentials.assertion", "a function", credentials.assertion)
     return json
 
 
 def _part(part: object, cls: type, kinds: dict[str, Any], where: str, required: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(part, cls):
-        raise misconfigured(f"{where} must be {cls.__name__}, and is {describe(part)}")
+        raise refusal(where, f"a value of {cls.__name__}", part)
     checked = check({name: getattr(part, name) for name in kinds}, kinds, f"{where}.")
     for name in required:
         if getattr(part, name) is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import Any, Protocol, Union
 from urllib.parse import urlencode
 
+from ._check import TEXT, member, read_one, refusal
 from ._describe import describe
 from ._errors import misconfigured
 from ._forms import AuthorizationRequest, StepUpRequest, with_challenge
@@ -55,15 +56,17 @@ _REQUIRED = ("confirm_step_up", "authorize")
 
 def check_host(host: object, redirect_uri: str | None) -> str | None:
     """Checks the members of a host. Returns the redirect URI if it is a constant."""
+    if iscoroutine(host):
+        raise refusal("host", "an AuthHost", host)
     if isinstance(host, type):
         raise misconfigured(
             f"host must be an object, and is the class {host.__name__}; did you mean {host.__name__}()?"
         )
     for name in (*_REQUIRED, *_OPTIONAL):
-        member = getattr(host, name, None)
-        if not callable(member) and (name in _REQUIRED or member is not None):
-            raise misconfigured(f"host.{name} must be a function, and is {describe(member)}")
-    own = getattr(host, "redirect_uri", None)
+        function = member(host, name, "host")
+        if not callable(function) and (name in _REQUIRED or function is not None):
+            raise refusal(f"host.{name}", "a function", function)
+    own = member(host, "redirect_uri", "host")
     if own is not None and redirect_uri is not None:
         raise misconfigured(
             "redirect_uri is set in the options and by host (as TerminalHost does): set it in one place"
@@ -73,8 +76,8 @@ def check_host(host: object, redirect_uri: str | None) -> str | None:
     if own is None and redirect_uri is None:
         raise misconfigured("redirect_uri is missing: set it in the options or in host")
     if own is not None and not isinstance(own, str):
-        raise misconfigured(f"host.redirect_uri must be a string or a function, and is {describe(own)}")
-    return own if own is not None else redirect_uri
+        raise refusal("host.redirect_uri", "a string or a function", own)
+    return redirect_uri if own is None else read_one(own, TEXT, "host.redirect_uri")
 
 
 def callback_query(callback: object, what: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from inspect import iscoroutine
 from typing import Any, Literal, Union
 
-from ._check import ADDRESS, ADDRESSES, COUNT, FLAG, SCOPES, SECONDS, TEXT, check, one_of, read_one
+from ._check import ADDRESS, ADDRESSES, COUNT, FLAG, SCOPES, SECONDS, TEXT, check, member, one_of, read_one, refusal
 from ._credentials import Person, Workload, credentials_json
-from ._describe import describe
 from ._errors import misconfigured
+from ._forms import snake
 from ._host import check_host
 from ._store import place_of
 
@@ -69,7 +71,8 @@ _OTHERS = {"dpop_key": TEXT, "egress": one_of("local", "public")}
 class CheckedOptions:
     """The options, read once: later changes of the application's objects have no effect."""
 
-    json: str
+    #: For the native part. It may hold secrets.
+    json: str = field(repr=False)
     server_url: str
     is_enterprise: bool
     host: Any
@@ -95,9 +98,10 @@ def check_options(server_url: object, options: Mapping[str, Any]) -> CheckedOpti
         settings["redirectUri"] = check_host(host, redirect_uri)
     elif redirect_uri is not None:
         settings["redirectUri"] = redirect_uri
-    if http_client is not None and not callable(getattr(http_client, "send", None)):
-        shown = describe(http_client)
-        raise misconfigured(f"http_client must be an object with send, and is {shown}")
+    # A coroutine has a function of this name too.
+    is_client = not iscoroutine(http_client) and callable(member(http_client, "send", "http_client"))
+    if http_client is not None and not is_client:
+        raise refusal("http_client", "an object with send", http_client)
     document = {
         **check(options, _OTHERS),
         "serverUrl": url,
@@ -118,12 +122,17 @@ def check_options(server_url: object, options: Mapping[str, Any]) -> CheckedOpti
     )
 
 
+def in_python(answer: str) -> str:
+    """An answer of the native part with the names of options as they are in Python."""
+    return re.sub(r"\b(?:dpopKey|redirectUri|credentials\.\w+\.\w+)\b", lambda found: snake(found[0]), answer)
+
+
 def _policy(policy: object) -> dict[str, Any]:
     if policy is None:
         return {}
     if not isinstance(policy, Policy):
-        raise misconfigured(f"policy must be a Policy, and is {describe(policy)}")
-    given = asdict(policy)
+        raise refusal("policy", "a Policy", policy)
+    given = {name: getattr(policy, name) for name in Policy.__dataclass_fields__}
     for name in ("refresh_ahead", "interaction_timeout"):
         given[f"{name}_ms"] = given.pop(name)
         if given[f"{name}_ms"] is not None:

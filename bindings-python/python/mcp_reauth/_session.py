@@ -19,7 +19,7 @@ from ._forms import AuthChallenge, ConnectionState, IdentityProviderState, Opera
 from ._host import AuthHost, Callback, callback_query
 from ._http_client import HttpClient
 from ._log import follow_level
-from ._options import CheckedOptions, Policy, Scopes, check_options
+from ._options import CheckedOptions, Policy, Scopes, check_options, in_python
 from ._outcome import Failed, Outcome, outcome_of
 from ._parts import OpenSession, Parts
 from ._request import ResourceRequest, Trigger, is_ambient
@@ -74,7 +74,7 @@ async def open_session(server_url: object, options: dict[str, Any], wait: Wait) 
     if isinstance(opened, _native.Session):
         return AuthSession(OpenSession(opened, parts), checked, wait)
     parts.place.leave()
-    unwrap(opened)
+    unwrap(in_python(opened))
     raise AssertionError("an answer without a session is an error")
 
 

@@ -6,11 +6,12 @@ import os
 import weakref
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import Any, Protocol
 
 from . import _native
 from ._bridge import Place, WithBody
+from ._check import TEXT, is_broken, member, read_one, refusal
 from ._describe import describe
 from ._errors import misconfigured
 from ._runner import Runner
@@ -92,13 +93,9 @@ class FileStore:
     place: str
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        try:
-            place = os.fspath(path)
-        except TypeError:
-            place = None
-        if not isinstance(place, str) or not place:
-            shown = "empty" if path == "" else describe(path)
-            raise misconfigured(f"the path of a FileStore must be a string or a path, and is {shown}")
+        place = path if isinstance(path, str) else path.__fspath__() if isinstance(path, os.PathLike) else None
+        if not isinstance(place, str) or not place or is_broken(place):
+            raise refusal("the path of a FileStore", "a string or a path", path)
         self.place = place
         self._native = _native.Store.file(place)
 
@@ -115,25 +112,25 @@ def place_of(store: object) -> str | None:
     """Checks the members of a store, and returns its ``place``."""
     if native_store(store) is not None:
         return None
+    if iscoroutine(store):
+        raise refusal("store", "a TokenStore", store)
     for name in ("load", "save", "delete"):
         _require_function(store, name)
-    leases = [name for name in _LEASES if getattr(store, name, None) is not None]
+    leases = [name for name in _LEASES if member(store, name, "store") is not None]
     for name in leases:
         _require_function(store, name)
     if leases and len(leases) < len(_LEASES):
         missing = " and ".join(name for name in _LEASES if name not in leases)
         has = " and ".join(leases)
         raise misconfigured(f"store has {has}, and lacks {missing}: a store has all three, or none")
-    place = getattr(store, "place", None)
-    if place is not None and not isinstance(place, str):
-        raise misconfigured(f"store.place must be a string, and is {describe(place)}")
-    return place
+    place = member(store, "place", "store")
+    return None if place is None else str(read_one(place, TEXT, "store.place"))
 
 
 def _require_function(store: object, name: str) -> None:
-    member = getattr(store, name, None)
-    if not callable(member):
-        raise misconfigured(f"store.{name} must be a function, and is {describe(member)}")
+    function = member(store, name, "store")
+    if not callable(function):
+        raise refusal(f"store.{name}", "a function", function)
 
 
 class CalledStore:

@@ -11,6 +11,7 @@ from . import _native
 from ._bridge import Place, bridge, unwrap
 from ._check import ADDRESS, FLAG, check
 from ._forms import AuthorizationRequest, StepUpRequest, json_of
+from ._options import in_python
 from ._runner import current_runner
 from ._waiting import by_loop
 
@@ -42,8 +43,7 @@ class TerminalHost:
         try:
             self._native = _native.Loopback(json.dumps(options), bridge(), self._terminal.place.id)
         except ValueError as error:
-            answer = str(error)
-            unwrap(answer)
+            unwrap(in_python(str(error)))
 
     async def redirect_uri(self, registered: bool) -> str:
         """The redirect URI of the next authorization."""
