@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import mcp_reauth
 import pytest
+
+import mcp_reauth
 from mcp_reauth import (
     AuthSession,
     Client,

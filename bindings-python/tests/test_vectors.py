@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import mcp_reauth
 import pytest
+
+import mcp_reauth
 from mcp_reauth import AuthChallenge, Operation, _native, wording
 from support.fixture import ROOT
 

@@ -182,17 +182,20 @@ async def _answer(callee: Callee, call: int, method: str, input: Any, body: byte
             callee.unheard(method, input, returned)
     except BaseException as error:
         _bridge.settle(call, _refusal(error))
-        # Of the task itself: cancelled, or the program ends.
-        if not isinstance(error, Exception):
+        # Of the task itself: cancelled, or the program ends. Another one would be reported as lost, and is not.
+        if isinstance(error, (*_cancellations(), SystemExit)):
             raise
     finally:
         _running.pop(call, None)
 
 
-def _is_cancelled(error: BaseException) -> bool:
+def _cancellations() -> tuple[type[BaseException], ...]:
     trio = sys.modules.get("trio")
-    kinds = (asyncio.CancelledError, KeyboardInterrupt, *((trio.Cancelled,) if trio else ()))
-    return isinstance(error, kinds) or (isinstance(error, ReauthError) and error.code == "cancelled")
+    return (asyncio.CancelledError, KeyboardInterrupt, *((trio.Cancelled,) if trio else ()))
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    return isinstance(error, _cancellations()) or (isinstance(error, ReauthError) and error.code == "cancelled")
 
 
 def _refusal(error: BaseException) -> str:

@@ -19,7 +19,8 @@ HeaderFields = Union[Mapping[str, Any], Iterable[tuple[Any, Any]]]
 _MAX_FIELDS = 10_000
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Text, with replacements for what cannot be encoded."""
     if isinstance(value, (bytes, bytearray)):
         # What servers write is UTF-8, if it is not ASCII.
         try:
@@ -40,7 +41,7 @@ def flat_headers(headers: object) -> list[str]:
     for name, value in pairs:
         lines = value if isinstance(value, (list, tuple)) else (value,)
         for line in lines:
-            flat += (_text(name), _text(line))
+            flat += (text_of(name), text_of(line))
         if len(flat) > 2 * _MAX_FIELDS:
             raise TypeError(f"there are more than {_MAX_FIELDS} header fields")
     return flat
@@ -69,7 +70,7 @@ def operation_of(operation: str | bytes | Operation | None) -> Operation:
     if isinstance(operation, Operation):
         return operation
     if isinstance(operation, (str, bytes)):
-        return read(Operation, json.loads(_native.operation_of_message(_text(operation))))
+        return read(Operation, json.loads(_native.operation_of_message(text_of(operation))))
     raise misconfigured(f"operation must be a JSON-RPC message or an Operation, and is {describe(operation)}")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from inspect import isawaitable, iscoroutine
 from typing import Any, Protocol, Union
 from urllib.parse import urlencode
 
-from ._check import TEXT, member, read_one, refusal
+from ._challenge import text_of
+from ._check import TEXT, is_broken, member, read_one, refusal
 from ._describe import describe
 from ._errors import misconfigured
 from ._forms import AuthorizationRequest, StepUpRequest, with_challenge
@@ -83,24 +84,36 @@ def check_host(host: object, redirect_uri: str | None) -> str | None:
 def callback_query(callback: object, what: str) -> str:
     """Converts a callback to its address or query. ``what`` names it in errors."""
     kinds = "the callback's URL or query: a string, a mapping of its parameters, or a URL object"
-    if isinstance(callback, str):
-        return callback
-    if isinstance(callback, Mapping):
-        try:
-            return urlencode([(str(name), str(value)) for name, value in callback.items() if value is not None])
-        except Exception as error:
-            raise misconfigured(f"{what} cannot be read as {kinds}") from error
-    # `httpx.URL`, `yarl.URL`, `starlette.datastructures.URL` and others.
-    if type(callback).__name__.endswith(("URL", "Url")):
-        return str(callback)
-    raise misconfigured(f"{what} must be {kinds}, and is {describe(callback)}")
+    try:
+        if isinstance(callback, Mapping):
+            return urlencode(list(_parameters(callback)))
+        # `httpx.URL`, `yarl.URL`, `starlette.datastructures.URL` and others.
+        if isinstance(callback, str) or type(callback).__name__.endswith(("URL", "Url")):
+            return text_of(str(callback))
+    except Exception as error:
+        raise misconfigured(f"{what} cannot be read as {kinds}") from error
+    raise refusal(what, kinds, callback)
+
+
+def _parameters(callback: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    """All parameters: one that is repeated must not pass for one that is not."""
+    # `items` of Starlette and httpx has the last of each only.
+    every = getattr(callback, "multi_items", callback.items)
+    for name, value in every():
+        if value is None:
+            continue
+        # As `urllib.parse.parse_qs` has them.
+        for one in value if isinstance(value, (list, tuple)) else (value,):
+            if not isinstance(name, str) or not isinstance(one, str):
+                raise TypeError("names and values must be text")
+            yield name, one
 
 
 async def call_host(host: Any, method: str, input: Mapping[str, Any]) -> object:
     """Calls a host for the native part."""
     if method == "redirectUri":
         uri = await _awaited(host.redirect_uri(input["registered"]))
-        if isinstance(uri, str):
+        if isinstance(uri, str) and not is_broken(uri):
             return uri
         raise TypeError(f"host.redirect_uri must return a string, and returned {describe(uri)}")
     if method == "confirmStepUp":

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import _native
 from ._bridge import bridge, unwrap
-from ._challenge import _text
 from ._check import FLAG, read_one
 from ._credentials import Credentials
 from ._describe import describe
@@ -222,7 +221,7 @@ class AuthSession:
         if access was denied; ``scope_not_granted`` if fewer scopes than required were granted (the grant is kept all
         the same).
         """
-        query = _text(callback_query(callback, "the callback"))
+        query = callback_query(callback, "the callback")
         unwrap(await self._wait(self._native.complete_authorization(query)))
 
     async def sign_in(self, scopes: Scopes | None = None, *, again: bool = False) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import importlib
 import inspect
 import math
 import pathlib
@@ -110,3 +112,39 @@ def quotes_nothing(error: ReauthError) -> None:
         assert SECRET not in shown
         for word in ("panic", "rust", "pyo3", "line 1", "column", "serde"):
             assert word not in shown.lower(), shown
+
+
+class Unspeakable(Exception):
+    """Has no words."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+class Grave(BaseException):
+    """An exception that is none of ``Exception``, as of ``gevent`` or ``pytest``."""
+
+
+#: Exceptions of all kinds, and what the error's message says of each.
+RAISED: dict[str, tuple[Callable[[], BaseException], str]] = {
+    "an exception": (lambda: ValueError("the window is closed"), "the window is closed"),
+    "an exception without a message": (ValueError, "ValueError"),
+    "a key error": (lambda: KeyError("window"), "KeyError: 'window'"),
+    "an exception without words": (Unspeakable, "Unspeakable"),
+    "an exception with a lone surrogate": (lambda: ValueError("a \ud800 b"), "a ? b"),
+    "an exception with much to say": (lambda: ValueError("much " * 100_000), "much much"),
+    "an exception that is no Exception": (lambda: Grave("it is grave"), "it is grave"),
+    "a generator exit": (GeneratorExit, "GeneratorExit"),
+    "a group": (lambda: exception_group("many", [ValueError("one"), KeyError("two")]), "many"),
+    "an error of the package": (lambda: ReauthError.from_json({"code": "http", "message": "no way"}), "no way"),
+    "a time-out": (TimeoutError, "TimeoutError"),
+}
+
+
+def exception_group(message: str, exceptions: list[Exception]) -> BaseException:
+    # Before CPython 3.11 it is in a package, which anyio requires there.
+    known = vars(builtins).get("ExceptionGroup") or importlib.import_module("exceptiongroup").ExceptionGroup
+    group: BaseException = known(message, exceptions)
+    return group
