@@ -12,6 +12,7 @@ from typing import Any
 
 from . import _native
 from ._bridge import Place
+from ._check import is_broken
 from ._describe import describe
 from ._errors import closed, misconfigured
 from ._events import EventStream
@@ -86,7 +87,7 @@ async def _assertion(assertion: Any, input: Mapping[str, Any]) -> str:
     given = assertion(input["audience"])
     if isawaitable(given):
         given = await given
-    if isinstance(given, str):
+    if isinstance(given, str) and not is_broken(given):
         return given
     raise TypeError(f"credentials.assertion must return a string, and returned {describe(given)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from ._check import TEXT, is_broken, member, read_one, refusal
 from ._describe import describe
 from ._errors import misconfigured
 from ._runner import Runner
+from ._waiting import Waiter, waiter
 
 
 @dataclass(frozen=True)
@@ -133,14 +135,48 @@ def _require_function(store: object, name: str) -> None:
         raise refusal(f"store.{name}", "a function", function)
 
 
+class Releases:
+    """The releases of leases that are under way. A lease is asked for when they are over: trio and threads do not begin
+    calls in order."""
+
+    def __init__(self) -> None:
+        self._keys: list[StoreKey] = []
+        self._waiting: list[Waiter] = []
+        self._lock = threading.Lock()
+
+    def begin(self, key: StoreKey) -> None:
+        """A release begins."""
+        with self._lock:
+            self._keys.append(key)
+
+    def end(self, key: StoreKey) -> None:
+        """A release is over."""
+        with self._lock:
+            self._keys.remove(key)
+            waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.wake(None)
+
+    async def over(self, key: StoreKey) -> None:
+        """Waits until all releases of this lease are over."""
+        while True:
+            with self._lock:
+                if key not in self._keys:
+                    return
+                one = waiter()
+                self._waiting.append(one)
+            await one.wait()
+
+
 class CalledStore:
     """Calls a store in Python for the native part."""
 
-    def __init__(self, store: Any, place: Place, runner: Runner) -> None:
+    def __init__(self, store: Any, place: Place, runner: Runner, releases: Releases | None = None) -> None:
         self._store = store
         #: Held while a lease is held, so that the lease can be released.
         self._place = place
         self._runner = runner
+        self._releases = releases or Releases()
 
     async def call(self, method: str, input: Mapping[str, Any], body: bytearray | None) -> object:
         store, key = self._store, StoreKey(**input["key"])
@@ -157,8 +193,9 @@ class CalledStore:
         seconds = input["ttl"] / 1000
         if method == "store.renewLease":
             return _whether("renew_lease", await _awaited(store.renew_lease(key, input["lease"], seconds)))
+        await self._releases.over(key)
         lease = await _awaited(store.try_lease(key, seconds))
-        granted = isinstance(lease, str) and lease != ""
+        granted = isinstance(lease, str) and lease != "" and not is_broken(lease)
         _checked("try_lease", lease, granted, "a string that identifies the lease")
         if granted:
             self._place.hold()
@@ -186,13 +223,18 @@ class CalledStore:
                 # The lease lapses by itself.
                 pass
             finally:
-                self._place.let_go()
+                self._released(key)
 
+        self._releases.begin(key)
         try:
             self._runner.call(release).start()
         except RuntimeError:
             # The event loop has ended.
-            self._place.let_go()
+            self._released(key)
+
+    def _released(self, key: StoreKey) -> None:
+        self._releases.end(key)
+        self._place.let_go()
 
 
 async def _awaited(value: Any) -> Any:

@@ -122,7 +122,9 @@ class HttpClient:
 
         AuthSession.open(server_url, http_client=HttpClient(httpx2.AsyncClient(verify=context)))
 
-    It is not the client with the session's transport. Close it after the session.
+    It is not the client with the session's transport. Close it after the session. A session of
+    :mod:`mcp_reauth.blocking` needs a synchronous client; in another session such a client stops the event loop while
+    it waits for a server.
     """
 
     def __init__(self, client: httpx2.AsyncClient | httpx2.Client) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from . import _native
 from ._bridge import Place, bridge, unwrap
 from ._runner import Runner, current_runner
-from ._store import CalledStore, FileStore, MemoryStore, TokenStore, leases_within, native_store, place_of
+from ._store import CalledStore, FileStore, MemoryStore, Releases, TokenStore, leases_within, native_store, place_of
 from ._waiting import by_loop
 
 __all__ = ["StoreCheck", "check_store"]
@@ -35,7 +35,8 @@ async def check_store(
 
         assert all(check.failure is None for check in await check_store(MyStore(path), MyStore(path)))
     """
-    first, second = _Checked(one), _Checked(one if other is None else other)
+    releases = Releases()
+    first, second = _Checked(one, releases), _Checked(one if other is None else other, releases)
     try:
         results = unwrap(await by_loop(_native.check_store(first.native, second.native)))
     finally:
@@ -49,7 +50,7 @@ class _Checked:
 
     runner: Runner
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, releases: Releases) -> None:
         self.runner = current_runner(blocking=False)
         self.place = Place(self)
         ours = native_store(store)
@@ -57,7 +58,7 @@ class _Checked:
             self.native = ours
             return
         place_of(store)
-        self._store = CalledStore(store, self.place, self.runner)
+        self._store = CalledStore(store, self.place, self.runner, releases)
         self.native = _native.Store.of_application(bridge(), self.place.id, leases_within(store))
 
     def call(self, method: str, input: Any, body: bytearray | None) -> Any:

@@ -62,6 +62,10 @@ class URL:
         return self._text
 
 
+def nothing() -> None:
+    return None
+
+
 async def coroutine() -> str:
     return SECRET
 
