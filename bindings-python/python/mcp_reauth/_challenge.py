@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
 from . import _native
+from ._check import refusal
 from ._describe import describe
 from ._errors import ReauthError, _member, behind, misconfigured
 from ._forms import AuthChallenge, Operation, json_of, read
@@ -71,7 +72,7 @@ def operation_of(operation: str | bytes | Operation | None) -> Operation:
         return operation
     if isinstance(operation, (str, bytes)):
         return read(Operation, json.loads(_native.operation_of_message(text_of(operation))))
-    raise misconfigured(f"operation must be a JSON-RPC message or an Operation, and is {describe(operation)}")
+    raise refusal("operation", "a JSON-RPC message or an Operation", operation)
 
 
 def _during(challenge: AuthChallenge | None, operation: str | bytes | Operation | None) -> AuthChallenge | None:
@@ -89,11 +90,12 @@ def parse_auth_challenge(
 
     ``operation`` is what the request was doing: the JSON-RPC message, or an :class:`Operation`.
 
-    >>> parse_auth_challenge(403, {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="a
-    b"'}).required_scopes ('a', 'b')
+    >>> headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="a b"'}
+    >>> parse_auth_challenge(403, headers).required_scopes
+    ('a', 'b')
     """
     if not is_http_status(status):
-        raise misconfigured(f"status must be an HTTP status, and is {describe(status)}")
+        raise refusal("status", "an HTTP status", status)
     try:
         flat = flat_headers(headers)
     except Exception as error:
@@ -106,11 +108,11 @@ def parse_auth_challenge(
 def auth_challenge_from_tool_result(result: object) -> AuthChallenge | None:
     """Reads the challenge in a tool result (``_meta["mcp/www_authenticate"]``), which servers send when the tool, not
     the server, rejects the call. ``result`` is its JSON as a mapping, or a model of pydantic."""
-    dump = getattr(result, "model_dump", None)
     try:
+        dump = getattr(result, "model_dump", None)
         plain = dump(mode="json", by_alias=True) if callable(dump) else result
         challenge = _native.challenge_of_tool_result(json.dumps(plain))
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         raise misconfigured(f"the result must be JSON, and is {describe(result)}") from error
     return None if challenge is None else AuthChallenge.from_json(json.loads(challenge))
 

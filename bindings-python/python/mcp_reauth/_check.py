@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -129,6 +130,16 @@ def refusal(name: str, what: str, value: object) -> ReauthError:
     else:
         shown = "text that is not Unicode" if is_broken(value) else describe(value)
     return misconfigured(f"{name} must be {what}, and is {shown}")
+
+
+def json_text(value: object, what: str) -> str:
+    """A value of the application as JSON. ``what`` names it in errors."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except Exception as error:
+        raise misconfigured(f"{what} cannot be written as JSON") from error
+    # Surrogates without their other halves are no text elsewhere.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def member(owner: object, name: str, where: str) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NoReturn, get_args
 
 from . import _native
-from ._forms import AuthChallenge, fields_of, json_of
+from ._forms import AuthChallenge, Reason, fields_of, json_of
 
 ErrorCode = Literal[
     "insufficient_scope",
@@ -108,12 +108,10 @@ class ReauthError(Exception):
     @classmethod
     def from_json(cls, form: Mapping[str, Any]) -> ReauthError:
         """The error with this JSON form."""
-        facts = fields_of(form)
-        code, message = str(facts.pop("code", "internal")), str(facts.pop("message", ""))
-        challenge = facts.get("challenge")
-        if isinstance(challenge, Mapping):
-            facts["challenge"] = AuthChallenge.from_json(challenge)
-        facts.pop("thrown", None)
+        given = fields_of(form)
+        code, message = str(given.get("code", "internal")), str(given.get("message", ""))
+        # A server may have written it: what has another type is left out.
+        facts = {name: fact for name, read in _FACTS.items() if (fact := read(given.get(name))) is not None}
         return cls._classes.get(code, InternalError)(message, **facts)
 
     @staticmethod
@@ -125,10 +123,55 @@ class ReauthError(Exception):
                 return one
             # `McpError.error.data` in 1.x, `MCPError.data` in 2.x.
             for holder in (one, _member(one, "error")):
-                data = _member(holder, "data")
-                if isinstance(data, Mapping) and data.get("code") in ERROR_CODES and "sentence" in data:
-                    return ReauthError.from_json(data)
+                found = _of_data(_member(holder, "data"))
+                if found is not None:
+                    return found
         return None
+
+
+def _of_data(data: object) -> ReauthError | None:
+    try:
+        if isinstance(data, Mapping) and data.get("code") in ERROR_CODES and "sentence" in data:
+            return ReauthError.from_json(data)
+    except Exception:
+        # Another program's.
+        pass
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _texts(value: object) -> tuple[str, ...] | None:
+    return value if isinstance(value, tuple) and all(isinstance(one, str) for one in value) else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _challenge(value: object) -> AuthChallenge | None:
+    if not isinstance(value, Mapping) or value.get("reason") not in get_args(Reason):
+        return None
+    challenge = AuthChallenge.from_json(value)
+    lists = (challenge.required_scopes, challenge.authorization_scopes, challenge.acr_values)
+    is_sound = all(one is None or _texts(one) is not None for one in lists)
+    return challenge if is_sound else None
+
+
+#: What an error holds besides its code and message.
+_FACTS: dict[str, Callable[[object], object]] = {
+    "sentence": _text,
+    "challenge": _challenge,
+    "server": _text,
+    "issuer": _text,
+    "url": _text,
+    "scopes": _texts,
+    "detail": _text,
+    "authorization_url": _text,
+    "retry_after": _number,
+}
 
 
 def _rebuilt(cls: type[ReauthError], message: str, facts: dict[str, Any]) -> ReauthError:

@@ -18,6 +18,7 @@ from ._challenge import flat_headers
 from ._describe import words_of
 from ._errors import ReauthError, closed
 from ._http_error import http_error
+from ._log import follow_level
 from ._parts import OpenSession
 from ._waiting import Wait
 
@@ -238,6 +239,7 @@ class Exchange:
     @property
     def _exchange(self) -> _native.Exchange:
         if self._native is None:
+            follow_level()
             request = self._request
             headers = [field for pair in _own_fields(request.headers, self._replaced) for field in pair]
             exchange = self._seam.session.native.exchange(

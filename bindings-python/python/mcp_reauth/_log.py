@@ -11,4 +11,4 @@ logger = logging.getLogger("mcp_reauth")
 
 def follow_level() -> None:
     """Tells the native part which events are of use now."""
-    _native.set_log_level(min(logger.getEffectiveLevel(), 255), logger.log)
+    _native.set_log_level(min(max(logger.getEffectiveLevel(), 0), 255), logger.log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
 import time
 import weakref
 from collections.abc import Mapping
@@ -30,7 +31,9 @@ class Parts:
     def __init__(self, options: CheckedOptions, runner: Runner) -> None:
         self.runner = runner
         self.place = Place(self)
-        self.streams: set[EventStream] = set()
+        #: An event stream that nobody refers to any more is not read.
+        self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
+        self._lock = threading.Lock()
         #: The session accepts no more operations.
         self.is_closed = False
         self._options = options
@@ -79,8 +82,25 @@ class Parts:
                 self._store.tell(method, input)
             return
         event = with_challenge(SessionEvent, input)
-        for stream in tuple(self.streams):
+        for stream in self.streams():
             stream._push(event)
+
+    def streams(self) -> list[EventStream]:
+        """The event streams that are read."""
+        with self._lock:
+            return list(self._streams)
+
+    def add_stream(self, stream: EventStream) -> None:
+        """Begins to give it events."""
+        with self._lock:
+            self._streams.add(stream)
+        if self.is_closed:
+            stream._end()
+
+    def remove_stream(self, stream: EventStream) -> None:
+        """Gives it no more events."""
+        with self._lock:
+            self._streams.discard(stream)
 
 
 async def _assertion(assertion: Any, input: Mapping[str, Any]) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from . import _native
 from ._bridge import unwrap
 from ._challenge import flat_headers, is_http_status, operation_of
-from ._check import read_address
+from ._check import ADDRESS, TEXT, json_text, one_of, read_address, read_one, refusal
 from ._describe import describe
 from ._errors import closed, misconfigured
 from ._forms import Operation, json_of
 from ._http_error import http_error
+from ._log import follow_level
 from ._parts import OpenSession
 from ._waiting import Wait
 
@@ -21,11 +21,12 @@ Trigger = Literal["command", "ambient"]
 """Whether a caller waits for the request (``command``), or not (``ambient``), so that it must not prompt."""
 
 
+_TRIGGER = one_of("command", "ambient")
+
+
 def is_ambient(trigger: object) -> bool:
     """Checks a trigger."""
-    if trigger not in ("command", "ambient"):
-        raise misconfigured(f"trigger must be 'command' or 'ambient', and is {describe(trigger)}")
-    return trigger == "ambient"
+    return bool(read_one(trigger, _TRIGGER, "trigger") == "ambient")
 
 
 class ResourceRequest:
@@ -51,8 +52,9 @@ class ResourceRequest:
         operation: str | bytes | Operation | None,
         trigger: Trigger,
     ) -> None:
+        follow_level()
         about = operation_of(operation)
-        given = None if about == Operation() else json.dumps(json_of(about))
+        given = None if about == Operation() else json_text(json_of(about), "operation")
         request = session.native.request(is_ambient(trigger), given)
         if request is None:
             raise closed()
@@ -71,8 +73,9 @@ class ResourceRequest:
         ``url``.
         """
         address = self._server_url if url is None else read_address(url)
-        if address is None or not isinstance(method, str):
-            raise misconfigured("method must be a string, and url a string or a URL")
+        if address is None:
+            raise refusal("url", ADDRESS.what, url)
+        read_one(method, TEXT, "method")
         self._session.parts.check_open()
         if not self._session.native.applies_to(address):
             raise misconfigured("url is not a URL of the server, and the credential is only for that server")
@@ -87,8 +90,8 @@ class ResourceRequest:
         ``response`` is one of httpx, aiohttp or requests, or has ``status_code`` (or ``status``) and ``headers``.
         Raises a ``ReauthError`` if the request failed for good.
         """
-        status = getattr(response, "status_code", None) or getattr(response, "status", None)
         try:
+            status = getattr(response, "status_code", None) or getattr(response, "status", None)
             headers = flat_headers(response.headers)
         except Exception as error:
             raise misconfigured("a response must have an HTTP status and header fields") from error

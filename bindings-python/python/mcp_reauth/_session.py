@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import _native
 from ._bridge import bridge, unwrap
-from ._check import FLAG, read_one
+from ._check import FLAG, TEXT, json_text, read_one, refusal
 from ._credentials import Credentials
-from ._describe import describe
 from ._errors import closed, misconfigured
 from ._events import EventStream
 from ._forms import AuthChallenge, ConnectionState, IdentityProviderState, Operation, Revocation, read
@@ -243,8 +242,8 @@ class AuthSession:
     async def set_auth_state(self, state: dict[str, Any]) -> None:
         """Adopts a credential from another process. Requests use it immediately; the connection stays open."""
         if not isinstance(state, dict):
-            raise misconfigured(f"the authorization state must be a dict, and is {describe(state)}")
-        unwrap(await self._wait(self._native.set_auth_state(json.dumps(state))))
+            raise refusal("the authorization state", "a dict", state)
+        unwrap(await self._wait(self._native.set_auth_state(json_text(state, "the authorization state"))))
 
     async def connection_state(self) -> ConnectionState:
         """Returns the state of the connection's authorization, from the store alone, without network requests."""
@@ -261,13 +260,9 @@ class AuthSession:
         async for event in session.events():
             print(event.kind)
         """
-        parts = self._session.parts
         # Refers to the session, which lives as long as its events are read.
-        stream = EventStream(lambda left: self._session.parts.streams.discard(left))
-        if parts.is_closed:
-            stream._end()
-        else:
-            parts.streams.add(stream)
+        stream = EventStream(lambda left: self._session.parts.remove_stream(left))
+        self._session.parts.add_stream(stream)
         return stream
 
     async def close(self) -> None:
@@ -285,9 +280,9 @@ class AuthSession:
             await to_the_end(session.native.close(), self._wait)
         finally:
             parts.place.leave()
-            for stream in tuple(parts.streams):
+            for stream in parts.streams():
                 stream._end()
-            parts.streams.clear()
+                parts.remove_stream(stream)
 
     async def __aenter__(self) -> AuthSession:
         return self
@@ -327,9 +322,10 @@ class IdentityProviderSession:
     async def adopt(self, id_token: str, refresh_token: str | None = None) -> None:
         """Adopts a sign-in that the application has performed itself, so that the user does not sign in again. The
         application must have verified the signature of the ID token."""
+        read_one(id_token, TEXT, "id_token")
+        if refresh_token is not None:
+            read_one(refresh_token, TEXT, "refresh_token")
         sign_in = {"idToken": id_token, "refreshToken": refresh_token}
-        if not isinstance(id_token, str) or not isinstance(refresh_token, (str, type(None))):
-            raise misconfigured("id_token and refresh_token must be strings")
         unwrap(await self._wait(self._native.idp_adopt(json.dumps(sign_in))))
 
     async def sign_out(self) -> Revocation:
@@ -345,12 +341,12 @@ class IdentityProviderSession:
 
 def _challenge_json(challenge: object) -> str:
     if not isinstance(challenge, AuthChallenge):
-        advice = "auth_challenge_from_error finds that of an exception"
-        raise misconfigured(f"the challenge must be an AuthChallenge, and is {describe(challenge)}; {advice}")
-    return json.dumps(challenge.to_json())
+        what = "an AuthChallenge (auth_challenge_from_error finds that of an exception)"
+        raise refusal("the challenge", what, challenge)
+    return json_text(challenge.to_json(), "the challenge")
 
 
 def _credential(failed: object) -> Authorization | None:
     if failed is None or isinstance(failed, Authorization):
         return failed
-    raise misconfigured(f"failed must be an Authorization of this package, and is {describe(failed)}")
+    raise refusal("failed", "an Authorization of this package", failed)

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _session
-from ._forms import AuthChallenge, ConnectionState, Operation, Revocation, SessionEvent
+from ._forms import AuthChallenge, ConnectionState, IdentityProviderState, Operation, Revocation, SessionEvent
 from ._host import Callback
 from ._options import Scopes
 from ._outcome import Outcome
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .httpx import Transport
 
-__all__ = ["AuthSession", "Request"]
+__all__ = ["AuthSession", "IdentityProviderSession", "Request"]
 
 
 class AuthSession:
@@ -39,6 +39,9 @@ class AuthSession:
         self._session = session._session
         #: The MCP server's address.
         self.server_url = session.server_url
+        own = session.identity_provider
+        #: The session at the organization's identity provider, if access is enterprise-managed.
+        self.identity_provider = None if own is None else IdentityProviderSession(own)
 
     @classmethod
     def open(cls, server_url: str | Any, **options: Any) -> AuthSession:
@@ -111,6 +114,25 @@ class AuthSession:
 
     def __repr__(self) -> str:
         return repr(self._asynchronous)
+
+
+class IdentityProviderSession:
+    """:class:`mcp_reauth.IdentityProviderSession`, with methods that block."""
+
+    def __init__(self, session: _session.IdentityProviderSession) -> None:
+        self._session = session
+
+    def state(self) -> IdentityProviderState:
+        """See :meth:`mcp_reauth.IdentityProviderSession.state`."""
+        return run(self._session.state())
+
+    def adopt(self, id_token: str, refresh_token: str | None = None) -> None:
+        """See :meth:`mcp_reauth.IdentityProviderSession.adopt`."""
+        run(self._session.adopt(id_token, refresh_token))
+
+    def sign_out(self) -> Revocation:
+        """See :meth:`mcp_reauth.IdentityProviderSession.sign_out`."""
+        return run(self._session.sign_out())
 
 
 class Request:

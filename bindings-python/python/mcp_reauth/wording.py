@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from . import _native
 from ._bridge import unwrap
+from ._check import json_text, refusal
 from ._describe import words_of
 from ._errors import ReauthError
 from ._forms import AuthChallenge, Operation, json_of
@@ -33,8 +33,22 @@ __all__ = [
 ]
 
 
+_PARTS: dict[str, tuple[type, str]] = {
+    "server": (str, "a string"),
+    "text": (str, "a string"),
+    "detail": (str, "a string"),
+    "challenge": (AuthChallenge, "an AuthChallenge"),
+    "operation": (Operation, "an Operation"),
+    "new_scopes": (list, "a list"),
+}
+
+
 def _say(sentence: str, **parts: Any) -> str:
-    said: str = unwrap(_native.sentence(json.dumps({"sentence": sentence, **json_of(parts)})))
+    for name, part in parts.items():
+        cls, what = _PARTS[name]
+        if not isinstance(part, cls):
+            raise refusal(name, what, part)
+    said: str = unwrap(_native.sentence(json_text({"sentence": sentence, **json_of(parts)}, "a part of the sentence")))
     return said
 
 
