@@ -82,8 +82,13 @@ def test_only_events_of_the_level_reach_the_logger(
 ) -> None:
     logger = logging.getLogger("mcp_reauth")
     levels: list[int] = []
-    # Such an event would not even be formatted.
-    monkeypatch.setattr(logger, "isEnabledFor", lambda level: levels.append(level) or True)
+
+    def is_enabled_for(level: int) -> bool:
+        levels.append(level)
+        return True
+
+    # What it is asked about has been formatted.
+    monkeypatch.setattr(logger, "isEnabledFor", is_enabled_for)
     for least in (logging.DEBUG, logging.INFO, logging.ERROR):
         logger.setLevel(least)
         levels.clear()

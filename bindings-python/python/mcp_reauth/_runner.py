@@ -149,6 +149,7 @@ class _ThreadCall:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
 
     def start(self) -> None:
         # It must not keep the program from ending.
@@ -164,10 +165,13 @@ class _ThreadCall:
     async def _main(self) -> None:
         with self._lock:
             self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+            if self._cancelled:
+                return
         await self._work()
 
     def cancel(self) -> None:
         with self._lock:
+            self._cancelled = True
             if self._loop is None or self._task is None:
                 return
             try:
