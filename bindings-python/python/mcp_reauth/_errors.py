@@ -209,169 +209,169 @@ def behind(error: BaseException | None) -> Iterator[BaseException]:
 class InsufficientScopeError(ReauthError):
     """The server requires more scope, and the policy forbids to ask for it."""
 
-    code = "insufficient_scope"
+    code: ErrorCode = "insufficient_scope"
 
 
 class ConsentDeniedError(ReauthError):
     """The user declined to extend access."""
 
-    code = "consent_denied"
+    code: ErrorCode = "consent_denied"
 
 
 class ScopeNotGrantedError(ReauthError):
     """The authorization server granted fewer scopes than required."""
 
-    code = "scope_not_granted"
+    code: ErrorCode = "scope_not_granted"
 
 
 class StepUpLimitError(ReauthError):
     """The server still refuses after as many step-ups as the policy allows."""
 
-    code = "step_up_limit"
+    code: ErrorCode = "step_up_limit"
 
 
 class InteractionRequiredError(ReauthError):
     """The user is needed, and cannot be involved now."""
 
-    code = "interaction_required"
+    code: ErrorCode = "interaction_required"
 
 
 class UnauthorizedError(ReauthError):
     """The server rejects a new credential too, or refuses this to the user."""
 
-    code = "unauthorized"
+    code: ErrorCode = "unauthorized"
 
 
 class RefreshUnavailableError(ReauthError):
     """The authorization server is unavailable. Nothing was discarded; try again later."""
 
-    code = "refresh_unavailable"
+    code: ErrorCode = "refresh_unavailable"
 
 
 class RefreshRejectedError(ReauthError):
     """The authorization server no longer renews this access."""
 
-    code = "refresh_rejected"
+    code: ErrorCode = "refresh_rejected"
 
 
 class IssuerMismatchError(ReauthError):
     """A callback is not from the issuer that the user was sent to (RFC 9207)."""
 
-    code = "issuer_mismatch"
+    code: ErrorCode = "issuer_mismatch"
 
 
 class StateMismatchError(ReauthError):
     """A callback belongs to no pending authorization."""
 
-    code = "state_mismatch"
+    code: ErrorCode = "state_mismatch"
 
 
 class AuthorizationDeniedError(ReauthError):
     """The authorization server or the user denied access."""
 
-    code = "authorization_denied"
+    code: ErrorCode = "authorization_denied"
 
 
 class ResourceMismatchError(ReauthError):
     """The resource metadata is for another resource (RFC 9728 section 3.3)."""
 
-    code = "resource_mismatch"
+    code: ErrorCode = "resource_mismatch"
 
 
 class MetadataInvalidError(ReauthError):
     """Metadata of a server is missing or invalid."""
 
-    code = "metadata_invalid"
+    code: ErrorCode = "metadata_invalid"
 
 
 class PkceUnsupportedError(ReauthError):
     """The authorization server does not support PKCE with S256 (RFC 7636)."""
 
-    code = "pkce_unsupported"
+    code: ErrorCode = "pkce_unsupported"
 
 
 class RegistrationRejectedError(ReauthError):
     """The authorization server does not register this client (RFC 7591)."""
 
-    code = "registration_rejected"
+    code: ErrorCode = "registration_rejected"
 
 
 class InsecureEndpointError(ReauthError):
     """An address is neither https nor loopback."""
 
-    code = "insecure_endpoint"
+    code: ErrorCode = "insecure_endpoint"
 
 
 class BlockedEndpointError(ReauthError):
     """The server leads to an address that it may not lead to."""
 
-    code = "blocked_endpoint"
+    code: ErrorCode = "blocked_endpoint"
 
 
 class PolicyDeniedError(ReauthError):
     """The organization does not allow this."""
 
-    code = "policy_denied"
+    code: ErrorCode = "policy_denied"
 
 
 class IdTokenInvalidError(ReauthError):
     """An ID token is invalid (OpenID Connect Core section 3.1.3.7)."""
 
-    code = "id_token_invalid"
+    code: ErrorCode = "id_token_invalid"
 
 
 class EnterpriseNotConfiguredError(ReauthError):
     """Access is enterprise-managed, and no identity provider is configured."""
 
-    code = "enterprise_not_configured"
+    code: ErrorCode = "enterprise_not_configured"
 
 
 class EnterpriseDisabledError(ReauthError):
     """The identity provider is disabled in the options."""
 
-    code = "enterprise_disabled"
+    code: ErrorCode = "enterprise_disabled"
 
 
 class OperationCancelledError(ReauthError):
     """The user or the application cancelled it, or the session is closed."""
 
-    code = "cancelled"
+    code: ErrorCode = "cancelled"
 
 
 class TimedOutError(ReauthError):
     """It took longer than its limit."""
 
-    code = "timeout"
+    code: ErrorCode = "timeout"
 
 
 class StoreError(ReauthError):
     """The token store failed."""
 
-    code = "store"
+    code: ErrorCode = "store"
 
 
 class HttpError(ReauthError):
     """A server cannot be reached, or broke HTTP."""
 
-    code = "http"
+    code: ErrorCode = "http"
 
 
 class HostError(ReauthError):
     """The application's host failed."""
 
-    code = "host"
+    code: ErrorCode = "host"
 
 
 class ConfigError(ReauthError):
     """An option or argument is invalid. The message names it."""
 
-    code = "config"
+    code: ErrorCode = "config"
 
 
 class InternalError(ReauthError):
     """A defect of this package; please report it."""
 
-    code = "internal"
+    code: ErrorCode = "internal"
 
 
 def raise_failure(failure: Mapping[str, Any], cause: BaseException | None = None) -> NoReturn:

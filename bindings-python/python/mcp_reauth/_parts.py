@@ -30,7 +30,7 @@ class Parts:
 
     def __init__(self, options: CheckedOptions, runner: Runner) -> None:
         self.runner = runner
-        self.place = Place(self)
+        self.place: Place = Place(self)
         #: An event stream that nobody refers to any more is not read.
         self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
         self._lock = threading.Lock()

@@ -38,10 +38,10 @@ class AuthSession:
         self._asynchronous = session
         self._session = session._session
         #: The MCP server's address.
-        self.server_url = session.server_url
+        self.server_url: str = session.server_url
         own = session.identity_provider
         #: The session at the organization's identity provider, if access is enterprise-managed.
-        self.identity_provider = None if own is None else IdentityProviderSession(own)
+        self.identity_provider: IdentityProviderSession | None = None if own is None else IdentityProviderSession(own)
 
     @classmethod
     def open(cls, server_url: str | Any, **options: Any) -> AuthSession:
