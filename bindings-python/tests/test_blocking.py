@@ -307,8 +307,8 @@ def test_control_c_ends_the_waiting(servers: Fixture) -> None:
 AT_EXIT = """
 import sys
 from types import SimpleNamespace
-from mcp_reauth import blocking
-import threading, time
+from mcp_reauth import ReauthError, blocking
+import threading
 
 def authorize(request):
     print("waits", flush=True)
@@ -316,7 +316,15 @@ def authorize(request):
 
 host = SimpleNamespace(redirect_uri="http://127.0.0.1:9/cb", confirm_step_up=bool, authorize=authorize)
 session = blocking.AuthSession.open({url!r}, host=host)
-threading.Thread(target=session.sign_in, daemon=True).start()
+
+def sign_in():
+    try:
+        session.sign_in()
+    except ReauthError:
+        # The session is closed at the end.
+        pass
+
+threading.Thread(target=sign_in, daemon=True).start()
 sys.stdin.readline()
 """
 

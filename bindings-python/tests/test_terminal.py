@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import mcp_reauth
 from mcp_reauth import TerminalHost, blocking
 from support.fixture import Fixture
 from support.sessions import EXPIRED
@@ -60,7 +61,7 @@ urllib.request.urlopen(request, timeout=10).read()
 
 
 def program(servers: Fixture, backend: str, **options: object) -> list[str]:
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "python")]
+    paths = [str(Path(__file__).parent), str(Path(mcp_reauth.__file__).parents[1])]
     text = PROGRAM.format(paths=paths, options=options, url=servers.mcp_url, backend=backend)
     return [sys.executable, "-c", text]
 
