@@ -466,7 +466,7 @@ async def test_a_lease_is_taken_for_a_renewal_and_given_back(own_servers: Fixtur
 
 
 @TWICE
-async def test_a_lease_that_is_granted_when_nobody_waits_any_more_is_released(own_servers: Fixture) -> None:
+async def test_a_lease_that_is_granted_while_its_session_closes_is_released(own_servers: Fixture) -> None:
     store = LeasingStore()
     session = await open_at(own_servers.mcp_url, store=store)
     assert await first_request(session)
