@@ -13,9 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import mcp_reauth
+import pytest
 from mcp_reauth import (
     AuthChallenge,
     AuthorizationRequest,

@@ -15,9 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
-import pytest
-
 import mcp_reauth
+import pytest
 from mcp_reauth import (
     AuthChallenge,
     ConfigError,

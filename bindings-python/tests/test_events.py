@@ -9,7 +9,6 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-
 from mcp_reauth import AuthSession, MemoryStore, SessionEvent, blocking
 from mcp_reauth._events import _MAX_WAITING
 from support.fixture import Fixture

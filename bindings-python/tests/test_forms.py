@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
-
 from mcp_reauth import (
     AuthChallenge,
     AuthorizationRequest,

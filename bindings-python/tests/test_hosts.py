@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio
-import pytest
-
 import mcp_reauth
+import pytest
 from mcp_reauth import (
     AuthorizationRequest,
     AuthSession,

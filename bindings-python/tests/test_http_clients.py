@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 import pytest
-
 from mcp_reauth import (
     AuthSession,
     Client,

@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-
 from mcp_reauth import Client, ClientCredentials, blocking
 from support.fixture import Fixture
 from support.person import Person

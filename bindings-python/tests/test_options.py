@@ -7,9 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 import mcp_reauth
+import pytest
 from mcp_reauth import (
     AuthSession,
     Client,

@@ -12,7 +12,6 @@ from typing import Any
 
 import anyio
 import pytest
-
 from mcp_reauth import (
     AuthChallenge,
     AuthorizationRequest,

@@ -12,9 +12,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 import mcp_reauth
+import pytest
 from mcp_reauth import TerminalHost, blocking
 from support.fixture import Fixture
 from support.sessions import EXPIRED

@@ -10,9 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import mcp_reauth
+import pytest
 
 # Without a cache the checkers read all of httpx too.
 pytestmark = pytest.mark.timeout(120)

@@ -6,9 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 import mcp_reauth
+import pytest
 from mcp_reauth import AuthChallenge, Operation, _native, wording
 from support.fixture import ROOT
 

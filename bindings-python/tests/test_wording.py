@@ -6,7 +6,6 @@ import inspect
 from typing import Any
 
 import pytest
-
 from mcp_reauth import AuthChallenge, ConfigError, ConsentDeniedError, Operation, wording
 from support.values import RAISED, SECRET, VALUES, exception_group, released
 

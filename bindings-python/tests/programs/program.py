@@ -7,8 +7,6 @@ from pathlib import Path
 
 import httpx
 import httpx2
-from typing_extensions import assert_never, assert_type
-
 import mcp_reauth.httpx
 import mcp_reauth.httpx2
 from mcp_reauth import (
@@ -47,6 +45,7 @@ from mcp_reauth import (
     wording,
 )
 from mcp_reauth.testing import StoreCheck, check_store
+from typing_extensions import assert_never, assert_type
 
 
 class Host:

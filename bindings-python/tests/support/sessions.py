@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
 from mcp_reauth import AuthSession, Operation, ReauthError
 from mcp_reauth._session import Opening
+
 from support.person import Person
 
 #: What a host, a store or an HTTP client in Python raises or returns.
