@@ -10,6 +10,7 @@ use mcp_reauth::{
 use serde::Deserialize;
 
 use crate::bridge::Caller;
+use crate::call::Call;
 use crate::host::{AppHost, AppWorkload};
 use crate::http::AppHttp;
 use crate::public::PublicClient;
@@ -200,10 +201,11 @@ impl Options {
             }
             (None, None) => builder,
         };
-        if self.host {
-            builder = builder.host(AppHost(caller));
-        }
-        Ok(builder)
+        // Without a host, the application receives the events all the same.
+        Ok(match self.host {
+            true => builder.host(AppHost(caller)),
+            false => builder.on_event(move |event| caller.tell(&Call::Event(event.clone()))),
+        })
     }
 }
 

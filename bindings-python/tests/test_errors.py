@@ -30,6 +30,7 @@ from mcp_reauth import (
     blocking,
     parse_auth_challenge,
 )
+from mcp_reauth._errors import with_reference
 from support.fixture import ROOT
 from support.values import SECRET, VALUES, Hostile, exception_group, quotes_nothing, released
 
@@ -154,7 +155,16 @@ def test_an_error_is_found_in_the_data_of_a_json_rpc_error(way: str, sdk: Callab
     for form in FORMS:
         found = ReauthError.find(HIDDEN[way](sdk(form)))
         assert found is not None
-        assert found.to_json() == form
+        # What a server has written must not send the user to a page.
+        assert found.to_json() == {name: value for name, value in form.items() if name != "authorizationUrl"}
+
+
+@pytest.mark.parametrize("sdk", [sdk_1, sdk_2])
+def test_an_error_of_a_transport_is_found_as_itself(sdk: Callable[[object], BaseException]) -> None:
+    for form in FORMS:
+        error = ReauthError.from_json(form)
+        answer = json.loads(with_reference(json.dumps({"error": {"data": form}}), error))
+        assert ReauthError.find(sdk(answer["error"]["data"])) is error
 
 
 #: Data of another origin, which hold no error of the package.

@@ -192,3 +192,17 @@ async def test_an_event_may_be_read_in_another_event_loop_than_its_session(serve
             await session.sign_out()
             await session.close()
     assert sorted(seen) == ["authorization_started", "authorized", "challenged", "signed_out"]
+
+
+async def test_a_session_without_a_host_has_events_too(own_servers: Fixture) -> None:
+    async with open_at(own_servers.mcp_url) as first:
+        assert await first_request(first)
+        state = await first.auth_state()
+    assert state is not None
+    async with AuthSession.open(own_servers.mcp_url) as session:
+        stream = session.events()
+        await session.set_auth_state(state)
+        own_servers.expire()
+        assert await first_request(session)
+        with anyio.fail_after(PATIENCE):
+            assert [(await anext(stream)).kind, (await anext(stream)).kind] == ["challenged", "renewed"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NoReturn, get_args
 
@@ -117,7 +119,9 @@ class ReauthError(Exception):
     @staticmethod
     def find(error: BaseException | None) -> ReauthError | None:
         """Finds the error behind an exception of an SDK: itself, in an exception group, among the causes, or in the
-        ``data`` of a JSON-RPC error (``McpError``). Never raises."""
+        ``data`` of a JSON-RPC error (``McpError``). Never raises.
+
+        Of an error that is not of this process, such as a server's, there is no ``authorization_url``."""
         for one in behind(error):
             if isinstance(one, ReauthError):
                 return one
@@ -129,14 +133,34 @@ class ReauthError(Exception):
         return None
 
 
+#: The errors that transports have answered requests with, by the reference in their JSON-RPC form.
+_answered: OrderedDict[str, ReauthError] = OrderedDict()
+_MAX_ANSWERED = 256
+_REFERENCE = "errorReference"
+
+
+def with_reference(answer: str, error: ReauthError) -> str:
+    """A JSON-RPC error response, with a reference by which :meth:`ReauthError.find` finds the error itself."""
+    reference = secrets.token_hex(16)
+    # A traceback keeps alive the session and all that its frames refer to.
+    _answered[reference] = error.with_traceback(None)
+    if len(_answered) > _MAX_ANSWERED:
+        _answered.popitem(last=False)
+    message = json.loads(answer)
+    message["error"]["data"][_REFERENCE] = reference
+    return json.dumps(message)
+
+
 def _of_data(data: object) -> ReauthError | None:
     try:
-        if isinstance(data, Mapping) and data.get("code") in ERROR_CODES and "sentence" in data:
-            return ReauthError.from_json(data)
+        if not isinstance(data, Mapping) or data.get("code") not in ERROR_CODES or "sentence" not in data:
+            return None
+        ours = _answered.get(str(data.get(_REFERENCE)))
+        # What a server has written must not send the user to a page.
+        return ours or ReauthError.from_json({**data, "authorizationUrl": None})
     except Exception:
         # Another program's.
-        pass
-    return None
+        return None
 
 
 def _text(value: object) -> str | None:

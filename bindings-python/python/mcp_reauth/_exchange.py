@@ -16,7 +16,7 @@ from . import _native
 from ._bridge import unwrap
 from ._challenge import flat_headers
 from ._describe import words_of
-from ._errors import ReauthError, closed
+from ._errors import ReauthError, closed, with_reference
 from ._http_error import http_error
 from ._log import follow_level
 from ._parts import OpenSession
@@ -450,7 +450,8 @@ class Exchange:
         return _as_event(answer)
 
     def _as_json_rpc(self, error: ReauthError) -> str | None:
-        return _native.json_rpc_error(self._text, json.dumps(error.to_json()))
+        answer = _native.json_rpc_error(self._text, json.dumps(error.to_json()))
+        return None if answer is None else with_reference(answer, error)
 
     def failure(self, error: ReauthError) -> Any:
         """The response that stands for a final failure: a JSON-RPC error, which the SDK passes to the caller, and whose
