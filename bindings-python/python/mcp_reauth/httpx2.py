@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from ._errors import ReauthError
 from ._exchange import Seam
 from ._http_client import HttpRequest, HttpResponse
 from ._httpx_io import AsyncIo, SyncIo, send_with
-from ._request import ResourceRequest
+from ._request import ResourceRequest, Trigger
 from ._waiting import by_blocking, by_loop, run
 
 if TYPE_CHECKING:
@@ -106,14 +107,26 @@ class _Tries:
             # A body that is sent as it is read cannot be sent again.
             self._is_repeatable = isinstance(request.stream, httpx2.ByteStream)
             message = request.content if self._is_repeatable else None
-            self._tries = ResourceRequest(opened, session.server_url, wait, message, "command")
+            # Nor must the user be asked for it.
+            trigger: Trigger = "command" if self._is_repeatable else "ambient"
+            self._tries = ResourceRequest(opened, session.server_url, wait, message, trigger)
 
     async def authorize(self) -> None:
         if self._tries is not None:
             self._request.headers.update(await self._tries.authorize(self._request.method, self._url))
 
     async def recover(self, response: httpx2.Response) -> bool:
-        return self._tries is not None and await self._tries.recover(response) and self._is_repeatable
+        if self._tries is None:
+            return False
+        if self._is_repeatable:
+            return await self._tries.recover(response)
+        try:
+            # For the next request.
+            await self._tries.recover(response)
+        except ReauthError:
+            # The rejection itself says more.
+            pass
+        return False
 
 
 class HttpClient:
