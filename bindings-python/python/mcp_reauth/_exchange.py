@@ -93,11 +93,11 @@ class Seam:
         url = str(request.url)
         if url != self._href and not self.session.native.applies_to(url):
             return await self.io.send(request)
-        self.session.parts.check_open()
         exchange = Exchange(self, request, url)
         self._heed(exchange)
         self._in_flight.add(exchange)
         try:
+            self.session.parts.check_open()
             return await exchange.send()
         except ReauthError as error:
             answer = exchange.failure(error)
@@ -330,33 +330,51 @@ class Exchange:
             raise _too_long(self._url, "the response")
         if look == "events":
             return self._watch(response, body)
-        if look == "none":
-            if body.length is None:
-                stream = response.stream
-                response.stream = self._io.body(self._bounded(stream), lambda: self._io.close(stream))
-            return response
-        return await self._inspected(response, body)
+        is_limited = body.length is not None and not body.is_encoded
+        if look == "message" or (not is_limited and body.media_type == b"application/json" and "id" in self.message):
+            return await self._inspected(response, body, look)
+        if not is_limited:
+            stream = response.stream
+            chunks = self._bounded(self._plain(response, body))
+            response.stream = self._io.body(chunks, lambda: self._io.close(stream))
+        return response
 
-    async def _bounded(self, stream: Any) -> AsyncGenerator[bytes, None]:
+    def _plain(self, response: Any, body: _Body) -> AsyncIterator[bytes]:
+        """The chunks of a response's body. A compressed one is passed on decompressed: the limit is for what its reader
+        gets."""
+        if not body.is_encoded:
+            return self._io.chunks(response.stream)
+        chunks = self._io.decoded(response.headers.copy(), response.stream)
+        del response.headers["content-encoding"]
+        response.headers.pop("content-length", None)
+        return chunks
+
+    async def _bounded(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         length = 0
-        async for chunk in self._io.chunks(stream):
+        async for chunk in chunks:
             length += len(chunk)
             if length > MAX_ANSWER:
                 raise _too_long(self._url, "the response")
             yield chunk
 
-    async def _inspected(self, response: Any, body: _Body) -> Any:
-        http, stream = self._io.http, response.stream
+    async def _inspected(self, response: Any, body: _Body, look: str) -> Any:
+        """Reads a response that answers the request, so that its failure can answer the request too."""
+        stream = response.stream
+        read: list[bytes] = []
         try:
-            read = [chunk async for chunk in self._bounded(stream)]
+            async for chunk in self._bounded(self._plain(response, body)):
+                read.append(chunk)
+        except self._io.http.RequestError as error:
+            # The reader meets the same as without this transport.
+            response.stream = self._io.body(_broken(read, error), lambda: self._io.close(stream))
+            return response
         finally:
             await self._io.close(stream)
         message = b"".join(read)
-        response.stream = http.ByteStream(message)
-        if body.is_encoded:
-            message = http.Response(200, headers=response.headers, stream=http.ByteStream(message)).read()
+        response.stream = self._io.http.ByteStream(message)
         # Most responses hold no challenge, and need not be parsed. (The name's slash may be escaped.)
-        if b"www_authenticate" in message and await self._is_replaced(message.decode("utf-8", "replace")):
+        is_suspect = look == "message" and b"www_authenticate" in message
+        if is_suspect and await self._is_replaced(message.decode("utf-8", "replace")):
             return None
         return response
 
@@ -368,13 +386,7 @@ class Exchange:
         """Wraps an event stream. Its client can cancel the request while the stream is open."""
         self.is_streaming = True
         streams = [response.stream]
-        source = self._io.chunks(streams[0])
-        if body.is_encoded:
-            # It is passed on as it is read.
-            source = self._io.decoded(response.headers.copy(), streams[0])
-            del response.headers["content-encoding"]
-            response.headers.pop("content-length", None)
-        events = self._events(source, streams)
+        events = self._events(self._plain(response, body), streams)
 
         async def close() -> None:
             self._seam.end(self)
@@ -414,7 +426,7 @@ class Exchange:
                     await self._io.close(streams[0])
                     streams.append(replacement.stream)
                     if _Body(replacement).media_type != b"text/event-stream":
-                        chunks = self._io.decoded(replacement.headers, replacement.stream)
+                        chunks = self._io.chunks(replacement.stream)
                         yield _as_event(b"".join([chunk async for chunk in chunks]).decode("utf-8", "replace"))
                         return
                     source, watch = self._io.chunks(replacement.stream), None
@@ -477,6 +489,13 @@ def _own_fields(headers: Any, replaced: dict[str, str | None]) -> list[tuple[str
     flat = flat_headers(headers)
     fields = [(name, value) for name, value in zip(flat[::2], flat[1::2]) if name.lower() not in replaced]
     return fields + [(name, value) for name, value in replaced.items() if value is not None]
+
+
+async def _broken(read: list[bytes], error: BaseException) -> AsyncGenerator[bytes, None]:
+    """A body that breaks off."""
+    for chunk in read:
+        yield chunk
+    raise error
 
 
 def _too_long(url: str, what: str) -> ReauthError:
