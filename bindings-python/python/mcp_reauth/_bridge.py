@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import threading
+import traceback
 import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable
@@ -117,8 +119,19 @@ _thrown: OrderedDict[int, BaseException] = OrderedDict()
 _last_thrown = 0
 
 
+_PACKAGE = os.path.dirname(__file__)
+
+
 def _keep(error: BaseException) -> int:
     global _last_thrown
+    # Nobody may ask for the exception, whose traceback would keep the session alive, by our own frames.
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if os.path.dirname(frame.f_code.co_filename) == _PACKAGE:
+            try:
+                frame.clear()
+            except RuntimeError:
+                # It is still executing.
+                pass
     with _ids:
         _last_thrown += 1
         _thrown[_last_thrown] = error
@@ -161,11 +174,10 @@ def _called(session: int, call: int, method: str, input: str, body: bytearray | 
     _running[call] = running
     try:
         running.start()
-    except RuntimeError as error:
+    except RuntimeError:
         _running.pop(call, None)
-        ended = RuntimeError("the event loop that the session was opened in has ended; open a session in each")
-        ended.__cause__ = error
-        _bridge.settle(call, _refusal(ended))
+        ended = "the event loop that the session was opened in has ended; open a session in each"
+        _bridge.settle(call, _refusal(RuntimeError(ended)))
 
 
 async def _answer(callee: Callee, call: int, method: str, input: Any, body: bytearray | None) -> None:
@@ -187,6 +199,7 @@ async def _answer(callee: Callee, call: int, method: str, input: Any, body: byte
             raise
     finally:
         _running.pop(call, None)
+        del callee
 
 
 def _cancellations() -> tuple[type[BaseException], ...]:

@@ -447,9 +447,10 @@ class Exchange:
                 return response
             await self._io.close(response.stream)
             raise http_error(self._url, f"the retry of the call returned HTTP status {response.status_code}")
+        except ReauthError as error:
+            return self._as_json_rpc(error)
         except Exception as error:
-            told = error if isinstance(error, ReauthError) else http_error(self._url, words_of(error))
-            return self._as_json_rpc(told)
+            return self._as_json_rpc(http_error(self._url, words_of(error)))
         finally:
             self.restore()
 

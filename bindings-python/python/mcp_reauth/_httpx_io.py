@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 from ._describe import words_of
 from ._http_client import HttpRequest, HttpResponse, UnreachableError
 from ._waiting import Wait, by_blocking, by_loop, run
+
+
+@functools.cache
+def _body_class(cls: type, library: type) -> type:
+    """The class of bodies of a library. One for all transports: the collector must free each class."""
+    return type("Body", (cls, library), {})
 
 
 class AsyncIo:
@@ -18,7 +25,7 @@ class AsyncIo:
         self.wait: Wait = by_loop
         self.failure_status = failure_status
         self._inner = inner
-        self._body = type("Body", (_AsyncBody, http.AsyncByteStream), {})
+        self._body = _body_class(_AsyncBody, http.AsyncByteStream)
 
     async def send(self, request: Any) -> Any:
         return await self._inner.handle_async_request(request)
@@ -59,7 +66,7 @@ class SyncIo:
         self.wait: Wait = by_blocking
         self.failure_status = failure_status
         self._inner = inner
-        self._body = type("Body", (_SyncBody, http.SyncByteStream), {})
+        self._body = _body_class(_SyncBody, http.SyncByteStream)
 
     async def send(self, request: Any) -> Any:
         return self._inner.handle_request(request)

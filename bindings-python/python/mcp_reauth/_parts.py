@@ -23,6 +23,7 @@ from ._http_client import call_http
 from ._options import CheckedOptions
 from ._runner import Runner
 from ._store import CalledStore, native_store
+from ._waiting import shut_down
 
 
 class Parts:
@@ -140,4 +141,4 @@ def end_sessions() -> None:
             settled.get(timeout=max(end - time.monotonic(), 0))
         except queue.Empty:
             break
-    _native.shut_down()
+    shut_down()

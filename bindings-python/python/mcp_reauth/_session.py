@@ -260,6 +260,8 @@ class AuthSession:
         async for event in session.events():
             print(event.kind)
         """
+        if not self._session.parts.is_closed:
+            self._session.parts.check_open()
         # Refers to the session, which lives as long as its events are read.
         stream = EventStream(lambda left: self._session.parts.remove_stream(left))
         self._session.parts.add_stream(stream)

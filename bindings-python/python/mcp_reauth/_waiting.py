@@ -8,6 +8,8 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
+from . import _native
+from ._errors import OperationCancelledError
 from ._native import Operation
 
 _T = TypeVar("_T")
@@ -82,6 +84,22 @@ def waiter() -> Waiter:
     return _TrioWaiter(trio) if trio else _AsyncioWaiter()
 
 
+_has_ended = False
+
+
+def shut_down() -> None:
+    """Ends the native part's calls of Python. Functions that the program runs after this one must not wait for them."""
+    global _has_ended
+    _has_ended = True
+    _native.shut_down()
+
+
+def _start(operation: Operation, wake: Callable[[Any], None]) -> None:
+    if _has_ended:
+        raise OperationCancelledError("The program ends, so nothing can be waited for.")
+    operation.start(wake)
+
+
 #: How to wait for an operation of the native part.
 Wait = Callable[[Operation], Awaitable[Any]]
 
@@ -89,7 +107,7 @@ Wait = Callable[[Operation], Awaitable[Any]]
 async def by_loop(operation: Operation) -> Any:
     """Waits in the current task. If the task is cancelled, the operation goes on without it."""
     waits = waiter()
-    operation.start(waits.wake)
+    _start(operation, waits.wake)
     try:
         return await waits.wait()
     except BaseException:
@@ -99,6 +117,8 @@ async def by_loop(operation: Operation) -> Any:
 
 async def to_the_end(operation: Operation, wait: Wait) -> None:
     """Waits for an operation that must not be cancelled with its caller."""
+    if _has_ended:
+        return
     if wait is by_blocking:
         await by_blocking(operation)
         return
@@ -110,7 +130,7 @@ async def to_the_end(operation: Operation, wait: Wait) -> None:
 async def by_blocking(operation: Operation) -> Any:
     """Waits by blocking the thread, so that a coroutine that waits only so never suspends: see :func:`run`."""
     settled: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    operation.start(settled.put)
+    _start(operation, settled.put)
     try:
         return settled.get()
     except BaseException:
