@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 
+from . import _interpreter  # isort: skip # noqa: F401 # before the native part
 from . import _native
 from ._bridge import after_fork
 from ._challenge import auth_challenge_from_error, auth_challenge_from_tool_result, parse_auth_challenge
