@@ -219,7 +219,8 @@ def leave(session):
 if way == "blocking":
     block()
 elif way == "daemon":
-    threading.Thread(target=block, daemon=True).start()
+    session = blocking.AuthSession.open(url, host=Silent())
+    threading.Thread(target=leave, args=[session], daemon=True).start()
     sys.stdin.readline()
 elif way == "leaves":
     session = blocking.AuthSession.open(url, host=Silent())
