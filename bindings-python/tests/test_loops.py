@@ -334,7 +334,8 @@ def test_a_program_ends_while_a_renewal_is_under_way() -> None:
 AT_EXIT = """
 import atexit, sys
 def last():
-    for what in (session.close, session.sign_in, session.connection_state):
+    again = lambda: blocking.AuthSession.open(sys.argv[1])
+    for what in (session.close, session.sign_in, again):
         try:
             what()
             print("done")

@@ -34,6 +34,11 @@ class Kind:
         """The class of the library's own transport."""
         return self.http.AsyncHTTPTransport if self.is_async else self.http.HTTPTransport
 
+    @property
+    def stream(self) -> Any:
+        """The base class of the library for bodies."""
+        return self.http.AsyncByteStream if self.is_async else self.http.SyncByteStream
+
     def options(self, session: AuthSession, inner: Any = None) -> dict[str, Any]:
         """The options of a client that uses the session."""
         module: Any = importlib.import_module(f"mcp_reauth.{self.library}")
