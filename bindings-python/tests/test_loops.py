@@ -265,7 +265,8 @@ def test_ctrl_c_ends_a_sign_in_and_the_program(way: str) -> None:
         process = pending(way, fixture)
         process.send_signal(signal.SIGINT)
         status, errors = ended(process)
-        assert status in (-signal.SIGINT, 130), errors
+        # CPython says 1 if another thread executes text, as imports of dataclasses do, at that moment.
+        assert status in (-signal.SIGINT, 130, 1), errors
         assert errors.rstrip().endswith("KeyboardInterrupt"), errors
         assert "Exception ignored" not in errors, errors
 
