@@ -13,7 +13,10 @@ rm -rf "$python/testing"
 mkdir -p "$python/testing/mcp_reauth"
 ln -s "$PWD"/python/mcp_reauth/* "$python/testing/mcp_reauth/"
 rm -f "$python/testing/mcp_reauth/_native.abi3.so"
-cp ../target/debug/lib_native.* "$python/testing/mcp_reauth/_native.abi3.so" 2>/dev/null
+case $(uname) in
+    Darwin) cp ../target/debug/lib_native.dylib "$python/testing/mcp_reauth/_native.abi3.so" ;;
+    *) cp ../target/debug/lib_native.so "$python/testing/mcp_reauth/_native.abi3.so" ;;
+esac
 
 # The servers by others.
 [ $# -gt 0 ] && [[ "$*" != *third* && "$*" != *fastmcp* ]] || ../tests/third-party/install
