@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod connection;
 mod demo;
+mod examine;
 mod failure;
 mod files;
 mod identity;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<ExitCode, Failure> {
+    let verbose = args.verbose;
     match args.command {
         Command::List(args) => commands::list::run(args).await,
         Command::Call(args) => commands::call::run(args).await,
@@ -62,5 +64,6 @@ async fn run(args: Args) -> Result<ExitCode, Failure> {
         Command::Challenge(args) => commands::challenge::run(&args),
         Command::ServeFixture(args) => commands::serve_fixture::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Examine(args) => examine::run(args, verbose).await,
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use connect::{ClientArgs, ConnectArgs, OrganizationArgs, ReachArgs};
     arg_required_else_help = true
 )]
 pub(crate) struct Args {
-    /// Also print the causes of an error
+    /// Also print the causes of an error; of examine, the requests
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
     #[command(subcommand)]
@@ -47,9 +47,19 @@ pub(crate) enum Command {
     Logout(LogoutArgs),
     /// Parse a rejected response and print its challenge as JSON
     Challenge(ChallengeArgs),
+    /// Examine an MCP client of your own: how it recovers its authorization
+    #[command(after_help = EXAMINE_HELP)]
+    Examine(ExamineArgs),
     /// Run the test server: an MCP server and an authorization server with switchable faults
     ServeFixture(FixtureArgs),
 }
+
+const EXAMINE_HELP: &str = "\
+COMMAND is started in some thirty situations, takes commands on standard input, and prints results \
+on standard output: docs/examine.md has the protocol.
+
+Exit codes: 0 if every scenario passed, 1 if one failed, 2 for a command line that cannot be carried \
+out, also if COMMAND cannot be started.";
 
 /// Parses the command line. An invalid one ends the program, as clap does.
 pub(crate) fn read() -> Args {
@@ -221,6 +231,28 @@ pub(crate) struct DemoArgs {
     /// Sign in with your own browser, where you answer the consent page yourself
     #[arg(long)]
     pub(crate) browser: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ExamineArgs {
+    /// The client's program and arguments; the server's URL is added as the last one
+    #[arg(last = true, value_name = "COMMAND", required_unless_present_any = ["list", "visit"])]
+    pub(crate) command: Vec<String>,
+    /// Only these scenarios, separated by commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Print the names of the scenarios
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print one JSON object per scenario
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The MCP version that the client is told to use
+    #[arg(long, value_name = "VERSION", default_value = "2025-11-25")]
+    pub(crate) protocol: String,
+    /// Visit a page as the person does, for clients that open a browser
+    #[arg(long, value_name = "URL", hide = true)]
+    pub(crate) visit: Option<String>,
 }
 
 #[cfg(test)]

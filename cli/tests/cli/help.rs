@@ -37,7 +37,7 @@ const CONNECT: [&str; 30] = [
 
 #[tokio::test]
 async fn each_command_tells_its_options() {
-    let own: [(&str, &[&str], bool); 8] = [
+    let own: [(&str, &[&str], bool); 9] = [
         ("demo", &["--json", "--browser"], false),
         (
             "list",
@@ -83,6 +83,18 @@ async fn each_command_tells_its_options() {
             &["--status <STATUS>", "-H, --header <LINE>"],
             false,
         ),
+        (
+            "examine",
+            &[
+                "-- <COMMAND>...",
+                "--only <NAME>",
+                "--list",
+                "--json",
+                "--protocol <VERSION>",
+                "Exit codes",
+            ],
+            false,
+        ),
         ("serve-fixture", &["--config <FILE>", "--json"], false),
     ];
     for (command, options, connects) in own {
@@ -110,6 +122,7 @@ async fn the_program_tells_its_commands_and_its_version() {
         "status",
         "logout",
         "challenge",
+        "examine",
         "serve-fixture",
     ] {
         let line = format!("\n  {command} ");

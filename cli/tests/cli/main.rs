@@ -33,6 +33,8 @@ mod trouble;
 #[cfg(unix)]
 mod browser;
 #[cfg(unix)]
+mod examine;
+#[cfg(unix)]
 mod harmless;
 #[cfg(unix)]
 mod signals;

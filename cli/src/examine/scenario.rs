@@ -1,0 +1,226 @@
+//! A scenario, its limits, and how its result is judged.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::BoxFuture;
+use mcp_reauth_fixture::Counters;
+use serde::Serialize;
+
+use super::client::Unanswered;
+use super::stage::Stage;
+use crate::failure::Failure;
+
+/// One situation, from a fresh server, a fresh store and no running client.
+pub(super) struct Scenario {
+    /// The name for `--only`.
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    pub(super) limit: Limit,
+    pub(super) play: for<'a> fn(&'a mut Stage) -> BoxFuture<'a, Played>,
+}
+
+/// How a scenario was played. A failure means that it could not be examined.
+pub(super) type Played = Result<(), Stopped>;
+
+/// Why a scenario was not played to its end.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The client has failed, which is recorded.
+    Judged,
+    /// The suite has failed.
+    Broken(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Broken(failure)
+    }
+}
+
+/// What a client may need, beyond the requests that the server accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// Rejected MCP requests and all requests that are not MCP: metadata, registration, tokens.
+    pub(super) extra: u64,
+    /// Token requests.
+    pub(super) tokens: u64,
+    pub(super) prompts: u64,
+    /// What more requests or prompts are called.
+    pub(super) excess: Kind,
+}
+
+impl Limit {
+    /// At most this many additional requests and token requests, and no prompt.
+    pub(super) const fn silent(extra: u64, tokens: u64) -> Self {
+        Self::prompting(extra, tokens, 0)
+    }
+
+    pub(super) const fn prompting(extra: u64, tokens: u64, prompts: u64) -> Self {
+        Self {
+            extra,
+            tokens,
+            prompts,
+            excess: Kind::Excess,
+        }
+    }
+
+    /// Where the server never accepts a request, whoever exceeds the limit loops.
+    pub(super) const fn or_it_loops(mut self) -> Self {
+        self.excess = Kind::Looped;
+        self
+    }
+}
+
+/// The kinds of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// A call that should have succeeded failed.
+    Unanswered,
+    /// A command had no result, or the client did not end.
+    Hung,
+    /// More requests or prompts than necessary.
+    Excess,
+    /// A grant, its scopes or a registration was lost.
+    Lost,
+    /// A secret was printed or sent where it does not belong.
+    Leaked,
+    /// Requests or prompts without an end.
+    Looped,
+    /// An attack succeeded.
+    Fooled,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Problem {
+    pub(super) kind: Kind,
+    pub(super) message: String,
+}
+
+impl Problem {
+    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn of(what: &str, unanswered: &Unanswered) -> Self {
+        let kind = match unanswered {
+            Unanswered::Hung(_) => Kind::Hung,
+            Unanswered::Failed(_) | Unanswered::Ended => Kind::Unanswered,
+        };
+        Self::new(kind, format!("{what}: {unanswered}"))
+    }
+}
+
+/// The requests of the measured part of a scenario.
+///
+/// Event streams (GET) are left out, because clients open them at times of their own, and so are the ends of MCP sessions
+/// (DELETE) that the server accepts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    /// Rejected MCP requests and all requests that are not MCP.
+    pub(super) extra: u64,
+    /// Accepted MCP requests.
+    pub(super) accepted: u64,
+    pub(super) tokens: u64,
+    pub(super) prompts: u64,
+    pub(super) reused: u64,
+}
+
+impl From<Counters> for Counted {
+    fn from(counters: Counters) -> Self {
+        let rejected = counters.mcp_401 + counters.mcp_403;
+        let rejected = rejected.saturating_sub(counters.mcp_get_rejected);
+        let other = counters
+            .http_requests()
+            .saturating_sub(counters.mcp_requests);
+        Self {
+            extra: other + rejected,
+            accepted: counters.mcp_post.saturating_sub(rejected),
+            tokens: counters.token_requests,
+            prompts: counters.authorize_visits,
+            reused: counters.reuse_detected,
+        }
+    }
+}
+
+/// The result of one scenario.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    pub(super) scenario: &'static str,
+    pub(super) title: &'static str,
+    pub(super) passed: bool,
+    /// Calls that were answered, of those that should have been.
+    pub(super) answered: u64,
+    pub(super) calls: u64,
+    pub(super) requests: u64,
+    pub(super) requests_limit: u64,
+    pub(super) prompts: u64,
+    pub(super) prompts_limit: u64,
+    /// How long the measured part took.
+    pub(super) seconds: f64,
+    pub(super) problems: Vec<Problem>,
+    /// The requests since counting began, until the client has ended: server, method and path.
+    pub(super) trace: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn with(self, trace: Vec<String>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// Compares what was counted with the limits.
+    pub(super) fn of(
+        scenario: &Scenario,
+        counted: Counted,
+        (answered, calls): (u64, u64),
+        seconds: f64,
+        found: Vec<Problem>,
+    ) -> Self {
+        let limit = scenario.limit;
+        let mut problems: BTreeSet<Problem> = found.into_iter().collect();
+        problems.extend(exceeded(limit, counted));
+        if counted.reused > 0 {
+            problems.insert(Problem::new(
+                Kind::Lost,
+                "a refresh token was used again after it was replaced, so the server revoked the grant",
+            ));
+        }
+        Self {
+            scenario: scenario.name,
+            title: scenario.title,
+            passed: problems.is_empty(),
+            answered,
+            calls,
+            requests: counted.extra + counted.accepted,
+            requests_limit: limit.extra + counted.accepted,
+            prompts: counted.prompts,
+            prompts_limit: limit.prompts,
+            seconds,
+            problems: problems.into_iter().collect(),
+            trace: Vec::new(),
+        }
+    }
+}
+
+fn exceeded(limit: Limit, counted: Counted) -> Vec<Problem> {
+    let checks = [
+        (
+            counted.extra,
+            limit.extra,
+            "rejected MCP requests and requests for metadata, registration and tokens",
+        ),
+        (counted.tokens, limit.tokens, "token requests"),
+        (counted.prompts, limit.prompts, "prompts"),
+    ];
+    let exceeded = checks.into_iter().filter(|(sent, most, _)| sent > most);
+    exceeded
+        .map(|(sent, most, what)| {
+            Problem::new(limit.excess, format!("{sent} {what}; {most} suffice"))
+        })
+        .collect()
+}
