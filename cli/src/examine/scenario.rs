@@ -130,8 +130,9 @@ pub(super) struct Counted {
     pub(super) reused: u64,
 }
 
-impl From<Counters> for Counted {
-    fn from(counters: Counters) -> Self {
+impl Counted {
+    /// From the counters, and the number of pages that were requested.
+    pub(super) fn of(counters: Counters, prompts: u64) -> Self {
         let rejected = counters.mcp_401 + counters.mcp_403;
         let rejected = rejected.saturating_sub(counters.mcp_get_rejected);
         let other = counters
@@ -141,7 +142,7 @@ impl From<Counters> for Counted {
             extra: other + rejected,
             accepted: counters.mcp_post.saturating_sub(rejected),
             tokens: counters.token_requests,
-            prompts: counters.authorize_visits,
+            prompts,
             reused: counters.reuse_detected,
         }
     }
@@ -220,7 +221,8 @@ fn exceeded(limit: Limit, counted: Counted) -> Vec<Problem> {
     let exceeded = checks.into_iter().filter(|(sent, most, _)| sent > most);
     exceeded
         .map(|(sent, most, what)| {
-            Problem::new(limit.excess, format!("{sent} {what}; {most} suffice"))
+            let message = format!("{what}: {sent}, where {most} suffice");
+            Problem::new(limit.excess, message)
         })
         .collect()
 }

@@ -1,9 +1,10 @@
 //! The servers, the person and the client processes of one scenario.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use mcp_reauth_fixture::{Config, Control, Counters, Faults, Fixture};
+use mcp_reauth_fixture::{Config, Control, Counters, Faults, Fixture, SeenRequest};
 use tempfile::TempDir;
 
 use super::client::{Answer, Client, Launch, Output, Unanswered};
@@ -86,7 +87,7 @@ impl Stage {
     /// Plays a scenario, unless the client loops or takes too long.
     pub(super) async fn play(&mut self, scenario: &Scenario) -> Result<(), Failure> {
         let control = self.control().clone();
-        let loops = |counters: &Counters| Counted::from(*counters).extra > LOOP;
+        let loops = |counters: &Counters| Counted::of(*counters, 0).extra > LOOP;
         let played = tokio::select! {
             played = (scenario.play)(self) => played,
             _ = control.counters_when(loops) => {
@@ -180,16 +181,32 @@ impl Stage {
     /// Stops to count, if the scenario has not done so.
     pub(super) fn stop_counting(&mut self) {
         if self.counted.is_none() {
-            let counted = self.control().counters().into();
+            let counted = Counted::of(self.control().counters(), self.prompts());
             self.counted = Some((counted, self.began.elapsed()));
         }
     }
 
+    /// The requests since counting began.
+    fn measured(&self) -> Vec<SeenRequest> {
+        self.control().requests().split_off(self.earlier)
+    }
+
+    /// The number of pages that were requested. The same one again, such as by a client that first tries whether it is
+    /// there, is one prompt.
+    fn prompts(&self) -> u64 {
+        let measured = self.measured();
+        let pages = measured.iter().filter(|request| {
+            let path = request.uri.split('?').next();
+            request.server != "mcp" && path == Some("/authorize")
+        });
+        pages.map(|page| &page.uri).collect::<HashSet<_>>().len() as u64
+    }
+
     /// The requests since counting began: server, method and path, without anything secret.
     fn trace(&self) -> Vec<String> {
-        let requests = self.control().requests();
-        let measured = requests.iter().skip(self.earlier);
+        let measured = self.measured();
         measured
+            .iter()
             .map(|request| {
                 let path = request.uri.split('?').next().unwrap_or_default();
                 format!("{} {} {path}", request.server, request.method)

@@ -29,7 +29,8 @@ pub(super) fn browser(folder: &Path) -> Result<Option<PathBuf>, Failure> {
     let program = std::env::current_exe().map_err(wrong)?;
     let program = program.display().to_string().replace('\'', r"'\''");
     let script = folder.join("browser");
-    let text = format!("#!/bin/sh\nexec '{program}' examine --visit \"$1\"\n");
+    // In the background, as browsers are: some clients wait for the program, and serve the callback only then.
+    let text = format!("#!/bin/sh\n'{program}' examine --visit \"$1\" >/dev/null 2>&1 &\n");
     std::fs::write(&script, text).map_err(wrong)?;
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).map_err(wrong)?;
     Ok(Some(script))
