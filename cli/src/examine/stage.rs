@@ -264,7 +264,7 @@ impl Stage {
             Err(Unanswered::Failed(_)) => {}
             Ok(()) => self.found(
                 Kind::Fooled,
-                format!("{what}: the client reported a success that the server never sent"),
+                format!("{what}: the client reported a success, where it has to fail"),
             ),
             Err(unanswered) => self.problems.push(Problem::of(what, &unanswered)),
         }
