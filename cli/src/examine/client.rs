@@ -97,6 +97,9 @@ impl Output {
 /// A running process of the client. Dropping it kills the process and those that it started.
 pub(super) struct Client {
     child: Child,
+    /// The process group, until it is killed.
+    #[cfg(unix)]
+    group: Option<rustix::process::Pid>,
     commands: mpsc::UnboundedSender<Value>,
     pending: Arc<Mutex<Pending>>,
     _streams: JoinSet<()>,
@@ -147,7 +150,11 @@ impl Client {
             let output = output.clone();
             streams.spawn(async move { read(stderr, &output, |_| {}).await });
         }
+        #[cfg(unix)]
+        let group = child.id().and_then(|id| i32::try_from(id).ok());
         Ok(Self {
+            #[cfg(unix)]
+            group: group.and_then(rustix::process::Pid::from_raw),
             child,
             commands,
             pending,
@@ -188,6 +195,15 @@ impl Client {
         }
     }
 
+    /// Kills the process and those that it started, once.
+    fn kill(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = self.group.take() {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.start_kill();
+    }
+
     /// Closes the client's standard input and waits until it has ended.
     ///
     /// # Errors
@@ -195,7 +211,10 @@ impl Client {
     pub(super) async fn close(mut self) -> Result<(), String> {
         // Replaces the sender, which ends the queue and with it standard input.
         self.commands = mpsc::unbounded_channel().0;
-        match tokio::time::timeout(CLOSE_LIMIT, self.child.wait()).await {
+        let ended = tokio::time::timeout(CLOSE_LIMIT, self.child.wait()).await;
+        // Also what it has started and left behind.
+        self.kill();
+        match ended {
             Ok(_) => Ok(()),
             Err(_) => Err(format!(
                 "the client was still running {} s after its standard input was closed",
@@ -207,13 +226,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(group) = self.child.id().and_then(|id| i32::try_from(id).ok())
-            && let Some(group) = rustix::process::Pid::from_raw(group)
-        {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.child.start_kill();
+        self.kill();
     }
 }
 

@@ -226,3 +226,83 @@ fn exceeded(limit: Limit, counted: Counted) -> Vec<Problem> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCENARIO: Scenario = Scenario {
+        name: "a-name",
+        title: "a title",
+        limit: Limit::prompting(2, 1, 1),
+        play: |_| Box::pin(std::future::ready(Ok(()))),
+    };
+
+    /// A call that was rejected, renewed and answered, with an event stream that was rejected meanwhile.
+    fn recovered() -> Counters {
+        Counters {
+            requests: 5,
+            browser_requests: 1,
+            mcp_requests: 3,
+            mcp_post: 2,
+            mcp_get: 1,
+            mcp_401: 2,
+            mcp_get_rejected: 1,
+            token_requests: 1,
+            ..Counters::default()
+        }
+    }
+
+    fn judged(counters: Counters, prompts: u64) -> Report {
+        let counted = Counted::of(counters, prompts);
+        Report::of(&SCENARIO, counted, (1, 1), 0.5, Vec::new())
+    }
+
+    #[test]
+    fn what_the_server_accepts_and_event_streams_are_not_held_against_a_client() {
+        let report = judged(recovered(), 1);
+        assert!(report.passed);
+        assert_eq!((report.requests, report.requests_limit), (3, 3));
+        let mut chatty = recovered();
+        chatty.requests += 10;
+        chatty.mcp_requests += 10;
+        chatty.mcp_post += 10;
+        let report = judged(chatty, 1);
+        assert!(report.passed);
+        assert_eq!((report.requests, report.requests_limit), (13, 13));
+    }
+
+    #[test]
+    fn each_limit_is_checked() {
+        let mut metadata = recovered();
+        metadata.requests += 1;
+        metadata.server_metadata += 1;
+        let mut tokens = recovered();
+        tokens.requests += 1;
+        tokens.token_requests += 1;
+        for (counters, prompts, problems) in [(metadata, 1, 1), (tokens, 1, 2), (recovered(), 2, 1)]
+        {
+            let report = judged(counters, prompts);
+            assert!(!report.passed);
+            assert_eq!(report.problems.len(), problems);
+            assert!(
+                report
+                    .problems
+                    .iter()
+                    .all(|found| found.kind == Kind::Excess)
+            );
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_that_is_used_twice_is_a_loss() {
+        let mut counters = recovered();
+        counters.reuse_detected = 1;
+        let kinds: Vec<Kind> = judged(counters, 0)
+            .problems
+            .iter()
+            .map(|found| found.kind)
+            .collect();
+        assert_eq!(kinds, [Kind::Lost]);
+    }
+}

@@ -104,3 +104,28 @@ fn is_complete(request: &[u8]) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_complete_with_its_body() {
+        for (request, complete) in [
+            ("GET / HTTP/1.1\r\nhost: a", false),
+            ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", true),
+            ("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab", false),
+            ("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", true),
+            (
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n",
+                false,
+            ),
+            (
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+                true,
+            ),
+        ] {
+            assert_eq!(is_complete(request.as_bytes()), complete, "{request:?}");
+        }
+    }
+}
