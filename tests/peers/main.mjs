@@ -12,10 +12,13 @@ import { page } from './table.mjs';
 const PROGRAM = process.env.MCP_REAUTH_TESTED;
 const PAGE = fileURLToPath(new URL('../../docs/peers.md', import.meta.url));
 
+/** How many clients are examined at once: most of the time, those that fail wait. */
+const AT_ONCE = 3;
+
 /** Examines a client, and returns the reports of its scenarios. */
 function examine({ title, command }) {
   return new Promise((resolve, reject) => {
-    const examining = spawn(PROGRAM, ['examine', '--json', '--', ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const examining = spawn(PROGRAM, ['examine', '--json', '--timeout', '10', '--', ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
     const reports = [];
     let rest = '';
     examining.stdout.setEncoding('utf8').on('data', (text) => {
@@ -38,8 +41,14 @@ function examine({ title, command }) {
 
 const words = process.argv.slice(2);
 const peers = PEERS.filter(({ title }) => words.length === 0 || words.some((word) => title.includes(word)));
-const examined = [];
-for (const peer of peers) examined.push({ ...peer, reports: await examine(peer) });
+const examined = new Array(peers.length);
+let next = 0;
+async function work() {
+  for (let index = next++; index < peers.length; index = next++) {
+    examined[index] = { ...peers[index], reports: await examine(peers[index]) };
+  }
+}
+await Promise.all(Array.from({ length: AT_ONCE }, work));
 const text = page(examined, await happyPath(peers));
 if (words.length === 0) writeFileSync(PAGE, text);
 console.log(text);

@@ -247,6 +247,9 @@ pub(crate) struct ExamineArgs {
     /// Print one JSON object per scenario
     #[arg(long)]
     pub(crate) json: bool,
+    /// How long a call may take, in seconds; connecting may take twice as long
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) timeout: u64,
     /// The MCP version that the client is told to use
     #[arg(long, value_name = "VERSION", default_value = "2025-11-25")]
     pub(crate) protocol: String,

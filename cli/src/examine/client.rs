@@ -16,10 +16,6 @@ use tokio::task::JoinSet;
 
 use crate::failure::Failure;
 
-/// The time limit of a connection, which includes the start of the process.
-const CONNECT_LIMIT: Duration = Duration::from_secs(60);
-/// The time limit of a call.
-const CALL_LIMIT: Duration = Duration::from_secs(30);
 /// How long a client may run after its standard input was closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 /// How much of the client's output is kept for the search for secrets.
@@ -30,6 +26,8 @@ pub(super) struct Launch {
     /// The program and its arguments, without the server's URL.
     pub(super) command: Vec<String>,
     pub(super) server: String,
+    /// The time limit of a call. A connection has twice that, because it includes the start of the process.
+    pub(super) limit: Duration,
     pub(super) variables: Vec<(&'static str, String)>,
     /// The program that visits pages, as `BROWSER`.
     pub(super) browser: Option<PathBuf>,
@@ -97,6 +95,7 @@ impl Output {
 /// A running process of the client. Dropping it kills the process and those that it started.
 pub(super) struct Client {
     child: Child,
+    limit: Duration,
     /// The process group, until it is killed.
     #[cfg(unix)]
     group: Option<rustix::process::Pid>,
@@ -156,6 +155,7 @@ impl Client {
             #[cfg(unix)]
             group: group.and_then(rustix::process::Pid::from_raw),
             child,
+            limit: launch.limit,
             commands,
             pending,
             _streams: streams,
@@ -164,12 +164,12 @@ impl Client {
 
     /// Has the client connect.
     pub(super) fn connect(&self) -> impl Future<Output = Answer> + use<> {
-        self.command(json!({ "do": "connect" }), CONNECT_LIMIT)
+        self.command(json!({ "do": "connect" }), 2 * self.limit)
     }
 
     /// Has the client call a tool.
     pub(super) fn call(&self, tool: &str) -> impl Future<Output = Answer> + use<> {
-        self.command(json!({ "do": "call", "tool": tool }), CALL_LIMIT)
+        self.command(json!({ "do": "call", "tool": tool }), self.limit)
     }
 
     /// Sends a command at once; the future waits for its result.

@@ -10,6 +10,7 @@ mod table;
 mod visit;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::args::ExamineArgs;
 use crate::failure::Failure;
@@ -34,6 +35,7 @@ pub(crate) async fn run(args: ExamineArgs, verbose: bool) -> Result<ExitCode, Fa
     let setting = Setting {
         command: args.command,
         protocol: args.protocol,
+        limit: Duration::from_secs(args.timeout),
     };
     tokio::select! {
         biased;

@@ -25,6 +25,8 @@ const PORTS: usize = 5;
 pub(super) struct Setting {
     pub(super) command: Vec<String>,
     pub(super) protocol: String,
+    /// The time limit of a call.
+    pub(super) limit: Duration,
 }
 
 /// The servers, the store and the clients of one scenario.
@@ -56,6 +58,7 @@ impl Stage {
         let launch = Launch {
             command: setting.command.clone(),
             server: fixture.mcp_url().to_owned(),
+            limit: setting.limit,
             variables: vec![
                 (
                     "MCP_CONFORMANCE_SCENARIO",

@@ -159,6 +159,20 @@ async fn a_client_that_ends_or_asks_too_much_fails() {
 }
 
 #[tokio::test]
+async fn a_client_that_says_nothing_hangs_for_as_long_as_it_may() {
+    let ended = Program::new(["examine", "--json", "--only", "first-sign-in"])
+        .args(["--timeout", "1", "--"])
+        .args(client(":"))
+        .run()
+        .await
+        .exited(1);
+    let report = &reports(&ended.stdout)[0];
+    assert_eq!(kinds(report), ["hung"]);
+    let message = report["problems"][0]["message"].as_str();
+    assert_eq!(message, Some("connecting: no result within 2 s"));
+}
+
+#[tokio::test]
 async fn the_scenarios_are_listed() {
     let ended = Program::new(["examine", "--list"]).run().await.succeeded();
     assert!(ended.stdout.lines().count() >= 30, "{ended:#?}");

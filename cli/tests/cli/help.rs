@@ -90,6 +90,7 @@ async fn each_command_tells_its_options() {
                 "--only <NAME>",
                 "--list",
                 "--json",
+                "--timeout <SECONDS>",
                 "--protocol <VERSION>",
                 "Exit codes",
             ],
