@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
-use mcp_reauth_fixture::Fixture;
+use mcp_reauth_fixture::config::{GrantType, PreRegisteredClient};
+use mcp_reauth_fixture::{Config, Fixture};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Program, soon};
+use crate::support::{Program, free_port, soon};
 use crate::tested::tested;
 
 /// Reads commands, and has `$line`, `$id` and `$url` for the body of its loop.
@@ -203,6 +205,41 @@ async fn the_person_follows_a_page_to_the_callback() {
         .run()
         .await
         .succeeded();
+    assert_eq!(fixture.control().counters().authorize_visits, 1);
+}
+
+#[tokio::test]
+async fn the_person_tries_again_where_a_callback_is_not_listened_to_yet() {
+    let port = free_port();
+    let redirect = format!("http://127.0.0.1:{port}/callback");
+    let mut config = Config::default();
+    config.registration.clients = vec![PreRegisteredClient {
+        client_id: "a-client".to_owned(),
+        redirect_uris: vec![redirect.clone()],
+        grant_types: vec![GrantType::AuthorizationCode],
+        ..PreRegisteredClient::default()
+    }];
+    let fixture = Fixture::start(config).await.expect("servers");
+    let page = format!(
+        "{}/authorize?response_type=code&client_id=a-client&redirect_uri={redirect}&code_challenge={}&code_challenge_method=S256",
+        fixture.issuer(),
+        "c".repeat(43)
+    );
+    let visiting = Program::new(["examine", "--visit", &page]).start();
+    let visited = fixture
+        .control()
+        .counters_when(|counters| counters.consents_approved == 1);
+    soon(visited).await;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await;
+    let accepted = soon(listener.expect("the port").accept()).await;
+    let (mut callback, _) = accepted.expect("a browser");
+    // Read before it is answered: closing a socket with unread data breaks the connection.
+    let mut request = [0; 4096];
+    let read = callback.read(&mut request).await.expect("a request");
+    assert!(request[..read].starts_with(b"GET /callback?code="));
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    callback.write_all(answer).await.expect("it listens");
+    visiting.end().await.succeeded();
     assert_eq!(fixture.control().counters().authorize_visits, 1);
 }
 
