@@ -42,6 +42,14 @@ export const PEERS = [
     help: 'none: `loopbackHost` opens pages and receives callbacks, its file store is shared',
   },
   {
+    title: 'ours, Python',
+    command: [`${root}target/python/mcp2/bin/python`, `${root}tests/examine/client-python/client.py`],
+    bare: [python, `${here}clients/python_sdk.py`],
+    bareTitle: 'the Python SDK',
+    version: `this repository, with mcp ${pip('mcp')}`,
+    help: 'none: `TerminalHost` opens pages and receives callbacks, its file store is shared',
+  },
+  {
     title: 'TypeScript SDK, full',
     command: [process.execPath, TYPESCRIPT, 'full'],
     bareTitle: 'the TypeScript SDK',
