@@ -18,7 +18,9 @@ const AT_ONCE = 3;
 /** Examines a client, and returns the reports of its scenarios. */
 function examine({ title, command }) {
   return new Promise((resolve, reject) => {
-    const examining = spawn(PROGRAM, ['examine', '--json', '--timeout', '10', '--', ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const examining = spawn(PROGRAM, ['examine', '--json', '--timeout', '10', '--', ...command], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const reports = [];
     let rest = '';
     examining.stdout.setEncoding('utf8').on('data', (text) => {
