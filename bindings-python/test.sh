@@ -37,6 +37,7 @@ echo "mcp 1.x, on the wheel"
 run mcp1 'not testing' tests/test_scenarios.py tests/test_transports.py tests/test_concurrency.py
 echo "on a native part with functions for tests"
 PYTHONPATH=$python/testing run mcp2 testing
+PYTHONPATH=$python/testing run mcp1 testing tests/test_scenarios.py
 
 # Prints the interpreter, or why there is none.
 newer=$(./newer-python) || {

@@ -179,6 +179,7 @@ OWN = {
 ahead = 0
 
 
+@pytest.mark.testing
 async def test_an_organization_signs_in_once_as_in_the_demo(wire: str, tmp_path: Path) -> None:
     global ahead
     more = MORE[wire]
