@@ -52,7 +52,8 @@ async fn the_readme_shows_what_it_prints() {
     };
     assert_eq!(printed(readme), printed(&ended.stdout));
     let explained = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter(|line| line.starts_with("           "));
+        let indented = |line: &&str| line.len() - line.trim_start().len() == 11;
+        let lines = text.lines().filter(indented);
         lines.map(str::to_owned).collect()
     };
     assert_eq!(explained(readme), explained(&ended.stdout));
