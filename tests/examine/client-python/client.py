@@ -24,6 +24,13 @@ def connection(http: httpx2.AsyncClient) -> Client:
     return Client(streamable_http_client(URL, http_client=http), mode=mode)
 
 
+async def connect(client: Client) -> None:
+    await client.__aenter__()
+    if VERSION >= "2026-07-28":
+        # This version has no handshake, and the SDK sends nothing before the first request.
+        await client.list_tools()
+
+
 async def call(client: Client, tool: str) -> None:
     result = await client.call_tool(tool, {})
     if result.is_error:
@@ -60,10 +67,10 @@ async def main() -> None:
     async with AuthSession.open(URL, client_name="mcp-reauth examined client", store=store, host=host) as session:
         async with httpx2.AsyncClient(transport=session.transport(), timeout=60) as http:
             client = connection(http)
-            connect = await queue.get()
-            if connect is None:
+            first = await queue.get()
+            if first is None:
                 return
-            await carry_out(connect, client.__aenter__())
+            await carry_out(first, connect(client))
             while (command := await queue.get()) is not None:
                 calls.add(asyncio.create_task(carry_out(command, call(client, command["tool"]))))
             await client.__aexit__(None, None, None)
