@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from mcp_reauth import AuthSession, FileStore, StepUpRequest
+from mcp_reauth import AuthSession, FileStore
 from support.clients import AUTHS, TRANSPORTS, Kind
 from support.fixture import PATIENCE, ROOT, Fixture
 from support.messages import call
-from support.person import Person
+from support.person import Person, Pondering
 from support.programs import TESTS, start
 from support.sdk import LEAVES_GENERATORS, MAJOR, WIRES, RpcError, connected_to, parallel
 
@@ -67,21 +67,6 @@ async def test_ten_calls_that_need_more_scope_take_one_question_and_one_page(wir
             person.reset()
             await parallel(client, 10, "write_note")
             assert person.prompts == (1, 1)
-
-
-class Pondering(Person):
-    """A user who answers when the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = anyio.Event()
-        self.answer = anyio.Event()
-
-    async def confirm_step_up(self, request: StepUpRequest) -> bool:
-        self.questions.append(request)
-        self.asked.set()
-        await self.answer.wait()
-        return True
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -17,7 +17,7 @@ from support.clients import TRANSPORTS, Kind
 from support.fixture import PATIENCE, Fixture
 from support.front import EVENTS, JSON, Front, Reply, Seen
 from support.messages import call, cancelled, credential, listing, message, refusal, result
-from support.person import Person
+from support.person import Person, Pondering
 from support.sdk import LEAVES_GENERATORS, WIRES, connected, parallel, transport
 
 pytestmark = [pytest.mark.anyio, LEAVES_GENERATORS]
@@ -320,21 +320,6 @@ async def test_an_idle_stream_is_renewed_silently_or_waits_for_a_call_to_sign_in
                     assert (await send("POST", fixture.mcp_url, **call("echo"))).status_code == 200
                 assert statuses == [200]
                 assert person.prompts == (0, 1), "the call signs in"
-
-
-class Pondering(Person):
-    """A user who answers when the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = anyio.Event()
-        self.answer = anyio.Event()
-
-    async def confirm_step_up(self, request: StepUpRequest) -> bool:
-        self.questions.append(request)
-        self.asked.set()
-        await self.answer.wait()
-        return self.agrees
 
 
 @asynccontextmanager

@@ -124,7 +124,7 @@ _PACKAGE = os.path.dirname(__file__)
 
 def _keep(error: BaseException) -> int:
     global _last_thrown
-    # Nobody may ask for the exception, whose traceback would keep the session alive, by our own frames.
+    # If the exception is never asked for, its traceback would keep the session alive through our own frames.
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if os.path.dirname(frame.f_code.co_filename) == _PACKAGE:
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator, Mapping
-from inspect import isawaitable, iscoroutine
+from inspect import iscoroutine
 from typing import Any, Protocol, Union
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ from ._check import TEXT, is_broken, member, read_one, refusal
 from ._describe import describe
 from ._errors import misconfigured
 from ._forms import AuthorizationRequest, StepUpRequest, with_challenge
+from ._waiting import awaited
 
 Callback = Union[str, Mapping[str, Any], Any]
 """The callback of an authorization: its whole address, its query, or its parameters (a mapping, or an object such as
@@ -112,25 +113,21 @@ def _parameters(callback: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
 async def call_host(host: Any, method: str, input: Mapping[str, Any]) -> object:
     """Calls a host for the native part."""
     if method == "redirectUri":
-        uri = await _awaited(host.redirect_uri(input["registered"]))
+        uri = await awaited(host.redirect_uri(input["registered"]))
         if isinstance(uri, str) and not is_broken(uri):
             return uri
         raise TypeError(f"host.redirect_uri must return a string, and returned {describe(uri)}")
     if method == "confirmStepUp":
-        agreed = await _awaited(host.confirm_step_up(with_challenge(StepUpRequest, input)))
+        agreed = await awaited(host.confirm_step_up(with_challenge(StepUpRequest, input)))
         if isinstance(agreed, bool):
             return agreed
         raise TypeError(f"host.confirm_step_up must return True or False, and returned {describe(agreed)}")
     if method == "signInElsewhere":
         tell = getattr(host, "sign_in_elsewhere", None)
         if tell is not None:
-            await _awaited(tell(input["server"]))
+            await awaited(tell(input["server"]))
         return True
-    callback = await _awaited(host.authorize(with_challenge(AuthorizationRequest, input)))
+    callback = await awaited(host.authorize(with_challenge(AuthorizationRequest, input)))
     if callback is None:
         return "elsewhere"
     return {"callback": callback_query(callback, "what host.authorize returns")}
-
-
-async def _awaited(value: Any) -> Any:
-    return await value if isawaitable(value) else value

@@ -32,7 +32,7 @@ class Parts:
     def __init__(self, options: CheckedOptions, runner: Runner) -> None:
         self.runner = runner
         self.place: Place = Place(self)
-        #: An event stream that nobody refers to any more is not read.
+        #: An event stream without references is not read any more.
         self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
         self._lock = threading.Lock()
         #: The session accepts no more operations.

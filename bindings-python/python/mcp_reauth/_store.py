@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from inspect import isawaitable, iscoroutine
+from inspect import iscoroutine
 from typing import Any, Protocol
 
 from . import _native
@@ -16,7 +16,7 @@ from ._check import TEXT, is_broken, member, read_one, refusal
 from ._describe import describe
 from ._errors import misconfigured
 from ._runner import Runner
-from ._waiting import Waiter, waiter
+from ._waiting import Waiter, awaited, waiter
 
 
 @dataclass(frozen=True)
@@ -181,20 +181,20 @@ class CalledStore:
     async def call(self, method: str, input: Mapping[str, Any], body: bytearray | None) -> object:
         store, key = self._store, StoreKey(**input["key"])
         if method == "store.load":
-            record = await _awaited(store.load(key))
+            record = await awaited(store.load(key))
             return _loaded(record)
         if method == "store.save":
             data = bytes(body or b"")
             _wipe(body)
-            version = await _awaited(store.save(key, data, input.get("expected")))
+            version = await awaited(store.save(key, data, input.get("expected")))
             return _checked("save", version, _is_version(version), "the new version, a whole number")
         if method == "store.delete":
-            return _whether("delete", await _awaited(store.delete(key, input["expected"])))
+            return _whether("delete", await awaited(store.delete(key, input["expected"])))
         seconds = input["ttl"] / 1000
         if method == "store.renewLease":
-            return _whether("renew_lease", await _awaited(store.renew_lease(key, input["lease"], seconds)))
+            return _whether("renew_lease", await awaited(store.renew_lease(key, input["lease"], seconds)))
         await self._releases.over(key)
-        lease = await _awaited(store.try_lease(key, seconds))
+        lease = await awaited(store.try_lease(key, seconds))
         granted = isinstance(lease, str) and lease != "" and not is_broken(lease)
         _checked("try_lease", lease, granted, "a string that identifies the lease")
         if granted:
@@ -218,7 +218,7 @@ class CalledStore:
     def _release(self, key: StoreKey, lease: str) -> None:
         async def release() -> None:
             try:
-                await _awaited(self._store.release_lease(key, lease))
+                await awaited(self._store.release_lease(key, lease))
             except Exception:
                 # The lease lapses by itself.
                 pass
@@ -235,10 +235,6 @@ class CalledStore:
     def _released(self, key: StoreKey) -> None:
         self._releases.end(key)
         self._place.let_go()
-
-
-async def _awaited(value: Any) -> Any:
-    return await value if isawaitable(value) else value
 
 
 def _wipe(body: bytearray | None) -> None:

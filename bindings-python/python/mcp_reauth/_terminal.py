@@ -105,5 +105,5 @@ class _Terminal:
         try:
             print(input["line"], file=sys.stderr, flush=True)
         except (OSError, ValueError, AttributeError):
-            # Nobody reads it.
+            # Standard error is closed.
             pass

@@ -6,6 +6,7 @@ import asyncio
 import queue
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from inspect import isawaitable
 from typing import Any, Protocol, TypeVar
 
 from . import _native
@@ -148,3 +149,8 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
         return value
     coroutine.close()
     raise RuntimeError("a coroutine that must not suspend did")
+
+
+async def awaited(value: Any) -> Any:
+    """What a function of the application returned: a value, or an awaitable of it."""
+    return await value if isawaitable(value) else value

@@ -6,6 +6,7 @@ import urllib.request
 from http.client import HTTPMessage
 from typing import IO, Any
 
+import anyio
 from mcp_reauth import AuthorizationRequest, StepUpRequest
 
 
@@ -35,6 +36,21 @@ class Person:
     def reset(self) -> None:
         self.questions.clear()
         self.pages.clear()
+
+
+class Pondering(Person):
+    """A user who answers a question when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = anyio.Event()
+        self.answer = anyio.Event()
+
+    async def confirm_step_up(self, request: StepUpRequest) -> bool:
+        self.questions.append(request)
+        self.asked.set()
+        await self.answer.wait()
+        return self.agrees
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

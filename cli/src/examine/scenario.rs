@@ -64,7 +64,7 @@ impl Limit {
         }
     }
 
-    /// Where the server never accepts a request, whoever exceeds the limit loops.
+    /// Where the server never accepts a request, a client that exceeds the limit loops.
     pub(super) const fn or_it_loops(mut self) -> Self {
         self.excess = Kind::Looped;
         self
